@@ -1,0 +1,168 @@
+//! Who may do what: principals, roles, and the application's own policy.
+//!
+//! A service asks an [`Authority`] before it looks at a request's content, and a [`Policy`] before it takes a bundle.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use thiserror::Error;
+
+use crate::id::{InvalidId, ReplicaId, SpaceId, is_name};
+use crate::protocol::Refusal;
+use crate::run::Bundle;
+use crate::store::BoxError;
+
+pub mod accounts;
+
+/// A name that people choose, for a user or a device: 1 to 64 of `a-z 0-9 . _ -`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`InvalidId`] where it breaks the rule.
+    pub fn new(name: impl Into<String>) -> Result<Self, InvalidId> {
+        let name = name.into();
+        if is_name(&name, 64) {
+            return Ok(Self(name));
+        }
+        Err(InvalidId::new("name", &name, "it takes 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit"))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for Name {
+    type Err = InvalidId;
+
+    fn from_str(name: &str) -> Result<Self, InvalidId> {
+        Self::new(name)
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = InvalidId;
+
+    fn try_from(name: String) -> Result<Self, InvalidId> {
+        Self::new(name)
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+/// Who speaks: a device of a user, as a token or the host application has established it. Never taken from a request's content.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Principal {
+    /// The user.
+    pub user: Name,
+    /// The user's device.
+    pub device: Name,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.user, self.device)
+    }
+}
+
+/// What a user may do in a space. Each role includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Pull and watch.
+    Reader,
+    /// Push, too.
+    Writer,
+    /// Grant and revoke, too.
+    Owner,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Owner => "owner",
+        })
+    }
+}
+
+/// Answers who somebody is and what they may do.
+#[async_trait]
+pub trait Authority: fmt::Debug + Send + Sync + 'static {
+    /// Who holds this credential (over HTTP: the bearer token). `None` where it is unknown, expired or revoked.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] where that cannot be found out.
+    async fn authenticate(&self, credential: &str) -> Result<Option<Principal>, AuthorityError>;
+
+    /// The principal's role in a space. `None` where there is no such space or no grant: the two look the same outside.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] where that cannot be found out.
+    async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError>;
+
+    /// Whether the principal's device may supply bundles of this origin. An origin belongs to the device that first pushed
+    /// it, for ever: asking claims it.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] where that cannot be found out.
+    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError>;
+}
+
+/// The authority's store failed.
+#[derive(Debug, Error)]
+#[error("accounts cannot be read: {0}")]
+pub struct AuthorityError(#[source] pub BoxError);
+
+/// The application's own rules for bundles.
+#[async_trait]
+pub trait Policy: fmt::Debug + Send + Sync + 'static {
+    /// Whether the space takes this bundle. Asked once for each new bundle, in order; the answer is final.
+    ///
+    /// # Errors
+    /// [`Refusal`]: the bundle becomes a void, its writer learns why, and the bundles behind it are asked about as usual.
+    async fn admit(&self, principal: &Principal, space: &SpaceId, bundle: &Bundle<'_>) -> Result<(), Refusal>;
+}
+
+/// Lets everybody do everything, in one process or in tests.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Open;
+
+#[async_trait]
+impl Authority for Open {
+    async fn authenticate(&self, _: &str) -> Result<Option<Principal>, AuthorityError> {
+        Ok(Some(Principal { user: Name("anyone".into()), device: Name("any".into()) }))
+    }
+
+    async fn role(&self, _: &Principal, _: &SpaceId) -> Result<Option<Role>, AuthorityError> {
+        Ok(Some(Role::Owner))
+    }
+
+    async fn may_supply(&self, _: &Principal, _: ReplicaId) -> Result<bool, AuthorityError> {
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Policy for Open {
+    async fn admit(&self, _: &Principal, _: &SpaceId, _: &Bundle<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+}

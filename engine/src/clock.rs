@@ -1,0 +1,219 @@
+//! The hybrid logical clock: physical time where it moves on, a counter where it does not.
+//!
+//! The algorithm is that of Kulkarni et al., "Logical Physical Clocks" (2014), on the types of `uhlc`. `uhlc`'s own
+//! clock forgets its last time at a restart and cannot be given it back; this one resumes from the stored high-water mark.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::time::{NTP64, after, ahead};
+
+/// The lowest four bits of a time count; physical time fills the others.
+const COUNTER_MASK: u64 = 0xf;
+
+/// How far ahead of physical time a foreign time may lie unless told otherwise: 60 seconds.
+pub const MAX_DRIFT: Duration = Duration::from_secs(60);
+
+/// Where physical time comes from. May stand still, jump or go back: the hybrid clock bears it.
+pub trait PhysicalClock: Send + Sync + 'static {
+    /// The time now, by this clock.
+    fn now(&self) -> NTP64;
+}
+
+impl<F: Fn() -> NTP64 + Send + Sync + 'static> PhysicalClock for F {
+    fn now(&self) -> NTP64 {
+        self()
+    }
+}
+
+/// A time too far ahead to be believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "a time is {} ahead of this clock, {} are allowed; set the clock of the device that wrote it",
+    human(*.ahead), human(*.allowed)
+)]
+pub struct ClockDrift {
+    /// How far ahead the time is.
+    pub ahead: Duration,
+    /// How far ahead it may be.
+    pub allowed: Duration,
+}
+
+/// All 64 bits of time are used up, which honest clocks reach in 2106.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the clock stands at the end of time (year 2106); set the device's clock and take a new replica id")]
+pub struct ClockExhausted;
+
+/// Issues times that only rise, whatever the physical clock does.
+pub struct HybridClock {
+    source: Arc<dyn PhysicalClock>,
+    max_drift: Duration,
+    last: Mutex<NTP64>,
+}
+
+impl HybridClock {
+    /// A clock that never issues a time at or below `high_water`, the largest time already stored.
+    pub fn resume(source: Arc<dyn PhysicalClock>, max_drift: Duration, high_water: NTP64) -> Self {
+        Self { source, max_drift, last: Mutex::new(high_water) }
+    }
+
+    /// Issues the next time.
+    ///
+    /// # Errors
+    /// [`ClockExhausted`] at the end of time.
+    pub fn tick(&self) -> Result<NTP64, ClockExhausted> {
+        let physical = NTP64(self.source.now().0 & !COUNTER_MASK);
+        let mut last = self.last();
+        let next = if physical > *last { physical.0 } else { last.0.checked_add(1).ok_or(ClockExhausted)? };
+        *last = NTP64(next);
+        Ok(NTP64(next))
+    }
+
+    /// Takes note of a stored time, so that later ticks lie above it. Never refuses: what is stored is stored.
+    pub fn advance(&self, stored: NTP64) {
+        let mut last = self.last();
+        *last = stored.max(*last);
+    }
+
+    /// Checks a foreign time against physical time, or against `vouched`, the clock of the peer that sent it, where that is
+    /// later. A device whose own clock is slow can so still read what a correct peer accepted. Changes nothing.
+    ///
+    /// # Errors
+    /// [`ClockDrift`] says by how much the time is ahead.
+    pub fn check(&self, time: NTP64, vouched: Option<NTP64>) -> Result<(), ClockDrift> {
+        let now = self.source.now().max(vouched.unwrap_or(NTP64(0)));
+        if time > after(now, self.max_drift) {
+            return Err(ClockDrift { ahead: ahead(time, now), allowed: self.max_drift });
+        }
+        Ok(())
+    }
+
+    /// The largest time issued or noted.
+    pub fn high_water(&self) -> NTP64 {
+        *self.last()
+    }
+
+    /// Physical time now.
+    pub fn physical(&self) -> NTP64 {
+        self.source.now()
+    }
+
+    fn last(&self) -> std::sync::MutexGuard<'_, NTP64> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for HybridClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HybridClock")
+            .field("last", &self.high_water())
+            .field("max_drift", &self.max_drift)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A span as people say it, in the two largest units.
+fn human(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.3} s", span.as_secs_f64()),
+        10..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} days {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[derive(Clone, Default)]
+    struct Hand(Arc<AtomicU64>);
+
+    impl Hand {
+        fn set(&self, time: u64) {
+            self.0.store(time, Ordering::Relaxed);
+        }
+    }
+
+    impl PhysicalClock for Hand {
+        fn now(&self) -> NTP64 {
+            NTP64(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn clock(hand: &Hand, high_water: NTP64) -> HybridClock {
+        HybridClock::resume(Arc::new(hand.clone()), MAX_DRIFT, high_water)
+    }
+
+    proptest! {
+        #[test]
+        fn times_rise_over_jumps_and_restarts(steps in prop::collection::vec((any::<u32>(), any::<bool>()), 1..200)) {
+            let hand = Hand::default();
+            let mut clock = clock(&hand, NTP64(0));
+            let mut last = NTP64(0);
+            for (physical, restart) in steps {
+                hand.set(u64::from(physical) << 20);
+                if restart {
+                    clock = HybridClock::resume(Arc::new(hand.clone()), MAX_DRIFT, clock.high_water());
+                }
+                let next = clock.tick().unwrap();
+                prop_assert!(next > last);
+                last = next;
+            }
+        }
+    }
+
+    #[test]
+    fn a_moving_clock_issues_what_uhlc_issues() {
+        static NOW: AtomicU64 = AtomicU64::new(0);
+        let theirs =
+            uhlc::HLCBuilder::new().with_clock(|| NTP64(NOW.load(Ordering::Relaxed))).with_max_delta(MAX_DRIFT).build();
+        let ours = HybridClock::resume(Arc::new(|| NTP64(NOW.load(Ordering::Relaxed))), MAX_DRIFT, NTP64(0));
+        for step in [1u64 << 32, 0, 3, 16, 1 << 20, 0, 0, 5, 1 << 33] {
+            NOW.fetch_add(step, Ordering::Relaxed);
+            assert_eq!(ours.tick().unwrap(), *theirs.new_timestamp().get_time());
+        }
+    }
+
+    #[test]
+    fn a_million_times_under_a_standing_clock_stay_ordered_and_within_the_bound() {
+        let hand = Hand::default();
+        hand.set(1 << 40);
+        let clock = clock(&hand, NTP64(0));
+        let last = (0..1_000_000).map(|_| clock.tick().unwrap()).last().unwrap();
+        assert!(ahead(last, NTP64(1 << 40)) < Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_far_future_time_is_refused_with_its_distance_and_moves_nothing() {
+        let hand = Hand::default();
+        hand.set(1 << 40);
+        let clock = clock(&hand, NTP64(5));
+        let drift = clock.check(after(NTP64(1 << 40), Duration::from_secs(3_600)), None).unwrap_err();
+        assert_eq!((drift.ahead.as_secs(), drift.allowed), (3_600, MAX_DRIFT));
+        assert!(drift.to_string().contains("60 min 0 s ahead"), "{drift}");
+        assert_eq!(clock.high_water(), NTP64(5));
+    }
+
+    #[test]
+    fn a_peer_vouches_for_times_that_a_slow_clock_would_refuse() {
+        let hand = Hand::default();
+        let clock = clock(&hand, NTP64(0));
+        let peer = NTP64(1 << 50);
+        assert!(clock.check(peer, None).is_err());
+        assert!(clock.check(peer, Some(peer)).is_ok());
+    }
+
+    #[test]
+    fn the_end_of_time_is_an_error_and_not_a_restart() {
+        let clock = clock(&Hand::default(), NTP64(u64::MAX));
+        assert_eq!(clock.tick(), Err(ClockExhausted));
+    }
+}

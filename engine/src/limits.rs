@@ -1,0 +1,36 @@
+//! Every bound of the format and the protocol, by name. Decoders check them before they allocate.
+
+/// Bytes of one event's payload: 256 KiB.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one bundle's body, kinds and framing included: 1 MiB.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Events in one bundle.
+pub const BUNDLE_EVENTS_MAX: usize = 10_000;
+/// Bytes of one encoded run: 2 MiB. Larger than [`BODY_BYTES_MAX`], so every bundle fits a run.
+pub const RUN_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of runs in one page: 8 MiB.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one message, decompressed: a page and its frame.
+pub const FRAME_BYTES_MAX: usize = PAGE_BYTES_MAX + 1024 * 1024;
+/// Runs in one page or push.
+pub const PAGE_RUNS_MAX: usize = 65_536;
+/// Bytes of an event kind's name.
+pub const KIND_BYTES_MAX: usize = 64;
+/// Bytes of a row key.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Row keys that one event may touch in one view.
+pub const EVENT_KEYS_MAX: usize = 1_024;
+/// Bytes of one row's state: 4 MiB.
+pub const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a space's name.
+pub const SPACE_BYTES_MAX: usize = 64;
+/// Bytes of a view's name and version.
+pub const VIEW_BYTES_MAX: usize = 64;
+/// Origins in one heads message.
+pub const HEADS_MAX: usize = 65_536;
+/// Bytes of a refusal's code.
+pub const REFUSAL_CODE_BYTES_MAX: usize = 64;
+/// Bytes of a refusal's message.
+pub const REFUSAL_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Levels of nesting in a JSON attribute value.
+pub const JSON_DEPTH_MAX: usize = 32;

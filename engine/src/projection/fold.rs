@@ -1,0 +1,193 @@
+//! Folding bundles into rows: find the touched rows, load each once, fold, write each once, in key order.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Fold, Keys, Unreadable};
+use crate::event::EventRef;
+use crate::id::{Dot, InvalidId};
+use crate::limits::ROW_BYTES_MAX;
+use crate::run::Run;
+use crate::store::{RowKey, RowWrite, ViewId};
+
+/// The projections of one replica, in the order of their views.
+#[derive(Debug, Clone, Default)]
+pub struct Projections(Vec<(ViewId, Arc<dyn Fold>)>);
+
+impl Projections {
+    /// No projection: a relay.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds a projection.
+    ///
+    /// # Errors
+    /// [`InvalidId`] where its view is taken or reserved for the engine.
+    pub fn add(&mut self, projection: Arc<dyn Fold>) -> Result<(), InvalidId> {
+        let view = projection.view();
+        if view.is_reserved() {
+            return Err(InvalidId::new("view of a projection", view.as_str(), "`syncline.` is the engine's own"));
+        }
+        match self.0.binary_search_by(|(known, _)| known.cmp(&view)) {
+            Ok(_) => Err(InvalidId::new("view of a projection", view.as_str(), "another projection has it already")),
+            Err(index) => {
+                self.0.insert(index, (view, projection));
+                Ok(())
+            }
+        }
+    }
+
+    /// The views, in order.
+    pub fn views(&self) -> impl Iterator<Item = &ViewId> {
+        self.0.iter().map(|(view, _)| view)
+    }
+
+    /// The projections whose views satisfy `keep`.
+    #[must_use]
+    pub fn filter(&self, keep: impl Fn(&ViewId) -> bool) -> Self {
+        Self(self.0.iter().filter(|(view, _)| keep(view)).cloned().collect())
+    }
+
+    /// Finds the rows that the events of `runs` touch.
+    pub fn plan<'a>(&self, runs: impl IntoIterator<Item = &'a Run>) -> Plan<'a> {
+        let mut plan = Plan { projections: self.0.clone(), ..Plan::default() };
+        if !self.0.is_empty() {
+            runs.into_iter().flat_map(Run::bundles).for_each(|bundle| plan.add_all(bundle.dot, bundle.events()));
+            plan.group();
+        }
+        plan
+    }
+}
+
+/// Which events go into which rows.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    projections: Vec<(ViewId, Arc<dyn Fold>)>,
+    events: Vec<EventRef<'a>>,
+    /// All keys, one after the other.
+    arena: Vec<u8>,
+    touches: Vec<Touch>,
+    aside: Vec<Aside>,
+    keys: Keys,
+}
+
+/// One event that touches one row.
+#[derive(Debug, Clone, Copy)]
+struct Touch {
+    projection: u32,
+    event: u32,
+    key_start: u32,
+    key_end: u32,
+}
+
+/// An event that a projection could not read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// The view it was meant for; none where the bundle's body itself is malformed.
+    pub view: Option<ViewId>,
+    /// Its bundle.
+    pub dot: Dot,
+    /// Its index in the bundle.
+    pub index: u16,
+    /// Why.
+    pub reason: String,
+}
+
+/// The outcome of a fold.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// The touched rows, in the order of view and key.
+    pub rows: Vec<RowWrite>,
+    /// The events that could not be read.
+    pub aside: Vec<Aside>,
+}
+
+impl<'a> Plan<'a> {
+    fn add_all(&mut self, dot: Dot, events: crate::event::Events<'a>) {
+        for event in events {
+            match event {
+                Ok(event) => self.add(event),
+                Err(error) => self.aside.push(Aside { view: None, dot, index: 0, reason: error.to_string() }),
+            }
+        }
+    }
+
+    fn add(&mut self, event: EventRef<'a>) {
+        let number = self.events.len() as u32;
+        let mut keys = std::mem::take(&mut self.keys);
+        for (projection, (view, fold)) in self.projections.iter().enumerate() {
+            keys.clear();
+            fold.keys(&event, &mut keys);
+            if let Some(reason) = keys.refused() {
+                let (view, reason) = (Some(view.clone()), reason.to_owned());
+                self.aside.push(Aside { view, dot: event.dot, index: event.stamp.index, reason });
+                continue;
+            }
+            for key in keys.iter() {
+                let key_start = self.arena.len() as u32;
+                self.arena.extend_from_slice(key);
+                let key_end = self.arena.len() as u32;
+                self.touches.push(Touch { projection: projection as u32, event: number, key_start, key_end });
+            }
+        }
+        self.keys = keys;
+        self.events.push(event);
+    }
+
+    /// Brings the touches of one row together, rows in the order of view and key, events as they came.
+    fn group(&mut self) {
+        let arena = &self.arena;
+        let place = |touch: &Touch| (touch.projection, &arena[touch.key_start as usize..touch.key_end as usize]);
+        self.touches.sort_by(|a, b| place(a).cmp(&place(b)).then(a.event.cmp(&b.event)));
+        self.touches.dedup_by(|b, a| b.event == a.event && place(a) == place(b));
+    }
+
+    fn key(&self, touch: &Touch) -> &[u8] {
+        &self.arena[touch.key_start as usize..touch.key_end as usize]
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &[Touch]> {
+        self.touches.chunk_by(|a, b| a.projection == b.projection && self.key(a) == self.key(b))
+    }
+
+    /// The touched rows, in the order of view and key: what to load.
+    pub fn rows(&self) -> Vec<RowKey> {
+        // One copy of the arena serves every key.
+        let arena = Bytes::copy_from_slice(&self.arena);
+        let key = |touches: &[Touch]| {
+            let view = self.projections[touches[0].projection as usize].0.clone();
+            RowKey { view, key: arena.slice(touches[0].key_start as usize..touches[0].key_end as usize) }
+        };
+        self.groups().map(key).collect()
+    }
+
+    /// Folds the events into the loaded rows, which `loaded` gives in the order of `rows`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where a stored row does not read back, which no event can cause: rebuild its view.
+    pub fn fold(mut self, rows: Vec<RowKey>, loaded: Vec<Option<Bytes>>) -> Result<Folded, Unreadable> {
+        let mut folded = Folded { rows: Vec::with_capacity(rows.len()), aside: std::mem::take(&mut self.aside) };
+        let mut events = Vec::new();
+        for ((touches, key), old) in self.groups().zip(rows).zip(loaded) {
+            let (view, fold) = &self.projections[touches[0].projection as usize];
+            events.clear();
+            events.extend(touches.iter().map(|touch| self.events[touch.event as usize]));
+            let mut put_aside = |event: &EventRef<'_>, unreadable: Unreadable| {
+                let (view, reason) = (Some(view.clone()), unreadable.reason);
+                folded.aside.push(Aside { view, dot: event.dot, index: event.stamp.index, reason });
+            };
+            let new = fold.fold(&key.key, old.as_deref(), &events, &mut put_aside)?;
+            if new.len() > ROW_BYTES_MAX {
+                // A row that outgrows its limit must not stop the log: it keeps its last state.
+                let reason =
+                    || Unreadable::new(format!("the row would take {} bytes, the limit is {ROW_BYTES_MAX}", new.len()));
+                events.iter().for_each(|event| put_aside(event, reason()));
+            } else if old.as_ref() != Some(&new) {
+                folded.rows.push(RowWrite { key, value: Some(new) });
+            }
+        }
+        Ok(folded)
+    }
+}

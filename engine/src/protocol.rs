@@ -1,0 +1,174 @@
+//! Protocol v1: the messages between a replica and a peer, as plain values.
+//!
+//! A request names a space, is answered once, and may be repeated at any time. Pushes and pulls carry packed runs; heads are
+//! the always-correct way to find what is missing, the cursor is the fast way along the tail. Every answer carries the peer's
+//! physical clock.
+
+use serde::{Deserialize, Serialize};
+
+use crate::heads::Heads;
+use crate::id::{Cursor, LogId, Position, ReplicaId, Seq, SpaceId};
+use crate::run::Run;
+use crate::store::Limit;
+use crate::time::{self, NTP64};
+
+mod problem;
+
+pub use problem::{Code, Problem};
+
+/// The protocol version that this build speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// What a replica asks of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Which versions and limits the peer has.
+    Hello,
+    /// How far the peer's log of this space reaches.
+    Heads(SpaceId),
+    /// What the peer has and the replica lacks.
+    Pull(SpaceId, Pull),
+    /// What the replica has and the peer lacks.
+    Push(SpaceId, Push),
+}
+
+/// Where a pull starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Have {
+    /// Everything up to this place of the peer's log.
+    Cursor(Cursor),
+    /// These bundles, wherever they lie. Always right, and dearer for the peer.
+    Heads(Heads),
+}
+
+/// Asks for bundles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    /// What the replica has.
+    pub have: Have,
+    /// An origin whose bundles the replica does not need: its own.
+    pub without: Option<ReplicaId>,
+    /// How much to answer. The peer may answer less, but at least one bundle where one is missing.
+    pub limit: Limit,
+}
+
+/// Hands over bundles: all of them are taken, or none is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    /// Runs, in the sender's log order.
+    pub runs: Vec<Run>,
+}
+
+/// A peer's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The peer's physical clock when it answered.
+    #[serde(with = "time::wire")]
+    pub clock: NTP64,
+    /// What it answers.
+    pub reply: Reply,
+}
+
+/// What a peer answers, by the request asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reply {
+    /// To [`Request::Hello`].
+    Hello(Hello),
+    /// To [`Request::Heads`].
+    Heads(PeerHeads),
+    /// To [`Request::Pull`].
+    Pull(Pulled),
+    /// To [`Request::Push`].
+    Push(Pushed),
+}
+
+/// What a peer is able to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Protocol versions it speaks.
+    pub versions: Vec<u16>,
+    /// Run format versions it reads.
+    pub run_versions: Vec<u8>,
+    /// Largest message it takes, decompressed, in bytes.
+    pub frame_bytes_max: u32,
+    /// How far ahead of its clock it lets times lie, in milliseconds.
+    pub drift_ms_max: u64,
+}
+
+/// How far a peer's log reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerHeads {
+    /// The end of its log.
+    pub head: Cursor,
+    /// Per origin the last bundle.
+    pub heads: Heads,
+}
+
+/// One page of what a replica lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulled {
+    /// Runs, in the peer's log order.
+    pub runs: Vec<Run>,
+    /// From where to go on.
+    pub next: Cursor,
+    /// The end of the peer's log when it answered; the page is the last where `next` has reached it.
+    pub head: Position,
+    /// The peer's heads, with the last page: to compare with one's own.
+    pub heads: Option<Heads>,
+}
+
+/// What became of a push. Everything up to `through` is stored, durably, or was known already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// The log that took it.
+    pub log: LogId,
+    /// Per origin that was pushed, how far the peer now has it.
+    pub through: Vec<(ReplicaId, Seq)>,
+    /// Bundles among those pushed that the peer has refused, now or earlier: it keeps them as voids.
+    pub refused: Vec<RefusedBundle>,
+}
+
+/// One refused bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBundle {
+    /// Who wrote it.
+    pub origin: ReplicaId,
+    /// Its number.
+    pub seq: Seq,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Why an application refuses a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// For programs: a word that the application chooses, at most 64 bytes.
+    pub code: String,
+    /// For people, at most 1,024 bytes.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal, cut to its limits.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        let cut = |mut text: String, max: usize| {
+            text.truncate(text.floor_char_boundary(max));
+            text
+        };
+        Self {
+            code: cut(code.into(), crate::limits::REFUSAL_CODE_BYTES_MAX),
+            message: cut(message.into(), crate::limits::REFUSAL_MESSAGE_BYTES_MAX),
+        }
+    }
+}
+
+/// Tells a watcher that a log has moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The end of the log.
+    pub head: Cursor,
+}

@@ -1,0 +1,115 @@
+//! Packing bundles into a run.
+
+use super::{Append, Body, Bundle, RUN_VERSION, Run};
+use crate::heads::{ChainHash, Head};
+use crate::id::{Dot, ReplicaId, Seq};
+use crate::limits::RUN_BYTES_MAX;
+use crate::time::NTP64;
+use crate::wire::put_varint;
+
+/// Room that a bundle's time, length and digest may take beside its body.
+const FRAMING_BYTES_MAX: usize = 10 + 4 + 32;
+/// Length of the longest run header.
+const HEADER_BYTES_MAX: usize = 1 + 16 + 10 + 8 + 8;
+
+/// Packs bundles of one origin, in order, and computes their chain.
+#[derive(Debug, Clone)]
+pub struct RunBuilder {
+    origin: ReplicaId,
+    first: Seq,
+    previous: ChainHash,
+    bodies: Vec<u8>,
+    count: u64,
+    start: NTP64,
+    head: Head,
+}
+
+impl RunBuilder {
+    /// A run that starts with bundle `first` of `origin`; `previous` is the chain hash before it.
+    pub fn new(origin: ReplicaId, first: Seq, previous: ChainHash) -> Self {
+        let head = Head { seq: Seq::ZERO, chain: previous, time: NTP64(0) };
+        Self { origin, first, previous, bodies: Vec::new(), count: 0, start: NTP64(0), head }
+    }
+
+    /// Adds a bundle with this body, written at `time`, which must lie after the previous bundle's; names it.
+    pub fn push(&mut self, time: NTP64, body: Body<'_>) -> Dot {
+        let dot = Dot { origin: self.origin, seq: self.first.plus(self.count) };
+        self.push_chained(&Bundle { dot, time, body });
+        dot
+    }
+
+    pub(super) fn push_chained(&mut self, bundle: &Bundle<'_>) {
+        let chain = bundle.chain_after(self.head.chain);
+        self.step_to(bundle.time);
+        match bundle.body {
+            Body::Full(bytes) => {
+                put_varint(&mut self.bodies, (bytes.len() as u64) << 1);
+                self.bodies.extend_from_slice(bytes);
+            }
+            Body::Void { bytes, digest } => {
+                put_varint(&mut self.bodies, u64::from(bytes) << 1 | 1);
+                self.bodies.extend_from_slice(&digest.0);
+            }
+        }
+        self.count += 1;
+        self.head = Head { seq: bundle.dot.seq, chain, time: bundle.time };
+    }
+
+    /// Whether a body of this size still fits the run's limit.
+    pub fn fits(&self, body_bytes: usize) -> bool {
+        HEADER_BYTES_MAX + self.bodies.len() + FRAMING_BYTES_MAX + body_bytes <= RUN_BYTES_MAX
+    }
+
+    /// The packed run, or `None` where no bundle was added.
+    pub fn finish(self) -> Option<Append> {
+        if self.count == 0 {
+            return None;
+        }
+        let mut bytes = header(self.origin, self.first, self.head.chain.check(), self.start);
+        let bodies_at = bytes.len();
+        bytes.extend_from_slice(&self.bodies);
+        let run = Run {
+            bytes: bytes.into(),
+            origin: self.origin,
+            first: self.first,
+            count: self.count,
+            start: self.start,
+            end: self.head.time,
+            bodies_at,
+        };
+        Some(Append { run, previous: self.previous, head: self.head })
+    }
+
+    fn step_to(&mut self, time: NTP64) {
+        if self.count == 0 {
+            self.start = time;
+        } else {
+            debug_assert!(time > self.head.time, "an origin's times rise");
+            put_varint(&mut self.bodies, time.0 - self.head.time.0);
+        }
+    }
+}
+
+/// Joins consecutive runs of one origin into one, without hashing: the last run's check is the whole's.
+pub(crate) fn join(runs: &[Run]) -> Run {
+    let [first, .., last] = runs else { return runs[0].clone() };
+    let mut bytes = header(first.origin, first.first, last.check(), first.start);
+    let bodies_at = bytes.len();
+    bytes.extend_from_slice(&first.bytes[first.bodies_at..]);
+    for pair in runs.windows(2) {
+        put_varint(&mut bytes, pair[1].start.0 - pair[0].end.0);
+        bytes.extend_from_slice(&pair[1].bytes[pair[1].bodies_at..]);
+    }
+    let count = runs.iter().map(Run::count).sum();
+    Run { bytes: bytes.into(), count, bodies_at, end: last.end, ..first.clone() }
+}
+
+pub(super) fn header(origin: ReplicaId, first: Seq, check: [u8; 8], start: NTP64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES_MAX);
+    bytes.push(RUN_VERSION);
+    bytes.extend_from_slice(&origin.to_bytes());
+    put_varint(&mut bytes, first.get());
+    bytes.extend_from_slice(&check);
+    bytes.extend_from_slice(&start.0.to_be_bytes());
+    bytes
+}

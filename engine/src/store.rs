@@ -1,0 +1,225 @@
+//! What a storage adapter implements: one space's append-only log and the rows folded from it.
+//!
+//! This file is the specification; `syncline-conformance` holds a named test for each sentence of it. Every method may be
+//! called from many tasks at once. Adapters block no executor: they use threads of their own, or a driver that is async.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::heads::{ChainHash, Heads};
+use crate::id::{Cursor, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
+use crate::run::Run;
+use crate::time::NTP64;
+
+mod batch;
+mod error;
+mod key;
+pub mod memory;
+pub mod page;
+
+pub use batch::{Committed, RowWrite, WriteBatch};
+pub use error::{BoxError, Retry, StoreError};
+pub use key::{Row, RowKey, RowRange, ViewId};
+
+/// One space's append-only log and the rows folded from it, changed only by whole commits.
+#[async_trait]
+pub trait EventStore: Debug + Send + Sync + 'static {
+    /// Identity, revision, head, heads, clock and view progress of the log, all from one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`], [`StoreError::Corrupt`], [`StoreError::Poisoned`].
+    async fn status(&self) -> Result<LogStatus, StoreError>;
+
+    /// Runs after `after` in commit order, from one moment, at most `limit` but at least one bundle where there is one.
+    /// `Page::next` stands behind the last bundle returned; it equals the head exactly when nothing is left.
+    ///
+    /// # Errors
+    /// [`StoreError::CursorGone`] where the cursor names another log, lies beyond the head or below the base: never a partial
+    /// answer. [`StoreError::Corrupt`] where stored bytes do not read back.
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError>;
+
+    /// One origin's runs after bundle `after`, in order, at most `limit` but at least one bundle where there is one. Empty
+    /// where the log has nothing further of that origin.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError>;
+
+    /// One value per key, in the order asked, from one moment. `None` where there is no such row.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError>;
+
+    /// Rows of one view within `range`, in key order, from one moment, at most `limit` but at least one row where there is one.
+    /// Shorter than the limit only where the range ends: continue with [`RowRange::after`] the last key.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError>;
+
+    /// Applies all of the batch in one durable transaction, or nothing of it.
+    ///
+    /// Returns when the backend's durable commit has returned, at the storage's [`Durability`]. Positions are assigned inside
+    /// the transaction: the first bundle gets `head + 1`. An empty batch is a commit too and raises the revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where `expected` is not the log's revision; [`StoreError::OutOfOrder`] where a run does not
+    /// follow its origin's head by seq; [`StoreError::WrongChain`] where it does by seq and not by hash;
+    /// [`StoreError::NoSuchBundle`] where a void names a bundle that the log does not hold; [`StoreError::TooLarge`] beyond a
+    /// limit; [`StoreError::Backend`] where the outcome may be unknown. In every case but the last nothing has changed.
+    ///
+    /// # Cancel
+    /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError>;
+
+    /// Waits until the log's revision is larger than `since`, and returns it. Wakes for commits of other processes too,
+    /// where the backend allows several.
+    ///
+    /// # Cancel
+    /// Dropping the future stops waiting and changes nothing.
+    ///
+    /// # Errors
+    /// As [`status`](Self::status).
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError>;
+}
+
+/// One database: many spaces, each a log of its own.
+#[async_trait]
+pub trait Storage: Debug + Send + Sync + 'static {
+    /// Opens a space, and creates it with a fresh [`LogId`] where it does not exist. Two opens share one log.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] where a newer build wrote it; [`StoreError::Backend`] otherwise.
+    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError>;
+
+    /// The spaces that exist, in the order of their names.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError>;
+
+    /// What a returned commit has survived.
+    fn durability(&self) -> Durability;
+}
+
+/// What a commit survives once it has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing: it lives in memory.
+    Volatile,
+    /// The death of the process, not a power cut.
+    Process,
+    /// A power cut.
+    Synced,
+}
+
+impl std::fmt::Display for Durability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Volatile => "volatile",
+            Self::Process => "process",
+            Self::Synced => "synced",
+        })
+    }
+}
+
+/// A log at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStatus {
+    /// Which copy of the log.
+    pub log: LogId,
+    /// How many commits it has seen.
+    pub revision: Revision,
+    /// The last bundle's position.
+    pub head: Position,
+    /// Bundles up to here are no longer kept. Zero: nothing is trimmed in this version.
+    pub base: Position,
+    /// Per origin the last bundle.
+    pub heads: Heads,
+    /// The largest time that the log's clock has issued or noted.
+    pub clock: NTP64,
+    /// Per view up to which position its rows are folded. A view that is not named has no rows.
+    pub views: BTreeMap<ViewId, Position>,
+}
+
+impl LogStatus {
+    /// A log just created.
+    pub fn fresh(log: LogId) -> Self {
+        Self {
+            log,
+            revision: Revision::ZERO,
+            head: Position::ZERO,
+            base: Position::ZERO,
+            heads: Heads::new(),
+            clock: NTP64(0),
+            views: BTreeMap::new(),
+        }
+    }
+}
+
+/// How much one read may return: the first bound that is reached ends it, but one item is always returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Bundles or rows.
+    pub items: u32,
+    /// Encoded bytes of them.
+    pub bytes: u32,
+}
+
+impl Limit {
+    /// One mebibyte, any number of items.
+    pub const PAGE: Self = Self::bytes(1024 * 1024);
+
+    /// At most so many bytes, any number of items.
+    pub const fn bytes(bytes: u32) -> Self {
+        Self { items: u32::MAX, bytes }
+    }
+
+    /// At most so many items, of any size.
+    pub const fn items(items: u32) -> Self {
+        Self { items, bytes: u32::MAX }
+    }
+}
+
+/// A run as it lies in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Where its first bundle lies; the others follow.
+    pub position: Position,
+    /// The origin's chain hash before its first bundle.
+    pub previous: ChainHash,
+    /// The bundles.
+    pub run: Run,
+}
+
+impl StoredRun {
+    /// Where its last bundle lies.
+    pub fn end(&self) -> Position {
+        self.position.plus(self.run.count() - 1)
+    }
+}
+
+/// Consecutive runs of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The runs, in commit order.
+    pub runs: Vec<StoredRun>,
+    /// From where to read on.
+    pub next: Cursor,
+    /// The log's head when the page was read.
+    pub head: Position,
+}
+
+impl Page {
+    /// Whether the page reaches the head.
+    pub fn is_last(&self) -> bool {
+        self.next.position == self.head
+    }
+}

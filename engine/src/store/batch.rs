@@ -1,0 +1,45 @@
+//! A write as a value: what one commit changes.
+
+use bytes::Bytes;
+
+use super::key::{RowKey, ViewId};
+use crate::id::{Dot, Position, Revision};
+use crate::run::Append;
+use crate::time::NTP64;
+
+/// All that one commit changes. Runs first, then voids, then cleared views, then rows.
+#[derive(Debug, Clone, Default)]
+pub struct WriteBatch {
+    /// The revision that the batch was computed from; `None` where it depends on nothing but contiguity, as in a relay.
+    pub expected: Option<Revision>,
+    /// Runs to append, in order.
+    pub runs: Vec<Append>,
+    /// Bundles to make void: their bodies go, their headers and every hash stay.
+    pub voids: Vec<Dot>,
+    /// Views whose rows and progress are deleted before `rows` are written.
+    pub clear: Vec<ViewId>,
+    /// Rows to put or delete. At most one per key.
+    pub rows: Vec<RowWrite>,
+    /// Up to which position these views are folded once the batch is applied.
+    pub views: Vec<(ViewId, Position)>,
+    /// A time the clock has issued or noted; the log keeps the largest.
+    pub clock: NTP64,
+}
+
+/// One row to put, or to delete where `value` is `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowWrite {
+    /// Which row.
+    pub key: RowKey,
+    /// Its new state.
+    pub value: Option<Bytes>,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The log's revision after it.
+    pub revision: Revision,
+    /// The log's head after it.
+    pub head: Position,
+}

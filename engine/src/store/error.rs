@@ -1,0 +1,134 @@
+//! Why a store did not do what it was asked.
+
+use thiserror::Error;
+
+use crate::id::{Cursor, Dot, LogId, Position, Revision, Seq};
+
+/// A backend's own error, kept whole.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store refused or failed. Each variant calls for something different from the caller; see [`StoreError::retry`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The log has moved on since the batch was computed.
+    #[error("the log is at revision {found}, the batch was computed from {expected}; reload and compute it again")]
+    Conflict {
+        /// The revision the batch expected.
+        expected: Revision,
+        /// The revision the log is at.
+        found: Revision,
+    },
+    /// A run does not follow its origin's last bundle.
+    #[error("bundle {got} cannot be appended: the log takes seq {expected} of that origin next")]
+    OutOfOrder {
+        /// The seq the log takes next.
+        expected: Seq,
+        /// The bundle offered.
+        got: Dot,
+    },
+    /// A run follows by number and not by hash: two histories of one origin.
+    #[error("bundle {got} continues another history of its origin than this log holds")]
+    WrongChain {
+        /// The bundle offered.
+        got: Dot,
+    },
+    /// A void names a bundle that the log does not hold.
+    #[error("bundle {dot} is not in the log and cannot be made void")]
+    NoSuchBundle {
+        /// The bundle named.
+        dot: Dot,
+    },
+    /// The log cannot serve what follows this cursor completely.
+    #[error("cursor {cursor} cannot be served by log {log} (bundles {base} to {head}); start again from your heads")]
+    CursorGone {
+        /// The cursor asked for.
+        cursor: Cursor,
+        /// The log asked.
+        log: LogId,
+        /// Its oldest readable place.
+        base: Position,
+        /// Its newest.
+        head: Position,
+    },
+    /// Something exceeds a limit of [`limits`](crate::limits).
+    #[error("{what} is {size} large, the limit is {max}; split it")]
+    TooLarge {
+        /// What.
+        what: &'static str,
+        /// Its size.
+        size: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The data was written by a newer build, or by another program.
+    #[error("{what} has format {found}, this build reads up to {newest}; upgrade Syncline, or open another file")]
+    UnsupportedFormat {
+        /// What was opened.
+        what: String,
+        /// The format found.
+        found: String,
+        /// The newest this build reads.
+        newest: u32,
+    },
+    /// Stored bytes do not read back.
+    #[error("{backend}: stored data is damaged at {at}: {why}; restore a backup, or sync into a new store")]
+    Corrupt {
+        /// The backend.
+        backend: &'static str,
+        /// Where.
+        at: String,
+        /// How.
+        why: String,
+    },
+    /// Another process has the data open, and this backend allows one at a time.
+    #[error("{backend}: {what} is in use by another process; stop that process, or open another file")]
+    InUse {
+        /// The backend.
+        backend: &'static str,
+        /// What is in use.
+        what: String,
+    },
+    /// An earlier commit failed in a way that leaves the handle untrustworthy.
+    #[error("{backend}: an earlier commit failed ({why}); reopen the store before using it again")]
+    Poisoned {
+        /// The backend.
+        backend: &'static str,
+        /// What failed.
+        why: String,
+    },
+    /// The backend failed. After a commit the outcome may be unknown.
+    #[error("{backend}: {source}")]
+    Backend {
+        /// The backend.
+        backend: &'static str,
+        /// What the caller can do.
+        retry: Retry,
+        /// The backend's error.
+        #[source]
+        source: BoxError,
+    },
+}
+
+/// What a caller can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Nothing: the same call fails again.
+    Never,
+    /// Read the status again, rebuild the batch, try again.
+    Reload,
+    /// Wait and try again.
+    Later,
+}
+
+impl StoreError {
+    /// What the caller can do about it.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Conflict { .. } | Self::OutOfOrder { .. } => Retry::Reload,
+            Self::InUse { .. } => Retry::Later,
+            Self::Backend { retry, .. } => *retry,
+            _ => Retry::Never,
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The reference store: everything in memory, every law of [`EventStore`] in its plainest form. The oracle of the
+//! conformance kit, and a store for tests and caches. [`Durability::Volatile`].
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use event_listener::Event as Signal;
+
+use super::page::{PageBuilder, check_cursor};
+use super::{
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
+    ViewId, WriteBatch,
+};
+use crate::id::{Cursor, Dot, LogId, ReplicaId, Revision, Seq, SpaceId};
+use crate::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
+use crate::run::Append;
+
+/// One space in memory. Clones of the [`Arc`] share it.
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    changed: Signal,
+}
+
+#[derive(Debug)]
+struct State {
+    status: LogStatus,
+    log: Vec<StoredRun>,
+    /// Index in `log` by origin and the run's last seq.
+    by_origin: BTreeMap<(ReplicaId, Seq), usize>,
+    rows: BTreeMap<(ViewId, Bytes), Bytes>,
+}
+
+impl MemoryStore {
+    /// An empty log with this identity.
+    pub fn new(log: LogId) -> Self {
+        let state =
+            State { status: LogStatus::fresh(log), log: Vec::new(), by_origin: BTreeMap::new(), rows: BTreeMap::new() };
+        Self { state: Mutex::new(state), changed: Signal::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        Ok(self.state().status.clone())
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        let state = self.state();
+        check_cursor(after, &state.status)?;
+        let mut page = PageBuilder::new(limit);
+        let first = state.log.partition_point(|stored| stored.end() <= after.position);
+        let _ = state.log[first..].iter().all(|stored| page.push_after(stored.clone(), after.position));
+        Ok(page.finish_page(after, &state.status))
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        let state = self.state();
+        let mut page = PageBuilder::new(limit);
+        let runs = state.by_origin.range((origin, after.plus(1))..).take_while(|((of, _), _)| *of == origin);
+        let _ = runs.map(|(_, index)| &state.log[*index]).all(|stored| page.push_from(stored.clone(), after.plus(1)));
+        Ok(page.finish())
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let state = self.state();
+        Ok(keys.iter().map(|RowKey { view, key }| state.rows.get(&(view.clone(), key.clone())).cloned()).collect())
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        let state = self.state();
+        let start = match &range.start {
+            Bound::Included(key) | Bound::Excluded(key) => key.clone(),
+            Bound::Unbounded => Bytes::new(),
+        };
+        let bounds = (range.start, range.end);
+        let rows = state.rows.range((view.clone(), start)..).take_while(|((of, _), _)| of == view);
+        let rows = rows.filter(|((_, key), _)| bounds.contains(key));
+        let mut left = (u64::from(limit.items), u64::from(limit.bytes));
+        let mut found: Vec<Row> = Vec::new();
+        for ((_, key), value) in rows {
+            let size = (key.len() + value.len()) as u64;
+            if !found.is_empty() && (left.0 == 0 || left.1 < size) {
+                break;
+            }
+            left = (left.0.saturating_sub(1), left.1.saturating_sub(size));
+            found.push(Row { key: key.clone(), value: value.clone() });
+        }
+        Ok(found)
+    }
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        let committed = self.state().apply(batch)?;
+        self.changed.notify(usize::MAX);
+        Ok(committed)
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        loop {
+            let listener = self.changed.listen();
+            let revision = self.state().status.revision;
+            if revision > since {
+                return Ok(revision);
+            }
+            listener.await;
+        }
+    }
+}
+
+impl State {
+    /// Checks the whole batch, then applies it: a refused batch leaves no trace.
+    fn apply(&mut self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        self.check(&batch)?;
+        batch.runs.into_iter().for_each(|append| self.append(append));
+        batch.voids.into_iter().for_each(|dot| self.make_void(dot));
+        if !batch.clear.is_empty() {
+            self.rows.retain(|(view, _), _| !batch.clear.contains(view));
+            self.status.views.retain(|view, _| !batch.clear.contains(view));
+        }
+        for row in batch.rows {
+            let key = (row.key.view, row.key.key);
+            match row.value {
+                Some(value) => self.rows.insert(key, value),
+                None => self.rows.remove(&key),
+            };
+        }
+        self.status.views.extend(batch.views);
+        self.status.clock = batch.clock.max(self.status.clock);
+        self.status.revision = self.status.revision.plus(1);
+        Ok(Committed { revision: self.status.revision, head: self.status.head })
+    }
+
+    fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+        let found = self.status.revision;
+        if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
+            return Err(StoreError::Conflict { expected, found });
+        }
+        let mut heads = BTreeMap::new();
+        for append in &batch.runs {
+            let head =
+                heads.entry(append.run().origin()).or_insert_with(|| self.status.heads.get(append.run().origin()));
+            check_append(append, *head)?;
+            *head = append.head();
+        }
+        for dot in &batch.voids {
+            let head = heads.get(&dot.origin).copied().unwrap_or_else(|| self.status.heads.get(dot.origin));
+            if dot.seq == Seq::ZERO || dot.seq > head.seq {
+                return Err(StoreError::NoSuchBundle { dot: *dot });
+            }
+        }
+        batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))
+    }
+
+    fn append(&mut self, append: Append) {
+        let (origin, position) = (append.run().origin(), self.status.head.plus(1));
+        self.status.head = self.status.head.plus(append.run().count());
+        self.status.heads.set(origin, append.head());
+        self.by_origin.insert((origin, append.run().last()), self.log.len());
+        self.log.push(StoredRun { position, previous: append.previous(), run: append.run().clone() });
+    }
+
+    fn make_void(&mut self, dot: Dot) {
+        let index = self.by_origin.range((dot.origin, dot.seq)..).next().expect("the batch was checked").1;
+        let stored = &mut self.log[*index];
+        stored.run = stored.run.with_voids(&[dot.seq], stored.previous);
+    }
+}
+
+/// Checks that a run follows its origin's head by seq and by hash. Every store does this inside its transaction.
+///
+/// # Errors
+/// [`StoreError::OutOfOrder`] by seq, [`StoreError::WrongChain`] by hash.
+pub fn check_append(append: &Append, head: crate::heads::Head) -> Result<(), StoreError> {
+    let got = Dot { origin: append.run().origin(), seq: append.run().first() };
+    if got.seq != head.seq.plus(1) {
+        return Err(StoreError::OutOfOrder { expected: head.seq.plus(1), got });
+    }
+    if append.previous() != head.chain {
+        return Err(StoreError::WrongChain { got });
+    }
+    Ok(())
+}
+
+/// Checks a row's key and state against their limits.
+///
+/// # Errors
+/// [`StoreError::TooLarge`].
+pub fn check_row(key: &RowKey, value: Option<&Bytes>) -> Result<(), StoreError> {
+    let sizes = [("row key", key.key.len(), KEY_BYTES_MAX), ("row", value.map_or(0, Bytes::len), ROW_BYTES_MAX)];
+    match sizes.into_iter().find(|(_, size, max)| size > max) {
+        Some((what, size, max)) => Err(StoreError::TooLarge { what, size, max }),
+        None => Ok(()),
+    }
+}
+
+/// Many spaces in memory.
+#[derive(Debug)]
+pub struct MemoryStorage {
+    new_log: fn() -> LogId,
+    spaces: Mutex<BTreeMap<SpaceId, Arc<MemoryStore>>>,
+}
+
+impl MemoryStorage {
+    /// A storage without spaces. `new_log` mints the identity of each log: random in earnest, counted in tests.
+    pub fn new(new_log: fn() -> LogId) -> Self {
+        Self { new_log, spaces: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = spaces.entry(space.clone()).or_insert_with(|| Arc::new(MemoryStore::new((self.new_log)())));
+        Ok(store.clone())
+    }
+
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+        let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(spaces.keys().cloned().collect())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Volatile
+    }
+}

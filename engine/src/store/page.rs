@@ -1,0 +1,147 @@
+//! Cutting stored runs into pages: shared by all adapters, so that every store cuts alike.
+
+use crate::id::{Cursor, Position, Seq};
+use crate::limits::RUN_BYTES_MAX;
+use crate::run::{Bundle, Run, join};
+
+use super::{Limit, LogStatus, Page, StoreError, StoredRun};
+
+/// Checks that a log can serve everything behind a cursor.
+///
+/// # Errors
+/// [`StoreError::CursorGone`] where it names another log, lies beyond the head or below the base.
+pub fn check_cursor(cursor: Cursor, status: &LogStatus) -> Result<(), StoreError> {
+    let LogStatus { log, head, base, .. } = *status;
+    if cursor.log != log || cursor.position > head || cursor.position < base {
+        return Err(StoreError::CursorGone { cursor, log, base, head });
+    }
+    Ok(())
+}
+
+/// At most so many bytes does a run take beside its bundles.
+const RUN_FRAMING_BYTES: u64 = 43;
+/// At most so many bytes does a bundle take beside its body or digest.
+const BUNDLE_FRAMING_BYTES: u64 = 13;
+
+/// Collects runs up to a limit. Cuts the first at its start and the last at its end where needed, and joins neighbours of one
+/// origin, so that bundles written one by one travel packed.
+#[derive(Debug)]
+pub struct PageBuilder {
+    limit: Limit,
+    runs: Vec<StoredRun>,
+    /// The runs to be joined into the last of `runs`.
+    joined: Vec<Run>,
+    joined_bytes: usize,
+    items: u64,
+    bytes: u64,
+    full: bool,
+}
+
+impl PageBuilder {
+    /// An empty page of at most `limit`.
+    pub fn new(limit: Limit) -> Self {
+        Self { limit, runs: Vec::new(), joined: Vec::new(), joined_bytes: 0, items: 0, bytes: 0, full: false }
+    }
+
+    /// Adds the bundles of `stored` that lie behind position `after`. Returns whether the page takes more.
+    pub fn push_after(&mut self, stored: StoredRun, after: Position) -> bool {
+        let known = after.plus(1).since(stored.position);
+        match skip(stored, known) {
+            Some(rest) => self.push(rest),
+            None => !self.full,
+        }
+    }
+
+    /// Adds the bundles of `stored` from `seq` on. Returns whether the page takes more.
+    pub fn push_from(&mut self, stored: StoredRun, seq: Seq) -> bool {
+        let known = seq.since(stored.run.first());
+        match skip(stored, known) {
+            Some(rest) => self.push(rest),
+            None => !self.full,
+        }
+    }
+
+    /// Adds a run, cut at the limit. Returns whether the page takes more.
+    pub fn push(&mut self, stored: StoredRun) -> bool {
+        if self.full {
+            return false;
+        }
+        let Some(stored) = self.cut(stored) else { return false };
+        self.items += stored.run.count();
+        self.bytes += stored.run.as_bytes().len() as u64;
+        self.full |= self.items >= u64::from(self.limit.items) || self.bytes >= u64::from(self.limit.bytes);
+        self.place(stored);
+        !self.full
+    }
+
+    /// The collected runs, in the order they were added.
+    pub fn finish(mut self) -> Vec<StoredRun> {
+        self.seal();
+        self.runs
+    }
+
+    /// The collected runs as a page of the log `status`, read from `after`.
+    pub fn finish_page(self, after: Cursor, status: &LogStatus) -> Page {
+        let runs = self.finish();
+        let position = runs.last().map_or(after.position, StoredRun::end);
+        Page { runs, next: Cursor { log: status.log, position }, head: status.head }
+    }
+
+    /// What of `stored` fits. The page's very first bundle always does.
+    fn cut(&mut self, stored: StoredRun) -> Option<StoredRun> {
+        let items = u64::from(self.limit.items).saturating_sub(self.items);
+        let bytes = u64::from(self.limit.bytes).saturating_sub(self.bytes);
+        if stored.run.count() <= items && stored.run.as_bytes().len() as u64 <= bytes {
+            return Some(stored);
+        }
+        self.full = true;
+        let mut size = RUN_FRAMING_BYTES;
+        let fits = |bundle: &Bundle<'_>| {
+            size += bundle.body.stored_bytes() + BUNDLE_FRAMING_BYTES;
+            size <= bytes
+        };
+        let count = (stored.run.bundles().take_while(fits).count() as u64).min(items);
+        if count == 0 && self.items > 0 {
+            return None;
+        }
+        let last = stored.run.first().plus(count.max(1) - 1);
+        let run = stored.run.until(last, stored.previous)?;
+        Some(StoredRun { run, ..stored })
+    }
+
+    fn place(&mut self, stored: StoredRun) {
+        let size = stored.run.as_bytes().len();
+        let joins = self.runs.last().is_some_and(|_| {
+            let last = self.joined.last().expect("the last run is being joined");
+            last.origin() == stored.run.origin() && last.last().plus(1) == stored.run.first()
+        });
+        if joins && self.joined_bytes + size <= RUN_BYTES_MAX {
+            self.joined_bytes += size;
+            self.joined.push(stored.run);
+        } else {
+            self.seal();
+            self.joined_bytes = size;
+            self.joined.push(stored.run.clone());
+            self.runs.push(stored);
+        }
+    }
+
+    fn seal(&mut self) {
+        if let Some(last) = self.runs.last_mut() {
+            last.run = join(&self.joined);
+        }
+        self.joined.clear();
+    }
+}
+
+/// `stored` without its first `count` bundles, `None` where nothing is left.
+fn skip(stored: StoredRun, count: u64) -> Option<StoredRun> {
+    if count == 0 {
+        return Some(stored);
+    }
+    let StoredRun { position, previous, run } = stored;
+    let kept = run.since(run.first().plus(count))?;
+    let skipped = run.bundles().take(usize::try_from(count).ok()?);
+    let previous = skipped.fold(previous, |chain, bundle| bundle.chain_after(chain));
+    Some(StoredRun { position: position.plus(count), previous, run: kept })
+}

@@ -1,0 +1,132 @@
+//! Hybrid logical time: what orders events, never what identifies them.
+//!
+//! Times are [`NTP64`] of `uhlc`: 32 bits of seconds since 1970, 32 bits of fraction, of which the lowest four count.
+//! They end in 2106. Order is `(time, origin)`, and within a bundle the event's index.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use uhlc::{NTP64, Timestamp};
+
+use crate::id::ReplicaId;
+
+/// Bytes of an encoded [`Stamp`].
+pub const STAMP_BYTES: usize = 26;
+
+/// The place of one event in the order of all events: its bundle's timestamp, and its index in the bundle.
+///
+/// No two events share a stamp, because an origin's times only rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp {
+    /// Hybrid logical time of the bundle.
+    pub time: NTP64,
+    /// The replica that wrote the bundle.
+    pub origin: ReplicaId,
+    /// The event's place in the bundle, from 0.
+    pub index: u16,
+}
+
+impl Stamp {
+    /// The stamp as 26 bytes whose order is the stamps' order: time and index big-endian, the id as it is.
+    pub fn to_bytes(self) -> [u8; STAMP_BYTES] {
+        let mut bytes = [0; STAMP_BYTES];
+        bytes[..8].copy_from_slice(&self.time.0.to_be_bytes());
+        bytes[8..24].copy_from_slice(&self.origin.to_bytes());
+        bytes[24..].copy_from_slice(&self.index.to_be_bytes());
+        bytes
+    }
+
+    /// The stamp with these bytes, or `None` where the origin's are all zero.
+    pub fn from_bytes(bytes: [u8; STAMP_BYTES]) -> Option<Self> {
+        let time = u64::from_be_bytes(bytes[..8].try_into().expect("8 of 26 bytes"));
+        let origin = ReplicaId::from_bytes(bytes[8..24].try_into().expect("16 of 26 bytes"))?;
+        let index = u16::from_be_bytes(bytes[24..].try_into().expect("2 of 26 bytes"));
+        Some(Self { time: NTP64(time), origin, index })
+    }
+
+    /// The timestamp of the event's bundle.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp::new(self.time, self.origin.to_uhlc())
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.time.0, self.origin, self.index).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (time, origin, index) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { time: NTP64(time), origin, index })
+    }
+}
+
+/// How far `later` lies after `earlier`, zero where it does not.
+pub fn ahead(later: NTP64, earlier: NTP64) -> Duration {
+    NTP64(later.0.saturating_sub(earlier.0)).to_duration()
+}
+
+/// `time` moved on by `span`, at most to the end of time.
+pub fn after(time: NTP64, span: Duration) -> NTP64 {
+    let seconds = u64::try_from(span.as_secs().min(u64::from(u32::MAX))).unwrap_or(u64::MAX) << 32;
+    let fraction = (u64::from(span.subsec_nanos()) << 32) / 1_000_000_000;
+    NTP64(time.0.saturating_add(seconds).saturating_add(fraction))
+}
+
+/// Serde of a time: sixteen hex digits for people (JSON numbers end at 2^53), an integer for machines.
+pub(crate) mod wire {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(time: &NTP64, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&format_args!("{:016x}", time.0))
+        } else {
+            time.0.serialize(serializer)
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NTP64, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            let plain = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            match u64::from_str_radix(&text, 16) {
+                Ok(time) if plain => Ok(NTP64(time)),
+                _ => Err(de::Error::custom("a time takes 16 hex digits")),
+            }
+        } else {
+            u64::deserialize(deserializer).map(NTP64)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stamp() -> impl Strategy<Value = Stamp> {
+        (any::<u64>(), any::<[u8; 16]>(), any::<u16>()).prop_filter_map("zero id", |(time, id, index)| {
+            Some(Stamp { time: NTP64(time), origin: ReplicaId::from_bytes(id)?, index })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn stamps_and_their_bytes_have_one_order(a in stamp(), b in stamp()) {
+            prop_assert_eq!(a.cmp(&b), a.to_bytes().cmp(&b.to_bytes()));
+            prop_assert_eq!(Stamp::from_bytes(a.to_bytes()), Some(a));
+        }
+    }
+
+    #[test]
+    fn adding_a_span_and_asking_how_far_agree() {
+        let start = NTP64(7 << 32);
+        let later = after(start, Duration::from_millis(1_500));
+        assert_eq!(ahead(later, start).as_millis(), 1_500);
+        assert_eq!(ahead(start, later), Duration::ZERO);
+        assert_eq!(after(start, Duration::MAX), NTP64(u64::MAX));
+    }
+}

@@ -1,0 +1,69 @@
+//! What a transport implements: the way to one peer.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use thiserror::Error;
+
+use crate::id::{Cursor, SpaceId};
+use crate::protocol::{Answer, Notice, Problem, Request};
+use crate::store::BoxError;
+
+/// The way to one peer. May lose, delay or repeat requests; never alters, invents or merges them, and keeps every limit of
+/// [`limits`](crate::limits) in both directions.
+#[async_trait]
+pub trait Transport: Debug + Send + Sync + 'static {
+    /// Carries one request to the peer and brings back its answer.
+    ///
+    /// # Errors
+    /// [`TransportError`] tells "not delivered" from "perhaps delivered" from "refused".
+    ///
+    /// # Cancel
+    /// Dropping the future gives the answer up; whether the peer acted is then unknown. Every request may be repeated.
+    async fn call(&self, request: Request) -> Result<Answer, TransportError>;
+
+    /// Follows the peer's log: a notice at once, then one whenever its head has moved past the last notice. Notices may be
+    /// merged, never missed: after the last commit a notice with that head follows.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call); afterwards the stream ends with an item that says why.
+    ///
+    /// # Cancel
+    /// Dropping the stream ends it.
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError>;
+}
+
+/// Why a request got no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// It was not delivered: the peer has done nothing.
+    #[error("the peer cannot be reached: {0}; try again later")]
+    Unreachable(#[source] BoxError),
+    /// It may have been delivered: the peer may have acted.
+    #[error("the peer's answer was lost: {0}; repeat the request, repeating is safe")]
+    Interrupted(#[source] BoxError),
+    /// The peer refused it, typed.
+    #[error("the peer refused: {0}")]
+    Refused(#[from] Problem),
+    /// The answer does not read as one of this protocol.
+    #[error("the peer's answer makes no sense: {0}; check the address and the peer's version")]
+    Garbled(#[source] BoxError),
+}
+
+impl TransportError {
+    /// How long to wait before trying again; `None` where the same request will fail again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable(_) | Self::Interrupted(_) => Some(Duration::ZERO),
+            Self::Refused(problem) => problem.retry_after(),
+            Self::Garbled(_) => None,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who writes where, and who syncs when. Pure: the same history and options give the same replay.
+
+use std::cmp::Reverse;
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use crate::history::AuthorId;
+
+/// One of the K replicas of a replay, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ReplicaIndex(pub(crate) usize);
+
+/// Which replica each author writes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    by_author: Vec<ReplicaIndex>,
+}
+
+impl Assignment {
+    /// Gives the busiest author first, each to the replica with the fewest commits so far. A few people write most of a
+    /// history, so that dealing authors out in turn would leave some replicas nearly idle. With fewer authors than
+    /// replicas the last replicas only read.
+    pub(crate) fn balanced(commits_per_author: &[u64], replicas: NonZeroUsize) -> Self {
+        let mut busiest_first: Vec<usize> = (0..commits_per_author.len()).collect();
+        busiest_first.sort_by_key(|author| Reverse(commits_per_author[*author]));
+        let mut load = vec![0; replicas.get()];
+        let mut by_author = vec![ReplicaIndex(0); commits_per_author.len()];
+        for author in busiest_first {
+            let idlest = (0..load.len()).min_by_key(|replica| load[*replica]).expect("there is at least one replica");
+            load[idlest] += commits_per_author[author];
+            by_author[author] = ReplicaIndex(idlest);
+        }
+        Self { by_author }
+    }
+
+    /// The replica of an author, or `None` for one that was not counted.
+    pub(crate) fn replica(&self, author: AuthorId) -> Option<ReplicaIndex> {
+        self.by_author.get(author.0 as usize).copied()
+    }
+}
+
+/// When replicas sync during a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Schedule {
+    /// The writer syncs before and after each commit, so that every commit has seen all earlier ones.
+    Causal,
+    /// Each replica syncs once in `every` commits of the whole history, at evenly staggered moments.
+    Offline { every: NonZeroU32 },
+}
+
+impl Schedule {
+    /// The syncs at the end, in order: in the first round all hand over what they still hold, in the second all fetch what
+    /// those behind them in the round handed over.
+    pub(crate) fn finally(replicas: NonZeroUsize) -> impl Iterator<Item = ReplicaIndex> {
+        let round = || (0..replicas.get()).map(ReplicaIndex);
+        round().chain(round())
+    }
+
+    /// Whether the writer of a commit syncs before it writes.
+    pub(crate) fn syncs_before(self) -> bool {
+        self == Self::Causal
+    }
+
+    /// The replicas that sync after commit number `commit`, in order.
+    pub(crate) fn after(
+        self,
+        commit: u32,
+        writer: ReplicaIndex,
+        replicas: NonZeroUsize,
+    ) -> impl Iterator<Item = ReplicaIndex> {
+        (0..replicas.get()).map(ReplicaIndex).filter(move |replica| match self {
+            Self::Causal => *replica == writer,
+            Self::Offline { every } => {
+                let every = u64::from(every.get());
+                let turn = replica.0 as u64 * every / replicas.get() as u64;
+                (u64::from(commit) + 1) % every == turn
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn replicas(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).unwrap()
+    }
+
+    fn offline(every: u32) -> Schedule {
+        Schedule::Offline { every: NonZeroU32::new(every).unwrap() }
+    }
+
+    /// The replica numbers that sync after each of the first commits, all written by replica 1.
+    fn syncs(schedule: Schedule, count: usize, commits: u32) -> Vec<Vec<usize>> {
+        let after = |commit| schedule.after(commit, ReplicaIndex(1), replicas(count));
+        (0..commits).map(|commit| after(commit).map(|replica| replica.0).collect()).collect()
+    }
+
+    #[test]
+    fn the_busiest_author_does_not_share_while_others_are_idle() {
+        let assignment = Assignment::balanced(&[3, 1, 50, 2, 4], replicas(2));
+        let by_author: Vec<usize> = (0..5).map(|author| assignment.replica(AuthorId(author)).unwrap().0).collect();
+        assert_eq!(by_author, [1, 1, 0, 1, 1]);
+    }
+
+    #[test]
+    fn equal_authors_are_dealt_out_in_order() {
+        let assignment = Assignment::balanced(&[1; 7], replicas(3));
+        let by_author: Vec<usize> = (0..7).map(|author| assignment.replica(AuthorId(author)).unwrap().0).collect();
+        assert_eq!(by_author, [0, 1, 2, 0, 1, 2, 0]);
+    }
+
+    #[test]
+    fn an_author_that_was_not_counted_has_no_replica() {
+        assert_eq!(Assignment::balanced(&[1], replicas(4)).replica(AuthorId(1)), None);
+    }
+
+    #[test]
+    fn causal_means_the_writer_and_nobody_else() {
+        assert!(Schedule::Causal.syncs_before());
+        assert_eq!(syncs(Schedule::Causal, 4, 2), [[1], [1]]);
+    }
+
+    #[test]
+    fn offline_replicas_take_turns() {
+        assert!(!offline(4).syncs_before());
+        assert_eq!(syncs(offline(4), 2, 8), [vec![], vec![1], vec![], vec![0], vec![], vec![1], vec![], vec![0]]);
+    }
+
+    #[test]
+    fn each_replica_syncs_exactly_once_in_every_n_commits() {
+        for (count, every) in [(16, 500), (16, 5), (3, 1), (1, 7)] {
+            let mut seen: Vec<usize> = syncs(offline(every), count, every).concat();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..count).collect::<Vec<_>>(), "{count} replicas, every {every} commits");
+        }
+    }
+
+    #[test]
+    fn a_period_longer_than_the_history_is_no_sync_for_most() {
+        assert_eq!(syncs(offline(u32::MAX), 2, 100).concat(), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn after_the_final_syncs_every_replica_holds_everything() {
+        let count = 5;
+        let mut held: Vec<BTreeSet<usize>> = (0..count).map(|replica| BTreeSet::from([replica])).collect();
+        let mut server = BTreeSet::new();
+        for ReplicaIndex(replica) in Schedule::finally(replicas(count)) {
+            server.extend(&held[replica]);
+            held[replica].extend(&server);
+        }
+        assert!(held.iter().all(|held| held.len() == count));
+    }
+}
