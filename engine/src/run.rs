@@ -77,6 +77,11 @@ pub struct Bundle<'a> {
 }
 
 impl<'a> Bundle<'a> {
+    /// Whether it was refused and its events are gone.
+    pub fn is_void(&self) -> bool {
+        matches!(self.body, Body::Void { .. })
+    }
+
     /// Its events, none of a void.
     pub fn events(&self) -> Events<'a> {
         match self.body {
@@ -332,6 +337,13 @@ impl Append {
     /// The run.
     pub fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// The same run with these bundles made void. All hashes stay.
+    #[must_use]
+    pub fn with_voids(self, seqs: &[Seq]) -> Self {
+        let run = self.run.with_voids(seqs, self.previous);
+        Self { run, ..self }
     }
 
     /// The chain hash before its first bundle.

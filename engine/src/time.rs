@@ -71,7 +71,7 @@ pub fn ahead(later: NTP64, earlier: NTP64) -> Duration {
 
 /// `time` moved on by `span`, at most to the end of time.
 pub fn after(time: NTP64, span: Duration) -> NTP64 {
-    let seconds = u64::try_from(span.as_secs().min(u64::from(u32::MAX))).unwrap_or(u64::MAX) << 32;
+    let seconds = span.as_secs().min(u64::from(u32::MAX)) << 32;
     let fraction = (u64::from(span.subsec_nanos()) << 32) / 1_000_000_000;
     NTP64(time.0.saturating_add(seconds).saturating_add(fraction))
 }

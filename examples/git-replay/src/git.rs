@@ -107,7 +107,7 @@ impl Repository {
     /// Starts git and streams the commits; git is stopped when the stream is dropped.
     pub(crate) fn commits(&self) -> Result<GitCommits, GitError> {
         let io = |source| self.io(source);
-        let messages = tempfile::tempfile().map_err(io)?;
+        let messages = tempfile::tempfile().map_err(|source| GitError::Io { dir: self.dir.clone(), source })?;
         let list = self
             .git(&["rev-list", "--topo-order", "--reverse", &self.head])
             .stdout(Stdio::piped())
@@ -137,6 +137,7 @@ impl Repository {
         self.git(arguments).output().map_err(|source| self.io(source))
     }
 
+    /// Why git did not start.
     fn io(&self, source: io::Error) -> GitError {
         match source.kind() {
             io::ErrorKind::NotFound => GitError::Missing { program: self.program.clone() },

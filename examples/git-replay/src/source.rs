@@ -1,5 +1,6 @@
 //! Where a history comes from: a git repository, a history file or the built-in sample.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -40,7 +41,7 @@ impl Source {
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, SourceError> {
         match path {
             Some(path) => Self::at(path),
-            None => Ok(Self::here(Path::new("."))),
+            None => Ok(Self::here(&env::current_dir().unwrap_or_else(|_| PathBuf::from(".")))),
         }
     }
 

@@ -1,0 +1,84 @@
+//! The engine's own rows: views named `syncline.…`, which no projection may take.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::id::{Cursor, Dot, ReplicaId, Seq};
+use crate::protocol::Refusal;
+use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
+use crate::wire::DecodeError;
+
+/// At a service: bundle → why it was refused.
+pub(crate) const REFUSED: &str = "syncline.refused@1";
+/// At a replica: own bundle → the refusal and the body that was refused.
+pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
+/// At a replica: peer's log → how far it is read and what it has acknowledged.
+pub(crate) const PEERS: &str = "syncline.peers@1";
+/// At a replica: its own identity.
+pub(crate) const IDENTITY: &str = "syncline.identity@1";
+/// Events that a projection could not read, by view and bundle.
+pub(crate) const UNREADABLE: &str = "syncline.unreadable@1";
+
+/// What a replica knows of one peer's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PeerRow {
+    /// How far the peer's log has been read.
+    pub(crate) cursor: Cursor,
+    /// Up to which own bundle the peer has answered for every bundle.
+    pub(crate) acked: Seq,
+}
+
+/// A refused bundle of a replica's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeadLetterRow {
+    pub(crate) refusal: Refusal,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn view(name: &str) -> ViewId {
+    ViewId::new(name).expect("the engine's own view names are well formed")
+}
+
+/// A bundle's key: origin, then seq big-endian, so that keys sort as bundles do.
+pub(crate) fn dot_key(dot: Dot) -> Bytes {
+    let mut key = dot.origin.to_bytes().to_vec();
+    key.extend_from_slice(&dot.seq.get().to_be_bytes());
+    key.into()
+}
+
+/// The bundle with this key.
+pub(crate) fn key_dot(key: &[u8]) -> Option<Dot> {
+    let (origin, seq) = key.split_first_chunk::<16>()?;
+    let seq = u64::from_be_bytes(seq.try_into().ok()?);
+    Some(Dot { origin: ReplicaId::from_bytes(*origin)?, seq: Seq::new(seq) })
+}
+
+/// The keys of an origin's bundles from `first` to `last`.
+pub(crate) fn dot_range(origin: ReplicaId, first: Seq, last: Seq) -> RowRange {
+    use std::ops::Bound::Included;
+    let key = |seq| dot_key(Dot { origin, seq });
+    RowRange { start: Included(key(first)), end: Included(key(last)) }
+}
+
+/// The key of an unreadable event: bundle, index, view.
+pub(crate) fn unreadable_key(dot: Dot, index: u16, view: Option<&ViewId>) -> Bytes {
+    let mut key = dot_key(dot).to_vec();
+    key.extend_from_slice(&index.to_be_bytes());
+    key.extend_from_slice(view.map_or("", ViewId::as_str).as_bytes());
+    key.into()
+}
+
+/// Writes an engine row.
+pub(crate) fn put<T: Serialize>(name: &str, key: Bytes, row: &T) -> RowWrite {
+    RowWrite { key: RowKey { view: view(name), key }, value: Some(codec::encode(row).into()) }
+}
+
+/// Reads an engine row back.
+pub(crate) fn get<T: serde::de::DeserializeOwned>(name: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    codec::decode(name, bytes).map_err(|error: DecodeError| StoreError::Corrupt {
+        backend: "engine",
+        at: format!("a row of {name}"),
+        why: error.to_string(),
+    })
+}

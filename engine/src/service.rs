@@ -1,0 +1,217 @@
+//! The server side: answers a peer's requests from any storage, under an authority and the application's policy.
+//!
+//! Stateless but for open stores: any number of services may share one storage that allows it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{BoxStream, StreamExt, try_unfold};
+use thiserror::Error;
+
+use crate::authority::{Authority, AuthorityError, Policy, Principal, Role};
+use crate::clock::{MAX_DRIFT, PhysicalClock};
+use crate::id::{Cursor, Position, Revision, SpaceId};
+use crate::limits::FRAME_BYTES_MAX;
+use crate::protocol::{Answer, Code, Hello, Notice, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
+use crate::run::RUN_VERSION;
+use crate::store::{EventStore, Storage, StoreError};
+
+mod pull;
+mod push;
+
+/// Answers requests over a storage. Transports put it on the wire.
+pub struct Service {
+    storage: Arc<dyn Storage>,
+    authority: Arc<dyn Authority>,
+    policy: Option<Arc<dyn Policy>>,
+    clock: Arc<dyn PhysicalClock>,
+    max_drift: Duration,
+    open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { storage, authority, policy, max_drift, .. } = self;
+        let mut debug = f.debug_struct("Service");
+        debug.field("storage", storage).field("authority", authority).field("policy", policy);
+        debug.field("max_drift", max_drift).finish_non_exhaustive()
+    }
+}
+
+/// Why a request was not answered.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The request is at fault. Tell the peer.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The storage is at fault. Log it; the peer gets [`Code::Internal`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The accounts are at fault. Log it; the peer gets [`Code::Internal`].
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+}
+
+impl ServiceError {
+    /// What the peer is told: problems as they are, of own failures only that there was one.
+    pub fn to_problem(&self) -> Problem {
+        match self {
+            Self::Problem(problem) => problem.clone(),
+            _ => Problem::new(Code::Internal, "the server failed; nothing was changed, try again later"),
+        }
+    }
+}
+
+impl Service {
+    /// A service that takes every bundle and lets times lie [`MAX_DRIFT`] ahead of `clock`.
+    pub fn new(storage: Arc<dyn Storage>, authority: Arc<dyn Authority>, clock: Arc<dyn PhysicalClock>) -> Self {
+        Self { storage, authority, policy: None, clock, max_drift: MAX_DRIFT, open: Mutex::default() }
+    }
+
+    /// Asks `policy` about every new bundle.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Lets times lie this far ahead of the clock.
+    #[must_use]
+    pub fn with_max_drift(mut self, max_drift: Duration) -> Self {
+        self.max_drift = max_drift;
+        self
+    }
+
+    /// Who decides about identity and roles.
+    pub fn authority(&self) -> &Arc<dyn Authority> {
+        &self.authority
+    }
+
+    /// Where the logs are.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// Answers one request of an established principal.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; whatever it is, nothing has changed, except that a push may have been stored when the storage failed.
+    ///
+    /// # Cancel
+    /// A push may still be stored; repeating it is safe.
+    pub async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, ServiceError> {
+        let reply = match request {
+            Request::Hello => Reply::Hello(self.hello()),
+            Request::Heads(space) => {
+                let store = self.enter(principal, &space, Role::Reader).await?;
+                let status = store.status().await?;
+                Reply::Heads(PeerHeads { head: Cursor { log: status.log, position: status.head }, heads: status.heads })
+            }
+            Request::Pull(space, pull) => {
+                let store = self.enter(principal, &space, Role::Reader).await?;
+                Reply::Pull(pull::pull(&*store, pull).await?)
+            }
+            Request::Push(space, push) => {
+                let store = self.enter(principal, &space, Role::Writer).await?;
+                Reply::Push(self.push(principal, &space, &*store, push).await?)
+            }
+        };
+        Ok(Answer { clock: self.clock.now(), reply })
+    }
+
+    /// Follows a space's log: a notice at once, then one whenever the head has moved. Ends with an error when the principal's
+    /// role is taken away.
+    ///
+    /// # Errors
+    /// As [`answer`](Self::answer), at once or as the stream's last item.
+    pub async fn watch(
+        self: &Arc<Self>,
+        principal: &Principal,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, ServiceError>>, ServiceError> {
+        let store = self.enter(principal, space, Role::Reader).await?;
+        let status = store.status().await?;
+        crate::store::page::check_cursor(after, &status).map_err(gone)?;
+        let watcher =
+            Watcher { service: self.clone(), principal: principal.clone(), space: space.clone(), store, seen: None };
+        Ok(try_unfold(watcher, |mut watcher| async move { Ok(Some((watcher.next().await?, watcher))) }).boxed())
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            versions: vec![PROTOCOL_VERSION],
+            run_versions: vec![RUN_VERSION],
+            frame_bytes_max: FRAME_BYTES_MAX as u32,
+            drift_ms_max: u64::try_from(self.max_drift.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The space's store, for a principal with at least this role. A space without a grant looks like no space.
+    async fn enter(
+        &self,
+        principal: &Principal,
+        space: &SpaceId,
+        needed: Role,
+    ) -> Result<Arc<dyn EventStore>, ServiceError> {
+        match self.authority.role(principal, space).await? {
+            Some(role) if role >= needed => Ok(self.store(space).await?),
+            Some(role) => {
+                let detail = format!(
+                    "{principal} is a {role} of space {space}, this takes a {needed}; ask an owner for a grant"
+                );
+                Err(Problem::new(Code::Forbidden, detail).into())
+            }
+            None => {
+                let detail = format!("{principal} has no space {space}; check its name, or ask an owner for a grant");
+                Err(Problem::new(Code::UnknownSpace, detail).into())
+            }
+        }
+    }
+
+    async fn store(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(space).cloned();
+        if let Some(store) = known {
+            return Ok(store);
+        }
+        let store = self.storage.open(space).await?;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(space.clone(), store.clone());
+        Ok(store)
+    }
+}
+
+/// One watch stream.
+struct Watcher {
+    service: Arc<Service>,
+    principal: Principal,
+    space: SpaceId,
+    store: Arc<dyn EventStore>,
+    /// Revision and head of the last notice.
+    seen: Option<(Revision, Position)>,
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Result<Notice, ServiceError> {
+        loop {
+            if let Some((revision, _)) = self.seen {
+                self.store.changed(revision).await?;
+            }
+            self.service.enter(&self.principal, &self.space, Role::Reader).await?;
+            let status = self.store.status().await?;
+            let before = self.seen.replace((status.revision, status.head));
+            if before.is_none_or(|(_, head)| status.head > head) {
+                return Ok(Notice { head: Cursor { log: status.log, position: status.head } });
+            }
+        }
+    }
+}
+
+/// A store's refusal of a cursor is the request's problem; its other errors are its own.
+fn gone(error: StoreError) -> ServiceError {
+    match error {
+        StoreError::CursorGone { cursor, .. } => Problem::new(Code::CursorGone { cursor }, error.to_string()).into(),
+        other => other.into(),
+    }
+}

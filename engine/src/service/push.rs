@@ -1,0 +1,215 @@
+//! Taking bundles: everything is checked, then everything is stored, in one commit.
+
+use bytes::Bytes;
+
+use super::{Service, ServiceError};
+use crate::authority::Principal;
+use crate::heads::{ChainHash, Head, Heads};
+use crate::id::{Dot, ReplicaId, Seq, SpaceId};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
+use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
+use crate::reserved::{self, REFUSED};
+use crate::run::{Append, Run, Unchained};
+use crate::store::{EventStore, Limit, RowWrite, StoreError, WriteBatch};
+use crate::time::{after, ahead};
+
+/// How often a push is checked again because another push of the same origin was faster.
+const RACES_MAX: usize = 16;
+
+/// What a checked push would change, and what it answers.
+#[derive(Default)]
+struct Checked {
+    heads: Heads,
+    appends: Vec<Append>,
+    rows: Vec<RowWrite>,
+    refused: Vec<RefusedBundle>,
+}
+
+impl Service {
+    pub(super) async fn push(
+        &self,
+        principal: &Principal,
+        space: &SpaceId,
+        store: &dyn EventStore,
+        push: Push,
+    ) -> Result<Pushed, ServiceError> {
+        check_sizes(&push)?;
+        self.check_origins(principal, &push).await?;
+        for _ in 0..RACES_MAX {
+            let status = store.status().await?;
+            let mut checked = Checked { heads: status.heads, ..Checked::default() };
+            for run in &push.runs {
+                self.check_run(principal, space, store, run, &mut checked).await?;
+            }
+            let through = through(&push, &checked.heads);
+            let pushed = Pushed { log: status.log, through, refused: checked.refused };
+            if checked.appends.is_empty() {
+                return Ok(pushed);
+            }
+            let batch = WriteBatch { runs: checked.appends, rows: checked.rows, ..WriteBatch::default() };
+            match store.commit(batch).await {
+                Ok(_) => return Ok(pushed),
+                Err(StoreError::OutOfOrder { .. } | StoreError::WrongChain { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let code = Code::Busy { retry_after_ms: 100 };
+        Err(Problem::new(code, "other pushes of the same origin keep coming first; push again").into())
+    }
+
+    async fn check_origins(&self, principal: &Principal, push: &Push) -> Result<(), ServiceError> {
+        let mut origins: Vec<_> = push.runs.iter().map(Run::origin).collect();
+        origins.sort();
+        origins.dedup();
+        for origin in origins {
+            if !self.authority.may_supply(principal, origin).await? {
+                let detail = format!(
+                    "replica {origin} belongs to another device than {principal}; push only bundles of own replicas"
+                );
+                return Err(Problem::new(Code::Forbidden, detail).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks one run against the heads so far: its known part for forks, its new part for everything else.
+    async fn check_run(
+        &self,
+        principal: &Principal,
+        space: &SpaceId,
+        store: &dyn EventStore,
+        run: &Run,
+        checked: &mut Checked,
+    ) -> Result<(), ServiceError> {
+        let head = checked.heads.get(run.origin());
+        if run.first() > head.seq.plus(1) {
+            let at = Dot { origin: run.origin(), seq: run.first() };
+            return Err(unchained(Unchained::Gap { head: head.seq, got: at }).into());
+        }
+        if run.first() <= head.seq {
+            check_known(store, run, head).await?;
+            checked.refused.extend(known_refusals(store, run, head.seq).await?);
+        }
+        let Some(new) = run.since(head.seq.plus(1)) else { return Ok(()) };
+        self.check_times(&new)?;
+        let mut append = Append::verify(new, head).map_err(unchained)?;
+        let refused = self.refusals(principal, space, append.run()).await;
+        if !refused.is_empty() {
+            let seqs: Vec<Seq> = refused.iter().map(|refused| refused.seq).collect();
+            append = append.with_voids(&seqs);
+        }
+        checked.heads.set(run.origin(), append.head());
+        checked.appends.push(append);
+        checked.rows.extend(refused.iter().map(|refused| {
+            let dot = Dot { origin: refused.origin, seq: refused.seq };
+            reserved::put(REFUSED, reserved::dot_key(dot), &refused.refusal)
+        }));
+        checked.refused.extend(refused);
+        Ok(())
+    }
+
+    fn check_times(&self, run: &Run) -> Result<(), Problem> {
+        let now = self.clock.now();
+        let bound = after(now, self.max_drift);
+        let Some(bundle) = run.bundles().find(|bundle| bundle.time > bound) else { return Ok(()) };
+        let (ahead, allowed) = (ahead(bundle.time, now), self.max_drift);
+        let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let code = Code::ClockAhead { at: bundle.dot, ahead_ms: millis(ahead), allowed_ms: millis(allowed) };
+        let drift = crate::clock::ClockDrift { ahead, allowed };
+        Err(Problem::new(code, format!("bundle {}: {drift}", bundle.dot)))
+    }
+
+    /// Which bundles the policy refuses. Bodies that do not read as events are refused by the service itself, since every
+    /// replica would put them aside.
+    async fn refusals(&self, principal: &Principal, space: &SpaceId, run: &Run) -> Vec<RefusedBundle> {
+        let mut refused = Vec::new();
+        for bundle in run.bundles() {
+            let verdict = match (bundle.events().find_map(Result::err), &self.policy) {
+                (Some(error), _) => Err(Refusal::new("malformed-body", error.to_string())),
+                (None, Some(policy)) if !bundle.is_void() => policy.admit(principal, space, &bundle).await,
+                (None, _) => Ok(()),
+            };
+            if let Err(refusal) = verdict {
+                refused.push(RefusedBundle { origin: bundle.dot.origin, seq: bundle.dot.seq, refusal });
+            }
+        }
+        refused
+    }
+}
+
+fn check_sizes(push: &Push) -> Result<(), Problem> {
+    let bytes: usize = push.runs.iter().map(|run| run.as_bytes().len()).sum();
+    let sizes = [("runs", push.runs.len(), PAGE_RUNS_MAX), ("bytes of runs", bytes, PAGE_BYTES_MAX)];
+    match sizes.into_iter().find(|(_, size, max)| size > max) {
+        Some((what, size, max)) => {
+            Err(Problem::new(Code::TooLarge, format!("a push of {size} {what} exceeds {max}; push in several parts")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn through(push: &Push, heads: &Heads) -> Vec<(ReplicaId, Seq)> {
+    let mut origins: Vec<_> = push.runs.iter().map(|run| (run.origin(), run.last())).collect();
+    origins.sort();
+    origins.dedup_by_key(|(origin, _)| *origin);
+    origins.into_iter().map(|(origin, _)| (origin, heads.get(origin).seq)).collect()
+}
+
+/// Compares the part of a run that the log has already: the same bundles, or a fork.
+async fn check_known(store: &dyn EventStore, run: &Run, head: Head) -> Result<(), ServiceError> {
+    let last = run.last().min(head.seq);
+    let before = chain_after(store, run.origin(), Seq::new(run.first().get() - 1), head).await?;
+    let ours = chain_after(store, run.origin(), last, head).await?;
+    let known = run.bundles().take_while(|bundle| bundle.dot.seq <= last);
+    let theirs = known.fold(before, |chain, bundle| bundle.chain_after(chain));
+    if ours == theirs {
+        return Ok(());
+    }
+    let at = Dot { origin: run.origin(), seq: last };
+    Err(fork(at).into())
+}
+
+/// The chain hash after an origin's bundle `seq`, which the log with this head holds.
+async fn chain_after(
+    store: &dyn EventStore,
+    origin: ReplicaId,
+    seq: Seq,
+    head: Head,
+) -> Result<ChainHash, ServiceError> {
+    if seq == Seq::ZERO {
+        return Ok(ChainHash::GENESIS);
+    }
+    if seq == head.seq {
+        return Ok(head.chain);
+    }
+    let next = store.read_origin(origin, seq, Limit::items(1)).await?;
+    // Nothing is stored behind `seq` only where the head is that of an earlier run in the same push: overlapping runs.
+    let overlap = || Problem::new(Code::Malformed, "two runs of one push overlap; push each bundle once");
+    Ok(next.first().ok_or_else(overlap)?.previous)
+}
+
+/// The refusals of bundles that were pushed before, so that a lost answer is answered again.
+async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
+    let range = reserved::dot_range(run.origin(), run.first(), run.last().min(head));
+    let rows = store.scan(&reserved::view(REFUSED), range, Limit::items(u32::MAX)).await?;
+    let refusal = |(key, value): (Bytes, Bytes)| {
+        let dot = reserved::key_dot(&key)?;
+        Some(reserved::get(REFUSED, &value).map(|refusal| RefusedBundle { origin: dot.origin, seq: dot.seq, refusal }))
+    };
+    rows.into_iter().filter_map(|row| refusal((row.key, row.value))).collect()
+}
+
+fn fork(at: Dot) -> Problem {
+    let detail = format!(
+        "bundle {at} differs from the one this log holds: its replica was cloned or restored; take a new replica id"
+    );
+    Problem::new(Code::Fork { at }, detail)
+}
+
+fn unchained(error: Unchained) -> Problem {
+    match error {
+        Unchained::Gap { head, got } => Problem::new(Code::Gap { at: got, expected: head.plus(1) }, error.to_string()),
+        Unchained::WrongChain { at } => fork(at),
+        Unchained::TimeWentBack { .. } => Problem::new(Code::Malformed, error.to_string()),
+    }
+}
