@@ -6,8 +6,10 @@ pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one bundle.
 pub const BUNDLE_EVENTS_MAX: usize = 10_000;
-/// Bytes of one encoded run: 2 MiB. Larger than [`BODY_BYTES_MAX`], so every bundle fits a run.
+/// Bytes of one encoded run: 2 MiB. So much larger than [`BODY_BYTES_MAX`] that every bundle fits a run.
 pub const RUN_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes that a bundle takes in a run beside its body, a void's digest included; a run's header takes no more.
+pub const BUNDLE_FRAMING_BYTES_MAX: usize = 64;
 /// Bytes of runs in one page: 8 MiB.
 pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Bytes of one message, decompressed: a page and its frame.

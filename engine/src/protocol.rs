@@ -42,7 +42,7 @@ pub enum Have {
     Heads(Heads),
 }
 
-/// Asks for bundles.
+/// Asks for bundles. A page may be empty and still move the cursor on, past bundles that the replica has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
@@ -50,7 +50,7 @@ pub struct Pull {
     pub have: Have,
     /// An origin whose bundles the replica does not need: its own.
     pub without: Option<ReplicaId>,
-    /// How much to answer. The peer may answer less, but at least one bundle where one is missing.
+    /// How much to answer. The peer may answer less.
     pub limit: Limit,
 }
 
@@ -128,6 +128,8 @@ pub struct Pushed {
     pub log: LogId,
     /// Per origin that was pushed, how far the peer now has it.
     pub through: Vec<(ReplicaId, Seq)>,
+    /// Where the bundles that were new to the peer lie in its log: first and last place.
+    pub placed: Option<(Position, Position)>,
     /// Bundles among those pushed that the peer has refused, now or earlier: it keeps them as voids.
     pub refused: Vec<RefusedBundle>,
 }

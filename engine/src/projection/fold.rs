@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Fold, Keys, Unreadable};
-use crate::event::EventRef;
+use crate::event::{EventRef, Events};
 use crate::id::{Dot, InvalidId};
 use crate::limits::ROW_BYTES_MAX;
 use crate::run::Run;
@@ -52,10 +52,22 @@ impl Projections {
 
     /// Finds the rows that the events of `runs` touch.
     pub fn plan<'a>(&self, runs: impl IntoIterator<Item = &'a Run>) -> Plan<'a> {
+        self.plan_some(runs, |_| true, |_, _| true)
+    }
+
+    /// Finds those of the rows that the events of `runs` touch which `wanted` wants, by the events that `keep` keeps.
+    pub fn plan_some<'a>(
+        &self,
+        runs: impl IntoIterator<Item = &'a Run>,
+        keep: impl Fn(&EventRef<'_>) -> bool,
+        wanted: impl Fn(&ViewId, &[u8]) -> bool,
+    ) -> Plan<'a> {
         let mut plan = Plan { projections: self.0.clone(), ..Plan::default() };
         if !self.0.is_empty() {
-            runs.into_iter().flat_map(Run::bundles).for_each(|bundle| plan.add_all(bundle.dot, bundle.events()));
-            plan.group();
+            for bundle in runs.into_iter().flat_map(Run::bundles) {
+                plan.add_all(bundle.dot, bundle.events(), &keep);
+            }
+            plan.group(wanted);
         }
         plan
     }
@@ -105,9 +117,10 @@ pub struct Folded {
 }
 
 impl<'a> Plan<'a> {
-    fn add_all(&mut self, dot: Dot, events: crate::event::Events<'a>) {
+    fn add_all(&mut self, dot: Dot, events: Events<'a>, keep: impl Fn(&EventRef<'_>) -> bool) {
         for event in events {
             match event {
+                Ok(event) if !keep(&event) => {}
                 Ok(event) => self.add(event),
                 Err(error) => self.aside.push(Aside { view: None, dot, index: 0, reason: error.to_string() }),
             }
@@ -136,10 +149,11 @@ impl<'a> Plan<'a> {
         self.events.push(event);
     }
 
-    /// Brings the touches of one row together, rows in the order of view and key, events as they came.
-    fn group(&mut self) {
+    /// Brings the touches of one wanted row together, rows in the order of view and key, events as they came.
+    fn group(&mut self, wanted: impl Fn(&ViewId, &[u8]) -> bool) {
         let arena = &self.arena;
         let place = |touch: &Touch| (touch.projection, &arena[touch.key_start as usize..touch.key_end as usize]);
+        self.touches.retain(|touch| wanted(&self.projections[touch.projection as usize].0, place(touch).1));
         self.touches.sort_by(|a, b| place(a).cmp(&place(b)).then(a.event.cmp(&b.event)));
         self.touches.dedup_by(|b, a| b.event == a.event && place(a) == place(b));
     }

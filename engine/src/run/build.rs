@@ -3,12 +3,9 @@
 use super::{Append, Body, Bundle, RUN_VERSION, Run};
 use crate::heads::{ChainHash, Head};
 use crate::id::{Dot, ReplicaId, Seq};
-use crate::limits::RUN_BYTES_MAX;
 use crate::time::NTP64;
 use crate::wire::put_varint;
 
-/// Room that a bundle's time, length and digest may take beside its body.
-const FRAMING_BYTES_MAX: usize = 10 + 4 + 32;
 /// Length of the longest run header.
 const HEADER_BYTES_MAX: usize = 1 + 16 + 10 + 8 + 8;
 
@@ -53,11 +50,6 @@ impl RunBuilder {
         }
         self.count += 1;
         self.head = Head { seq: bundle.dot.seq, chain, time: bundle.time };
-    }
-
-    /// Whether a body of this size still fits the run's limit.
-    pub fn fits(&self, body_bytes: usize) -> bool {
-        HEADER_BYTES_MAX + self.bodies.len() + FRAMING_BYTES_MAX + body_bytes <= RUN_BYTES_MAX
     }
 
     /// The packed run, or `None` where no bundle was added.

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::{Service, ServiceError};
 use crate::authority::Principal;
 use crate::heads::{ChainHash, Head, Heads};
-use crate::id::{Dot, ReplicaId, Seq, SpaceId};
+use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
 use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
 use crate::run::{Append, Run, Unchained};
-use crate::store::{EventStore, Limit, RowWrite, StoreError, WriteBatch};
+use crate::store::{Committed, EventStore, Limit, RowWrite, StoreError, WriteBatch};
 use crate::time::{after, ahead};
 
 /// How often a push is checked again because another push of the same origin was faster.
@@ -42,13 +42,17 @@ impl Service {
                 self.check_run(principal, space, store, run, &mut checked).await?;
             }
             let through = through(&push, &checked.heads);
-            let pushed = Pushed { log: status.log, through, refused: checked.refused };
-            if checked.appends.is_empty() {
+            let pushed = Pushed { log: status.log, through, placed: None, refused: checked.refused };
+            let new: u64 = checked.appends.iter().map(|append| append.run().count()).sum();
+            if new == 0 {
                 return Ok(pushed);
             }
             let batch = WriteBatch { runs: checked.appends, rows: checked.rows, ..WriteBatch::default() };
             match store.commit(batch).await {
-                Ok(_) => return Ok(pushed),
+                Ok(Committed { head, .. }) => {
+                    let first = Position::new(head.get() + 1 - new);
+                    return Ok(Pushed { placed: Some((first, head)), ..pushed });
+                }
                 Err(StoreError::OutOfOrder { .. } | StoreError::WrongChain { .. }) => {}
                 Err(error) => return Err(error.into()),
             }

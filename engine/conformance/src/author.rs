@@ -1,0 +1,104 @@
+//! Somebody who writes: chained runs without a replica, a clock or a store.
+
+use syncline::event::{Event, encode_body};
+use syncline::heads::Head;
+use syncline::run::{Append, Body, RunBuilder};
+use syncline::time::NTP64;
+use syncline::{Kind, ReplicaId};
+
+/// The kind of the events that [`Author::write`] invents.
+pub const NOTE: Kind = Kind::new("conformance.note", 1);
+
+/// How far apart an author's bundles lie in time unless told otherwise.
+const STEP: u64 = 1_000;
+
+/// One origin and how far it has written. Each write gives the run that follows the last one.
+///
+/// A clone is a cloned device: it continues the same origin, and once both have written, they are a fork.
+///
+/// ```
+/// use syncline_conformance::Author;
+///
+/// let mut ann = Author::new(1);
+/// let first = ann.write(3);
+/// let second = ann.write(1);
+/// assert_eq!(second.run().first(), first.run().last().plus(1));
+/// assert_eq!(second.previous(), first.head().chain);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    origin: ReplicaId,
+    head: Head,
+}
+
+impl Author {
+    /// An author whose id is sixteen times this byte.
+    ///
+    /// # Panics
+    /// Where the byte is zero, which no id is.
+    pub fn new(byte: u8) -> Self {
+        Self::with_origin(ReplicaId::from_bytes([byte; 16]).expect("an id is not all zero"))
+    }
+
+    /// An author with this id, who has written nothing.
+    pub fn with_origin(origin: ReplicaId) -> Self {
+        Self { origin, head: Head::NONE }
+    }
+
+    /// The author's id.
+    pub fn origin(&self) -> ReplicaId {
+        self.origin
+    }
+
+    /// The author's last bundle.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Writes `count` bundles of one small event each, no two alike.
+    ///
+    /// # Panics
+    /// Where `count` is zero, or its bundles do not fit one run.
+    pub fn write(&mut self, count: u64) -> Append {
+        let bodies: Vec<_> = (1..=count).map(|number| self.note(number)).collect();
+        self.write_bodies(&bodies)
+    }
+
+    /// Writes one bundle for each list of events.
+    ///
+    /// # Panics
+    /// Where there is no bundle, a bundle has no event, or one breaks a limit.
+    pub fn write_events(&mut self, bundles: &[Vec<Event>]) -> Append {
+        let encode = |events: &Vec<Event>| encode_body(events).expect("the events make a bundle");
+        self.write_bodies(&bundles.iter().map(encode).collect::<Vec<_>>())
+    }
+
+    /// Writes one bundle for each body. A log never looks into them, so they may be any bytes.
+    ///
+    /// # Panics
+    /// Where there is none, or they do not fit one run.
+    pub fn write_bodies<B: AsRef<[u8]>>(&mut self, bodies: &[B]) -> Append {
+        let first = self.head.time.0 + STEP;
+        self.write_timed((first..).step_by(STEP as usize).map(NTP64).zip(bodies))
+    }
+
+    /// Writes one bundle for each time and body; times rise.
+    ///
+    /// # Panics
+    /// Where there is none, or they do not fit one run.
+    pub fn write_timed<B: AsRef<[u8]>>(&mut self, bundles: impl IntoIterator<Item = (NTP64, B)>) -> Append {
+        let mut builder = RunBuilder::new(self.origin, self.head.seq.plus(1), self.head.chain);
+        for (time, body) in bundles {
+            assert!(builder.fits(body.as_ref().len()), "the bundles exceed one run: write them in several");
+            builder.push(time, Body::Full(body.as_ref()));
+        }
+        let append = builder.finish().expect("an author writes at least one bundle");
+        self.head = append.head();
+        append
+    }
+
+    fn note(&self, number: u64) -> Vec<u8> {
+        let text = format!("{}:{}", self.origin, self.head.seq.plus(number));
+        encode_body(&[Event::new(NOTE, text)]).expect("a note is small")
+    }
+}

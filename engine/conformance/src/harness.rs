@@ -1,0 +1,45 @@
+//! What an adapter hands to the kit.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use syncline::store::Storage;
+use tempfile::TempDir;
+
+/// Gives the kit storages of one adapter. Each law makes a harness of its own, so laws run side by side.
+#[async_trait]
+pub trait StoreHarness: Send + Sync {
+    /// A new, empty storage, apart from all others.
+    async fn fresh(&self) -> Arc<dyn Storage>;
+
+    /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` where it does not outlive its
+    /// handles. The kit has dropped every handle to it before.
+    async fn reopen(&self) -> Option<Arc<dyn Storage>>;
+}
+
+/// A directory for a storage on disk, deleted with the harness.
+#[derive(Debug, Default)]
+pub struct Scratch(Mutex<Option<TempDir>>);
+
+impl Scratch {
+    /// A new, empty directory. The one before it is deleted.
+    ///
+    /// # Panics
+    /// Where no directory can be made.
+    pub fn renew(&self) -> PathBuf {
+        let dir = TempDir::with_prefix("syncline-").expect("a temporary directory can be made");
+        let path = dir.path().to_owned();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(dir);
+        path
+    }
+
+    /// The directory made last.
+    ///
+    /// # Panics
+    /// Where none was made.
+    pub fn path(&self) -> PathBuf {
+        let dir = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        dir.as_ref().expect("`renew` comes before `path`").path().to_owned()
+    }
+}

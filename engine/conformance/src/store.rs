@@ -1,0 +1,237 @@
+//! The laws of a store: what [`EventStore`](syncline::store::EventStore) and [`Storage`](syncline::store::Storage) promise.
+
+use futures_util::future::LocalBoxFuture;
+
+use crate::StoreHarness;
+
+pub mod append;
+pub mod changed;
+pub mod clock;
+pub mod concurrency;
+pub mod conflict;
+pub mod contiguity;
+pub mod cursor;
+pub mod limits;
+pub mod origin;
+pub mod page;
+pub mod refusal;
+pub mod reopen;
+pub mod rows;
+pub mod scan;
+pub mod spaces;
+pub mod views;
+pub mod voids;
+
+/// One law, as a value.
+#[derive(Clone, Copy)]
+pub struct StoreLaw {
+    /// The sentence that it proves.
+    pub name: &'static str,
+    /// Proves it, or panics.
+    pub prove: for<'a> fn(&'a dyn StoreHarness) -> LocalBoxFuture<'a, ()>,
+}
+
+impl std::fmt::Debug for StoreLaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The register: calls the macro `$callback!` with `$harness` and every store law, by the module that holds it.
+/// A law that is not listed here fails a test of the kit.
+#[macro_export]
+macro_rules! for_each_store_law {
+    ([$($callback:tt)+] $harness:expr) => {
+        $($callback)+! { ($harness)
+            append {
+                a_new_log_is_empty
+                positions_count_up_in_commit_order_without_holes
+                a_commit_answers_what_status_shows_afterwards
+                an_empty_batch_raises_the_revision_and_nothing_else
+                runs_of_one_batch_lie_in_the_order_given
+                bodies_are_kept_byte_for_byte
+                times_are_kept_over_their_whole_range
+                heads_name_the_last_bundle_of_every_origin
+                origins_of_any_bytes_are_kept_apart
+                a_long_run_is_kept_whole
+                positions_sort_as_numbers_around_powers_of_ten
+            }
+            contiguity {
+                a_gap_is_refused_with_the_seq_expected
+                an_origin_starts_with_its_first_bundle
+                a_known_bundle_is_refused
+                a_run_that_overlaps_the_log_is_refused
+                a_run_of_another_history_is_refused
+                a_first_run_must_continue_the_empty_chain
+                runs_of_one_batch_must_follow_each_other
+                origins_are_counted_apart
+            }
+            conflict {
+                a_stale_revision_is_a_conflict
+                a_revision_yet_to_come_is_a_conflict
+                the_current_revision_is_accepted
+                a_commit_of_rows_alone_makes_others_stale
+                without_an_expectation_only_contiguity_counts
+            }
+            refusal {
+                a_batch_refused_for_a_conflict_leaves_no_trace
+                a_batch_refused_for_a_gap_leaves_no_trace
+                a_batch_refused_for_a_wrong_chain_leaves_no_trace
+                a_batch_refused_for_an_unknown_void_leaves_no_trace
+                a_batch_refused_for_a_large_row_leaves_no_trace
+                a_batch_refused_for_a_long_key_leaves_no_trace
+            }
+            cursor {
+                a_cursor_of_another_log_is_refused
+                a_cursor_beyond_the_head_is_refused
+                a_cursor_at_the_head_reads_an_empty_last_page
+                a_cursor_in_the_middle_of_a_run_reads_its_rest
+                a_cursor_goes_on_where_it_stopped
+            }
+            page {
+                a_page_holds_at_most_as_many_bundles_as_asked
+                a_page_holds_at_most_as_many_bytes_as_asked
+                a_page_holds_at_least_one_bundle_however_small_the_limit
+                pages_of_any_size_give_the_same_bundles
+                a_page_is_the_last_exactly_when_nothing_is_left
+                every_run_of_a_page_brings_the_hash_before_it
+                no_run_of_a_page_exceeds_the_limit_of_runs
+            }
+            origin {
+                an_origin_reads_on_from_every_seq
+                an_origin_reads_empty_at_its_end_and_beyond
+                an_unknown_origin_reads_empty
+                an_origin_is_read_in_pages_of_any_size
+            }
+            rows {
+                a_row_reads_back_as_written
+                an_absent_row_is_none
+                a_later_write_replaces_a_row
+                a_deleted_row_is_absent
+                rows_are_answered_in_the_order_asked
+                keys_of_any_bytes_are_kept_apart
+                one_key_of_two_views_is_two_rows
+                many_rows_pass_in_one_batch_and_one_load
+            }
+            scan {
+                rows_are_scanned_in_the_order_of_their_bytes
+                a_scan_keeps_its_bounds
+                a_range_that_holds_nothing_scans_empty
+                a_prefix_scans_exactly_its_keys
+                a_scan_holds_as_many_rows_as_asked
+                a_scan_holds_at_most_as_many_bytes_as_asked
+                pages_of_a_scan_join_without_repeats_or_gaps
+                a_scan_by_pages_under_writes_gives_untouched_rows_once
+                scans_of_two_views_do_not_mix
+            }
+            voids {
+                a_void_loses_its_body_and_keeps_every_hash
+                any_bundle_of_a_packed_run_can_become_void
+                several_bundles_become_void_in_one_batch
+                a_bundle_may_arrive_and_become_void_in_one_batch
+                a_run_that_brings_voids_is_stored_as_it_is
+                making_a_void_again_changes_nothing
+                a_void_of_an_unknown_bundle_is_refused
+                voids_are_read_alike_by_position_and_by_origin
+                an_origin_goes_on_behind_its_void
+            }
+            views {
+                progress_is_kept_for_each_view
+                progress_is_what_was_written_last
+                clearing_a_view_removes_its_rows_and_its_progress
+                clearing_a_view_leaves_all_others
+                a_cleared_view_may_be_written_in_the_same_batch
+                clearing_an_unknown_view_is_nothing_special
+            }
+            clock {
+                the_clock_keeps_the_largest_time
+                the_clock_covers_all_64_bits
+                the_time_of_a_bundle_does_not_move_the_clock
+            }
+            changed {
+                a_wait_for_the_past_returns_at_once
+                a_commit_wakes_who_waits
+                a_commit_without_bundles_wakes_who_waits
+                a_commit_wakes_everybody_who_waits
+                a_commit_just_before_the_wait_is_not_missed
+                a_wait_ends_only_behind_what_was_seen
+                a_wait_given_up_leaves_the_others
+                a_commit_through_one_handle_wakes_another
+            }
+            reopen {
+                everything_committed_is_there_after_a_restart
+                a_restart_changes_nothing_however_often
+                commits_go_on_after_a_restart
+                a_cursor_outlives_a_restart
+                a_void_stays_void_after_a_restart
+                spaces_are_there_after_a_restart
+                waits_go_on_after_a_restart
+                durability_says_whether_a_restart_loses_all
+            }
+            limits {
+                the_largest_body_passes
+                the_largest_run_passes
+                the_longest_key_passes_and_one_byte_more_does_not
+                the_largest_row_passes_and_one_byte_more_does_not
+                many_runs_pass_in_one_batch
+                the_longest_names_pass
+            }
+            concurrency {
+                a_polling_reader_never_skips
+                every_concurrent_commit_gets_its_own_place
+                a_refusal_among_concurrent_commits_is_its_own
+                of_commits_from_one_revision_exactly_one_wins
+                reload_and_retry_loses_no_update
+                status_is_one_moment
+                rows_loaded_together_are_of_one_moment
+                rows_scanned_together_are_of_one_moment
+                a_page_is_of_one_moment
+                rows_and_bundles_move_together
+                a_commit_is_seen_by_everybody_once_it_returns
+                a_commit_given_up_is_done_wholly_or_not_at_all
+            }
+            spaces {
+                two_opens_of_one_space_share_one_log
+                opening_a_space_again_changes_nothing
+                a_space_opened_by_many_at_once_is_one_log
+                two_spaces_are_two_logs
+                two_storages_never_share_a_log
+                spaces_do_not_mix
+                clearing_a_view_leaves_other_spaces
+                spaces_are_listed_in_the_order_of_their_names
+            }
+        }
+    };
+}
+
+/// Makes every store law a test. The expression gives a [`StoreHarness`]; each test evaluates it anew.
+///
+/// A test file with several suites gives each a module of its own.
+#[macro_export]
+macro_rules! store_suite {
+    ($harness:expr) => {
+        $crate::for_each_store_law! { [$crate::__store_tests] $harness }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __store_tests {
+    (($harness:expr) $($module:ident { $($law:ident)+ })+) => { $($(
+        #[test]
+        fn $law() {
+            $crate::run::law(async { $crate::store::$module::$law(&$harness).await });
+        }
+    )+)+ };
+}
+
+macro_rules! table {
+    (($harness:expr) $($module:ident { $($law:ident)+ })+) => {
+        &[$($(
+            StoreLaw { name: stringify!($law), prove: |harness| Box::pin($module::$law(harness)) },
+        )+)+]
+    };
+}
+
+/// All store laws.
+pub const LAWS: &[StoreLaw] = for_each_store_law! { [table] () };

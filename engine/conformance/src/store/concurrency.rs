@@ -1,0 +1,294 @@
+//! Many tasks on one log. Races are real here: laws run on several threads.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use syncline::store::{Limit, RowRange, StoreError, WriteBatch};
+use syncline::{Cursor, Dot, Position};
+use tokio::task::{JoinHandle, yield_now};
+
+use crate::{Author, StoreHarness, Subject, appends, dot, puts, row_key, unpack, view};
+
+/// How many tasks write at once.
+const WRITERS: u8 = 32;
+/// How many commits each of them makes.
+const ROUNDS: u64 = 8;
+
+/// Starts writers, each an origin of its own, that expect nothing of the log.
+fn start_writers(store: &Subject) -> Vec<JoinHandle<()>> {
+    let write = |byte| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut author = Author::new(byte);
+            for round in 0..ROUNDS {
+                store.commit(appends([author.write(1 + round % 3)])).await;
+                yield_now().await;
+            }
+        })
+    };
+    (1..=WRITERS).map(write).collect()
+}
+
+async fn ended(tasks: Vec<JoinHandle<()>>) {
+    join_all(tasks).await.into_iter().for_each(|task| task.expect("the task ends well"));
+}
+
+/// Does something again and again while a log is written to, and at least once afterwards.
+async fn meanwhile(writers: Vec<JoinHandle<()>>, mut act: impl AsyncFnMut()) {
+    let done = Arc::new(AtomicBool::new(false));
+    let writing = tokio::spawn({
+        let done = done.clone();
+        async move {
+            ended(writers).await;
+            done.store(true, Ordering::SeqCst);
+        }
+    });
+    loop {
+        let last = done.load(Ordering::SeqCst);
+        act().await;
+        yield_now().await;
+        if last {
+            break;
+        }
+    }
+    writing.await.expect("the writers end well");
+}
+
+/// The fault that production finds: a number is taken early, committed late, and the reader has already passed it.
+pub async fn a_polling_reader_never_skips(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let (mut cursor, mut read) = (store.cursor(0).await, Vec::<Dot>::new());
+    let writers = start_writers(&store);
+    let mut revision = store.status().await.revision;
+    let total = usize::from(WRITERS) * (0..ROUNDS).map(|round| 1 + round as usize % 3).sum::<usize>();
+    while read.len() < total {
+        let page = store.store().read(cursor, Limit::items(5)).await.expect("the cursor is its own");
+        read.extend(unpack(&page.runs).into_iter().map(|bundle| bundle.dot));
+        cursor = page.next;
+        if page.is_last() && read.len() < total {
+            revision = store.changed(revision).await;
+        }
+    }
+    ended(writers).await;
+    assert_eq!(read.iter().collect::<BTreeSet<_>>().len(), total, "a bundle was read twice, another never");
+    assert_eq!(store.log().await.into_iter().map(|bundle| bundle.dot).collect::<Vec<_>>(), read);
+}
+
+/// Group commit joins many writers in one transaction; each still gets its own place and answer.
+pub async fn every_concurrent_commit_gets_its_own_place(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let commits = (1..=WRITERS).map(|byte| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut author = Author::new(byte);
+            (store.commit(appends([author.write(2)])).await, author)
+        })
+    });
+    let commits: Vec<_> = join_all(commits).await.into_iter().map(|task| task.expect("the commit ends well")).collect();
+    let log = store.log().await;
+    let mut revisions: Vec<_> = commits.iter().map(|(committed, _)| committed.revision.get()).collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions, (1..=u64::from(WRITERS)).collect::<Vec<_>>());
+    for (committed, author) in &commits {
+        let end = committed.head.get() as usize;
+        assert_eq!([log[end - 2].dot, log[end - 1].dot], [dot(author, 1), dot(author, 2)]);
+    }
+}
+
+/// A refused batch in a group of commits takes none of the others with it.
+pub async fn a_refusal_among_concurrent_commits_is_its_own(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let commits = (1..=WRITERS).map(|byte| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let mut author = Author::new(byte);
+            let _lost = if byte % 2 == 0 { Some(author.write(1)) } else { None };
+            let result = store.store().commit(appends([author.write(1)])).await;
+            let right = match byte % 2 {
+                0 => matches!(&result, Err(StoreError::OutOfOrder { got, .. }) if *got == dot(&author, 2)),
+                _ => result.is_ok(),
+            };
+            assert!(right, "writer {byte}: {result:?}");
+        })
+    });
+    ended(commits.collect()).await;
+    assert_eq!(store.status().await.head, Position::new(u64::from(WRITERS / 2)));
+}
+
+/// Two folds of one state cannot both be right.
+pub async fn of_commits_from_one_revision_exactly_one_wins(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    for _ in 0..5 {
+        let expected = Some(store.status().await.revision);
+        let commits = (0..WRITERS).map(|byte| {
+            let store = store.clone();
+            let batch = WriteBatch { expected, rows: puts(&view("todo@1"), &[("a", [byte])]), ..WriteBatch::default() };
+            tokio::spawn(async move { store.store().commit(batch).await })
+        });
+        let results: Vec<_> = join_all(commits).await.into_iter().map(|task| task.expect("no panic")).collect();
+        let lost = results.iter().filter(|result| matches!(result, Err(StoreError::Conflict { .. }))).count();
+        assert_eq!(lost, usize::from(WRITERS) - 1, "{results:?}");
+        let winner = results.iter().position(Result::is_ok).expect("one has won");
+        assert_eq!(store.row(&view("todo@1"), "a").await, Some(vec![winner as u8].into()));
+    }
+}
+
+/// Reload and retry must be enough to count right, which is what every fold does.
+pub async fn reload_and_retry_loses_no_update(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let count = |row: Option<bytes::Bytes>| row.map_or(0, |row| row[0]);
+    let tasks = (0..8).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let todo = view("todo@1");
+            for _ in 0..10 {
+                loop {
+                    let expected = Some(store.status().await.revision);
+                    let rows = puts(&todo, &[("count", [count(store.row(&todo, "count").await) + 1])]);
+                    if store.store().commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await.is_ok() {
+                        break;
+                    }
+                    yield_now().await;
+                }
+            }
+        })
+    });
+    ended(tasks.collect()).await;
+    assert_eq!(count(store.row(&view("todo@1"), "count").await), 80);
+}
+
+/// Heads that are newer than the head they come with would make a peer believe it has what it was never sent.
+pub async fn status_is_one_moment(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let mut ann = Author::new(1);
+    let mut bob = Author::new(2);
+    let todo = view("todo@1");
+    let writer = tokio::spawn({
+        let (store, todo) = (store.clone(), todo.clone());
+        async move {
+            for round in 1..=100 {
+                let views = vec![(todo.clone(), Position::new(2 * round))];
+                let batch = appends([ann.write(1), bob.write(1)]);
+                store.commit(WriteBatch { views, clock: syncline::time::NTP64(round), ..batch }).await;
+                yield_now().await;
+            }
+        }
+    });
+    meanwhile(vec![writer], async || {
+        let status = store.status().await;
+        let round = status.revision.get();
+        let seqs: Vec<_> = status.heads.iter().map(|(_, head)| head.seq.get()).collect();
+        let progress = status.views.get(&todo).copied().unwrap_or_default();
+        assert!(seqs.iter().all(|seq| *seq == round), "{status:?}");
+        assert_eq!((status.head.get(), status.clock.0, progress.get()), (2 * round, round, 2 * round), "{status:?}");
+    })
+    .await;
+}
+
+/// Starts a writer that sets two rows of a view to one number and appends one bundle, each time in one commit.
+fn start_counting(store: &Subject) -> JoinHandle<()> {
+    let store = store.clone();
+    tokio::spawn(async move {
+        let mut ann = Author::new(1);
+        for round in 1..=100u8 {
+            let rows = puts(&view("todo@1"), &[("a", [round]), ("z", [round])]);
+            store.commit(WriteBatch { rows, ..appends([ann.write(1)]) }).await;
+            yield_now().await;
+        }
+    })
+}
+
+/// A fold loads the rows of one event together: rows of two moments make a state that never was.
+pub async fn rows_loaded_together_are_of_one_moment(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let keys = ["a", "z"].map(|key| row_key(&view("todo@1"), key));
+    meanwhile(vec![start_counting(&store)], async || {
+        let rows = store.load(&keys).await;
+        assert_eq!(rows[0], rows[1]);
+    })
+    .await;
+}
+
+/// The same for a list.
+pub async fn rows_scanned_together_are_of_one_moment(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    meanwhile(vec![start_counting(&store)], async || {
+        let rows = store.scan(&view("todo@1"), RowRange::all(), Limit::PAGE).await;
+        assert!(rows.is_empty() || rows.len() == 2 && rows[0].value == rows[1].value, "{rows:?}");
+    })
+    .await;
+}
+
+/// A page says how far the log reaches; a head of another moment would call it the last, or not, wrongly.
+pub async fn a_page_is_of_one_moment(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let log = store.status().await.log;
+    meanwhile(start_writers(&store), async || {
+        let page = store.store().read(Cursor::start(log), Limit::items(u32::MAX)).await.expect("the start is served");
+        assert_eq!((page.next.position, page.head.get()), (page.head, unpack(&page.runs).len() as u64));
+    })
+    .await;
+}
+
+/// A row without its bundle cannot be explained, a bundle without its row is lost to the screen: both move together.
+pub async fn rows_and_bundles_move_together(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let todo = view("todo@1");
+    let count = async || store.row(&todo, "a").await.map_or(0, |row| u64::from(row[0]));
+    let bundles = async || store.status().await.head.get();
+    meanwhile(vec![start_counting(&store)], async || {
+        let (row, head) = (count().await, bundles().await);
+        assert!(row <= head, "row {row} was there before bundle {head}");
+        let (head, row) = (bundles().await, count().await);
+        assert!(head <= row, "bundle {head} was there before row {row}");
+    })
+    .await;
+}
+
+/// Whoever was told that a commit is done may tell others, who look through handles of their own.
+pub async fn a_commit_is_seen_by_everybody_once_it_returns(harness: &dyn StoreHarness) {
+    let storage = harness.fresh().await;
+    let (one, other) = (Subject::open(&*storage, "notes").await, Subject::open(&*storage, "notes").await);
+    let mut ann = Author::new(1);
+    for round in 1..=20u8 {
+        let rows = puts(&view("todo@1"), &[("a", [round])]);
+        let committed = one.commit(WriteBatch { rows, ..appends([ann.write(1)]) }).await;
+        assert_eq!(other.status().await.revision, committed.revision);
+        assert_eq!(other.row(&view("todo@1"), "a").await, Some(vec![round].into()));
+        assert_eq!(other.log_after(u64::from(round) - 1, Limit::PAGE).await.len(), 1);
+    }
+}
+
+/// A caller that gives up does not know the outcome, but the outcome is one of two.
+pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let todo = view("todo@1");
+    for byte in 1..=12 {
+        let rows = puts(&todo, &[([byte, 0], "x"), ([byte, 1], "x")]);
+        let batch = WriteBatch { rows, ..appends([Author::new(byte).write(1)]) };
+        let mut commit = Box::pin(store.store().commit(batch));
+        for _ in 1..byte {
+            if poll!(&mut commit).is_ready() {
+                break;
+            }
+            yield_now().await;
+        }
+        drop(commit);
+        store.commit(WriteBatch::default()).await;
+    }
+    // What was given up may still be under way: look until nothing has moved in between.
+    let (status, rows) = loop {
+        let (status, rows) = (store.status().await, store.rows(&todo).await);
+        if store.status().await.revision == status.revision {
+            break (status, rows);
+        }
+    };
+    for byte in 1..=12 {
+        let bundles = status.heads.get(Author::new(byte).origin()).seq.get();
+        let rows = rows.iter().filter(|(key, _)| key[0] == byte).count() as u64;
+        assert_eq!(rows, 2 * bundles, "after {} polls", byte - 1);
+    }
+}

@@ -1,0 +1,241 @@
+//! One device's copy of a space: writes offline, folds rows, and syncs with peers.
+//!
+//! The composition of a store, a clock and projections. A [`Replica`] is a handle: clones share everything.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use event_listener::Event as Signal;
+use futures_util::lock::Mutex as AsyncMutex;
+use thiserror::Error;
+
+use crate::clock::{ClockExhausted, HybridClock, MAX_DRIFT, PhysicalClock};
+use crate::id::{InvalidId, ReplicaId, SpaceId};
+use crate::projection::Projection;
+use crate::projection::fold::Projections;
+use crate::store::{EventStore, StoreError};
+use crate::wire::DecodeError;
+
+mod catch_up;
+mod history;
+mod ingest;
+mod live;
+mod outcome;
+mod peers;
+mod refuse;
+mod status;
+mod sync;
+mod turn;
+mod view;
+mod watch;
+mod write;
+
+pub use live::Pace;
+pub use outcome::{DeadLetter, Outcome};
+pub use status::{PeerStatus, ReplicaStatus};
+pub use sync::{Held, SyncError, SyncReport};
+pub use view::View;
+pub use watch::{Changed, Changes};
+pub use write::Written;
+
+use peers::Peers;
+use turn::Turn;
+use watch::Watchers;
+use write::Pending;
+
+/// One device's copy of a space.
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    space: SpaceId,
+    store: Arc<dyn EventStore>,
+    clock: HybridClock,
+    projections: Projections,
+    /// Whoever holds the turn may commit; everybody else may read.
+    turn: AsyncMutex<Turn>,
+    /// One sync at a time.
+    syncing: AsyncMutex<()>,
+    /// Writes that wait for a turn: the next one takes them all along.
+    queue: Mutex<Vec<Pending>>,
+    peers: Mutex<Peers>,
+    watchers: Watchers,
+    /// Rung after every own write.
+    written: Signal,
+}
+
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { space, store, clock, projections, .. } = &*self.inner;
+        let mut debug = f.debug_struct("Replica");
+        debug.field("space", space).field("store", store).field("clock", clock).field("projections", projections);
+        debug.finish_non_exhaustive()
+    }
+}
+
+/// Why a replica could not do what it was asked.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// The events exceed a limit, or there are none.
+    #[error(transparent)]
+    Invalid(#[from] DecodeError),
+    /// The clock is used up.
+    #[error(transparent)]
+    Clock(#[from] ClockExhausted),
+    /// The replica does not maintain this view.
+    #[error("the replica has no view {view}; add its projection when opening the replica")]
+    NoSuchView {
+        /// The view asked for.
+        view: String,
+    },
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+}
+
+impl From<StoreError> for ReplicaError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// A stored row that does not read back as its projection's state.
+fn corrupt_row(at: String, source: &crate::projection::Unreadable) -> StoreError {
+    StoreError::Corrupt { backend: "engine", at, why: source.to_string() }
+}
+
+/// Composes a replica.
+///
+/// ```
+/// use std::sync::Arc;
+/// use syncline::{Event, Kind, LogId, MemoryStore, NTP64, Replica, ReplicaId, SpaceId};
+///
+/// # futures_executor::block_on(async {
+/// let store = Arc::new(MemoryStore::new(LogId::from_bytes([1; 16]).expect("not zero")));
+/// let id = ReplicaId::from_bytes([2; 16]).expect("not zero");
+/// let replica = Replica::compose(SpaceId::new("notes").unwrap(), store)
+///     .clock(|| NTP64(1 << 32))
+///     .open(id)
+///     .await
+///     .unwrap();
+/// let written = replica.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await.unwrap();
+/// assert_eq!(written.dot.seq.get(), 1);
+/// # });
+/// ```
+#[must_use]
+pub struct Compose {
+    space: SpaceId,
+    store: Arc<dyn EventStore>,
+    clock: Option<Arc<dyn PhysicalClock>>,
+    max_drift: Duration,
+    projections: Projections,
+    refused: Option<InvalidId>,
+}
+
+impl fmt::Debug for Compose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compose").field("space", &self.space).field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Compose {
+    /// Where physical time comes from. Without one, times only count.
+    pub fn clock(mut self, clock: impl PhysicalClock) -> Self {
+        self.clock = Some(Arc::new(clock));
+        self
+    }
+
+    /// How far ahead of this clock, or of the peer's, a foreign time may lie.
+    pub fn max_drift(mut self, max_drift: Duration) -> Self {
+        self.max_drift = max_drift;
+        self
+    }
+
+    /// Maintains this projection's view.
+    pub fn projection(mut self, projection: impl Projection) -> Self {
+        if let Err(refused) = self.projections.add(Arc::new(projection)) {
+            self.refused = Some(refused);
+        }
+        self
+    }
+
+    /// Opens the replica. Where the store has none yet, it gets the identity `fresh`, which must be random; else the stored one
+    /// stays. Views that lie behind the log, new ones above all, are folded up to it before this returns.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    ///
+    /// # Cancel
+    /// What was folded stays; opening again goes on from there.
+    pub async fn open(self, fresh: ReplicaId) -> Result<Replica, OpenError> {
+        if let Some(refused) = self.refused {
+            return Err(OpenError::View(refused));
+        }
+        let turn = Turn::begin(&*self.store, fresh).await?;
+        let source = self.clock.unwrap_or_else(|| Arc::new(|| crate::time::NTP64(0)));
+        let clock = HybridClock::resume(source, self.max_drift, turn.status.clock);
+        let inner = Inner {
+            space: self.space,
+            clock,
+            projections: self.projections,
+            turn: AsyncMutex::new(turn),
+            syncing: AsyncMutex::default(),
+            queue: Mutex::default(),
+            peers: Mutex::new(Peers::load(&*self.store).await?),
+            watchers: Watchers::default(),
+            written: Signal::new(),
+            store: self.store,
+        };
+        let replica = Replica { inner: Arc::new(inner) };
+        replica.catch_up().await?;
+        Ok(replica)
+    }
+}
+
+/// Why a replica could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Two projections have one view, or one has a view of the engine's.
+    #[error(transparent)]
+    View(InvalidId),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Replica(error.into())
+    }
+}
+
+impl Replica {
+    /// Composes a replica of `space` on `store`.
+    pub fn compose(space: SpaceId, store: Arc<dyn EventStore>) -> Compose {
+        Compose { space, store, clock: None, max_drift: MAX_DRIFT, projections: Projections::none(), refused: None }
+    }
+
+    /// The space it is a copy of.
+    pub fn space(&self) -> &SpaceId {
+        &self.inner.space
+    }
+
+    /// The store it keeps its log and rows in: to read the log, not to commit beside the replica.
+    pub fn store(&self) -> &Arc<dyn EventStore> {
+        &self.inner.store
+    }
+
+    /// The replica's identity: the origin of what it writes.
+    pub async fn id(&self) -> ReplicaId {
+        self.inner.turn.lock().await.id
+    }
+}
+
+/// Locks a plain mutex; a panic elsewhere has not left its value half-changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

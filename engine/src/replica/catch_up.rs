@@ -1,0 +1,68 @@
+//! Folding the log into views that lie behind it: new views, new versions, views to be rebuilt.
+
+use super::turn::{Turn, rows};
+use super::{Inner, Replica, ReplicaError};
+use crate::id::Cursor;
+use crate::store::{Limit, StoreError, ViewId, WriteBatch};
+
+/// Log bytes folded per commit while catching up.
+const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
+
+impl Replica {
+    /// Throws a view's rows away and folds them again from the log. Readers see the rows grow meanwhile. If it is interrupted,
+    /// the next opening goes on from where it was.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoSuchView`], [`ReplicaError::Store`].
+    ///
+    /// # Cancel
+    /// What was folded stays; opening the replica again, or rebuilding again, completes it.
+    pub async fn rebuild(&self, view: &ViewId) -> Result<(), ReplicaError> {
+        if !self.inner.projections.views().any(|known| known == view) {
+            return Err(ReplicaError::NoSuchView { view: view.to_string() });
+        }
+        loop {
+            let mut turn = self.inner.turn.lock().await;
+            let batch =
+                WriteBatch { expected: Some(turn.status.revision), clear: vec![view.clone()], ..WriteBatch::default() };
+            match self.inner.commit(&mut turn, batch).await {
+                Ok(_) => break,
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.catch_up().await
+    }
+
+    /// Folds every view up to the head, a chunk per turn, so that writers get in between.
+    pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
+        loop {
+            let mut turn = self.inner.turn.lock().await;
+            if !self.inner.catch_up_some(&mut turn).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Folds one chunk of the log into the view that lies furthest behind. Returns whether there was one.
+    pub(super) async fn catch_up_some(&self, turn: &mut Turn) -> Result<bool, StoreError> {
+        let behind = self.projections.views().filter(|view| !turn.is_current(view));
+        let Some(view) = behind.min_by_key(|view| turn.folded(view)).cloned() else { return Ok(false) };
+        let after = Cursor { log: turn.status.log, position: turn.folded(&view) };
+        let page = self.store.read(after, CHUNK).await?;
+        let projections = self.projections.filter(|known| *known == view);
+        let folded = self.fold(projections.plan(page.runs.iter().map(|stored| &stored.run))).await?;
+        let batch = WriteBatch {
+            expected: Some(turn.status.revision),
+            rows: rows(folded),
+            views: vec![(view, page.next.position)],
+            ..WriteBatch::default()
+        };
+        match self.commit(turn, batch).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Past states: what the rows were when only the bundles up to a timestamp existed.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{Inner, ReplicaError, View, corrupt_row};
+use crate::event::EventRef;
+use crate::id::Cursor;
+use crate::projection::Projection;
+use crate::projection::fold::{Plan, Projections};
+use crate::run::Run;
+use crate::store::{Limit, RowKey, StoreError, StoredRun, ViewId};
+use crate::time::Timestamp;
+
+/// Log bytes read at a time.
+const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
+
+impl<P: Projection> View<P> {
+    /// The view's rows as they would be if only the events up to and including `until` existed, of those this replica has now.
+    /// Folds the log from its start in memory: takes time with the log's length and memory with the number of rows.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub async fn state_at(&self, until: Timestamp) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
+        let inner = &self.replica.inner;
+        let projections = inner.projections.filter(|view| *view == self.view);
+        let rows = inner
+            .refold(&projections, |stored| stored.run.clone(), |event| event.stamp.timestamp() <= until, |_, _| true)
+            .await?;
+        let decode = |(key, value): (RowKey, Bytes)| {
+            let state = self.decode(&key.key, &value)?;
+            Ok((key.key, state))
+        };
+        Ok(rows.into_iter().map(decode).collect::<Result<_, StoreError>>()?)
+    }
+}
+
+impl Inner {
+    /// Folds the whole log in memory: every run as `seen` shows it, the events that `keep` keeps, into the rows that `wanted`
+    /// wants.
+    pub(super) async fn refold(
+        &self,
+        projections: &Projections,
+        seen: impl Fn(&StoredRun) -> Run,
+        keep: impl Fn(&EventRef<'_>) -> bool,
+        wanted: impl Fn(&ViewId, &[u8]) -> bool,
+    ) -> Result<BTreeMap<RowKey, Bytes>, StoreError> {
+        let mut rows = BTreeMap::new();
+        let mut cursor = Cursor::start(self.store.status().await?.log);
+        loop {
+            let page = self.store.read(cursor, CHUNK).await?;
+            let runs: Vec<Run> = page.runs.iter().map(&seen).collect();
+            let plan = projections.plan_some(&runs, &keep, &wanted);
+            fold_into(&mut rows, plan)?;
+            if page.is_last() {
+                return Ok(rows);
+            }
+            cursor = page.next;
+        }
+    }
+}
+
+fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) -> Result<(), StoreError> {
+    let keys = plan.rows();
+    let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
+    let folded = plan.fold(keys, loaded).map_err(|error| corrupt_row("a refolded row".into(), &error))?;
+    rows.extend(folded.rows.into_iter().filter_map(|row| Some((row.key, row.value?))));
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Taking bundles from a peer: what is known is dropped, the rest is checked, folded and committed with the cursor.
+
+use super::peers::peer_row;
+use super::sync::{Held, SyncError};
+use super::turn::Turn;
+use super::{Inner, locked};
+use crate::id::{Dot, Seq};
+use crate::reserved::PeerRow;
+use crate::run::{Append, Run, Unchained};
+use crate::store::StoreError;
+use crate::time::NTP64;
+
+/// What came of some runs.
+#[derive(Debug, Default)]
+pub(super) struct Ingested {
+    /// Bundles that were new.
+    pub(super) bundles: u64,
+    /// The bundle at which it stopped, its time being too far ahead. The cursor was left where it was.
+    pub(super) held: Option<Held>,
+}
+
+impl Inner {
+    /// Commits what of `runs` is new, with the peer's row, in one transaction. A bundle from too far in the future is held: what
+    /// precedes it is committed, the peer's cursor stays, and the next sync asks for it again.
+    pub(super) async fn ingest(&self, runs: &[Run], row: PeerRow, vouched: NTP64) -> Result<Ingested, SyncError> {
+        let mut turn = self.turn.lock().await;
+        loop {
+            let (appends, held) = self.select(&turn, runs, vouched)?;
+            let bundles = appends.iter().map(|append| append.run().count()).sum();
+            let mut batch = self.append_batch(&turn, appends).await?;
+            if held.is_none() {
+                batch.rows.push(peer_row(&row));
+            }
+            match self.commit(&mut turn, batch).await {
+                Ok(_) if held.is_none() => locked(&self.peers).note(row),
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            return Ok(Ingested { bundles, held });
+        }
+    }
+
+    /// Drops known bundles, proves the others to follow, and cuts before the first from too far in the future.
+    fn select(&self, turn: &Turn, runs: &[Run], vouched: NTP64) -> Result<(Vec<Append>, Option<Held>), Unchained> {
+        let mut heads = turn.status.heads.clone();
+        let mut appends = Vec::with_capacity(runs.len());
+        for run in runs {
+            let head = heads.get(run.origin());
+            let Some(new) = run.since(head.seq.plus(1)) else { continue };
+            let held = self.first_ahead(&new, vouched);
+            let append = Append::verify(new, head)?;
+            if let Some(held) = held {
+                let last = Seq::new(held.dot.seq.get() - 1);
+                let before = append.run().until(last, append.previous()).filter(|_| last > head.seq);
+                appends.extend(before.map(|before| Append::verify(before, head)).transpose()?);
+                return Ok((appends, Some(held)));
+            }
+            heads.set(run.origin(), append.head());
+            appends.push(append);
+        }
+        Ok((appends, None))
+    }
+
+    fn first_ahead(&self, run: &Run, vouched: NTP64) -> Option<Held> {
+        // Times rise within a run: if its last is near enough, all are.
+        self.clock.check(run.last_time(), Some(vouched)).err()?;
+        run.bundles().find_map(|bundle| {
+            let drift = self.clock.check(bundle.time, Some(vouched)).err()?;
+            let dot = Dot { origin: run.origin(), seq: bundle.dot.seq };
+            Some(Held { dot, drift })
+        })
+    }
+}

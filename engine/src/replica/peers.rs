@@ -1,0 +1,77 @@
+//! What a replica knows of its peers' logs: stored, and heard since it was opened.
+
+use std::collections::BTreeMap;
+
+use crate::id::{Cursor, LogId, Position, Seq};
+use crate::reserved::{self, PEERS, PeerRow};
+use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError};
+use crate::time::{NTP64, ahead};
+
+/// All peers, by the identity of their logs.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    known: BTreeMap<LogId, PeerRow>,
+    heard: Option<Heard>,
+}
+
+/// The last that was heard of a peer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) log: LogId,
+    /// The end of its log.
+    pub(super) head: Position,
+    /// Its physical clock, and the own one then.
+    pub(super) clocks: (NTP64, NTP64),
+}
+
+impl Heard {
+    /// How far the peer's clock is ahead of the own one, in milliseconds.
+    pub(super) fn skew_ms(&self) -> i64 {
+        let (theirs, ours) = self.clocks;
+        let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        millis(ahead(theirs, ours)) - millis(ahead(ours, theirs))
+    }
+}
+
+impl Peers {
+    pub(super) async fn load(store: &dyn EventStore) -> Result<Self, StoreError> {
+        let rows = store.scan(&reserved::view(PEERS), RowRange::all(), Limit::items(u32::MAX)).await?;
+        let row = |value: &[u8]| reserved::get::<PeerRow>(PEERS, value).map(|row| (row.cursor.log, row));
+        let known = rows.iter().map(|found| row(&found.value)).collect::<Result<_, _>>()?;
+        Ok(Self { known, heard: None })
+    }
+
+    /// What is stored of this peer's log.
+    pub(super) fn known(&self, log: LogId) -> Option<PeerRow> {
+        self.known.get(&log).copied()
+    }
+
+    /// Notes what has been stored.
+    pub(super) fn note(&mut self, row: PeerRow) {
+        self.known.insert(row.cursor.log, row);
+    }
+
+    /// Notes what a peer has said.
+    pub(super) fn hear(&mut self, heard: Heard) {
+        self.heard = Some(heard);
+    }
+
+    /// The last that was heard, of the peer spoken to last.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        self.heard
+    }
+
+    /// Up to which own bundle at least one peer has answered.
+    pub(super) fn acked(&self) -> Seq {
+        self.known.values().map(|row| row.acked).max().unwrap_or_default()
+    }
+}
+
+/// What is known of a log never met before.
+pub(super) fn stranger(log: LogId) -> PeerRow {
+    PeerRow { cursor: Cursor::start(log), acked: Seq::ZERO }
+}
+
+pub(super) fn peer_row(row: &PeerRow) -> RowWrite {
+    reserved::put(PEERS, row.cursor.log.to_bytes().to_vec().into(), row)
+}

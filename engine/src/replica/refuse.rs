@@ -1,0 +1,78 @@
+//! What a refusal changes: the bundle becomes a void, its events become a dead letter, and the rows they had touched are folded
+//! again without them. Nothing behind it waits.
+
+use std::collections::BTreeSet;
+
+use super::peers::peer_row;
+use super::turn::Turn;
+use super::{Inner, locked};
+use crate::id::Seq;
+use crate::projection::fold::Projections;
+use crate::protocol::RefusedBundle;
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, PeerRow};
+use crate::run::{Body, Run};
+use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
+
+impl Inner {
+    /// Takes note of what a peer has refused of this replica's own bundles, with the peer's row, in one transaction.
+    pub(super) async fn refuse(&self, refused: &[RefusedBundle], row: PeerRow) -> Result<(), StoreError> {
+        let mut turn = self.turn.lock().await;
+        loop {
+            while self.catch_up_some(&mut turn).await? {}
+            let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
+            let batch = self.refusal_batch(&turn, &own, row).await?;
+            match self.commit(&mut turn, batch).await {
+                Ok(_) => locked(&self.peers).note(row),
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
+    }
+
+    async fn refusal_batch(
+        &self,
+        turn: &Turn,
+        refused: &[RefusedBundle],
+        row: PeerRow,
+    ) -> Result<WriteBatch, StoreError> {
+        let mut batch = WriteBatch { expected: Some(turn.status.revision), ..WriteBatch::default() };
+        let mut runs = Vec::new();
+        for RefusedBundle { origin, seq, refusal } in refused {
+            let stored = self.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
+            let Some(stored) = stored.into_iter().next() else { continue };
+            let Some(bundle) = stored.run.bundles().next() else { continue };
+            // A void here: it was taken note of before, and the acknowledgement was lost.
+            let Body::Full(body) = bundle.body else { continue };
+            let letter = DeadLetterRow { refusal: refusal.clone(), body: body.to_vec() };
+            batch.rows.push(reserved::put(DEAD_LETTERS, reserved::dot_key(bundle.dot), &letter));
+            batch.voids.push(bundle.dot);
+            runs.push(stored.run.clone());
+        }
+        batch.rows.extend(
+            self.refold_without(turn, &runs, &batch.voids.iter().map(|dot| dot.seq).collect::<Vec<_>>()).await?,
+        );
+        batch.rows.push(peer_row(&row));
+        Ok(batch)
+    }
+
+    /// Folds the rows that `runs` touch again from the log, without the own bundles `seqs`.
+    async fn refold_without(&self, turn: &Turn, runs: &[Run], seqs: &[Seq]) -> Result<Vec<RowWrite>, StoreError> {
+        let touched: BTreeSet<RowKey> = self.projections.plan(runs).rows().into_iter().collect();
+        if touched.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = turn.id;
+        let seen = |stored: &StoredRun| {
+            let run = &stored.run;
+            let hit = run.origin() == own && seqs.iter().any(|seq| (run.first()..=run.last()).contains(seq));
+            if hit { run.with_voids(seqs, stored.previous) } else { run.clone() }
+        };
+        let wanted = |view: &crate::store::ViewId, key: &[u8]| {
+            touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
+        };
+        let projections: &Projections = &self.projections;
+        let mut rows = self.refold(projections, seen, |_| true, wanted).await?;
+        Ok(touched.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect())
+    }
+}

@@ -1,0 +1,84 @@
+//! Where a replica stands. Never says "in sync" while something is pending, refused, unread or unknown.
+
+use super::{Replica, ReplicaError, locked};
+use crate::id::{LogId, Position, ReplicaId};
+use crate::reserved::{self, DEAD_LETTERS, UNREADABLE};
+use crate::store::{Limit, RowRange, StoreError};
+
+/// Where a replica stands, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// Its identity.
+    pub replica: ReplicaId,
+    /// Its log.
+    pub log: LogId,
+    /// Bundles in its log.
+    pub head: Position,
+    /// Own bundles that no peer has answered for.
+    pub pending: u64,
+    /// Dead letters that the application has not dealt with.
+    pub refused: u64,
+    /// Events that a projection could not read.
+    pub unreadable: u64,
+    /// Views that are still being folded.
+    pub views_behind: u64,
+    /// The peer spoken to last; none since the replica was opened: then nothing is known of what is new there.
+    pub peer: Option<PeerStatus>,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Its log.
+    pub log: LogId,
+    /// Bundles in its log that are not read yet, of those it has told of.
+    pub unread: u64,
+    /// How far its clock is ahead of this device's, in milliseconds; negative where it is behind.
+    pub skew_ms: i64,
+}
+
+impl ReplicaStatus {
+    /// Whether this replica and the peer spoken to last had the same bundles when they last spoke, and nothing waits.
+    pub fn in_sync(&self) -> bool {
+        let quiet = self.pending == 0 && self.refused == 0 && self.unreadable == 0 && self.views_behind == 0;
+        quiet && self.peer.as_ref().is_some_and(|peer| peer.unread == 0)
+    }
+}
+
+impl Replica {
+    /// Where the replica stands.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub async fn status(&self) -> Result<ReplicaStatus, ReplicaError> {
+        let refused = self.count(DEAD_LETTERS).await?;
+        let unreadable = self.count(UNREADABLE).await?;
+        let turn = self.inner.turn.lock().await;
+        let peers = locked(&self.inner.peers);
+        let peer = peers.heard().map(|heard| PeerStatus {
+            log: heard.log,
+            unread: heard.head.since(peers.known(heard.log).map_or(Position::ZERO, |row| row.cursor.position)),
+            skew_ms: heard.skew_ms(),
+        });
+        Ok(ReplicaStatus {
+            replica: turn.id,
+            log: turn.status.log,
+            head: turn.status.head,
+            pending: turn.status.heads.get(turn.id).seq.since(peers.acked()),
+            refused,
+            unreadable,
+            views_behind: self.inner.projections.views().filter(|view| !turn.is_current(view)).count() as u64,
+            peer,
+        })
+    }
+
+    async fn count(&self, view: &'static str) -> Result<u64, StoreError> {
+        let (view, mut range, mut count) = (reserved::view(view), RowRange::all(), 0);
+        loop {
+            let rows = self.inner.store.scan(&view, range.clone(), Limit::PAGE).await?;
+            let Some(last) = rows.last() else { return Ok(count) };
+            count += rows.len() as u64;
+            range = range.after(last.key.clone());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The turn to commit: what its holder knows of the log, and the one way to change it.
+
+use bytes::Bytes;
+
+use super::write::Taken;
+use super::{Inner, corrupt_row};
+use crate::id::{Position, ReplicaId};
+use crate::projection::fold::{Aside, Folded, Plan};
+use crate::reserved::{self, IDENTITY, UNREADABLE};
+use crate::run::Append;
+use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
+
+/// What the holder of the turn knows. Survives a dropped future, so that an interrupted write can be settled.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// The log as of the last commit or reload. Others may have committed since; a commit then conflicts.
+    pub(super) status: LogStatus,
+    /// Own identity.
+    pub(super) id: ReplicaId,
+    /// Writes taken from the queue and not settled yet.
+    pub(super) taken: Option<Taken>,
+}
+
+impl Turn {
+    /// Reads the log's status and the replica's identity, which is stored first where there is none.
+    pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
+        loop {
+            let status = store.status().await?;
+            let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
+            if let Some(row) = store.load(&[key]).await?.remove(0) {
+                return Ok(Self { status, id: reserved::get(IDENTITY, &row)?, taken: None });
+            }
+            let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh)];
+            let batch = WriteBatch { expected: Some(status.revision), rows, ..WriteBatch::default() };
+            match store.commit(batch).await {
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Whether a view's rows are folded up to the head.
+    pub(super) fn is_current(&self, view: &ViewId) -> bool {
+        self.folded(view) == self.status.head
+    }
+
+    /// Up to where a view's rows are folded.
+    pub(super) fn folded(&self, view: &ViewId) -> Position {
+        self.status.views.get(view).copied().unwrap_or(Position::ZERO)
+    }
+}
+
+impl Inner {
+    /// Reads the log's status anew.
+    pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
+        turn.status = self.store.status().await?;
+        self.clock.advance(turn.status.clock);
+        Ok(())
+    }
+
+    /// The batch that appends these runs and folds them into every view that is current.
+    pub(super) async fn append_batch(&self, turn: &Turn, runs: Vec<Append>) -> Result<WriteBatch, StoreError> {
+        let projections = self.projections.filter(|view| turn.is_current(view));
+        let folded = self.fold(projections.plan(runs.iter().map(Append::run))).await?;
+        let head = turn.status.head.plus(runs.iter().map(|append| append.run().count()).sum());
+        let clock = runs.iter().map(|append| append.head().time).max().unwrap_or(turn.status.clock);
+        Ok(WriteBatch {
+            expected: Some(turn.status.revision),
+            runs,
+            rows: rows(folded),
+            views: projections.views().map(|view| (view.clone(), head)).collect(),
+            clock: clock.max(turn.status.clock),
+            ..WriteBatch::default()
+        })
+    }
+
+    /// Folds planned events into the rows as they are stored.
+    pub(super) async fn fold(&self, plan: Plan<'_>) -> Result<Folded, StoreError> {
+        let keys = plan.rows();
+        let loaded = if keys.is_empty() { Vec::new() } else { self.store.load(&keys).await? };
+        plan.fold(keys, loaded).map_err(|error| corrupt_row("a folded row".into(), &error))
+    }
+
+    /// Commits rows of the engine that depend on nothing else.
+    pub(super) async fn commit_rows(&self, rows: Vec<RowWrite>) -> Result<(), StoreError> {
+        let mut turn = self.turn.lock().await;
+        loop {
+            let batch =
+                WriteBatch { expected: Some(turn.status.revision), rows: rows.clone(), ..WriteBatch::default() };
+            match self.commit(&mut turn, batch).await {
+                Err(StoreError::Conflict { .. }) => {}
+                result => return result.map(drop),
+            }
+        }
+    }
+
+    /// Commits a batch computed from the turn's status, and notes what it changed.
+    ///
+    /// # Errors
+    /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
+    pub(super) async fn commit(&self, turn: &mut Turn, batch: WriteBatch) -> Result<Committed, StoreError> {
+        let heads: Vec<_> = batch.runs.iter().map(|append| (append.run().origin(), append.head())).collect();
+        let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
+        let changed: Vec<RowKey> = batch.rows.iter().map(|row| row.key.clone()).collect();
+        let committed = match self.store.commit(batch).await {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.reload(turn).await?;
+                return Err(error);
+            }
+        };
+        let status = &mut turn.status;
+        (status.revision, status.head) = (committed.revision, committed.head);
+        heads.into_iter().for_each(|(origin, head)| status.heads.set(origin, head));
+        status.views.retain(|view, _| !clear.contains(view));
+        status.views.extend(views);
+        status.clock = status.clock.max(clock);
+        self.clock.advance(clock);
+        self.watchers.publish(committed.head, changed);
+        Ok(committed)
+    }
+}
+
+/// The rows of a fold, with those that name the events put aside.
+pub(super) fn rows(folded: Folded) -> Vec<RowWrite> {
+    let mut rows = folded.rows;
+    let aside = |Aside { view, dot, index, reason }: Aside| {
+        reserved::put(UNREADABLE, reserved::unreadable_key(dot, index, view.as_ref()), &reason)
+    };
+    rows.extend(folded.aside.into_iter().map(aside));
+    rows
+}

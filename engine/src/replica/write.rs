@@ -1,0 +1,155 @@
+//! Writing. Writers that come while a commit is running are committed together by the next: each gets a bundle of its own, all
+//! share one durable commit.
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+
+use super::turn::Turn;
+use super::{Inner, Replica, ReplicaError, locked};
+use crate::clock::ClockExhausted;
+use crate::event::{Event, encode_body};
+use crate::id::Dot;
+use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
+use crate::run::{Append, Body, RunBuilder};
+use crate::store::StoreError;
+use crate::time::NTP64;
+
+/// A bundle that was written: durable in this replica's store, not yet known to any peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Its name: ask [`Replica::outcome`] what became of it.
+    pub dot: Dot,
+    /// Its time.
+    pub time: NTP64,
+}
+
+/// A write that waits for a turn.
+#[derive(Debug)]
+pub(super) struct Pending {
+    body: Bytes,
+    answer: oneshot::Sender<Result<Written, ReplicaError>>,
+}
+
+/// Writes that were taken from the queue, and the run they were packed into. It outlives a dropped future: if a commit's outcome
+/// is unknown, these very bundles are looked for, and committed again only if they are not there.
+#[derive(Debug)]
+pub(super) struct Taken {
+    writes: Vec<Pending>,
+    packed: Packed,
+}
+
+#[derive(Debug, Clone)]
+struct Packed {
+    written: Vec<Written>,
+    append: Append,
+}
+
+impl Replica {
+    /// Records these events as one bundle, and folds them into the rows: all in one durable commit. Works offline, and whatever
+    /// the clock says. Events that share a bundle arrive everywhere together.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Invalid`] where there is no event or a limit is exceeded; [`ReplicaError::Store`] where the store fails.
+    /// Nothing was written then.
+    ///
+    /// # Cancel
+    /// The bundle may still be written, by the next turn at the latest.
+    pub async fn write(&self, events: &[Event]) -> Result<Written, ReplicaError> {
+        let body = Bytes::from(encode_body(events)?);
+        let (answer, mut answered) = oneshot::channel();
+        locked(&self.inner.queue).push(Pending { body, answer });
+        let mut turn = self.inner.turn.lock().await;
+        loop {
+            if let Some(result) = answered.try_recv().ok().flatten() {
+                return result;
+            }
+            self.inner.write_some(&mut turn).await;
+        }
+    }
+}
+
+impl Inner {
+    /// Commits as many queued writes as fit one run, and answers them.
+    async fn write_some(&self, turn: &mut Turn) {
+        if turn.taken.is_none() {
+            match self.take(turn) {
+                Ok(taken) => turn.taken = taken,
+                Err((writes, error)) => return answer(writes, |_| Err(error.clone().into())),
+            }
+        }
+        let Some(Taken { packed, .. }) = &turn.taken else { return };
+        let result = self.commit_own(turn, packed.clone()).await;
+        if let Some(Taken { writes, .. }) = turn.taken.take() {
+            answer(writes, |index| result.clone().map(|packed| packed.written[index]));
+        }
+        self.written.notify(usize::MAX);
+    }
+
+    /// Takes the queued writes that fit one run. A run takes any one body.
+    fn take(&self, turn: &Turn) -> Result<Option<Taken>, (Vec<Pending>, ClockExhausted)> {
+        let mut queue = locked(&self.queue);
+        let mut room = RUN_BYTES_MAX;
+        let fits = |pending: &&Pending| {
+            let size = pending.body.len() + BUNDLE_FRAMING_BYTES_MAX;
+            let fits = size <= room;
+            room -= size.min(room);
+            fits
+        };
+        let count = queue.iter().take_while(fits).count();
+        let writes: Vec<_> = queue.drain(..count).collect();
+        if writes.is_empty() {
+            return Ok(None);
+        }
+        match self.pack(turn, writes.iter().map(|pending| &pending.body)) {
+            Ok(packed) => Ok(Some(Taken { writes, packed })),
+            Err(error) => Err((writes, error)),
+        }
+    }
+
+    /// Packs bodies into a run that follows the own head.
+    fn pack<'a>(&self, turn: &Turn, bodies: impl Iterator<Item = &'a Bytes>) -> Result<Packed, ClockExhausted> {
+        let head = turn.status.heads.get(turn.id);
+        let mut builder = RunBuilder::new(turn.id, head.seq.plus(1), head.chain);
+        let mut written = Vec::new();
+        for body in bodies {
+            let time = self.clock.tick()?;
+            written.push(Written { dot: builder.push(time, Body::Full(body)), time });
+        }
+        let append = builder.finish().expect("only taken writes are packed, and there is at least one");
+        Ok(Packed { written, append })
+    }
+
+    /// Commits the run, again after a conflict, unless it is found to be there already.
+    async fn commit_own(&self, turn: &mut Turn, mut packed: Packed) -> Result<Packed, ReplicaError> {
+        loop {
+            let batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
+            let Err(error) = self.commit(turn, batch).await else { return Ok(packed) };
+            let own = turn.status.heads.get(turn.id);
+            if own == packed.append.head() {
+                // An interrupted commit of the same run, or this one before its backend failed, has gone through.
+                return Ok(packed);
+            }
+            if !matches!(error, StoreError::Conflict { .. }) {
+                return Err(error.into());
+            }
+            if own.chain != packed.append.previous() {
+                // Another handle on the same store has written under the same identity: these bundles come after its.
+                packed = self.repack(turn)?;
+            }
+        }
+    }
+
+    fn repack(&self, turn: &mut Turn) -> Result<Packed, ClockExhausted> {
+        let Some(taken) = turn.taken.take() else { unreachable!("only taken writes are committed") };
+        let packed = self.pack(turn, taken.writes.iter().map(|pending| &pending.body))?;
+        turn.taken = Some(Taken { packed: packed.clone(), ..taken });
+        Ok(packed)
+    }
+}
+
+/// Answers each write. A writer that has gone away does not need its answer.
+fn answer(writes: Vec<Pending>, result: impl Fn(usize) -> Result<Written, ReplicaError>) {
+    for (index, pending) in writes.into_iter().enumerate() {
+        let _ = pending.answer.send(result(index));
+    }
+}

@@ -1,0 +1,75 @@
+//! Refusals: typed, told to the writer, and nothing waits behind them.
+
+use std::sync::Arc;
+
+use crate::world::*;
+use syncline::Service;
+use syncline::authority::Open;
+use syncline::protocol::Request;
+use syncline::replica::Outcome;
+
+fn strict(clock: &Hand) -> Arc<Service> {
+    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    Arc::new(service.with_policy(Arc::new(Forbids("secret"))))
+}
+
+#[test]
+fn a_refused_bundle_becomes_a_void_and_nothing_behind_it_waits() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (strict(&clock), replica(1, &clock), replica(2, &clock));
+    block_on(one.write(&[set("a", "1")])).unwrap();
+    let refused = block_on(one.write(&[set("a", "secret"), set("b", "secret")])).unwrap();
+    let behind = block_on(one.write(&[set("c", "3")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.pushed, report.refused.len()), (3, 1));
+    assert!(
+        matches!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Refused(refusal) if refusal.code == "forbidden-word")
+    );
+    assert_eq!(block_on(one.outcome(behind.dot)).unwrap(), Outcome::Stored);
+    block_on(other.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&one), pairs(&other), "the refused events are out of the rows of their writer, too");
+    assert_eq!(pairs(&one), [("a".into(), "1".into()), ("c".into(), "3".into())].into());
+}
+
+#[test]
+fn a_dead_letter_keeps_what_was_refused_until_it_is_dealt_with() {
+    let clock = Hand::at(100);
+    let (service, one) = (strict(&clock), replica(1, &clock));
+    let refused = block_on(one.write(&[set("a", "secret")])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    let letters = block_on(one.dead_letters()).unwrap();
+    assert_eq!((letters[0].dot, letters[0].events.clone()), (refused.dot, vec![set("a", "secret")]));
+    let status = block_on(one.status()).unwrap();
+    assert!(status.refused == 1 && !status.in_sync(), "a refusal is not hidden");
+    block_on(one.forget_dead_letter(refused.dot)).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    assert!(block_on(one.status()).unwrap().in_sync());
+}
+
+#[test]
+fn a_lost_refusal_is_told_again() {
+    let clock = Hand::at(100);
+    let (service, one) = (strict(&clock), replica(1, &clock));
+    let refused = block_on(one.write(&[set("a", "secret")])).unwrap();
+    let lossy = LosesAnswers(way(&service), |request| matches!(request, Request::Push(..)));
+    assert!(block_on(one.sync(&lossy)).is_err());
+    assert_eq!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Pending);
+    block_on(one.sync(&way(&service))).unwrap();
+    assert!(matches!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Refused(_)));
+    assert!(pairs(&one).is_empty());
+}
+
+#[test]
+fn many_refusals_among_many_bundles_leave_exactly_the_others() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (strict(&clock), replica(1, &clock), replica(2, &clock));
+    for number in 0..60 {
+        let value = if number % 4 == 0 { format!("secret {number}") } else { number.to_string() };
+        block_on(one.write(&[set(&(number % 9).to_string(), &value)])).unwrap();
+    }
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.pushed, report.refused.len()), (60, 15));
+    block_on(other.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&one), pairs(&other));
+    assert!(pairs(&one).values().all(|value| !value.contains("secret")));
+}

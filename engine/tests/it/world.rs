@@ -1,0 +1,238 @@
+//! A small world for tests: a service and replicas with clocks set by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use syncline::authority::{Name, Open, Policy, Principal};
+use syncline::projection::Keys;
+use syncline::protocol::{Answer, Notice, Refusal, Request};
+use syncline::replica::Compose;
+use syncline::store::{
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
+    WriteBatch,
+};
+use syncline::{
+    Bundle, Cursor, Event, EventRef, Kind, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId,
+    Revision, Seq, Service, SpaceId, Stamp, Transport, TransportError, Unreadable, ViewId,
+};
+use syncline_memory::MemoryTransport;
+
+pub use futures_executor::block_on;
+
+pub const SET: Kind = Kind::new("pair.set", 1);
+
+/// The last value set per key, with the set of all stamps: shows lost, repeated and misordered events alike.
+pub struct Pairs;
+
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Pair {
+    pub stamps: BTreeSet<Stamp>,
+    pub value: String,
+}
+
+impl Projection for Pairs {
+    type State = Pair;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("pairs@1").unwrap()
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        if let (true, Some(at)) = (event.is(&SET), event.payload.iter().position(|byte| *byte == b'=')) {
+            keys.push(&event.payload[..at]);
+        }
+    }
+
+    fn apply(&self, key: &[u8], row: &mut Pair, event: &EventRef<'_>) -> Result<(), Unreadable> {
+        let value = std::str::from_utf8(&event.payload[key.len() + 1..]);
+        let value = value.map_err(|_| Unreadable::new("the value is not UTF-8"))?;
+        if row.stamps.last().is_none_or(|last| event.stamp > *last) {
+            row.value = value.to_owned();
+        }
+        row.stamps.insert(event.stamp);
+        Ok(())
+    }
+}
+
+/// A clock set by hand, in seconds.
+#[derive(Debug, Clone)]
+pub struct Hand(Arc<AtomicU64>);
+
+impl Hand {
+    pub fn at(seconds: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    pub fn set(&self, seconds: u64) {
+        self.0.store(seconds, Ordering::Relaxed);
+    }
+
+    pub fn reader(&self) -> impl Fn() -> NTP64 + Send + Sync + 'static {
+        let seconds = self.0.clone();
+        move || NTP64(seconds.load(Ordering::Relaxed) << 32)
+    }
+}
+
+pub fn space() -> SpaceId {
+    SpaceId::new("team").unwrap()
+}
+
+pub fn id(byte: u8) -> ReplicaId {
+    ReplicaId::from_bytes([byte; 16]).unwrap()
+}
+
+pub fn memory() -> Arc<MemoryStore> {
+    static LOGS: AtomicU64 = AtomicU64::new(1);
+    Arc::new(MemoryStore::new(log(LOGS.fetch_add(1, Ordering::Relaxed))))
+}
+
+fn log(number: u64) -> LogId {
+    let mut bytes = [0xee; 16];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    LogId::from_bytes(bytes).unwrap()
+}
+
+pub fn storage() -> Arc<MemoryStorage> {
+    static LOGS: AtomicU64 = AtomicU64::new(1 << 32);
+    Arc::new(MemoryStorage::new(|| log(LOGS.fetch_add(1, Ordering::Relaxed))))
+}
+
+pub fn set(key: &str, value: &str) -> Event {
+    Event::new(SET, format!("{key}={value}"))
+}
+
+pub fn compose(store: Arc<dyn EventStore>, clock: &Hand) -> Compose {
+    Replica::compose(space(), store).clock(clock.reader()).projection(Pairs)
+}
+
+pub fn replica(byte: u8, clock: &Hand) -> Replica {
+    block_on(compose(memory(), clock).open(id(byte))).unwrap()
+}
+
+pub fn service(clock: &Hand) -> Arc<Service> {
+    Arc::new(Service::new(storage(), Arc::new(Open), Arc::new(clock.reader())))
+}
+
+pub fn principal() -> Principal {
+    Principal { user: Name::new("ann").unwrap(), device: Name::new("phone").unwrap() }
+}
+
+pub fn way(service: &Arc<Service>) -> MemoryTransport {
+    MemoryTransport::trusted(service.clone(), principal())
+}
+
+/// All pairs of a replica with their values.
+pub fn pairs(replica: &Replica) -> BTreeMap<String, String> {
+    let rows = block_on(replica.view(Pairs).unwrap().all(syncline::store::RowRange::all())).unwrap();
+    rows.into_iter().map(|(key, row)| (String::from_utf8(key.to_vec()).unwrap(), row.value)).collect()
+}
+
+/// Loses the answers of the requests that `lost` picks: the peer acts, the caller does not learn of it.
+#[derive(Debug)]
+pub struct LosesAnswers<T>(pub T, pub fn(&Request) -> bool);
+
+#[async_trait]
+impl<T: Transport> Transport for LosesAnswers<T> {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        let lost = (self.1)(&request);
+        let answer = self.0.call(request).await?;
+        if lost { Err(TransportError::Interrupted("the answer is lost".into())) } else { Ok(answer) }
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        self.0.watch(space, after).await
+    }
+}
+
+/// Refuses bundles that say a word.
+#[derive(Debug)]
+pub struct Forbids(pub &'static str);
+
+#[async_trait]
+impl Policy for Forbids {
+    async fn admit(&self, _: &Principal, _: &SpaceId, bundle: &Bundle<'_>) -> Result<(), Refusal> {
+        let says = |event: EventRef<'_>| String::from_utf8_lossy(event.payload).contains(self.0);
+        if bundle.events().flatten().any(says) {
+            return Err(Refusal::new("forbidden-word", format!("`{}` is not wanted here", self.0)));
+        }
+        Ok(())
+    }
+}
+
+/// A storage with one given store for every space: to swap a server's log under its clients.
+#[derive(Debug)]
+pub struct Swapped(pub Arc<dyn EventStore>);
+
+#[async_trait]
+impl Storage for Swapped {
+    async fn open(&self, _: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        Ok(self.0.clone())
+    }
+
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+        Ok(vec![space()])
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Volatile
+    }
+}
+
+/// A store whose commits take a while: they yield once before and once after.
+#[derive(Debug)]
+pub struct Yields(pub Arc<MemoryStore>);
+
+/// Lets everybody else run once.
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+#[async_trait]
+impl EventStore for Yields {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        self.0.status().await
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        self.0.read(after, limit).await
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        self.0.read_origin(origin, after, limit).await
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.0.load(keys).await
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        self.0.scan(view, range, limit).await
+    }
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        yield_once().await;
+        let committed = self.0.commit(batch).await;
+        yield_once().await;
+        committed
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        self.0.changed(since).await
+    }
+}
