@@ -2,6 +2,7 @@
 
 use syncline::event::{Event, encode_body};
 use syncline::heads::Head;
+use syncline::limits::RUN_BYTES_MAX;
 use syncline::run::{Append, Body, RunBuilder};
 use syncline::time::NTP64;
 use syncline::{Kind, ReplicaId};
@@ -89,10 +90,10 @@ impl Author {
     pub fn write_timed<B: AsRef<[u8]>>(&mut self, bundles: impl IntoIterator<Item = (NTP64, B)>) -> Append {
         let mut builder = RunBuilder::new(self.origin, self.head.seq.plus(1), self.head.chain);
         for (time, body) in bundles {
-            assert!(builder.fits(body.as_ref().len()), "the bundles exceed one run: write them in several");
             builder.push(time, Body::Full(body.as_ref()));
         }
         let append = builder.finish().expect("an author writes at least one bundle");
+        assert!(append.run().as_bytes().len() <= RUN_BYTES_MAX, "the bundles exceed one run: write them in several");
         self.head = append.head();
         append
     }

@@ -50,7 +50,7 @@ mod subject;
 pub use author::{Author, NOTE};
 pub use batch::{appends, deletes, dot, puts, row_key, space, view, voids, writes};
 pub use harness::{Scratch, StoreHarness};
-pub use placed::{Content, Placed, placed, unpack};
+pub use placed::{Content, OwnedBundle, Placed, placed, unpack};
 pub use subject::{Image, SPACE, Subject};
 
 /// A log id that this process has not given out before.

@@ -99,6 +99,7 @@ macro_rules! for_each_store_law {
             }
             origin {
                 an_origin_reads_on_from_every_seq
+                an_origins_runs_say_where_they_begin
                 an_origin_reads_empty_at_its_end_and_beyond
                 an_unknown_origin_reads_empty
                 an_origin_is_read_in_pages_of_any_size

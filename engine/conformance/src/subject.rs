@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun, WriteBatch,
 };
 use syncline::{Cursor, Position, ReplicaId, Revision, Seq, ViewId};
 
-use crate::placed::{Placed, unpack};
+use crate::placed::{OwnedBundle, Placed, unpack};
 use crate::{StoreHarness, space};
 
 /// The space that laws use where they need one only.
@@ -91,9 +91,14 @@ impl Subject {
         self.log_after(0, Limit::PAGE).await
     }
 
+    /// One origin's runs behind `after`, at most `limit`.
+    pub async fn origin_runs(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<StoredRun> {
+        self.0.read_origin(origin, Seq::new(after), limit).await.expect("the origin reads")
+    }
+
     /// One origin's bundles behind `after`, at most `limit`.
-    pub async fn origin(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<Placed> {
-        unpack(&self.0.read_origin(origin, Seq::new(after), limit).await.expect("the origin reads"))
+    pub async fn origin(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<OwnedBundle> {
+        unpack(&self.origin_runs(origin, after, limit).await).into_iter().map(|placed| placed.bundle).collect()
     }
 
     /// Rows by key, in the order asked.

@@ -54,10 +54,10 @@ impl<T: Ord + Clone> AddWinsSet<T> {
     /// Inserts `element`.
     pub fn insert(&mut self, stamp: Stamp, element: T) {
         let folded = self.seen.get(stamp.origin).is_some_and(|last| stamp < last);
-        if folded || self.removes.get(&element).is_some_and(|removes| removes.covers(stamp)) {
-            return self.see(stamp);
+        let removed = self.removes.get(&element).is_some_and(|removes| removes.covers(stamp));
+        if !folded && !removed {
+            self.inserts.entry(element).or_default().observe(stamp);
         }
-        self.inserts.entry(element).or_default().observe(stamp);
         self.see(stamp);
     }
 

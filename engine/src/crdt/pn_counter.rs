@@ -42,7 +42,7 @@ pub(crate) struct Tally {
 }
 
 impl PnCounter {
-    /// Adds `delta`, which may be negative.
+    /// Adds `delta`, which may be negative. One event adds once.
     pub fn add(&mut self, stamp: Stamp, delta: i64) {
         let tally = self.0.get(&stamp.origin);
         if tally.is_some_and(|tally| stamp <= tally.last) {

@@ -74,7 +74,7 @@ impl Inner {
         if turn.taken.is_none() {
             match self.take(turn) {
                 Ok(taken) => turn.taken = taken,
-                Err((writes, error)) => return answer(writes, |_| Err(error.clone().into())),
+                Err((writes, error)) => return answer(writes, |_| Err(error.into())),
             }
         }
         let Some(Taken { packed, .. }) = &turn.taken else { return };

@@ -1,5 +1,7 @@
 //! The engine as a whole: replicas, a service and the way between them, all in memory.
 
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail, and is a program")]
+
 mod outcomes;
 mod recovery;
 mod replica;

@@ -4,7 +4,6 @@ use crate::world::*;
 use futures_util::FutureExt;
 use syncline::protocol::{Code, Request};
 use syncline::replica::{Outcome, Pace, SyncError, SyncReport};
-use syncline::store::EventStore;
 use syncline::{Replica, Transport};
 
 fn sync(replica: &Replica, way: &dyn Transport) -> SyncReport {

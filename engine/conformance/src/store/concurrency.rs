@@ -66,7 +66,7 @@ pub async fn a_polling_reader_never_skips(harness: &dyn StoreHarness) {
     let total = usize::from(WRITERS) * (0..ROUNDS).map(|round| 1 + round as usize % 3).sum::<usize>();
     while read.len() < total {
         let page = store.store().read(cursor, Limit::items(5)).await.expect("the cursor is its own");
-        read.extend(unpack(&page.runs).into_iter().map(|bundle| bundle.dot));
+        read.extend(unpack(&page.runs).into_iter().map(|placed| placed.bundle.dot));
         cursor = page.next;
         if page.is_last() && read.len() < total {
             revision = store.changed(revision).await;
@@ -74,7 +74,7 @@ pub async fn a_polling_reader_never_skips(harness: &dyn StoreHarness) {
     }
     ended(writers).await;
     assert_eq!(read.iter().collect::<BTreeSet<_>>().len(), total, "a bundle was read twice, another never");
-    assert_eq!(store.log().await.into_iter().map(|bundle| bundle.dot).collect::<Vec<_>>(), read);
+    assert_eq!(store.log().await.into_iter().map(|placed| placed.bundle.dot).collect::<Vec<_>>(), read);
 }
 
 /// Group commit joins many writers in one transaction; each still gets its own place and answer.
@@ -94,7 +94,7 @@ pub async fn every_concurrent_commit_gets_its_own_place(harness: &dyn StoreHarne
     assert_eq!(revisions, (1..=u64::from(WRITERS)).collect::<Vec<_>>());
     for (committed, author) in &commits {
         let end = committed.head.get() as usize;
-        assert_eq!([log[end - 2].dot, log[end - 1].dot], [dot(author, 1), dot(author, 2)]);
+        assert_eq!([log[end - 2].bundle.dot, log[end - 1].bundle.dot], [dot(author, 1), dot(author, 2)]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! How much one read gives, and that cutting changes nothing.
 
 use syncline::Position;
+use syncline::heads::ChainHash;
 use syncline::limits::RUN_BYTES_MAX;
 use syncline::run::Append;
 use syncline::store::{Limit, Page};
@@ -94,11 +95,9 @@ pub async fn every_run_of_a_page_brings_the_hash_before_it(harness: &dyn StoreHa
     let all = placed(1, &written);
     for after in 0..60 {
         for stored in store.page(after, Limit::items(9)).await.runs {
-            let before = all
-                .iter()
-                .rev()
-                .find(|bundle| bundle.position < stored.position && bundle.dot.origin == stored.run.origin());
-            let expected = before.map(|bundle| bundle.chain).unwrap_or(syncline::heads::ChainHash::GENESIS);
+            let before = all[..stored.position.get() as usize - 1].iter().rev();
+            let before = before.map(|placed| &placed.bundle).find(|bundle| bundle.dot.origin == stored.run.origin());
+            let expected = before.map_or(ChainHash::GENESIS, |bundle| bundle.chain);
             assert_eq!(stored.previous, expected, "run at {}", stored.position);
         }
     }

@@ -79,7 +79,7 @@ pub async fn a_void_stays_void_after_a_restart(harness: &dyn StoreHarness) {
     store.commit(voids([dot(&ann, 3)])).await;
     drop(store);
     let Some(store) = reopened(harness).await else { return };
-    let third = &mut before.log[2];
+    let third = &mut before.log[2].bundle;
     third.content = third.content.voided();
     assert_eq!(store.log().await, before.log);
 }
