@@ -27,10 +27,12 @@ mod tests;
 
 pub use add_wins_set::AddWinsSet;
 pub use context::Context;
+pub(crate) use context::read_stamp;
 pub use lww::Lww;
 pub use multi_value::MultiValue;
 pub use ordered::{Ordered, OrderedFold};
 pub use pn_counter::PnCounter;
+pub(crate) use pn_counter::Tally;
 
 #[cfg(doc)]
 use crate::time::Stamp;

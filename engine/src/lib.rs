@@ -1,8 +1,54 @@
-//! Compose sync engines.
+//! Compose sync engines: an append-only log, a store, a transport, a clock and your own folds.
+//!
+//! Replicas record what happened as immutable [`Event`]s, work offline, exchange logs and always reach the same state.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use syncline::authority::Open;
+//! use syncline::{Event, Kind, LogId, MemoryStorage, MemoryStore, NTP64, Replica, ReplicaId, Service, SpaceId};
+//! use syncline_memory::MemoryTransport;
+//!
+//! # futures_executor::block_on(async {
+//! // A server, and a way to it. Ids are random and clocks real outside of an example.
+//! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([9; 16]).expect("not zero")));
+//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//! let server = MemoryTransport::new(service, "token").await.unwrap();
+//!
+//! // Two devices.
+//! let device = |byte: u8| {
+//!     let store = Arc::new(MemoryStore::new(LogId::from_bytes([byte; 16]).expect("not zero")));
+//!     let id = ReplicaId::from_bytes([byte; 16]).expect("not zero");
+//!     Replica::compose(SpaceId::new("notes").unwrap(), store).clock(|| NTP64(1 << 32)).open(id)
+//! };
+//! let (phone, laptop) = (device(1).await.unwrap(), device(2).await.unwrap());
+//!
+//! // One writes offline; both sync.
+//! phone.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await.unwrap();
+//! phone.sync(&server).await.unwrap();
+//! assert_eq!(laptop.sync(&server).await.unwrap().pulled, 1);
+//! # });
+//! ```
+//!
+//! # The map
+//!
+//! Three traits make a stack: [`EventStore`] (with [`Storage`]) keeps a log and rows, [`Projection`] folds events into rows,
+//! [`Transport`] is the way to a peer. [`Replica`] composes them on a device, [`Service`] on a server.
+//!
+//! | if you | read |
+//! |---|---|
+//! | write and read data | [`Replica`], [`attributes`], [`projection`], [`crdt`] |
+//! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
+//! | implement a store | [`store`]: the trait file is the specification |
+//! | implement a transport | [`transport`], [`protocol`] |
+//! | speak the format from elsewhere | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
+//!
+//! The engine starts no thread and no runtime, reads no clock and no chance, and compiles to WebAssembly.
 
+pub mod attributes;
 pub mod authority;
 pub mod clock;
 pub mod codec;
+pub mod crdt;
 pub mod event;
 pub mod heads;
 pub mod id;

@@ -17,6 +17,7 @@ use crate::projection::fold::Projections;
 use crate::store::{EventStore, StoreError};
 use crate::wire::DecodeError;
 
+mod attributes;
 mod catch_up;
 mod history;
 mod ingest;

@@ -33,7 +33,9 @@ pub struct Value(Box<str>);
 #[non_exhaustive]
 pub enum InvalidValue {
     /// The text is longer than [`VALUE_BYTES_MAX`].
-    #[error("a value takes {bytes} bytes, the limit is {VALUE_BYTES_MAX}; keep large content elsewhere and its name here")]
+    #[error(
+        "a value takes {bytes} bytes, the limit is {VALUE_BYTES_MAX}; keep large content elsewhere and its name here"
+    )]
     TooLarge {
         /// Its length.
         bytes: usize,

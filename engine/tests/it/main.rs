@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail, and is a program")]
 
+mod attributes;
 mod outcomes;
 mod recovery;
 mod replica;

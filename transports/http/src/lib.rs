@@ -1,1 +1,65 @@
-//! placeholder
+//! Syncline over HTTP: a router to mount, a server to run it, and a client.
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`router`] | an `axum` router that answers for a [`Service`](syncline::Service); nest it into any application |
+//! | [`Server`] | an accept loop that gives up on slow, idle and too many connections, and shuts down in order |
+//! | [`HttpTransport`] | a [`Transport`](syncline::Transport) that retries, compresses, and bounds what it is sent |
+//!
+//! Messages are the structs of [`syncline::protocol`], in a compact binary form or as JSON, by `Content-Type` and `Accept`;
+//! `zstd` in both directions. Whatever goes wrong is answered as `application/problem+json` ([RFC 9457]), from which the client
+//! reads back the same [`Problem`](syncline::protocol::Problem).
+//!
+//! | route | request | answer |
+//! |---|---|---|
+//! | `GET /healthz` | | `ok`, without a token |
+//! | `GET /v1` | | `Answer` with `Hello` |
+//! | `GET /v1/spaces/{space}/heads` | | `Answer` with `PeerHeads` |
+//! | `POST /v1/spaces/{space}/pull` | `Pull` | `Answer` with `Pulled` |
+//! | `POST /v1/spaces/{space}/push` | `Push` | `Answer` with `Pushed` |
+//! | `GET /v1/spaces/{space}/watch?log=…&position=…` | | a stream of `Notice`s, as server-sent events or as frames |
+//!
+//! A watch stream's server-sent events are `notice` and, as the last, `problem`; comments keep it alive. Its frames, for
+//! `Accept: application/vnd.syncline.stream.v1`, are one byte of kind, four of length (big-endian), and so many bytes: kind 0
+//! keeps alive, 1 is a notice in binary form, 2 the problem that ends the stream.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use syncline::protocol::Request;
+//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::Open};
+//! use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, router};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([7; 16]).expect("not zero")));
+//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//!
+//! let server = Server::bind("127.0.0.1:0").await.unwrap();
+//! let url = format!("http://{}", server.address());
+//! let shutdown = Shutdown::new();
+//! let serving = tokio::spawn(server.serve(router(service, RouterOptions::default()), shutdown.clone()));
+//!
+//! let transport = HttpTransport::builder(&url, "a token").build().unwrap();
+//! assert_eq!(transport.call(Request::Hello).await.unwrap().clock, NTP64(1 << 32));
+//!
+//! shutdown.begin();
+//! serving.await.unwrap();
+//! # });
+//! ```
+//!
+//! [RFC 9457]: https://www.rfc-editor.org/rfc/rfc9457
+
+mod client;
+mod compression;
+mod error;
+mod form;
+mod frame;
+mod gather;
+mod problem;
+mod random;
+mod server;
+
+pub use client::{HttpTransport, HttpTransportBuilder, Traffic};
+pub use error::BuildError;
+pub use form::{BINARY, JSON};
+pub use problem::{PROBLEM_JSON, PROBLEM_TYPE_PREFIX};
+pub use server::{RouterOptions, Server, ServerOptions, Shutdown, router};

@@ -75,6 +75,7 @@ pub async fn a_wait_ends_only_behind_what_was_seen(harness: &dyn StoreHarness) {
     let commits = async {
         for _ in 0..4 {
             store.commit(WriteBatch::default()).await;
+            tokio::task::yield_now().await;
         }
     };
     let (woken, ()) = join(store.changed(since), commits).await;

@@ -1,0 +1,114 @@
+//! The built-in projection: (entity, attribute) → value.
+//!
+//! Five operations change an attribute. A **set** or a **delete** *resets* it: what it leaves is the attribute's *base*, and
+//! the base with the greatest stamp wins, as in a last-writer-wins register. An **add** makes a counter of the attribute, an
+//! **insert** or a **remove** a set. These three carry the base that their writer had seen, and count on that base only:
+//!
+//! * A set or a delete wins over the adds and inserts that had not seen it. Nothing that was deleted comes back.
+//! * Adds on one base all count, concurrent ones too. An insert wins over a remove that had not seen it.
+//! * What was made on a base that has not arrived yet waits for it.
+//! * A replica has always seen what it wrote itself: its operation counts on its own earlier set even where the row that it
+//!   was made from is older. So within one bundle each operation builds on those before it.
+//!
+//! | the latest operation that counts | the attribute reads |
+//! |---|---|
+//! | set | the value |
+//! | delete, or none | nothing |
+//! | add | the integer that was set (0 where something else or nothing was) and all that was added, within `i64` |
+//! | insert, remove | the array of the elements, sorted by their bytes: those of the array that was set, and the inserted ones |
+//!
+//! Counter and set live side by side on one base; the latest operation decides which of them is read.
+//!
+//! ```
+//! use syncline::attributes::{Attribute, AttributeRow, Attributes, Op};
+//! use syncline::{Dot, Event, EventRef, NTP64, Projection, ReplicaId, Seq, Stamp};
+//!
+//! fn fold(row: &mut AttributeRow, event: &Event, time: u64, origin: u8) {
+//!     let origin = ReplicaId::from_bytes([origin; 16]).unwrap();
+//!     let (key, _) = Op::decode(&event.payload).unwrap();
+//!     let event = EventRef {
+//!         dot: Dot { origin, seq: Seq::new(time) },
+//!         stamp: Stamp { time: NTP64(time), origin, index: 0 },
+//!         name: event.kind.name(),
+//!         version: event.kind.version(),
+//!         payload: &event.payload,
+//!     };
+//!     Attributes.apply(&key.key(), row, &event).unwrap();
+//! }
+//!
+//! let stock = Attribute::new("article/7", "stock").unwrap();
+//! let mut row = AttributeRow::default();
+//! fold(&mut row, &Op::set(&stock, 10), 1, 1);
+//! let (sale, delivery) = (row.add(&stock, -3), row.add(&stock, 20)); // neither has seen the other
+//! fold(&mut row, &sale, 2, 1);
+//! fold(&mut row, &delivery, 2, 2);
+//! assert_eq!(row.value().as_deref(), Some("27"));
+//! ```
+
+mod json;
+mod key;
+mod layout;
+mod op;
+mod row;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use key::{ATTRIBUTE_BYTES_MAX, Attribute, ENTITY_BYTES_MAX, InvalidAttribute};
+pub use op::Op;
+pub use row::AttributeRow;
+pub use value::{InvalidValue, VALUE_BYTES_MAX, Value};
+
+use crate::event::{EventRef, Kind};
+use crate::projection::{Keys, Projection, Unreadable};
+use crate::store::{RowRange, ViewId};
+
+/// The kind of the events that change attributes.
+pub const ATTRIBUTE: Kind = Kind::new("attribute", 1);
+
+/// The projection of the view `attributes@1`: one [`AttributeRow`] per [`Attribute`].
+///
+/// Every kind of event but [`ATTRIBUTE`] is none of its business. An event of that kind whose payload is malformed, or that
+/// claims to have seen what lies after it, is unreadable.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attributes;
+
+impl Attributes {
+    /// The view's name and version.
+    pub const VIEW: &str = "attributes@1";
+
+    /// The rows of all attributes of `entity`.
+    pub fn entity_range(entity: &str) -> RowRange {
+        RowRange::prefix(format!("{entity}\0").as_bytes())
+    }
+}
+
+impl Projection for Attributes {
+    type State = AttributeRow;
+
+    fn view(&self) -> ViewId {
+        ViewId::new(Self::VIEW).expect("the name is well formed")
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        if event.is(&ATTRIBUTE) {
+            // The empty key is no attribute's. An event without a readable key goes there to be found unreadable.
+            keys.push(op::key_of(event.payload).unwrap_or_default());
+        }
+    }
+
+    fn apply(&self, key: &[u8], row: &mut AttributeRow, event: &EventRef<'_>) -> Result<(), Unreadable> {
+        if !event.is(&ATTRIBUTE) {
+            return Err(Unreadable::new(format!("the event is of the kind {}, not {ATTRIBUTE}", event.kind())));
+        }
+        let (own_key, op) = Op::read(event.payload).map_err(|error| Unreadable::new(error.to_string()))?;
+        if own_key != key {
+            return Err(Unreadable::new("the event belongs to the row of another attribute"));
+        }
+        if !op.looks_back_from(event.stamp) {
+            return Err(Unreadable::new("the event claims to have seen what lies after it"));
+        }
+        row.apply(event.stamp, op);
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Attributes through replicas.
+
+use crate::world::*;
+use syncline::Replica;
+use syncline::attributes::{Attribute, Attributes, Value};
+
+fn device(byte: u8, clock: &Hand) -> Replica {
+    let stack = Replica::compose(space(), memory()).clock(clock.reader()).projection(Attributes);
+    block_on(stack.open(id(byte))).unwrap()
+}
+
+fn value(replica: &Replica, attribute: &Attribute) -> Option<String> {
+    let row = block_on(replica.attributes().unwrap().read(attribute)).unwrap();
+    row.value().map(|value| value.into_owned())
+}
+
+#[test]
+fn concurrent_adds_count_and_concurrent_inserts_stay() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (service(&clock), device(1, &clock), device(2, &clock));
+    let stock = Attribute::new("article/7", "stock").unwrap();
+    let tags = Attribute::new("article/7", "tags").unwrap();
+    block_on(one.attributes().unwrap().set(&stock, 10)).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    for (replica, delta, tag) in [(&one, -3, "red"), (&other, 20, "blue")] {
+        let attributes = replica.attributes().unwrap();
+        block_on(attributes.add(&stock, delta)).unwrap();
+        block_on(attributes.insert(&tags, Value::string(tag).unwrap())).unwrap();
+    }
+    for replica in [&one, &other, &one] {
+        block_on(replica.sync(&way(&service))).unwrap();
+    }
+    for replica in [&one, &other] {
+        assert_eq!(value(replica, &stock).as_deref(), Some("27"));
+        assert_eq!(value(replica, &tags).as_deref(), Some(r#"["blue","red"]"#));
+    }
+}
+
+#[test]
+fn what_is_deleted_is_not_listed_and_does_not_come_back_with_a_late_write() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (service(&clock), device(1, &clock), device(2, &clock));
+    let title = Attribute::new("note/1", "title").unwrap();
+    block_on(other.attributes().unwrap().set(&title, 1)).unwrap();
+    clock.set(200);
+    block_on(one.attributes().unwrap().set(&title, 2)).unwrap();
+    block_on(one.attributes().unwrap().delete(&title)).unwrap();
+    for replica in [&one, &other, &one] {
+        block_on(replica.sync(&way(&service))).unwrap();
+    }
+    for replica in [&one, &other] {
+        assert_eq!(value(replica, &title), None);
+        assert!(block_on(replica.attributes().unwrap().entity("note/1")).unwrap().is_empty());
+    }
+}
