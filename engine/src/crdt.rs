@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | [`Lww`] | the greatest stamp wins | one value |
 //! | [`MultiValue`] | all are kept until a later write has seen them | at most one value per origin |
-//! | [`PnCounter`] | all count | 42 bytes per origin |
+//! | [`PnCounter`] | all count | two sums per origin |
 //! | [`AddWinsSet`] | an insert wins over a remove that had not seen it | the elements, no tombstones |
 //! | [`Ordered`] | whatever a fold in time order makes of them | every event of the row |
 //!

@@ -129,8 +129,8 @@ impl AttributeRow {
         if !self.register.write(stamp, value) {
             return;
         }
-        let Some(more) = self.more.take() else { return };
-        let mut early = { more }.early.split_off(&stamp);
+        let Some(mut more) = self.more.take() else { return };
+        let mut early = more.early.split_off(&stamp);
         let mut current = early.remove(&stamp).unwrap_or_default();
         if current.set.latest().is_some() {
             seed(&mut current.set, &self.register);
@@ -149,7 +149,7 @@ impl AttributeRow {
         if base == known {
             change(&mut self.more.get_or_insert_default().current, &self.register);
         } else if let Some(early) = base.filter(|base| Some(*base) > known && base.origin != stamp.origin) {
-            // (A base of its own that is not here, although it must have come before, was never one.)
+            // A base of its origin's own that is not here, although it must have come before, was never one.
             let more = self.more.get_or_insert_default();
             change(more.early.entry(early).or_default(), &Lww::default());
         }

@@ -1,0 +1,52 @@
+//! Time and chance of this machine, for programs to pass into the engine, which takes both from outside.
+//!
+//! ```
+//! let (clock, id) = (syncline_os::wall_clock, syncline_os::replica_id());
+//! assert!(clock().as_secs() > 1_700_000_000);
+//! assert_ne!(id, syncline_os::replica_id());
+//! ```
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use syncline::authority::accounts::Token;
+use syncline::{LogId, NTP64, ReplicaId};
+
+/// The system's clock. A clock set before 1970 reads as 1970, one after 2106 as 2106.
+pub fn wall_clock() -> NTP64 {
+    ntp64(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A span since 1970 as a time; the end of time where it is longer.
+pub fn ntp64(since_1970: Duration) -> NTP64 {
+    syncline::time::after(NTP64(0), since_1970)
+}
+
+/// A new replica's identity.
+///
+/// # Panics
+/// Where the system has no source of chance, which no supported one lacks.
+pub fn replica_id() -> ReplicaId {
+    ReplicaId::from_bytes(bytes()).expect("128 random bits are not all zero")
+}
+
+/// A new log's identity.
+///
+/// # Panics
+/// As [`replica_id`].
+pub fn log_id() -> LogId {
+    LogId::from_bytes(bytes()).expect("128 random bits are not all zero")
+}
+
+/// A new token. Show it once, store its hash.
+///
+/// # Panics
+/// As [`replica_id`].
+pub fn token() -> Token {
+    Token::from_secret(bytes())
+}
+
+fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("every supported system has a source of chance");
+    bytes
+}
