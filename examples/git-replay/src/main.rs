@@ -1,36 +1,30 @@
-//! Replays a git history through many replicas.
-//!
-//! Reads the history and prints the digest that plain sequential application leads to.
-#![cfg_attr(not(test), allow(dead_code, reason = "the replay is what uses the rest"))]
+//! Replays a git history through many replicas and a real server; see `--help`.
 
+mod cli;
 mod digest;
 mod git;
 mod history;
+mod member;
+mod replay;
+mod report;
+mod run;
 mod sample;
 mod schedule;
+mod server;
 mod source;
 
-use std::error::Error;
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    let Err(error) = run() else { return ExitCode::SUCCESS };
-    let mut message = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        message += &format!(": {error}");
-        cause = error.source();
-    }
-    eprintln!("{message}");
-    ExitCode::FAILURE
-}
+use clap::Parser;
 
-fn run() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args_os().nth(1).map(PathBuf::from);
-    let source = source::Source::open(path.as_deref())?;
-    let expected = digest::Expected::of(source.commits()?)?;
-    writeln!(io::stdout(), "{}  {source}", expected.digest)?;
-    Ok(())
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match run::run(&cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {}", run::chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,0 +1,116 @@
+//! Writes the first inputs of every corpus: well-formed ones, from which a fuzzer finds the others.
+//!
+//! `cargo run -p syncline-fuzz-targets --example seeds`
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
+use syncline::codec;
+use syncline::event::encode_body;
+use syncline::projection::RowState;
+use syncline::protocol::{Code, Have, Problem, Pull, Push, Request};
+use syncline::run::{Body, RunBuilder};
+use syncline::store::Limit;
+use syncline::{
+    ChainHash, Cursor, Dot, Event, EventRef, Heads, Kind, LogId, NTP64, Projection, ReplicaId, Run, Seq, SpaceId, Stamp,
+};
+
+fn main() -> io::Result<()> {
+    let (run, stock) = (run(), Attribute::new("article/7", "stock").expect("well formed"));
+    let row = row(&stock);
+    write("run", "packed", run.as_bytes())?;
+    write("run", "with-a-void", run.with_voids(&[Seq::new(2)], ChainHash::GENESIS).as_bytes())?;
+    write("run", "single", run.until(Seq::new(1), ChainHash::GENESIS).expect("it begins with 1").as_bytes())?;
+    write("body", "known-and-own-kinds", &encode_body(&events()).expect("within limits"))?;
+    write("body", "empty", b"")?;
+    write("body", "one", &encode_body(&events()[..1]).expect("within limits"))?;
+    for (name, request) in requests(&run) {
+        write("message", name, &codec::encode(&request))?;
+        write("message_json", name, &serde_json::to_vec(&request).expect("messages are JSON"))?;
+    }
+    let gap = Code::Gap { at: Dot { origin: origin(), seq: Seq::new(9) }, expected: Seq::new(4) };
+    write("message_json", "problem", &serde_json::to_vec(&Problem::new(gap, "a gap")).expect("problems are JSON"))?;
+    let red = Value::string("red").expect("short");
+    let ops = [
+        Op::set(&stock, 5),
+        Op::delete(&stock),
+        row.add(&stock, -3),
+        row.insert(&stock, red.clone()),
+        row.remove(&stock, red),
+    ];
+    for (number, event) in ops.iter().enumerate() {
+        write("attribute_payload", &format!("op-{number}"), &event.payload)?;
+    }
+    write("attribute_row", "counter-and-set", &row.encode())?;
+    write("attribute_row", "empty", &AttributeRow::default().encode())?;
+    write("attribute_row", "plain", &folded(&[Op::set(&stock, 5)]).encode())?;
+    write("text", "token", syncline::authority::accounts::Token::from_secret([7; 32]).reveal().as_bytes())?;
+    write("text", "id", origin().to_string().as_bytes())?;
+    write("text", "kind", b"todo.renamed@1")
+}
+
+fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), bytes)
+}
+
+fn origin() -> ReplicaId {
+    ReplicaId::from_bytes(*b"origin of a seed").expect("not zero")
+}
+
+fn events() -> Vec<Event> {
+    let own = Kind::new("todo.renamed", 1);
+    let set = Op::set(&Attribute::new("todo/1", "title").expect("well formed"), true);
+    vec![set.clone(), set, Event::new(own.clone(), "one"), Event::new(own, "")]
+}
+
+fn run() -> Run {
+    let mut builder = RunBuilder::new(origin(), Seq::new(1), ChainHash::GENESIS);
+    let body = encode_body(&events()).expect("within limits");
+    for time in [1u64 << 60, (1 << 60) + 1, (1 << 60) + (1 << 40)] {
+        builder.push(NTP64(time), Body::Full(&body));
+    }
+    builder.finish().expect("it has bundles").run().clone()
+}
+
+fn requests(run: &Run) -> Vec<(&'static str, Request)> {
+    let space = SpaceId::new("team").expect("well formed");
+    let cursor = Cursor::start(LogId::from_bytes([3; 16]).expect("not zero"));
+    let pull = |have| Request::Pull(space.clone(), Pull { have, without: Some(origin()), limit: Limit::PAGE });
+    vec![
+        ("hello", Request::Hello),
+        ("heads", Request::Heads(space.clone())),
+        ("pull-by-cursor", pull(Have::Cursor(cursor))),
+        ("pull-by-heads", pull(Have::Heads(Heads::new()))),
+        ("push", Request::Push(space.clone(), Push { runs: vec![run.clone()] })),
+    ]
+}
+
+/// A row with all that a row can have.
+fn row(attribute: &Attribute) -> AttributeRow {
+    let mut row = folded(&[Op::set(attribute, 5)]);
+    let more =
+        [row.add(attribute, 7), row.insert(attribute, Value::string("red").expect("short")), row.add(attribute, -1)];
+    fold(&mut row, &more, 100);
+    row
+}
+
+fn folded(events: &[Event]) -> AttributeRow {
+    let mut row = AttributeRow::default();
+    fold(&mut row, events, 1);
+    row
+}
+
+fn fold(row: &mut AttributeRow, events: &[Event], time: u64) {
+    for (index, event) in events.iter().enumerate() {
+        let dot = Dot { origin: origin(), seq: Seq::new(time) };
+        let stamp = Stamp { time: NTP64(time), origin: origin(), index: index as u16 };
+        let event =
+            EventRef { dot, stamp, name: event.kind.name(), version: event.kind.version(), payload: &event.payload };
+        let (attribute, _) = Op::decode(event.payload).expect("just encoded");
+        Attributes.apply(&attribute.key(), row, &event).expect("well formed");
+    }
+}
