@@ -28,7 +28,7 @@ mod build;
 mod serde;
 
 pub use build::RunBuilder;
-pub(crate) use build::join;
+pub(crate) use build::{join, pack};
 
 /// The run format that this build writes, and the newest that it reads.
 pub const RUN_VERSION: u8 = 1;

@@ -148,11 +148,12 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), Flaw> {
         self.at += 1;
         loop {
+            let rest = &self.text.as_bytes()[self.at..];
+            self.at += rest.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
-                Some(0..0x20) => return self.flaw("a control character is not escaped"),
-                Some(_) => self.at += 1,
+                Some(_) => return self.flaw("a control character is not escaped"),
                 None => return self.flaw("a string does not end"),
             }
         }

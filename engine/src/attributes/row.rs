@@ -148,8 +148,7 @@ impl AttributeRow {
         let base = declared.max(own);
         if base == known {
             change(&mut self.more.get_or_insert_default().current, &self.register);
-        } else if let Some(early) = base.filter(|base| Some(*base) > known && base.origin != stamp.origin) {
-            // A base of its origin's own that is not here, although it must have come before, was never one.
+        } else if let Some(early) = base.filter(|base| Some(*base) > known) {
             let more = self.more.get_or_insert_default();
             change(more.early.entry(early).or_default(), &Lww::default());
         }

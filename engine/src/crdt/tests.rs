@@ -152,10 +152,11 @@ impl Subject for AddWinsSet<u8> {
     fn apply(&mut self, event: &Event) {
         match event.undo {
             true => self.remove(event.stamp, &event.value, &event.context),
-            // Some events do two things at once.
+            // One event may do several things at once.
             false if event.delta % 2 == 0 => {
                 self.insert(event.stamp, event.value);
                 self.insert(event.stamp, event.value + 1);
+                self.remove(event.stamp, &(event.value + 1), &event.context);
             }
             false => {
                 self.remove(event.stamp, &(event.value + 1), &event.context);
@@ -172,10 +173,7 @@ impl Subject for AddWinsSet<u8> {
         let inserts = |event: &Event, value| {
             !event.undo && (event.value == value || (event.delta % 2 == 0 && event.value + 1 == value))
         };
-        let removes = |by: &Event, value| match by.undo {
-            true => by.value == value,
-            false => by.delta % 2 != 0 && by.value + 1 == value,
-        };
+        let removes = |by: &Event, value| if by.undo { by.value == value } else { by.value + 1 == value };
         let covers = |by: &Event, event: &Event| {
             by.context.covers(event.stamp) || (by.stamp.origin == event.stamp.origin && event.stamp < by.stamp)
         };

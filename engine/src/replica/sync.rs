@@ -12,8 +12,8 @@ use crate::heads::{ChainHash, Heads};
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 use crate::protocol::{Code, Have, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Refusal, Reply, Request};
 use crate::reserved::PeerRow;
-use crate::run::{Run, Unchained};
-use crate::store::{Limit, StoreError};
+use crate::run::{Run, Unchained, pack};
+use crate::store::{Limit, StoreError, StoredRun};
 use crate::time::NTP64;
 use crate::transport::{Transport, TransportError};
 
@@ -190,14 +190,11 @@ impl<'a> Session<'a> {
         let mut changes = 0;
         loop {
             let stored = self.inner.store.read_origin(self.own, from, PUSH).await?;
-            let runs: Vec<Run> = stored
-                .into_iter()
-                .filter_map(|stored| match until {
-                    Some(last) if stored.run.first() > last => None,
-                    Some(last) => stored.run.until(last, stored.previous),
-                    None => Some(stored.run),
-                })
-                .collect();
+            let cut = |stored: StoredRun| match until {
+                Some(last) => stored.run.until(last, stored.previous),
+                None => Some(stored.run),
+            };
+            let runs = pack(stored.into_iter().filter_map(cut).collect());
             if runs.is_empty() {
                 return Ok(());
             }

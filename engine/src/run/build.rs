@@ -3,6 +3,7 @@
 use super::{Append, Body, Bundle, RUN_VERSION, Run};
 use crate::heads::{ChainHash, Head};
 use crate::id::{Dot, ReplicaId, Seq};
+use crate::limits::RUN_BYTES_MAX;
 use crate::time::NTP64;
 use crate::wire::put_varint;
 
@@ -80,6 +81,26 @@ impl RunBuilder {
             put_varint(&mut self.bodies, time.0 - self.head.time.0);
         }
     }
+}
+
+/// Joins what of these runs is consecutive bundles of one origin, up to the limit of a run.
+pub(crate) fn pack(runs: Vec<Run>) -> Vec<Run> {
+    let mut packed: Vec<Run> = Vec::new();
+    let mut joining: Vec<Run> = Vec::new();
+    let mut bytes = 0;
+    for run in runs {
+        let follows = |last: &Run| last.origin == run.origin && last.last().plus(1) == run.first;
+        let size = run.bytes.len();
+        if !joining.last().is_some_and(follows) || bytes + size > RUN_BYTES_MAX {
+            packed.extend((!joining.is_empty()).then(|| join(&joining)));
+            joining.clear();
+            bytes = 0;
+        }
+        bytes += size;
+        joining.push(run);
+    }
+    packed.extend((!joining.is_empty()).then(|| join(&joining)));
+    packed
 }
 
 /// Joins consecutive runs of one origin into one, without hashing: the last run's check is the whole's.

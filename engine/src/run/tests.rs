@@ -91,6 +91,15 @@ proptest! {
 }
 
 #[test]
+fn packing_joins_what_belongs_together_and_nothing_else() {
+    let whole = pack(&vec![vec![7; 9]; 9]).run().clone();
+    let single = |seq| whole.since(Seq::new(seq)).unwrap().until(Seq::new(seq), ChainHash::GENESIS);
+    let singles: Vec<Run> = [1, 2, 3, 5, 6].into_iter().map(|seq| single(seq).unwrap()).collect();
+    let packed: Vec<_> = build::pack(singles).iter().map(|run| (run.first().get(), run.last().get())).collect();
+    assert_eq!(packed, [(1, 3), (5, 6)]);
+}
+
+#[test]
 fn a_run_that_does_not_follow_says_how() {
     let first = pack(&[vec![1], vec![2]]);
     let origin_gap = Append::verify(first.run().since(Seq::new(2)).unwrap(), Head::NONE).unwrap_err();

@@ -23,8 +23,8 @@ const RUN_FRAMING_BYTES: u64 = 43;
 /// At most so many bytes does a bundle take beside its body or digest.
 const BUNDLE_FRAMING_BYTES: u64 = 13;
 
-/// Collects runs up to a limit. Cuts the first at its start and the last at its end where needed, and joins neighbours of one
-/// origin, so that bundles written one by one travel packed.
+/// Collects runs up to a limit. Cuts the first at its start and the last at its end where needed, and joins runs of one origin
+/// that lie side by side in the log, so that bundles written one by one travel packed.
 #[derive(Debug)]
 pub struct PageBuilder {
     limit: Limit,
@@ -111,10 +111,11 @@ impl PageBuilder {
 
     fn place(&mut self, stored: StoredRun) {
         let size = stored.run.as_bytes().len();
-        let joins = self.runs.last().is_some_and(|_| {
-            let last = self.joined.last().expect("the last run is being joined");
-            last.origin() == stored.run.origin() && last.last().plus(1) == stored.run.first()
-        });
+        let follows = |last: &StoredRun| {
+            let joined: u64 = self.joined.iter().map(Run::count).sum();
+            last.run.origin() == stored.run.origin() && last.position.plus(joined) == stored.position
+        };
+        let joins = self.runs.last().is_some_and(follows);
         if joins && self.joined_bytes + size <= RUN_BYTES_MAX {
             self.joined_bytes += size;
             self.joined.push(stored.run);

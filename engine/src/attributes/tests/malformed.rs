@@ -170,3 +170,50 @@ fn events_of_other_kinds_and_other_rows_are_refused() {
     Projection::keys(&Attributes, &event_ref(at(1, 0, 0), &newer), &mut keys);
     assert_eq!((keys.iter().count(), row), (0, AttributeRow::default()));
 }
+
+#[test]
+fn rows_in_any_but_their_one_form_are_refused() {
+    let (a, b, c) = (at(1, 0, 0).to_bytes(), at(2, 1, 0).to_bytes(), at(3, 2, 0).to_bytes());
+    let none = [0; 26];
+    // No counting origin, nothing seen, no inserts, no removes.
+    let empty = &[0, 0, 0, 0][..];
+    let counted = |stamp: &[u8]| [&[1][..], stamp, &[7, 0, 0, 0, 0]].concat();
+    let row = |stamp: &[u8; 26], value: &str, rest: &[&[u8]]| {
+        let bytes = [&stamp[..], value.as_bytes(), &[0], &rest.concat()].concat();
+        AttributeRow::decode(&bytes).map_err(|unreadable| unreadable.reason)
+    };
+    let refused = |result: Result<AttributeRow, String>, why: &str| {
+        let reason = result.expect_err(why);
+        assert!(reason.contains(why), "{reason}");
+    };
+
+    assert!(AttributeRow::decode(&none).is_ok());
+    for bytes in [[&[1][..], &none[1..]].concat(), [&none[..], b"1"].concat(), none[1..].to_vec(), vec![]] {
+        assert!(AttributeRow::decode(&bytes).is_err());
+    }
+
+    assert!(row(&b, "12", &[&[1], &a, b"\x015", &counted(&b), &[0]]).is_ok());
+    refused(row(&a, "12", &[&[1], &a, b"\x015", &counted(&b), &[0]]), "does not follow");
+    refused(row(&b, "13", &[&[1], &a, b"\x015", &counted(&b), &[0]]), "does not follow");
+    refused(row(&b, "12", &[&[1], &a, b"\x015", &counted(&b), &[0, 0]]), "left over");
+    refused(row(&a, "5", &[&[1], &a, b"\x015", empty, &[0]]), "plain register");
+    refused(row(&none, "", &[&[0], b"\x015", empty, &[0]]), "never set");
+    refused(row(&b, "14", &[&[0, 0, 2], &b, &[7, 0], &b, &[7, 0, 0, 0, 0, 0]]), "counting origins");
+
+    assert!(row(&a, "5", &[&[1], &a, b"\x015", empty, &[1], &b, &counted(&c)]).is_ok());
+    refused(row(&b, "5", &[&[1], &b, b"\x015", empty, &[1], &a, &counted(&c)]), "out of order");
+    refused(row(&a, "5", &[&[1], &a, b"\x015", empty, &[1], &a, &counted(&c)]), "out of order");
+    refused(row(&a, "5", &[&[1], &a, b"\x015", empty, &[1], &b, empty]), "no changes");
+
+    // A set: nothing counted, seen b, inserts, removes, nothing early.
+    let set = |value, inserts: &[u8]| row(&b, value, &[&[0, 0, 0, 1], &b, inserts, &[0, 0]]);
+    let two = |first: &[u8], second: &[u8]| [&[2], first, &[1], &b, second, &[1], &b].concat();
+    assert!(set("[1,2]", &two(b"\x011", b"\x012")).is_ok());
+    refused(set("[1,2]", &two(b"\x012", b"\x011")), "elements are not in order");
+    refused(set("[1]", &two(b"\x011", b"\x011")), "elements are not in order");
+    refused(set("[1]", b"\x01\x011\0"), "no stamp");
+    refused(set("[]", &[&[1, 0, 1][..], &b].concat()), "element is empty");
+    refused(set("[1]", &[&b"\x01\x011\x02"[..], &b, &b].concat()), "order of their origins");
+    refused(set("[1]", &[&b"\x01\x011\x01"[..], &none].concat()), "all zero");
+    refused(set("[1]", b"\xff\xff\xff\xff\x01"), "the limit");
+}
