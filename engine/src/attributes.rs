@@ -92,8 +92,10 @@ impl Projection for Attributes {
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
         if event.is(&ATTRIBUTE) {
-            // The empty key is no attribute's. An event without a readable key goes there to be found unreadable.
-            keys.push(op::key_of(event.payload).unwrap_or_default());
+            match op::key_of(event.payload) {
+                Ok(key) => keys.push(key),
+                Err(_) => keys.refuse("the payload does not name an attribute"),
+            }
         }
     }
 

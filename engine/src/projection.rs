@@ -121,6 +121,11 @@ impl Keys {
         }
     }
 
+    /// Puts the event aside as unreadable, where even its keys cannot be told.
+    pub fn refuse(&mut self, reason: &'static str) {
+        self.refused = Some(reason);
+    }
+
     /// The keys, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

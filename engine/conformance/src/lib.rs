@@ -38,6 +38,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use syncline::LogId;
 
+#[macro_use]
+mod assert;
 mod author;
 mod batch;
 mod harness;

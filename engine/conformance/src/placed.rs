@@ -1,5 +1,7 @@
 //! The log as the kit compares it: bundle by bundle, free of how they are packed.
 
+use std::fmt;
+
 use bytes::Bytes;
 use syncline::heads::{BodyDigest, ChainHash};
 use syncline::run::{Append, Body, Run};
@@ -30,7 +32,7 @@ pub struct OwnedBundle {
 }
 
 /// A bundle's body, owned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Content {
     /// The body's bytes.
     Full(Bytes),
@@ -53,6 +55,15 @@ impl Content {
                 Self::Void { bytes, digest }
             }
             void @ Self::Void { .. } => void.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(body) => write!(f, "{} bytes {:?}", body.len(), body.slice(..body.len().min(48))),
+            Self::Void { bytes, digest } => write!(f, "void of {bytes} bytes {:02x?}", &digest.0[..4]),
         }
     }
 }

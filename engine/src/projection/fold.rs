@@ -188,6 +188,7 @@ impl<'a> Plan<'a> {
             let (view, fold) = &self.projections[touches[0].projection as usize];
             events.clear();
             events.extend(touches.iter().map(|touch| self.events[touch.event as usize]));
+            let aside_before = folded.aside.len();
             let mut put_aside = |event: &EventRef<'_>, unreadable: Unreadable| {
                 let (view, reason) = (Some(view.clone()), unreadable.reason);
                 folded.aside.push(Aside { view, dot: event.dot, index: event.stamp.index, reason });
@@ -198,7 +199,11 @@ impl<'a> Plan<'a> {
                 let reason =
                     || Unreadable::new(format!("the row would take {} bytes, the limit is {ROW_BYTES_MAX}", new.len()));
                 events.iter().for_each(|event| put_aside(event, reason()));
-            } else if old.as_ref() != Some(&new) {
+                continue;
+            }
+            // A row that no event could be read into does not come to be.
+            let ghost = old.is_none() && folded.aside.len() == aside_before + events.len();
+            if !ghost && old.as_ref() != Some(&new) {
                 folded.rows.push(RowWrite { key, value: Some(new) });
             }
         }

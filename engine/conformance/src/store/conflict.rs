@@ -62,5 +62,5 @@ pub async fn without_an_expectation_only_contiguity_counts(harness: &dyn StoreHa
     for append in [&first, &second, &third] {
         store.commit(appends([append.clone()])).await;
     }
-    assert_eq!(store.log().await, placed(1, [&first, &second, &third]));
+    assert_same!(store.log().await, placed(1, [&first, &second, &third]));
 }

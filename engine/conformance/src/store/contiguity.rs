@@ -95,7 +95,7 @@ pub async fn runs_of_one_batch_must_follow_each_other(harness: &dyn StoreHarness
     assert_out_of_order(&store, vec![lost.clone(), first.clone()], 1, dot(&ann, 2)).await;
     assert_wrong_chain(&store, vec![first.clone(), clone.write(1)], dot(&ann, 2)).await;
     store.commit(appends([first.clone(), lost.clone()])).await;
-    assert_eq!(store.log().await, placed(1, [&first, &lost]));
+    assert_same!(store.log().await, placed(1, [&first, &lost]));
 }
 
 /// Origins know nothing of each other: the head of one says nothing about another.

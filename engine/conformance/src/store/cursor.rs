@@ -51,7 +51,7 @@ pub async fn a_cursor_in_the_middle_of_a_run_reads_its_rest(harness: &dyn StoreH
     store.commit(appends(written.clone())).await;
     let all = placed(1, &written);
     for after in 0..=all.len() {
-        assert_eq!(store.log_after(after as u64, Limit::PAGE).await, all[after..], "behind {after}");
+        assert_same!(store.log_after(after as u64, Limit::PAGE).await, all[after..], "behind {after}");
     }
 }
 
@@ -70,5 +70,5 @@ pub async fn a_cursor_goes_on_where_it_stopped(harness: &dyn StoreHarness) {
         read.extend(unpack(&page.runs));
         cursor = page.next;
     }
-    assert_eq!(read, placed(1, &written));
+    assert_same!(read, placed(1, &written));
 }

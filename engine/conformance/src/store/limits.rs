@@ -17,7 +17,7 @@ pub async fn the_largest_body_passes(harness: &dyn StoreHarness) {
     let mut ann = Author::new(1);
     let written = [ann.write(1), ann.write_bodies(&[vec![0xa5; BODY_BYTES_MAX]]), ann.write(1)];
     store.commit(appends(written.clone())).await;
-    assert_eq!(store.log().await, placed(1, &written));
+    assert_same!(store.log().await, placed(1, &written));
 }
 
 /// A full run is what a bootstrap consists of.
@@ -27,7 +27,7 @@ pub async fn the_largest_run_passes(harness: &dyn StoreHarness) {
     let full = ann.write_bodies(&[vec![1; BODY_BYTES_MAX], vec![2; BODY_BYTES_MAX - 1_000]]);
     assert!(full.run().as_bytes().len() > RUN_BYTES_MAX - 1_100);
     store.commit(appends([full.clone(), ann.write(1)])).await;
-    assert_eq!(store.log().await[..2], placed(1, [&full]));
+    assert_same!(store.log().await[..2], placed(1, [&full]));
 }
 
 /// Half a key is another key: backends that cut long keys must refuse them.
@@ -63,7 +63,7 @@ pub async fn many_runs_pass_in_one_batch(harness: &dyn StoreHarness) {
     let mut authors: Vec<_> = (1..=100).map(Author::new).collect();
     let written: Vec<_> = (0..5_000).map(|turn| authors[turn % 100].write(1)).collect();
     store.commit(appends(written.clone())).await;
-    assert_eq!(store.log().await, placed(1, &written));
+    assert_same!(store.log().await, placed(1, &written));
     assert_eq!(store.status().await.heads.len(), 100);
 }
 

@@ -32,7 +32,7 @@ pub async fn an_origin_reads_on_from_every_seq(harness: &dyn StoreHarness) {
         let own = bundles(&of(author, &all));
         for after in 0..=own.len() {
             let read = store.origin(author.origin(), after as u64, Limit::PAGE).await;
-            assert_eq!(read, own[after..], "{} after {after}", author.origin());
+            assert_same!(read, own[after..], "{} after {after}", author.origin());
         }
     }
 }
@@ -44,7 +44,7 @@ pub async fn an_origins_runs_say_where_they_begin(harness: &dyn StoreHarness) {
         let own = of(author, &all);
         for after in 0..own.len() {
             let next = &store.origin_runs(author.origin(), after as u64, Limit::items(1)).await[0];
-            assert_eq!(unpack([next]), own[after..=after]);
+            assert_same!(unpack([next]), own[after..=after]);
             let runs = store.origin_runs(author.origin(), after as u64, Limit::PAGE).await;
             let begins = runs.iter().map(|stored| (stored.run.first().get(), stored.position));
             let right = begins.map(|(seq, position)| own[seq as usize - 1].position == position);
@@ -81,6 +81,6 @@ pub async fn an_origin_is_read_in_pages_of_any_size(harness: &dyn StoreHarness) 
             assert!(!page.is_empty() && page.len() <= limit.items.max(1) as usize, "{limit:?}: {}", page.len());
             read.extend(page);
         }
-        assert_eq!(read, own, "{limit:?}");
+        assert_same!(read, own, "{limit:?}");
     }
 }

@@ -61,7 +61,7 @@ pub async fn a_page_holds_at_least_one_bundle_however_small_the_limit(harness: &
     for limit in [none, Limit::items(0), Limit::bytes(0), Limit::bytes(1), Limit { items: 0, ..Limit::PAGE }] {
         for after in 0..all.len() {
             let page = store.page(after as u64, limit).await;
-            assert_eq!(unpack(&page.runs), all[after..=after], "{limit:?} behind {after}");
+            assert_same!(unpack(&page.runs), all[after..=after], "{limit:?} behind {after}");
         }
     }
 }
@@ -72,7 +72,7 @@ pub async fn pages_of_any_size_give_the_same_bundles(harness: &dyn StoreHarness)
     let all = placed(1, &written);
     let limits = [1, 2, 3, 7, 59, 60, 61].map(Limit::items).into_iter().chain([1, 100, 1_000, 9_999].map(Limit::bytes));
     for limit in limits {
-        assert_eq!(store.log_after(0, limit).await, all, "{limit:?}");
+        assert_same!(store.log_after(0, limit).await, all, "{limit:?}");
     }
 }
 
@@ -114,5 +114,5 @@ pub async fn no_run_of_a_page_exceeds_the_limit_of_runs(harness: &dyn StoreHarne
         let size = stored.run.as_bytes().len();
         assert!(size <= RUN_BYTES_MAX, "a run of {size} bytes");
     }
-    assert_eq!(store.log().await, placed(1, &written));
+    assert_same!(store.log().await, placed(1, &written));
 }

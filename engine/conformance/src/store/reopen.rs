@@ -59,7 +59,10 @@ pub async fn commits_go_on_after_a_restart(harness: &dyn StoreHarness) {
         let expected = Some(before.status.revision.plus(round - 1));
         let committed = store.commit(WriteBatch { expected, ..appends([next.clone()]) }).await;
         assert_eq!(committed.head, before.status.head.plus(round));
-        assert_eq!(store.log_after(committed.head.get() - 1, Limit::PAGE).await, placed(committed.head.get(), [&next]));
+        assert_same!(
+            store.log_after(committed.head.get() - 1, Limit::PAGE).await,
+            placed(committed.head.get(), [&next])
+        );
     }
 }
 
@@ -69,7 +72,7 @@ pub async fn a_cursor_outlives_a_restart(harness: &dyn StoreHarness) {
     let Some(store) = reopened(harness).await else { return };
     let cursor = Cursor { log: before.status.log, position: Position::new(4) };
     let page = store.store().read(cursor, Limit::PAGE).await.expect("the cursor is this log's");
-    assert_eq!(crate::unpack(&page.runs), before.log[4..]);
+    assert_same!(crate::unpack(&page.runs), before.log[4..]);
 }
 
 /// A body that was refused may not come back from a log that is replayed.
@@ -81,7 +84,7 @@ pub async fn a_void_stays_void_after_a_restart(harness: &dyn StoreHarness) {
     let Some(store) = reopened(harness).await else { return };
     let third = &mut before.log[2].bundle;
     third.content = third.content.voided();
-    assert_eq!(store.log().await, before.log);
+    assert_same!(store.log().await, before.log);
 }
 
 /// A server finds its spaces by asking, also those in which nothing has happened yet.

@@ -19,8 +19,8 @@ pub async fn two_opens_of_one_space_share_one_log(harness: &dyn StoreHarness) {
         store.commit(appends([append.clone()])).await;
         assert_eq!(one.status().await, other.status().await);
     }
-    assert_eq!(one.log().await, placed(1, &written));
-    assert_eq!(other.log().await, one.log().await);
+    assert_same!(one.log().await, placed(1, &written));
+    assert_same!(other.log().await, one.log().await);
 }
 
 /// Opening is reading: a space is not worn by its visitors.
@@ -85,9 +85,9 @@ pub async fn spaces_do_not_mix(harness: &dyn StoreHarness) {
         let count = append.run().count();
         assert_eq!(status.views[&todo], Position::new(count), "{name}");
         assert_eq!((status.revision, status.clock), (Revision::new(1), NTP64(count)), "{name}");
-        assert_eq!(store.log().await, placed(1, [append]), "{name}");
+        assert_same!(store.log().await, placed(1, [append]), "{name}");
         let own = store.origin_runs(append.run().origin(), 0, Limit::PAGE).await;
-        assert_eq!(unpack(&own), placed(1, [append]), "{name}");
+        assert_same!(unpack(&own), placed(1, [append]), "{name}");
         assert_eq!(store.rows(&todo).await, [("a".into(), name.into())], "{name}");
     }
 }

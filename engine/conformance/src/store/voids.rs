@@ -25,7 +25,7 @@ pub async fn a_void_loses_its_body_and_keeps_every_hash(harness: &dyn StoreHarne
     let before = store.status().await;
     store.commit(voids([dot(&ann, 2)])).await;
     let after = store.status().await;
-    assert_eq!(store.log().await, with_voids(&written, &[2]));
+    assert_same!(store.log().await, with_voids(&written, &[2]));
     assert_eq!((after.heads, after.head), (before.heads, before.head));
 }
 
@@ -39,7 +39,7 @@ pub async fn any_bundle_of_a_packed_run_can_become_void(harness: &dyn StoreHarne
     for (seq, position) in [(3, 5), (1, 3), (5, 7), (2, 4), (4, 6)] {
         store.commit(voids([dot(&ann, seq)])).await;
         positions.push(position);
-        assert_eq!(store.log().await, with_voids(&written, &positions));
+        assert_same!(store.log().await, with_voids(&written, &positions));
     }
 }
 
@@ -50,7 +50,7 @@ pub async fn several_bundles_become_void_in_one_batch(harness: &dyn StoreHarness
     let written = [ann.write(4), bob.write(2)];
     store.commit(appends(written.clone())).await;
     store.commit(voids([dot(&ann, 4), dot(&bob, 1), dot(&ann, 2)])).await;
-    assert_eq!(store.log().await, with_voids(&written, &[2, 4, 5]));
+    assert_same!(store.log().await, with_voids(&written, &[2, 4, 5]));
 }
 
 /// The policy refuses bundles as they arrive: they are stored and made void at once.
@@ -59,7 +59,7 @@ pub async fn a_bundle_may_arrive_and_become_void_in_one_batch(harness: &dyn Stor
     let mut ann = Author::new(1);
     let written = [ann.write(3), ann.write(2)];
     store.commit(WriteBatch { voids: vec![dot(&ann, 5), dot(&ann, 2)], ..appends(written.clone()) }).await;
-    assert_eq!(store.log().await, with_voids(&written, &[2, 5]));
+    assert_same!(store.log().await, with_voids(&written, &[2, 5]));
 }
 
 /// A peer hands over its voids as they are.
@@ -70,7 +70,7 @@ pub async fn a_run_that_brings_voids_is_stored_as_it_is(harness: &dyn StoreHarne
     let run = written.run().with_voids(&[Seq::new(1), Seq::new(3)], written.previous());
     let brought = Append::verify(run, syncline::heads::Head::NONE).expect("voids keep every hash");
     store.commit(appends([brought, ann.write(1)])).await;
-    assert_eq!(store.log_after(0, Limit::items(2)).await[..4], with_voids(&[written], &[1, 3]));
+    assert_same!(store.log_after(0, Limit::items(2)).await[..4], with_voids(&[written], &[1, 3]));
     assert_eq!(store.status().await.heads.get(ann.origin()), ann.head());
 }
 
@@ -82,7 +82,7 @@ pub async fn making_a_void_again_changes_nothing(harness: &dyn StoreHarness) {
     store.commit(voids([dot(&ann, 2)])).await;
     let log = store.log().await;
     store.commit(voids([dot(&ann, 2), dot(&ann, 2)])).await;
-    assert_eq!(store.log().await, log);
+    assert_same!(store.log().await, log);
 }
 
 /// A void without its bundle would be a hole with a name.
@@ -109,8 +109,8 @@ pub async fn voids_are_read_alike_by_position_and_by_origin(harness: &dyn StoreH
     for after in 0..6 {
         let one = unpack(&store.page(after, Limit::items(1)).await.runs);
         assert_eq!(one, all[after as usize..=after as usize]);
-        assert_eq!(unpack(&store.origin_runs(ann.origin(), after, Limit::items(1)).await), one);
-        assert_eq!(unpack(&store.origin_runs(ann.origin(), after, Limit::PAGE).await), all[after as usize..]);
+        assert_same!(unpack(&store.origin_runs(ann.origin(), after, Limit::items(1)).await), one);
+        assert_same!(unpack(&store.origin_runs(ann.origin(), after, Limit::PAGE).await), all[after as usize..]);
     }
 }
 
@@ -123,5 +123,5 @@ pub async fn an_origin_goes_on_behind_its_void(harness: &dyn StoreHarness) {
     store.commit(voids([dot(&ann, 2)])).await;
     written.push(ann.write(2));
     store.commit(appends(written[1..].to_vec())).await;
-    assert_eq!(store.log().await, with_voids(&written, &[2]));
+    assert_same!(store.log().await, with_voids(&written, &[2]));
 }

@@ -1,0 +1,8 @@
+//! The faults, by what they concern.
+
+pub(crate) mod log;
+pub(crate) mod pages;
+pub(crate) mod races;
+pub(crate) mod refusals;
+pub(crate) mod restarts;
+pub(crate) mod rows;

@@ -1,0 +1,104 @@
+//! One node's physical clock: off, fast, slow, jumping or standing still.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use syncline::{NTP64, PhysicalClock};
+
+use crate::sim::Sim;
+use crate::trace::Moment;
+
+/// The true time when a history begins: 2030-01-01, so that ten years of skew cross 2038, where 32 signed bits end.
+const BEGINNING: i128 = 1_893_456_000 * NANOS;
+const NANOS: i128 = 1_000_000_000;
+/// Parts per million of a clock that runs true.
+const TRUE_RATE: i64 = 1_000_000;
+
+/// A clock that can be tampered with.
+#[derive(Debug)]
+pub(crate) struct NodeClock {
+    sim: Arc<Sim>,
+    setting: Mutex<Setting>,
+    /// The largest time it has shown.
+    largest: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    /// Since when it runs at this rate.
+    since: Moment,
+    /// What it showed then, in nanoseconds since 1970.
+    shown: i128,
+    /// Its parts per million of true time.
+    rate: i64,
+}
+
+impl NodeClock {
+    pub(crate) fn new(sim: Arc<Sim>) -> Arc<Self> {
+        let setting = Setting { since: Moment(0), shown: BEGINNING, rate: TRUE_RATE };
+        Arc::new(Self { sim, setting: Mutex::new(setting), largest: AtomicU64::new(0) })
+    }
+
+    /// Sets the clock forward or back by so many seconds.
+    pub(crate) fn jump(&self, seconds: i64) {
+        self.set(|shown, rate| (shown + i128::from(seconds) * NANOS, rate));
+    }
+
+    /// Lets it run at this rate, in parts per million of true time. Zero: it stands still.
+    pub(crate) fn run_at(&self, rate: i64) {
+        self.set(|shown, _| (shown, rate));
+    }
+
+    /// Sets it right.
+    pub(crate) fn correct(&self) {
+        let now = self.sim.now();
+        let right = BEGINNING + i128::from(now.0);
+        self.set(|_, _| (right, TRUE_RATE));
+    }
+
+    /// The largest time it has shown.
+    pub(crate) fn largest(&self) -> NTP64 {
+        NTP64(self.largest.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, change: impl FnOnce(i128, i64) -> (i128, i64)) {
+        let now = self.sim.now();
+        let mut setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shown, rate) = change(setting.shown_at(now), setting.rate);
+        *setting = Setting { since: now, shown: shown.max(0), rate };
+    }
+}
+
+impl Setting {
+    fn shown_at(self, now: Moment) -> i128 {
+        self.shown + i128::from(now.0 - self.since.0) * i128::from(self.rate) / i128::from(TRUE_RATE)
+    }
+}
+
+impl PhysicalClock for NodeClock {
+    fn now(&self) -> NTP64 {
+        let now = self.sim.now();
+        let nanos = self.setting.lock().unwrap_or_else(PoisonError::into_inner).shown_at(now);
+        let seconds = u64::try_from(nanos / NANOS).unwrap_or(0).min(u64::from(u32::MAX));
+        let fraction = (u64::try_from(nanos % NANOS).unwrap_or(0) << 32) / 1_000_000_000;
+        let time = NTP64(seconds << 32 | fraction);
+        self.largest.fetch_max(time.0, Ordering::Relaxed);
+        time
+    }
+}
+
+/// Hands a shared clock to the engine.
+pub(crate) fn reader(clock: &Arc<NodeClock>) -> impl PhysicalClock + use<> {
+    let clock = clock.clone();
+    move || clock.now()
+}
+
+/// Seconds in so many years, leap days apart.
+pub(crate) const fn years(count: i64) -> i64 {
+    count * 365 * 86_400
+}
+
+/// How much later than a clock's largest reading a time may be that counts bundles of one instant: far more than any history
+/// writes.
+pub(crate) const COUNTING: Duration = Duration::from_millis(1);

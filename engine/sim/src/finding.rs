@@ -1,0 +1,79 @@
+//! A law found broken.
+
+use std::fmt;
+
+/// The laws that the lab checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Law {
+    /// What was acknowledged is everywhere in the end.
+    AcknowledgedIsKept,
+    /// No bundle is in a log twice.
+    NothingTwice,
+    /// No bundle is in a log that nobody has written.
+    NothingInvented,
+    /// Per origin one contiguous range of seqs; positions gapless and in commit order.
+    Contiguous,
+    /// Heads and chain hashes are those of the bundles.
+    ChainHolds,
+    /// After healing all logs hold the same bundles and all replicas have the same rows.
+    EqualAfterHealing,
+    /// Rows are those that a rebuild from the log gives.
+    RowsAreTheFold,
+    /// Rows are those that the oracle expects.
+    RowsAreRight,
+    /// A cursor never stands behind a bundle that was not read.
+    CursorsNeverSkip,
+    /// Times rise per origin, and no foreign clock drags another further than the bound.
+    ClocksStayBound,
+    /// Nothing waits behind a refused bundle, and no refused event stays in the rows.
+    NothingWaitsBehindRefusals,
+    /// Status and outcomes say what is so.
+    StatusIsTrue,
+    /// When the faults have stopped, everything is exchanged within the stated number of rounds.
+    ComesToRest,
+    /// The projection does not panic, and folds equal events into equal rows in any order, split anyhow.
+    ProjectionIsPure,
+    /// The store does what its trait says.
+    StoreKeepsItsWord,
+    /// Nothing panics.
+    NoPanic,
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AcknowledgedIsKept => "what was acknowledged is kept",
+            Self::NothingTwice => "no bundle is in a log twice",
+            Self::NothingInvented => "no bundle comes from nowhere",
+            Self::Contiguous => "logs have no holes",
+            Self::ChainHolds => "heads and chain hashes are those of the bundles",
+            Self::EqualAfterHealing => "after healing all replicas are equal",
+            Self::RowsAreTheFold => "rows are the fold of the log",
+            Self::RowsAreRight => "rows are what the oracle expects",
+            Self::CursorsNeverSkip => "cursors never skip",
+            Self::ClocksStayBound => "clocks rise and stay within their bound",
+            Self::NothingWaitsBehindRefusals => "nothing waits behind a refusal",
+            Self::StatusIsTrue => "status never lies",
+            Self::ComesToRest => "when the faults stop, everything is exchanged",
+            Self::ProjectionIsPure => "a projection is pure and order-independent",
+            Self::StoreKeepsItsWord => "a store does what its trait says",
+            Self::NoPanic => "nothing panics",
+        })
+    }
+}
+
+/// A law that did not hold in a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Which law.
+    pub law: Law,
+    /// Where, and what was seen instead.
+    pub detail: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.detail)
+    }
+}

@@ -1,0 +1,45 @@
+//! A cursor never stands behind a bundle that was not read: it moves in the commit that stores what it covers.
+
+use std::collections::BTreeMap;
+
+use syncline::LogId;
+
+use crate::disk::Disk;
+use crate::finding::{Finding, Law};
+use crate::image::{Image, PeerRow};
+use crate::witness::Witness;
+
+/// Up to where each reader's cursor into each log has been checked: reader, its restarts from older states, log.
+#[derive(Debug, Default)]
+pub(crate) struct Marks(BTreeMap<(String, u32, LogId), u64>);
+
+impl Marks {
+    /// Everything up to the cursor is in the reader's log. Logs that went back under the same identity are left to the
+    /// comparison of heads.
+    pub(crate) fn check(
+        &mut self,
+        witness: &Witness,
+        (reader, image): (&Disk, &Image),
+        row: PeerRow,
+    ) -> Result<(), Finding> {
+        let Some(peer) = witness.disk_of(row.cursor.log).filter(|peer| peer.is_trusted()) else { return Ok(()) };
+        let mark = self.0.entry((reader.name.clone(), image.generation, row.cursor.log)).or_default();
+        let position = row.cursor.position.get();
+        let missing = peer.with_image(|peer| {
+            if position > peer.head() {
+                return Some(format!("beyond the end of the log at {}", peer.head()));
+            }
+            let new = &peer.positions[(*mark).min(position) as usize..position as usize];
+            let missing = new.iter().find(|dot| image.entry(**dot).is_none())?;
+            Some(format!("behind bundle {missing}, which is not here"))
+        });
+        *mark = (*mark).max(position);
+        match missing {
+            None => Ok(()),
+            Some(what) => {
+                let detail = format!("the cursor into {} stands at {position}, {what}", peer.name);
+                Err(Finding { law: Law::CursorsNeverSkip, detail })
+            }
+        }
+    }
+}

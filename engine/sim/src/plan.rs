@@ -1,0 +1,213 @@
+//! A history before it happens: who is there, what is done to them and when.
+
+use crate::profile::{Mix, Profile};
+use crate::rng::Rng;
+
+/// How devices reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// All devices sync with one server.
+    Star,
+    /// Devices sync with any of several servers, which share one store.
+    Cluster,
+    /// Every device serves its two neighbours.
+    Chain,
+    /// Every device serves every other.
+    Mesh,
+}
+
+/// One thing done to the world. Numbers of devices and servers count round, so that every plan fits every world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// A device writes so many bundles at once.
+    Write {
+        /// Which device.
+        device: u8,
+        /// How many writers write at the same time.
+        count: u8,
+        /// Chance for what is written.
+        seed: u32,
+        /// Whether the bundle is one that the policy refuses.
+        poison: bool,
+    },
+    /// A device syncs with one of its peers.
+    Sync {
+        /// Which device.
+        device: u8,
+        /// Which of its peers.
+        peer: u8,
+    },
+    /// What a device does is dropped where it stands, but not the device.
+    Cancel {
+        /// Which device.
+        device: u8,
+    },
+    /// A device's process dies, or its power goes.
+    Crash {
+        /// Which device.
+        device: u8,
+        /// Whether the power goes.
+        power: bool,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
+    /// A server process dies, or the power of the database goes.
+    CrashServer {
+        /// Which server.
+        server: u8,
+        /// Whether the power of its store goes.
+        power: bool,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
+    /// A wall between the nodes whose bits are set and all others.
+    Part {
+        /// The nodes on one side.
+        side: u32,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
+    /// A node's connections are cut once.
+    Cut {
+        /// Which device.
+        device: u8,
+    },
+    /// A disk fails some calls.
+    Fail {
+        /// Whose disk: devices first, then the servers' store.
+        disk: u8,
+        /// How many calls.
+        calls: u8,
+        /// Whether commits have their effect all the same.
+        after: bool,
+    },
+    /// A disk is full for a while.
+    Fill {
+        /// Whose disk.
+        disk: u8,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
+    /// A clock is set forward or back.
+    Jump {
+        /// Whose clock: devices first, then servers.
+        clock: u8,
+        /// By how many seconds.
+        seconds: i64,
+    },
+    /// A clock runs at another rate.
+    Drift {
+        /// Whose clock.
+        clock: u8,
+        /// Parts per million of true time; zero: it stands still.
+        rate: i32,
+    },
+    /// A disk is backed up.
+    BackUp {
+        /// Whose disk.
+        disk: u8,
+    },
+    /// A device goes back to its backup.
+    RestoreDevice {
+        /// Which device.
+        device: u8,
+    },
+    /// A device's data is put on a new device, and both go on.
+    CloneDevice {
+        /// Which device.
+        device: u8,
+    },
+    /// The servers' store goes back to its backup.
+    RestoreServer {
+        /// Whether the log keeps its identity, as a careless restore does.
+        same_log: bool,
+    },
+    /// A device leaves for ever.
+    Leave {
+        /// Which device.
+        device: u8,
+    },
+    /// A view is rebuilt.
+    Rebuild {
+        /// Which device.
+        device: u8,
+    },
+    /// A device is upgraded to a version with more views.
+    Upgrade {
+        /// Which device.
+        device: u8,
+    },
+    /// A device's grant is taken away for a while.
+    Revoke {
+        /// Which device.
+        device: u8,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
+    /// A device's status and rows are looked at.
+    Look {
+        /// Which device.
+        device: u8,
+    },
+    /// Somebody with a valid token pushes what it should not.
+    Forge {
+        /// Whose token.
+        device: u8,
+        /// Chance for what is forged.
+        seed: u32,
+    },
+}
+
+/// One action, and how long after the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Microseconds since the step before.
+    pub gap: u32,
+    /// What happens.
+    pub action: Action,
+}
+
+/// A history before it happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// How devices reach each other.
+    pub shape: Shape,
+    /// How many devices there are at first.
+    pub devices: u8,
+    /// How many servers there are; none where devices serve each other.
+    pub servers: u8,
+    /// Devices that stay in sync by themselves, a set of bits.
+    pub live: u32,
+    /// Devices whose disks lose what was not flushed when the power goes, a set of bits.
+    pub unsynced: u32,
+    /// Devices that start with fewer views, a set of bits.
+    pub old: u32,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    pub(crate) mix: Mix,
+}
+
+impl Plan {
+    /// The plan of a seed: at least `steps` steps of trouble as `profile` has it.
+    pub fn new(seed: u64, profile: Profile, steps: usize) -> Self {
+        let mut rng = Rng::stream(seed, 0);
+        let mix = profile.mix(&mut rng);
+        let shape = *rng.weighted(&mix.shapes).expect("a mix has a shape");
+        let devices = 2 + rng.below(3) as u8;
+        let servers = match shape {
+            Shape::Star => 1,
+            Shape::Cluster => 2 + rng.below(2) as u8,
+            Shape::Chain | Shape::Mesh => 0,
+        };
+        let some = |rng: &mut Rng, per_mille| (0..32).fold(0, |bits, bit| bits | u32::from(rng.chance(per_mille)) << bit);
+        let live = some(&mut rng, mix.live);
+        let unsynced = some(&mut rng, mix.unsynced);
+        let old = some(&mut rng, mix.old);
+        let step = |_| Step { gap: rng.below(mix.gap_max) as u32, action: mix.action(&mut rng, devices) };
+        let steps = (0..steps).map(step).collect();
+        Self { seed, shape, devices, servers, live, unsynced, old, steps, mix }
+    }
+}

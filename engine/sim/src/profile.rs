@@ -1,0 +1,268 @@
+//! Which faults come together, and how often.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::clock::years;
+use crate::net::Rates;
+use crate::plan::{Action, Shape};
+use crate::rng::Rng;
+use crate::store::Speed;
+
+/// A kind of weather.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// No trouble but concurrency.
+    Calm,
+    /// A network that loses, delays, repeats and reorders.
+    Flaky,
+    /// Nodes that cannot reach each other for a while.
+    Partition,
+    /// Processes that die, power that goes, disks that fail or are full.
+    Crash,
+    /// Clocks that are years off, jump, stand still or drift.
+    Clock,
+    /// Devices and servers that go back to backups, or are cloned.
+    Restore,
+    /// Refusals, revoked users, forged pushes, unknown kinds.
+    Hostile,
+    /// Some of everything.
+    Mixed,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: &[Self] = &[
+        Self::Calm,
+        Self::Flaky,
+        Self::Partition,
+        Self::Crash,
+        Self::Clock,
+        Self::Restore,
+        Self::Hostile,
+        Self::Mixed,
+    ];
+
+    /// Its name, as the command line spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Flaky => "flaky",
+            Self::Partition => "partition",
+            Self::Crash => "crash",
+            Self::Clock => "clock",
+            Self::Restore => "restore",
+            Self::Hostile => "hostile",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Profile {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = || Self::ALL.iter().map(|profile| profile.name()).collect::<Vec<_>>().join(", ");
+        let found = Self::ALL.iter().find(|profile| profile.name() == name);
+        found.copied().ok_or_else(|| format!("there is no profile `{name}`; there are {}", known()))
+    }
+}
+
+/// What one history is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mix {
+    pub(crate) rates: Rates,
+    pub(crate) speed: Speed,
+    pub(crate) shapes: Vec<(u32, Shape)>,
+    /// Microseconds between two steps at most.
+    pub(crate) gap_max: u64,
+    /// Of a thousand devices, so many sync by themselves, lose what is not flushed, or start with an old version.
+    pub(crate) live: u32,
+    pub(crate) unsynced: u32,
+    pub(crate) old: u32,
+    weights: Vec<(u32, Deed)>,
+}
+
+/// What an action is about, before its numbers are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Write,
+    Poison,
+    Sync,
+    Look,
+    Cancel,
+    Crash,
+    Power,
+    CrashServer,
+    PowerServer,
+    Part,
+    Cut,
+    Fail,
+    Fill,
+    Skew,
+    Jump,
+    Drift,
+    BackUp,
+    RestoreDevice,
+    CloneDevice,
+    RestoreServer,
+    Leave,
+    Rebuild,
+    Upgrade,
+    Revoke,
+    Forge,
+}
+
+const FLAKY: Rates = Rates { request_lost: 60, answer_lost: 80, duplicated: 60, delayed: 600, delay_max: 30_000 };
+const STEADY: Rates = Rates { request_lost: 0, answer_lost: 0, duplicated: 0, delayed: 300, delay_max: 4_000 };
+const CRASHES: &[(u32, Deed)] = &[
+    (25, Deed::Crash),
+    (15, Deed::Power),
+    (12, Deed::CrashServer),
+    (8, Deed::PowerServer),
+    (20, Deed::Fail),
+    (10, Deed::Fill),
+    (15, Deed::Cancel),
+];
+const CLOCKS: &[(u32, Deed)] = &[(20, Deed::Skew), (20, Deed::Jump), (30, Deed::Drift)];
+const RESTORES: &[(u32, Deed)] =
+    &[(30, Deed::BackUp), (14, Deed::RestoreDevice), (6, Deed::CloneDevice), (10, Deed::RestoreServer), (2, Deed::Leave)];
+const HOSTILE: &[(u32, Deed)] =
+    &[(40, Deed::Poison), (15, Deed::Revoke), (20, Deed::Forge), (10, Deed::Upgrade), (10, Deed::Rebuild)];
+const PARTITIONS: &[(u32, Deed)] = &[(25, Deed::Part), (25, Deed::Cut)];
+
+impl Profile {
+    /// What a history of this profile is made of.
+    pub(crate) fn mix(self, rng: &mut Rng) -> Mix {
+        let mut mix = Mix::calm();
+        match self {
+            Self::Calm => {}
+            Self::Flaky => mix.rates = FLAKY,
+            Self::Partition => mix.add(PARTITIONS),
+            Self::Crash => mix.crashing(rng),
+            Self::Clock => {
+                mix.add(CLOCKS);
+                mix.served();
+            }
+            Self::Restore => {
+                mix.add(RESTORES);
+                mix.served();
+            }
+            Self::Hostile => {
+                mix.add(HOSTILE);
+                mix.old = 400;
+                mix.served();
+            }
+            Self::Mixed => mix.mixed(rng),
+        }
+        mix
+    }
+}
+
+impl Mix {
+    fn calm() -> Self {
+        Self {
+            rates: STEADY,
+            speed: Speed { slow: 300, yields: 100, poisons: 0 },
+            shapes: vec![(5, Shape::Star), (3, Shape::Cluster), (1, Shape::Chain), (1, Shape::Mesh)],
+            gap_max: 6_000,
+            live: 150,
+            unsynced: 0,
+            old: 0,
+            weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
+        }
+    }
+
+    fn add(&mut self, deeds: &[(u32, Deed)]) {
+        self.weights.extend_from_slice(deeds);
+    }
+
+    /// Servers only: devices that serve each other would vouch for their own clocks, and have no policy.
+    fn served(&mut self) {
+        self.shapes = vec![(5, Shape::Star), (3, Shape::Cluster)];
+    }
+
+    fn crashing(&mut self, rng: &mut Rng) {
+        self.add(CRASHES);
+        self.unsynced = 250;
+        self.speed = Speed { slow: 500, yields: 200, poisons: if rng.chance(300) { 500 } else { 0 } };
+    }
+
+    fn mixed(&mut self, rng: &mut Rng) {
+        if rng.chance(500) {
+            self.rates = FLAKY;
+        }
+        if rng.chance(500) {
+            self.add(PARTITIONS);
+        }
+        if rng.chance(500) {
+            self.crashing(rng);
+        }
+        let served = [CLOCKS, RESTORES, HOSTILE].map(|deeds| (rng.chance(400), deeds));
+        if served.iter().any(|(chosen, _)| *chosen) {
+            self.served();
+        }
+        served.into_iter().filter(|(chosen, _)| *chosen).for_each(|(_, deeds)| self.add(deeds));
+        self.old = 200;
+    }
+
+    /// Draws the next action.
+    pub(crate) fn action(&self, rng: &mut Rng, devices: u8) -> Action {
+        let device = rng.below(u64::from(devices)) as u8;
+        // Devices first, then what stands behind them.
+        let any = rng.below(u64::from(devices) + 1) as u8;
+        let millis = rng.between(1, 120) as u16;
+        match self.weights_choice(rng) {
+            Deed::Write => {
+                let count = if rng.chance(100) { rng.between(2, 6) as u8 } else { 1 };
+                Action::Write { device, count, seed: rng.bits() as u32, poison: false }
+            }
+            Deed::Poison => Action::Write { device, count: 1, seed: rng.bits() as u32, poison: true },
+            Deed::Sync => Action::Sync { device, peer: rng.below(8) as u8 },
+            Deed::Look => Action::Look { device },
+            Deed::Cancel => Action::Cancel { device },
+            Deed::Crash => Action::Crash { device, power: false, millis },
+            Deed::Power => Action::Crash { device, power: true, millis },
+            Deed::CrashServer => Action::CrashServer { server: rng.below(4) as u8, power: false, millis },
+            Deed::PowerServer => Action::CrashServer { server: rng.below(4) as u8, power: true, millis },
+            Deed::Part => Action::Part { side: rng.bits() as u32, millis: millis * 3 },
+            Deed::Cut => Action::Cut { device },
+            Deed::Fail => Action::Fail { disk: any, calls: rng.between(1, 3) as u8, after: rng.chance(500) },
+            Deed::Fill => Action::Fill { disk: any, millis },
+            Deed::Skew => Action::Jump { clock: device, seconds: skew(rng) },
+            Deed::Jump => Action::Jump { clock: any, seconds: rng.between(0, 50) as i64 - 25 },
+            Deed::Drift => Action::Drift { clock: any, rate: *rng.weighted(RATES).expect("there are rates") },
+            Deed::BackUp => Action::BackUp { disk: any },
+            Deed::RestoreDevice => Action::RestoreDevice { device },
+            Deed::CloneDevice => Action::CloneDevice { device },
+            Deed::RestoreServer => Action::RestoreServer { same_log: rng.chance(400) },
+            Deed::Leave => Action::Leave { device },
+            Deed::Rebuild => Action::Rebuild { device },
+            Deed::Upgrade => Action::Upgrade { device },
+            Deed::Revoke => Action::Revoke { device, millis },
+            Deed::Forge => Action::Forge { device, seed: rng.bits() as u32 },
+        }
+    }
+
+    fn weights_choice(&self, rng: &mut Rng) -> Deed {
+        *rng.weighted(&self.weights).expect("a mix has deeds")
+    }
+}
+
+/// Rates of clocks: standing, slow, fast, almost right.
+const RATES: &[(u32, i32)] = &[(3, 0), (2, 500_000), (2, 1_500_000), (3, 1_000_200)];
+
+/// How far off a device's clock is set: minutes to ten years, either way.
+fn skew(rng: &mut Rng) -> i64 {
+    let spans = [(3, 90), (3, 3_600), (2, 86_400 * 30), (2, years(10))];
+    let span = *rng.weighted(&spans).expect("there are spans");
+    let off = rng.below(span as u64) as i64;
+    if rng.chance(500) { off } else { -off }
+}

@@ -1,0 +1,112 @@
+//! Chance from a seed: the same numbers on every machine, for ever.
+
+/// A seeded source of numbers: xoshiro256++ (Blackman and Vigna, 2019), filled from the seed by SplitMix64.
+///
+/// Not for secrets. A clone goes on with the same numbers.
+#[derive(Debug, Clone)]
+pub struct Rng([u64; 4]);
+
+impl Rng {
+    /// The numbers of this seed.
+    pub fn new(seed: u64) -> Self {
+        let mut state = seed;
+        Self(std::array::from_fn(|_| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            mix(state)
+        }))
+    }
+
+    /// The numbers of this seed for one purpose, so that more use of one purpose does not change another's.
+    pub fn stream(seed: u64, purpose: u64) -> Self {
+        Self::new(mix(seed ^ mix(purpose)))
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        let [a, b, c, d] = &mut self.0;
+        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
+        let shifted = *b << 17;
+        *c ^= *a;
+        *d ^= *b;
+        *b ^= *c;
+        *a ^= *d;
+        *c ^= shifted;
+        *d = d.rotate_left(45);
+        result
+    }
+
+    /// A number below `bound`, which must not be zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        debug_assert!(bound > 0, "there is no number below zero");
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// An index below `len`, which must not be zero.
+    pub fn index(&mut self, len: usize) -> usize {
+        self.below(len as u64) as usize
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    /// True in so many of a thousand cases.
+    pub fn chance(&mut self, per_mille: u32) -> bool {
+        per_mille > 0 && self.below(1_000) < u64::from(per_mille)
+    }
+
+    /// One of these, each as likely as its weight; `None` where all weights are zero.
+    pub fn weighted<'a, T>(&mut self, choices: &'a [(u32, T)]) -> Option<&'a T> {
+        let total: u64 = choices.iter().map(|(weight, _)| u64::from(*weight)).sum();
+        let mut left = self.below(total.max(1));
+        choices.iter().find_map(|(weight, choice)| {
+            let weight = u64::from(*weight);
+            if left < weight {
+                return Some(choice);
+            }
+            left -= weight;
+            None
+        })
+    }
+
+    /// The same things in another order.
+    pub fn shuffle<T>(&mut self, things: &mut [T]) {
+        for last in (1..things.len()).rev() {
+            things.swap(last, self.index(last + 1));
+        }
+    }
+}
+
+/// Spreads a number over all 64 bits, reversibly: SplitMix64's finish.
+pub fn mix(mut word: u64) -> u64 {
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_numbers_for_ever() {
+        let mut rng = Rng::new(42);
+        let numbers: Vec<u64> = (0..3).map(|_| rng.bits()).collect();
+        assert_eq!(numbers, [15_021_278_609_987_233_951, 5_881_210_131_331_364_753, 18_149_643_915_985_481_100]);
+    }
+
+    #[test]
+    fn numbers_stay_below_their_bound_and_reach_all_of_it() {
+        let mut rng = Rng::new(1);
+        let mut seen = [0; 7];
+        (0..7_000).for_each(|_| seen[rng.index(7)] += 1);
+        assert!(seen.iter().all(|count| (800..1_200).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn purposes_do_not_share_their_numbers() {
+        assert_ne!(Rng::stream(1, 1).bits(), Rng::stream(1, 2).bits());
+        assert_ne!(Rng::stream(1, 1).bits(), Rng::stream(2, 1).bits());
+    }
+}

@@ -1,0 +1,58 @@
+//! Where a history's logs are kept: in memory, or in stores of the user's own.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use syncline::store::Durability;
+use syncline::{EventStore, LogId, MemoryStore};
+
+/// How a store's holder died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Crash {
+    /// The process: what was handed to the operating system stays.
+    Process,
+    /// The power: what was not synced may go.
+    Power,
+}
+
+/// Makes the stores of one history: implement it to have your own under test.
+///
+/// A store may use threads; the lab waits for each call, so that one seed stays one history.
+pub trait Stores: Debug + Send + Sync {
+    /// Opens the store of this name, as it was left; creates it with the identity `log` where there is none.
+    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore>;
+
+    /// The holder of this store has died: every handle is gone. It is opened again next.
+    fn crash(&self, name: &str, crash: Crash) {
+        let _ = (name, crash);
+    }
+
+    /// What a returned commit survives.
+    fn durability(&self) -> Durability {
+        Durability::Process
+    }
+}
+
+/// Stores in memory that outlive their holders.
+#[derive(Debug, Default)]
+pub(crate) struct InMemory(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
+
+impl Stores for InMemory {
+    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore> {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.entry(name.to_owned()).or_insert_with(|| Arc::new(MemoryStore::new(log))).clone()
+    }
+}
+
+/// Runs a store's call to its end. Stores in memory need one poll; others are waited for.
+pub(crate) fn finish<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => futures_executor::block_on(call),
+    }
+}

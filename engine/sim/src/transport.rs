@@ -1,0 +1,221 @@
+//! The way from a device to a peer, through the network of the history.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use futures_util::stream::{BoxStream, StreamExt, unfold};
+use syncline::authority::Principal;
+use syncline::protocol::{Answer, Notice, Reply, Request};
+use syncline::service::ServiceError;
+use syncline::{Cursor, LogId, Position, Service, SpaceId, Transport, TransportError};
+
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::net::{Net, Rates, delay};
+use crate::sim::Node;
+use crate::witness::{Told, Witness, locked};
+
+/// Where a peer answers: a process, which may be down, before a log.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) name: String,
+    pub(crate) node: Node,
+    pub(crate) disk: Arc<Disk>,
+    service: Mutex<Option<Arc<Service>>>,
+}
+
+impl Door {
+    pub(crate) fn new(name: String, node: Node, disk: Arc<Disk>) -> Arc<Self> {
+        Arc::new(Self { name, node, disk, service: Mutex::default() })
+    }
+
+    pub(crate) fn open(&self, service: Arc<Service>) {
+        *locked(&self.service) = Some(service);
+    }
+
+    pub(crate) fn close(&self) {
+        *locked(&self.service) = None;
+    }
+
+    pub(crate) fn service(&self) -> Option<Arc<Service>> {
+        locked(&self.service).clone()
+    }
+}
+
+/// One device's way to one door.
+#[derive(Clone)]
+pub(crate) struct SimTransport {
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) net: Arc<Net>,
+    /// The device's index, and its node.
+    pub(crate) device: usize,
+    pub(crate) from: Node,
+    pub(crate) principal: Principal,
+    pub(crate) door: Arc<Door>,
+}
+
+impl std::fmt::Debug for SimTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimTransport").field("device", &self.device).field("door", &self.door.name).finish()
+    }
+}
+
+/// What happened to a message.
+enum Fate {
+    Arrived,
+    Lost,
+}
+
+impl SimTransport {
+    /// Takes a message over, either way.
+    async fn carry(&self, rates: Rates, lost: (u32, Fault)) -> Fate {
+        let sim = &self.witness.sim;
+        let span = delay(rates, &mut sim.state().net);
+        if let Some(span) = span {
+            sim.count(Fault::Reordered);
+            sim.sleep(span).await;
+        }
+        if self.net.is_parted(self.from, self.door.node, sim.now()) {
+            sim.fault(Fault::Partitioned, || format!("{} is cut off from {}", self.who(), self.door.name));
+            return Fate::Lost;
+        }
+        if sim.state().net.chance(lost.0) {
+            sim.fault(lost.1, || format!("{} and {}: {}", self.who(), self.door.name, lost.1));
+            return Fate::Lost;
+        }
+        Fate::Arrived
+    }
+
+    fn who(&self) -> String {
+        format!("device {}", self.device)
+    }
+
+    /// The peer works on the request in its own process: neither dies with the other.
+    fn hand_over(&self, request: Request, rates: Rates) -> Option<oneshot::Receiver<Result<Answer, ServiceError>>> {
+        let service = self.door.service()?;
+        let sim = &self.witness.sim;
+        if sim.state().net.chance(rates.duplicated) {
+            self.repeat(service.clone(), request.clone(), rates);
+        }
+        let (answer, answered) = oneshot::channel();
+        let principal = self.principal.clone();
+        sim.spawn(self.door.node, async move {
+            let _ = answer.send(service.answer(&principal, request).await);
+        });
+        Some(answered)
+    }
+
+    /// The request arrives once more, much later.
+    fn repeat(&self, service: Arc<Service>, request: Request, rates: Rates) {
+        let (sim, principal, name) = (self.witness.sim.clone(), self.principal.clone(), self.door.name.clone());
+        let span = delay(Rates { delayed: 1_000, delay_max: rates.delay_max.max(1_000) * 20, ..rates }, &mut sim.state().net);
+        sim.clone().spawn(self.door.node, async move {
+            if let Some(span) = span {
+                sim.sleep(span).await;
+            }
+            sim.fault(Fault::Duplicated, || format!("{name}: a request arrives once more"));
+            let _ = service.answer(&principal, request).await;
+        });
+    }
+
+    fn note(&self, answer: &Answer) {
+        let told = |log: LogId, head: Position| {
+            let generation = self.door.disk.with_image(|image| image.generation);
+            self.witness.tell(self.device, Told { log, head, generation });
+        };
+        match &answer.reply {
+            Reply::Heads(heads) => told(heads.head.log, heads.head.position),
+            Reply::Pull(pulled) => told(pulled.next.log, pulled.head),
+            Reply::Push(pushed) => {
+                if let Some((_, last)) = pushed.placed {
+                    told(pushed.log, last);
+                }
+            }
+            Reply::Hello(_) => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for SimTransport {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        let (rates, connection) = (self.net.rates(), self.net.connection(self.from, self.door.node));
+        if let Fate::Lost = self.carry(rates, (rates.request_lost, Fault::RequestLost)).await {
+            return Err(TransportError::Unreachable("the request is lost".into()));
+        }
+        let Some(answered) = self.hand_over(request, rates) else {
+            return Err(TransportError::Unreachable("nobody listens".into()));
+        };
+        let Ok(result) = answered.await else {
+            return Err(TransportError::Interrupted("the peer died".into()));
+        };
+        let fate = self.carry(rates, (rates.answer_lost, Fault::AnswerLost)).await;
+        if self.net.connection(self.from, self.door.node) != connection {
+            self.witness.sim.fault(Fault::Cut, || format!("{} loses its connection to {}", self.who(), self.door.name));
+            return Err(TransportError::Interrupted("the connection was cut".into()));
+        }
+        if let Fate::Lost = fate {
+            return Err(TransportError::Interrupted("the answer is lost".into()));
+        }
+        let answer = result.map_err(told)?;
+        self.note(&answer);
+        Ok(answer)
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        let (rates, connection) = (self.net.rates(), self.net.connection(self.from, self.door.node));
+        if let Fate::Lost = self.carry(rates, (rates.request_lost, Fault::RequestLost)).await {
+            return Err(TransportError::Unreachable("the request is lost".into()));
+        }
+        let Some(service) = self.door.service() else {
+            return Err(TransportError::Unreachable("nobody listens".into()));
+        };
+        let notices = service.watch(&self.principal, space, after).await.map_err(told)?;
+        let watch = Watch { way: self.clone(), notices, connection, ended: false };
+        Ok(unfold(watch, |mut watch| async move { Some((watch.next().await?, watch)) }).boxed())
+    }
+}
+
+/// A watch under way.
+struct Watch {
+    way: SimTransport,
+    notices: BoxStream<'static, Result<Notice, ServiceError>>,
+    connection: u32,
+    ended: bool,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Result<Notice, TransportError>> {
+        if self.ended {
+            return None;
+        }
+        let rates = self.way.net.rates();
+        loop {
+            let cut = self.way.net.next_cut();
+            if self.way.net.connection(self.way.from, self.way.door.node) != self.connection {
+                self.ended = true;
+                self.way.witness.sim.fault(Fault::Cut, || format!("{} loses its watch", self.way.who()));
+                return Some(Err(TransportError::Interrupted("the connection was cut".into())));
+            }
+            let Either::Left((notice, _)) = select(self.notices.next(), cut).await else { continue };
+            let notice = notice?.map_err(told);
+            self.ended = notice.is_err();
+            if let Fate::Lost = self.way.carry(Rates { answer_lost: 0, ..rates }, (0, Fault::AnswerLost)).await {
+                self.ended = true;
+                return Some(Err(TransportError::Interrupted("the watch met a partition".into())));
+            }
+            return Some(notice);
+        }
+    }
+}
+
+/// A peer learns of a service's own failures only that there was one.
+fn told(error: ServiceError) -> TransportError {
+    error.to_problem().into()
+}

@@ -1,0 +1,139 @@
+//! Sees every commit of every log, and every answer that arrives.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use syncline::clock::MAX_DRIFT;
+use syncline::{LogId, NTP64, Position, ReplicaId, time};
+
+use crate::clock::{COUNTING, NodeClock};
+use crate::disk::Disk;
+use crate::finding::{Finding, Law};
+use crate::image::{Added, Image};
+use crate::invariants::{clocks, cursors};
+use crate::ledger::{Ledger, Name};
+use crate::sim::Sim;
+
+/// What one history knows about itself.
+pub(crate) struct Witness {
+    pub(crate) sim: Arc<Sim>,
+    ledger: Mutex<Ledger>,
+    /// Where each log lies.
+    logs: Mutex<BTreeMap<LogId, Arc<Disk>>>,
+    /// The clocks that peers vouch with.
+    vouchers: Mutex<Vec<Arc<NodeClock>>>,
+    cursors: Mutex<cursors::Marks>,
+    /// Per device the last that its peer has told it.
+    told: Mutex<BTreeMap<usize, Told>>,
+}
+
+/// What a device was told of a peer's log.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) log: LogId,
+    /// The log's end.
+    pub(crate) head: Position,
+    /// How often the log had gone back to an older state by then.
+    pub(crate) generation: u32,
+}
+
+impl Witness {
+    pub(crate) fn new(sim: Arc<Sim>) -> Arc<Self> {
+        Arc::new(Self {
+            sim,
+            ledger: Mutex::default(),
+            logs: Mutex::default(),
+            vouchers: Mutex::default(),
+            cursors: Mutex::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        locked(&self.ledger)
+    }
+
+    /// A clock that a peer's answers carry.
+    pub(crate) fn vouches(&self, clock: &Arc<NodeClock>) {
+        locked(&self.vouchers).push(clock.clone());
+    }
+
+    /// A log lies on this disk now.
+    pub(crate) fn register(&self, log: LogId, disk: &Arc<Disk>) {
+        locked(&self.logs).insert(log, disk.clone());
+    }
+
+    /// A log has been restored under a new identity.
+    pub(crate) fn moved(&self, old: LogId, new: LogId) {
+        let mut logs = locked(&self.logs);
+        if let Some(disk) = logs.remove(&old) {
+            logs.insert(new, disk);
+        }
+    }
+
+    pub(crate) fn disk_of(&self, log: LogId) -> Option<Arc<Disk>> {
+        locked(&self.logs).get(&log).cloned()
+    }
+
+    /// An answer has reached a device.
+    pub(crate) fn tell(&self, device: usize, told: Told) {
+        locked(&self.told).insert(device, told);
+    }
+
+    /// A device has forgotten what it was told: it was started again.
+    pub(crate) fn forget(&self, device: usize) {
+        locked(&self.told).remove(&device);
+    }
+
+    pub(crate) fn told(&self, device: usize) -> Option<Told> {
+        locked(&self.told).get(&device).cloned()
+    }
+
+    /// A commit is in the log: it may add only what its origin has written, believe only near times, and pass over nothing.
+    pub(crate) fn committed(&self, disk: &Disk, image: &Image, added: &Added) {
+        let checks = [
+            self.written(image, &added.bundles),
+            clocks::within(image, &added.bundles, self.bound(disk)),
+            added.cursors.iter().try_for_each(|row| locked(&self.cursors).check(self, (disk, image), *row)),
+        ];
+        if let Some(finding) = checks.into_iter().find_map(Result::err) {
+            self.sim.found(finding.law, format!("{}: {}", disk.name, finding.detail));
+        }
+    }
+
+    /// The largest time that a log may hold: what its own clock or any peer's has shown, and the bound.
+    fn bound(&self, disk: &Disk) -> NTP64 {
+        let clocks = locked(&self.vouchers);
+        let largest = clocks.iter().map(|clock| clock.largest()).max().unwrap_or(NTP64(0)).max(disk.clock.largest());
+        time::after(time::after(largest, MAX_DRIFT), COUNTING)
+    }
+
+    /// New bundles of a log's own origin are writes; all others must have been written.
+    fn written(&self, image: &Image, bundles: &[Name]) -> Result<(), Finding> {
+        let mut ledger = self.ledger();
+        for name in bundles {
+            if ledger.knows(*name) {
+                continue;
+            }
+            let (dot, _) = *name;
+            if image.identity != Some(dot.origin) {
+                let detail = format!("bundle {dot} is in the log, and nobody has written it");
+                return Err(Finding { law: Law::NothingInvented, detail });
+            }
+            if ledger.write(*name) && !ledger.may_fork(dot.origin) {
+                let detail = format!("bundle {dot} was written twice, with different content");
+                return Err(Finding { law: Law::NothingTwice, detail });
+            }
+        }
+        Ok(())
+    }
+
+    /// An origin's device was restored or cloned: it may write a number again.
+    pub(crate) fn allow_fork(&self, origin: ReplicaId) {
+        self.ledger().allow_fork(origin);
+    }
+}
+
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
