@@ -10,7 +10,7 @@ use syncline::replica::SyncReport;
 use syncline::store::{Durability, RowRange, Storage};
 use syncline::{Event, NTP64, Replica};
 use syncline_http::{HttpTransport, Traffic};
-use syncline_sqlite::SqliteStorage;
+use syncline_sqlite::SqliteOptions;
 
 use crate::cli::Clock;
 use crate::digest::Digest;
@@ -37,12 +37,18 @@ pub(crate) struct Member {
 
 impl Member {
     /// Opens a replica on a file of its own in `folder`.
-    pub(crate) async fn open(folder: &Path, access: &Access, clock: Clock, durability: Durability) -> Result<Self, Failure> {
+    pub(crate) async fn open(
+        folder: &Path,
+        access: &Access,
+        clock: Clock,
+        durability: Durability,
+    ) -> Result<Self, Failure> {
         let file = folder.join(format!("{}.sqlite", access.device));
-        let storage = SqliteStorage::options().durability(durability).open(&file)?;
+        let storage = SqliteOptions::new(&file).durability(durability).open()?;
         let date = (clock == Clock::History).then(|| Arc::new(AtomicU64::new(0)));
         let shown = date.clone();
-        let now = move || shown.as_ref().map_or_else(syncline_os::wall_clock, |date| NTP64(date.load(Ordering::Relaxed)));
+        let now =
+            move || shown.as_ref().map_or_else(syncline_os::wall_clock, |date| NTP64(date.load(Ordering::Relaxed)));
         let space = server::space();
         let replica = Replica::compose(space.clone(), storage.open(&space).await?).clock(now).projection(Attributes);
         let replica = replica.open(syncline_os::replica_id()).await?;
@@ -70,7 +76,9 @@ impl Member {
         match (&report.stopped, &report.held, report.refused.is_empty()) {
             (None, None, true) => Ok(report),
             (Some(problem), ..) => Err(format!("{}: the server stopped a push: {problem}", self.name).into()),
-            (_, Some(held), _) => Err(format!("{}: bundle {} is held back: {}", self.name, held.dot, held.drift).into()),
+            (_, Some(held), _) => {
+                Err(format!("{}: bundle {} is held back: {}", self.name, held.dot, held.drift).into())
+            }
             (_, _, false) => Err(format!("{}: the server refused {} bundles", self.name, report.refused.len()).into()),
         }
     }
@@ -94,7 +102,8 @@ impl Member {
 
 fn event(change: &Change) -> Result<Event, Failure> {
     let path = |path: &str| {
-        Attribute::new(path, CONTENT).map_err(|error| Failure::from(format!("the path {path:?} cannot be an entity: {error}")))
+        Attribute::new(path, CONTENT)
+            .map_err(|error| Failure::from(format!("the path {path:?} cannot be an entity: {error}")))
     };
     Ok(match change {
         Change::Write { path: at, id } => Op::set(&path(at)?, Value::string(id)?),

@@ -24,14 +24,33 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
     let expected = Expected::of(source.commits()?)?;
     let folder = Folder::new(cli.keep.as_deref())?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{source}: {} commits, {} changes, {} authors", expected.commits, expected.changes, expected.commits_per_author.len())?;
-    writeln!(out, "{} replicas, {}, {} clock, durability {}", cli.replicas, mode(cli.schedule()), clock(cli), cli.durability())?;
+    writeln!(
+        out,
+        "{source}: {} commits, {} changes, {} authors",
+        expected.commits,
+        expected.changes,
+        expected.commits_per_author.len()
+    )?;
+    writeln!(
+        out,
+        "{} replicas, {}, {} clock, durability {}",
+        cli.replicas,
+        mode(cli.schedule()),
+        clock(cli),
+        cli.durability()
+    )?;
     writeln!(out)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(replay(cli, &source, &expected, folder.path(), &mut out))
 }
 
-async fn replay(cli: &Cli, source: &Source, expected: &Expected, folder: &Path, out: &mut impl Write) -> Result<bool, Failure> {
+async fn replay(
+    cli: &Cli,
+    source: &Source,
+    expected: &Expected,
+    folder: &Path,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
     let server = Running::start(folder, cli.durability()).await?;
     let mut members = Vec::new();
     for index in 0..cli.replicas.get() {
@@ -40,7 +59,8 @@ async fn replay(cli: &Cli, source: &Source, expected: &Expected, folder: &Path, 
     }
     let assignment = Assignment::balanced(&expected.commits_per_author, cli.replicas);
     let bar = ProgressBar::new(expected.commits).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} commits {per_sec} {eta}").expect("the template is well formed"),
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} commits {per_sec} {eta}")
+            .expect("the template is well formed"),
     );
     let mut clock = Stopwatch::start(&members);
     let schedule = cli.schedule();
@@ -68,7 +88,12 @@ async fn replay(cli: &Cli, source: &Source, expected: &Expected, folder: &Path, 
 }
 
 /// Prints every digest, and whether they are what they must be.
-fn verdict(schedule: Schedule, expected: &Expected, outcomes: &[Outcome], out: &mut impl Write) -> Result<bool, Failure> {
+fn verdict(
+    schedule: Schedule,
+    expected: &Expected,
+    outcomes: &[Outcome],
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
     for outcome in outcomes {
         writeln!(out, "{}  {:<12} {:>10} on disk", outcome.digest, outcome.name, bytes(outcome.disk))?;
     }
@@ -78,8 +103,12 @@ fn verdict(schedule: Schedule, expected: &Expected, outcomes: &[Outcome], out: &
     writeln!(out)?;
     match (equal, right) {
         (false, _) => writeln!(out, "WRONG: the replicas differ")?,
-        (true, false) => writeln!(out, "WRONG: the replicas agree on another state than applying the history in order gives")?,
-        (true, true) if schedule == Schedule::Causal => writeln!(out, "right: all replicas agree, and with the history in order")?,
+        (true, false) => {
+            writeln!(out, "WRONG: the replicas agree on another state than applying the history in order gives")?
+        }
+        (true, true) if schedule == Schedule::Causal => {
+            writeln!(out, "right: all replicas agree, and with the history in order")?
+        }
         (true, true) => writeln!(out, "right: all replicas agree")?,
     }
     Ok(equal && right)
@@ -101,7 +130,7 @@ fn clock(cli: &Cli) -> &'static str {
 
 /// An error with its causes, in one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
+    let causes = std::iter::successors(error.source(), |error: &&dyn Error| (*error).source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 

@@ -55,11 +55,6 @@ impl Schedule {
         round().chain(round())
     }
 
-    /// Whether the writer of a commit syncs before it writes.
-    pub(crate) fn syncs_before(self) -> bool {
-        self == Self::Causal
-    }
-
     /// The replicas that sync after commit number `commit`, in order.
     pub(crate) fn after(
         self,
@@ -119,13 +114,11 @@ mod tests {
 
     #[test]
     fn causal_means_the_writer_and_nobody_else() {
-        assert!(Schedule::Causal.syncs_before());
         assert_eq!(syncs(Schedule::Causal, 4, 2), [[1], [1]]);
     }
 
     #[test]
     fn offline_replicas_take_turns() {
-        assert!(!offline(4).syncs_before());
         assert_eq!(syncs(offline(4), 2, 8), [vec![], vec![1], vec![], vec![0], vec![], vec![1], vec![], vec![0]]);
     }
 

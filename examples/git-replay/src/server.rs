@@ -8,7 +8,7 @@ use syncline::authority::{Name, Role};
 use syncline::store::Durability;
 use syncline::{Service, SpaceId};
 use syncline_http::{RouterOptions, Server, Shutdown, router};
-use syncline_sqlite::SqliteStorage;
+use syncline_sqlite::SqliteOptions;
 use tokio::task::JoinHandle;
 
 use crate::member::Failure;
@@ -39,7 +39,7 @@ impl Running {
     /// Starts a server on a free port, with its file in `folder`.
     pub(crate) async fn start(folder: &Path, durability: Durability) -> Result<Self, Failure> {
         let file = folder.join("server.sqlite");
-        let storage = SqliteStorage::options().durability(durability).open(&file)?;
+        let storage = SqliteOptions::new(&file).durability(durability).open()?;
         let accounts = Arc::new(storage.accounts(Arc::new(syncline_os::wall_clock)));
         let owner = Name::new("replay")?;
         accounts.add_user(&owner).await?;

@@ -1,0 +1,77 @@
+//! A store of one's own, wrapped around an existing one: it meters what the engine asks of the store inside.
+//!
+//! You will see how few commits a replica needs, and that the wrapper passes the laws of a store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use syncline::attributes::{Attribute, Attributes};
+use syncline::store::{Committed, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
+use syncline::{Cursor, EventStore, MemoryStore, Replica, ReplicaId, Revision, Seq, SpaceId, StoreError, ViewId};
+
+/// Counts commits, and rows read and written. The same trait in, the same trait out.
+#[derive(Debug)]
+struct Metered {
+    inner: Arc<dyn EventStore>,
+    commits: AtomicU64,
+    rows_loaded: AtomicU64,
+    rows_written: AtomicU64,
+}
+
+impl Metered {
+    fn new(inner: Arc<dyn EventStore>) -> Self {
+        Self { inner, commits: AtomicU64::new(0), rows_loaded: AtomicU64::new(0), rows_written: AtomicU64::new(0) }
+    }
+}
+
+#[async_trait]
+impl EventStore for Metered {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        self.inner.status().await
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        self.inner.read(after, limit).await
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        self.inner.read_origin(origin, after, limit).await
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.rows_loaded.fetch_add(keys.len() as u64, Ordering::Relaxed);
+        self.inner.load(keys).await
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        self.inner.scan(view, range, limit).await
+    }
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
+        self.inner.commit(batch).await
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        self.inner.changed(since).await
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+#[allow(clippy::print_stdout, reason = "a program")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let store = Arc::new(Metered::new(Arc::new(MemoryStore::new(syncline_os::log_id()))));
+    let stack = Replica::compose(SpaceId::new("notes")?, store.clone()).projection(Attributes);
+    let replica = stack.clock(syncline_os::wall_clock).open(syncline_os::replica_id()).await?;
+    let attributes = replica.attributes()?;
+    for number in 0..10 {
+        attributes.set(&Attribute::new("note/1", "stars")?, number).await?;
+    }
+    println!("commits: {}", store.commits.load(Ordering::Relaxed));
+    println!("rows loaded: {}", store.rows_loaded.load(Ordering::Relaxed));
+    println!("rows written: {}", store.rows_written.load(Ordering::Relaxed));
+    Ok(())
+}

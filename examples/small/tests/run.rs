@@ -1,0 +1,35 @@
+//! Runs every example and reads what it prints.
+
+use std::process::Command;
+
+fn output(program: &str) -> String {
+    let output = Command::new(program).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn two_devices_end_with_the_same_list() {
+    let lines = "[ ] bread, [x] milk, [ ] tea";
+    let printed = output(env!("CARGO_BIN_EXE_own_projection"));
+    assert_eq!(printed, format!("phone: {lines}\nlaptop: {lines}\n"));
+}
+
+#[test]
+fn a_stack_of_two_stores_agrees_and_reopens() {
+    let printed = output(env!("CARGO_BIN_EXE_own_stack"));
+    assert_eq!(printed, "memory: 27\nsqlite: 27\nreopened: 27, the same replica: true\n");
+}
+
+#[test]
+fn a_mounted_router_knows_the_applications_sessions() {
+    let printed = output(env!("CARGO_BIN_EXE_mounted_router"));
+    assert_eq!(printed, "ann pushed 1 bundle\na stranger is refused: true\n");
+}
+
+#[test]
+fn a_wrapped_store_sees_what_the_engine_asks() {
+    // One commit for the identity, one per write; a write loads and writes its one row.
+    let printed = output(env!("CARGO_BIN_EXE_wrapped_store"));
+    assert_eq!(printed, "commits: 11\nrows loaded: 10\nrows written: 11\n");
+}
