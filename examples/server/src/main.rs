@@ -1,2 +1,65 @@
-//! placeholder
-fn main() {}
+//! The reference server of Syncline, and the administration a person needs. `syncline-server --help` says how.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failure::Failure;
+
+mod admin;
+mod cli;
+mod config;
+mod control;
+mod failure;
+mod log;
+mod metrics;
+mod output;
+mod secret;
+mod serve;
+mod setup;
+mod spaces;
+mod span;
+mod stack;
+mod status;
+mod task;
+mod text;
+mod time;
+mod verify;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_silent() {
+                // Where even standard error is closed, the exit code has to do.
+                let _ = writeln!(std::io::stderr(), "syncline-server: {failure}");
+            }
+            failure.code().into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::Serve(mut options) => {
+            options.database = cli.database;
+            let settings = options.settle(config)?;
+            runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings))
+        }
+        Command::Task(task) => {
+            let place = config::place(cli.database, config)?;
+            runtime(tokio::runtime::Builder::new_current_thread())?.block_on(task.run_at(&place))
+        }
+    }
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
+    builder.enable_all().build().map_err(|source| Failure::Machine {
+        what: "the program cannot start its threads".to_owned(),
+        source,
+        next: "raise the limits of processes and open files",
+    })
+}

@@ -1,0 +1,306 @@
+//! The command line.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
+use syncline::authority::{Name, Role};
+use syncline::{Position, SpaceId};
+
+use crate::config::ServeOptions;
+use crate::span::Span;
+
+/// The reference server of Syncline, and its administration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "syncline-server",
+    version,
+    long_about = LONG_ABOUT,
+    after_help = "`syncline-server --help` shows a first session, configuration and exit codes.",
+    after_long_help = AFTER_LONG_HELP,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// Configuration file in TOML. Flags and SYNCLINE_* variables go before it
+    #[arg(long, global = true, env = "SYNCLINE_CONFIG", value_name = "FILE", hide_env_values = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// Database file [default: syncline.sqlite]
+    #[arg(long, global = true, env = "SYNCLINE_DATABASE", value_name = "FILE", hide_env_values = true)]
+    pub(crate) database: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const LONG_ABOUT: &str = "\
+The reference server of Syncline, and its administration.
+
+It keeps the logs of many spaces and the accounts of their users in one SQLite file, and lets devices push and pull over \
+HTTP. It is a relay: it stores bundles as they come and reads no payload.";
+
+const AFTER_LONG_HELP: &str = "\
+A first session:
+  syncline-server setup --user ann --device laptop --space notes   # prints the token, once
+  syncline-server serve                                            # until Ctrl-C
+
+While it runs, in another terminal:
+  syncline-server status
+  syncline-server user add bob
+  syncline-server device add bob phone
+  syncline-server token create bob phone --expires 30d
+  syncline-server grant notes bob writer
+  syncline-server log notes | head
+  syncline-server verify
+
+Administration and the running server: every command but `serve` works on the database file. While a server has it \
+open, the command finds the server through the file `<database>.control`, which only its owner can read, and the server \
+does the work: nothing is to be stopped, and every change holds from the next request on.
+
+Configuration: flags go before SYNCLINE_* variables, those before the file of --config, and that before the defaults. \
+The file's keys are the long flags of `serve`, and `database`:
+  database = \"/var/lib/syncline/syncline.sqlite\"
+  listen = \"127.0.0.1:8550\"
+
+Exit codes: 0 done; 1 failed, or `verify` found damage; 2 the command line or the configuration is wrong.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve devices over HTTP, until SIGINT or SIGTERM
+    ///
+    /// Prints one line with its address when it is ready. Logs go to standard error. Beside the routes of the protocol
+    /// under /v1 it answers /healthz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
+    /// with TLS before it where it is reached from elsewhere.
+    Serve(ServeOptions),
+    #[command(flatten)]
+    Task(Task),
+}
+
+/// What is done on the database, by this process or by the running server.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Task {
+    /// Create user, device and space at once, and print a token for the device
+    ///
+    /// May be repeated: what exists already stays as it is and is named, and the device gets one more token.
+    Setup(Setup),
+    /// Add users
+    #[command(subcommand)]
+    User(UserTask),
+    /// Add devices
+    #[command(subcommand)]
+    Device(DeviceTask),
+    /// Create and revoke tokens
+    #[command(subcommand)]
+    Token(TokenTask),
+    /// Add spaces
+    #[command(subcommand)]
+    Space(SpaceTask),
+    /// Give a user a role in a space, in place of any other
+    Grant {
+        /// Space
+        space: SpaceId,
+        /// User
+        user: Name,
+        /// reader pulls, writer pushes too, owner is a writer who may grant
+        #[arg(value_parser = role)]
+        role: Role,
+    },
+    /// Take a user's role in a space away
+    Revoke {
+        /// Space
+        space: SpaceId,
+        /// User
+        user: Name,
+    },
+    /// List users, devices, spaces and roles
+    List(Form),
+    /// Re-hash every bundle and check it against the heads; name the first broken one
+    ///
+    /// Reads the whole log of one space, or of all: positions and seqs without a hole, times that rise, the chain of
+    /// hashes up to the heads, bodies that read as events. Exit code 1 where one of them does not hold.
+    Verify {
+        /// Space; all where none is named
+        space: Option<SpaceId>,
+    },
+    /// Print a space's events as JSON, one per line
+    ///
+    /// Each line has the bundle's position, origin, seq and time, the event's index in the bundle, its kind and its
+    /// payload: attribute operations by name, other payloads as they are where they are JSON, else in base 64.
+    /// A refused bundle is one line with "void": true.
+    Log {
+        /// Space
+        space: SpaceId,
+        /// Start behind this position
+        #[arg(long, value_name = "POSITION", default_value = "0", value_parser = position)]
+        after: Position,
+        /// Stop after so many bundles
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Show each space's bundles, origins, bytes and log, and the database's durability and formats
+    Status(Form),
+}
+
+/// What `setup` creates.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// User
+    #[arg(long)]
+    pub(crate) user: Name,
+    /// The user's device
+    #[arg(long)]
+    pub(crate) device: Name,
+    /// Space, owned by the user
+    #[arg(long)]
+    pub(crate) space: SpaceId,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Args, Serialize, Deserialize)]
+pub(crate) struct Form {
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `user`.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum UserTask {
+    /// Add a user
+    Add {
+        /// Name: 1 to 64 of a-z 0-9 . _ -
+        name: Name,
+    },
+}
+
+/// `device`.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DeviceTask {
+    /// Add a device to a user
+    Add {
+        /// User
+        user: Name,
+        /// Name: 1 to 64 of a-z 0-9 . _ -
+        device: Name,
+    },
+}
+
+/// `token`.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TokenTask {
+    /// Create a token for a device and print it, once: the database keeps only its hash
+    Create {
+        /// User
+        user: Name,
+        /// The user's device
+        device: Name,
+        /// How long it is valid, such as 12h or 30d; until revoked where this is left out
+        #[arg(long, value_name = "SPAN")]
+        expires: Option<Span>,
+    },
+    /// Make all tokens of a device invalid, at once
+    Revoke {
+        /// User
+        user: Name,
+        /// The user's device
+        device: Name,
+    },
+}
+
+/// `space`.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SpaceTask {
+    /// Add a space with its first owner
+    Add {
+        /// Name: 1 to 64 of a-z 0-9 . _ -
+        space: SpaceId,
+        /// User who owns it
+        #[arg(long, value_name = "USER")]
+        owner: Name,
+    },
+}
+
+impl Task {
+    /// Whether it makes sense on a database that does not exist yet.
+    pub(crate) fn begins_a_database(&self) -> bool {
+        matches!(self, Self::Setup(_) | Self::User(_))
+    }
+}
+
+/// The command as it was typed, without secrets: it has none.
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setup(Setup { user, device, space }) => {
+                write!(f, "setup --user {user} --device {device} --space {space}")
+            }
+            Self::User(UserTask::Add { name }) => write!(f, "user add {name}"),
+            Self::Device(DeviceTask::Add { user, device }) => write!(f, "device add {user} {device}"),
+            Self::Token(TokenTask::Create { user, device, .. }) => write!(f, "token create {user} {device}"),
+            Self::Token(TokenTask::Revoke { user, device }) => write!(f, "token revoke {user} {device}"),
+            Self::Space(SpaceTask::Add { space, owner }) => write!(f, "space add {space} --owner {owner}"),
+            Self::Grant { space, user, role } => write!(f, "grant {space} {user} {role}"),
+            Self::Revoke { space, user } => write!(f, "revoke {space} {user}"),
+            Self::List(_) => f.write_str("list"),
+            Self::Verify { space: Some(space) } => write!(f, "verify {space}"),
+            Self::Verify { space: None } => f.write_str("verify"),
+            Self::Log { space, .. } => write!(f, "log {space}"),
+            Self::Status(_) => f.write_str("status"),
+        }
+    }
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    match text {
+        "reader" => Ok(Role::Reader),
+        "writer" => Ok(Role::Writer),
+        "owner" => Ok(Role::Owner),
+        _ => Err("a role is reader, writer or owner".to_owned()),
+    }
+}
+
+fn position(text: &str) -> Result<Position, std::num::ParseIntError> {
+    text.parse().map(Position::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_task_reads_back_from_what_is_sent_to_the_running_server() {
+        let lines = [
+            "setup --user ann --device laptop --space notes",
+            "user add ann",
+            "device add ann laptop",
+            "token create ann laptop",
+            "token revoke ann laptop",
+            "space add notes --owner ann",
+            "grant notes ann reader",
+            "revoke notes ann",
+            "list",
+            "verify",
+            "verify notes",
+            "log notes",
+            "status",
+        ];
+        for line in lines {
+            let cli = Cli::parse_from(["syncline-server"].into_iter().chain(line.split(' ')));
+            let Command::Task(task) = cli.command else { panic!("{line}") };
+            let sent = serde_json::to_string(&task).unwrap();
+            assert_eq!(serde_json::from_str::<Task>(&sent).unwrap().to_string(), line);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What the server is told: by flags, then by the environment, then by a file, then by default.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use syncline::clock::MAX_DRIFT;
+use syncline::store::Durability;
+use syncline_http::{RouterOptions, ServerOptions};
+use thiserror::Error;
+use tracing_subscriber::EnvFilter;
+
+use crate::span::Span;
+
+#[cfg(test)]
+mod tests;
+
+/// Where the database is unless told otherwise.
+const DATABASE: &str = "syncline.sqlite";
+/// Where the server listens unless told otherwise: this machine alone can reach it.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8550);
+
+/// The flags of `serve`, and the keys of the configuration file: they have the same names and meanings.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct ServeOptions {
+    /// The database. As a flag it belongs to every command, so it is not one of `serve`'s own.
+    #[arg(skip)]
+    pub(crate) database: Option<PathBuf>,
+    /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8550]
+    #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDRESS", hide_env_values = true)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// What an acknowledged push has survived: a power cut, or only the death of the process [default: synced]
+    #[arg(long, env = "SYNCLINE_DURABILITY", value_name = "PROMISE", hide_env_values = true)]
+    pub(crate) durability: Option<Promise>,
+    /// How far ahead of this machine's clock a bundle's time may lie [default: 60s]
+    #[arg(long, env = "SYNCLINE_MAX_DRIFT", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) max_drift: Option<Span>,
+    /// Connections open at once; further ones wait [default: 4096]
+    #[arg(long, env = "SYNCLINE_MAX_CONNECTIONS", value_name = "N", hide_env_values = true)]
+    pub(crate) max_connections: Option<NonZeroU32>,
+    /// How long a request's headers may take [default: 5s]
+    #[arg(long, env = "SYNCLINE_HEADER_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) header_timeout: Option<Span>,
+    /// How long a request's body may take, beside the time that its bytes take at 16 KiB/s [default: 30s]
+    #[arg(long, env = "SYNCLINE_BODY_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) body_timeout: Option<Span>,
+    /// How long a connection is kept between two requests [default: 75s]
+    #[arg(long, env = "SYNCLINE_IDLE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) idle_timeout: Option<Span>,
+    /// How long a peer may take nothing of its answer [default: 30s]
+    #[arg(long, env = "SYNCLINE_WRITE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) write_timeout: Option<Span>,
+    /// How long running requests may take once the server is told to stop [default: 10s]
+    #[arg(long, env = "SYNCLINE_SHUTDOWN_GRACE", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) shutdown_grace: Option<Span>,
+    /// How log lines are written [default: text]
+    #[arg(long, env = "SYNCLINE_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// What is logged: a level, or levels by module such as `warn,syncline_http=debug` [default: info]
+    #[arg(long, env = "SYNCLINE_LOG", value_name = "FILTER", hide_env_values = true)]
+    pub(crate) log: Option<String>,
+    /// Write the port to this file when the server is ready
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+/// What an acknowledged push has survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Promise {
+    /// A power cut
+    Synced,
+    /// The death of the process, not a power cut; faster
+    Process,
+}
+
+impl From<Promise> for Durability {
+    fn from(promise: Promise) -> Self {
+        match promise {
+            Promise::Synced => Self::Synced,
+            Promise::Process => Self::Process,
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line, for programs
+    Json,
+}
+
+/// What the server does, with nothing left open.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) place: Place,
+    pub(crate) listen: SocketAddr,
+    pub(crate) max_drift: Duration,
+    pub(crate) router: RouterOptions,
+    pub(crate) server: ServerOptions,
+    pub(crate) log_format: LogFormat,
+    pub(crate) log: EnvFilter,
+    pub(crate) port_file: Option<PathBuf>,
+}
+
+/// Why the configuration was refused. Nothing was started or changed.
+#[derive(Debug, Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {}: {source}; name another with --config, or leave it out", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the machine said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file does not say what it should.
+    #[error("configuration file {}, line {line}: {why}; correct this line, or the end of the file where it was cut off", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A value makes no sense.
+    #[error("{name}: {why}")]
+    Senseless {
+        /// Which setting.
+        name: &'static str,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
+
+/// The database of a command, and how to open it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) database: PathBuf,
+    pub(crate) durability: Durability,
+}
+
+/// Where the database is: the flag or variable, else what the file says, else the default.
+///
+/// # Errors
+/// [`ConfigError`] of the file.
+pub(crate) fn place(database: Option<PathBuf>, config: Option<&Path>) -> Result<Place, ConfigError> {
+    ServeOptions { database, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
+}
+
+impl ServeOptions {
+    /// Fills in what the file says and what is left to the defaults.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub(crate) fn settle(self, config: Option<&Path>) -> Result<Settings, ConfigError> {
+        let file = read(config)?;
+        let log = self.log.or(file.log).unwrap_or_else(|| "info".to_owned());
+        let router = RouterOptions::default();
+        let router = told(router, self.body_timeout.or(file.body_timeout), RouterOptions::with_body_patience);
+        let server = ServerOptions::default();
+        let server = told(server, self.header_timeout.or(file.header_timeout), ServerOptions::with_header_timeout);
+        let server = told(server, self.idle_timeout.or(file.idle_timeout), ServerOptions::with_idle_timeout);
+        let server = told(server, self.write_timeout.or(file.write_timeout), ServerOptions::with_write_timeout);
+        let server = told(server, self.shutdown_grace.or(file.shutdown_grace), ServerOptions::with_grace);
+        let server = match self.max_connections.or(file.max_connections) {
+            Some(connections) => server.with_connections_max(usize::try_from(connections.get()).unwrap_or(usize::MAX)),
+            None => server,
+        };
+        Ok(Settings {
+            place: Place {
+                database: self.database.or(file.database).unwrap_or_else(|| DATABASE.into()),
+                durability: self.durability.or(file.durability).unwrap_or(Promise::Synced).into(),
+            },
+            listen: self.listen.or(file.listen).unwrap_or(LISTEN),
+            max_drift: self.max_drift.or(file.max_drift).map_or(MAX_DRIFT, |span| span.0),
+            router,
+            server,
+            log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            log: filter(&log)?,
+            port_file: self.port_file,
+        })
+    }
+}
+
+/// Options with a span that was given, or as they are.
+fn told<T>(options: T, given: Option<Span>, with: impl FnOnce(T, Duration) -> T) -> T {
+    match given {
+        Some(span) => with(options, span.0),
+        None => options,
+    }
+}
+
+fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
+    EnvFilter::try_new(text).map_err(|error| {
+        let why = format!("`{text}` is not a log filter ({error}); give a level such as info, or module=level");
+        ConfigError::Senseless { name: "log", why }
+    })
+}
+
+/// Reads the configuration file; without one, nothing is said.
+fn read(config: Option<&Path>) -> Result<ServeOptions, ConfigError> {
+    let Some(path) = config else { return Ok(ServeOptions::default()) };
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Malformed {
+        path: path.to_owned(),
+        line: line(&text, error.span().map_or(0, |span| span.start)),
+        why: error.message().replace('\n', ", "),
+    })
+}
+
+/// The line that holds a byte.
+fn line(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}

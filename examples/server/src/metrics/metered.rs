@@ -1,0 +1,81 @@
+//! A storage that counts what is committed to it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use syncline::store::{Committed, Durability, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
+use syncline::{Cursor, EventStore, ReplicaId, Revision, Seq, SpaceId, Storage, StoreError, ViewId};
+
+use super::{Kept, Metrics};
+
+/// Passes everything on to a storage, and counts the bundles that are committed.
+#[derive(Debug)]
+pub(crate) struct Metered<T: ?Sized> {
+    metrics: Arc<Metrics>,
+    inner: Arc<T>,
+}
+
+impl<T: ?Sized> Metered<T> {
+    /// Counts in `metrics` what is committed to `inner`.
+    pub(crate) fn new(inner: Arc<T>, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, inner }
+    }
+}
+
+#[async_trait]
+impl Storage for Metered<dyn Storage> {
+    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        Ok(Arc::new(Metered::new(self.inner.open(space).await?, self.metrics.clone())))
+    }
+
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+        self.inner.spaces().await
+    }
+
+    fn durability(&self) -> Durability {
+        self.inner.durability()
+    }
+}
+
+#[async_trait]
+impl EventStore for Metered<dyn EventStore> {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        self.inner.status().await
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        self.inner.read(after, limit).await
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        self.inner.read_origin(origin, after, limit).await
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.inner.load(keys).await
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        self.inner.scan(view, range, limit).await
+    }
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        let bundles = || batch.runs.iter().flat_map(|append| append.run().bundles());
+        let (count, voids) = (bundles().count() as u64, bundles().filter(|bundle| bundle.is_void()).count() as u64);
+        let bytes: usize = batch.runs.iter().map(|append| append.run().as_bytes().len()).sum();
+        let started = Instant::now();
+        let committed = self.inner.commit(batch).await?;
+        let Metrics { bundles, bundle_bytes, commits, .. } = &*self.metrics;
+        commits.observe(started.elapsed().as_secs_f64());
+        bundles.get_or_create(&Kept { outcome: "stored" }).inc_by(count - voids);
+        bundles.get_or_create(&Kept { outcome: "refused" }).inc_by(voids);
+        bundle_bytes.inc_by(bytes as u64);
+        Ok(committed)
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        self.inner.changed(since).await
+    }
+}

@@ -1,0 +1,122 @@
+//! `serve`: the server's life, from its first line to its last.
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syncline::Service;
+use syncline::store::StoreError;
+use syncline_http::{Server, Shutdown, router};
+
+use crate::config::{LogFormat, Settings};
+use crate::control::Door;
+use crate::failure::Failure;
+use crate::metrics::{Metered, Metrics};
+use crate::stack::{Reached, Stack, reach};
+use crate::time;
+
+mod stop;
+
+use stop::Stop;
+
+/// Serves until the process is told to stop, then lets running requests finish.
+///
+/// # Errors
+/// [`Failure`] where the server cannot start; nothing is served then.
+pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
+    let Settings { place, listen, max_drift, router: router_options, server: server_options, .. } = &settings;
+    let mut stop = Stop::listen().map_err(failed("signals cannot be listened to", "try again"))?;
+    begin_logging(settings.log_format, settings.log.clone());
+    let stack = match reach(place).await? {
+        Reached::Here(stack) => stack,
+        Reached::There(_) => {
+            let what = place.database.display().to_string();
+            return Err(StoreError::InUse { backend: "sqlite", what }.into());
+        }
+    };
+    let next = "stop the program that listens there, or choose another address with --listen";
+    let server = Server::bind(listen).await.map_err(failed(format!("cannot listen on {listen}"), next))?;
+    let server = server.with_options(server_options.clone());
+    let next = "make the database's directory writable";
+    let door = Door::open(&place.database).await;
+    let door = door.map_err(failed("administration cannot be offered beside the database", next))?;
+    let administration = tokio::spawn(door.serve(stack.clone()));
+
+    let metrics = Arc::new(Metrics::new());
+    let storage = Arc::new(Metered::new(stack.storage.clone(), metrics.clone()));
+    let service = Service::new(storage, stack.accounts.clone(), Arc::new(time::now)).with_max_drift(*max_drift);
+    let routes = metrics.around(router(Arc::new(service), router_options.clone()));
+
+    let address = server.address();
+    let port_file = settings.port_file.map(|path| PortFile::write(path, address)).transpose()?;
+    announce(address, &stack);
+    let shutdown = Shutdown::new();
+    let mut serving = tokio::spawn(server.serve(routes, shutdown.clone()));
+    stop.told().await;
+    tracing::info!("told to stop; running requests may finish");
+    shutdown.begin();
+    tokio::select! {
+        _ = &mut serving => {}
+        () = stop.told() => {
+            tracing::warn!("told again; running requests are cut");
+            serving.abort();
+            let _ = serving.await;
+        }
+    }
+    administration.abort();
+    // The file beside the database goes before the lock on the database does.
+    let _ = administration.await;
+    drop(port_file);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Says that the server is ready, on standard output: the one line that goes there.
+fn announce(address: SocketAddr, stack: &Stack) {
+    let (database, durability) = (stack.database.display(), stack.storage.durability());
+    // Nobody needs to read it.
+    let _ = writeln!(io::stdout(), "listening on http://{address}, database {database}, durability {durability}");
+    tracing::info!(%address, %database, %durability, version = env!("CARGO_PKG_VERSION"), "listening");
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens and data are sent in the clear to other machines; put a proxy with TLS before it");
+    }
+}
+
+fn begin_logging(format: LogFormat, filter: tracing_subscriber::EnvFilter) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+/// The file that says which port the server has, for as long as it has it.
+#[derive(Debug)]
+struct PortFile(PathBuf);
+
+impl PortFile {
+    /// Writes the file, whole: whoever sees it may read it.
+    fn write(path: PathBuf, address: SocketAddr) -> Result<Self, Failure> {
+        let fresh = path.with_extension("new");
+        let write = |fresh: &Path| {
+            std::fs::write(fresh, format!("{}\n", address.port()))?;
+            std::fs::rename(fresh, &path)
+        };
+        let what = format!("port file {} cannot be written", path.display());
+        write(&fresh).map_err(failed(what, "choose another with --port-file"))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PortFile {
+    fn drop(&mut self) {
+        // Left behind, it names a port that nobody has; a script that waits for it starts by removing it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn failed(what: impl Into<String>, next: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    let what = what.into();
+    move |source| Failure::Machine { what, source, next }
+}

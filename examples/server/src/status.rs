@@ -1,0 +1,129 @@
+//! Where the database and its logs stand.
+
+use std::path::Path;
+
+use serde::Serialize;
+use syncline::protocol::PROTOCOL_VERSION;
+use syncline::run::RUN_VERSION;
+use syncline::store::{Durability, Limit};
+use syncline::{Cursor, EventStore, LogId, SpaceId, StoreError};
+
+use crate::cli::Form;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::stack::Stack;
+use crate::text::{count, size};
+use crate::{spaces, time};
+
+/// The database and its spaces.
+#[derive(Debug, Serialize)]
+struct Report {
+    database: String,
+    /// Bytes of the database on disk, its write-ahead log included.
+    file_bytes: u64,
+    durability: Durability,
+    protocol_version: u16,
+    run_version: u8,
+    spaces: Vec<SpaceReport>,
+}
+
+/// One space.
+#[derive(Debug, Serialize)]
+struct SpaceReport {
+    space: SpaceId,
+    /// `None` where nothing was pushed or pulled yet.
+    log: Option<LogReport>,
+}
+
+/// One space's log.
+#[derive(Debug, Serialize)]
+struct LogReport {
+    log: LogId,
+    /// The position of the last bundle: how many there are.
+    head: u64,
+    revision: u64,
+    origins: usize,
+    /// Bytes of its runs as they are read and sent.
+    bytes: u64,
+    /// Time of the latest bundle, ISO 8601.
+    latest: Option<String>,
+}
+
+/// `status`.
+pub(crate) async fn run(form: Form, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
+    let mut spaces = Vec::new();
+    for space in spaces::all(stack).await? {
+        let log = match spaces::open(&space, stack).await? {
+            Some(store) => Some(look(&*store).await?),
+            None => None,
+        };
+        spaces.push(SpaceReport { space, log });
+    }
+    let path = &std::path::absolute(&stack.database).unwrap_or_else(|_| stack.database.clone());
+    let report = Report {
+        database: path.display().to_string(),
+        file_bytes: file_bytes(path),
+        durability: stack.storage.durability(),
+        protocol_version: PROTOCOL_VERSION,
+        run_version: RUN_VERSION,
+        spaces,
+    };
+    if form.json {
+        let json = serde_json::to_string(&report).expect("a report has text keys");
+        return Ok(out.line(json).await?);
+    }
+    for line in report.lines() {
+        out.line(line).await?;
+    }
+    Ok(())
+}
+
+async fn look(store: &dyn EventStore) -> Result<LogReport, StoreError> {
+    let status = store.status().await?;
+    let latest = status.heads.iter().map(|(_, head)| head.time).max();
+    let mut bytes = 0;
+    let mut cursor = Cursor { log: status.log, position: status.base };
+    while cursor.position < status.head {
+        let page = store.read(cursor, Limit::PAGE).await?;
+        bytes += page.runs.iter().map(|stored| stored.run.as_bytes().len() as u64).sum::<u64>();
+        if page.is_last() {
+            break;
+        }
+        cursor = page.next;
+    }
+    Ok(LogReport {
+        log: status.log,
+        head: status.head.get(),
+        revision: status.revision.get(),
+        origins: status.heads.len(),
+        bytes,
+        latest: latest.map(time::iso),
+    })
+}
+
+fn file_bytes(database: &Path) -> u64 {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
+    size(database) + size(Path::new(&log))
+}
+
+impl Report {
+    /// The report for people.
+    fn lines(&self) -> Vec<String> {
+        let Self { database, file_bytes, durability, protocol_version, run_version, spaces } = self;
+        let mut lines = vec![format!(
+            "database {database}: {} on disk, durability {durability}, protocol {protocol_version}, run format {run_version}",
+            size(*file_bytes)
+        )];
+        lines.extend(spaces.iter().map(|SpaceReport { space, log }| match log {
+            None => format!("space {space}: no log yet"),
+            Some(LogReport { log, head, origins, bytes, latest, .. }) => {
+                let latest = latest.as_deref().unwrap_or("never");
+                let (bundles, origins) = (count(*head, "bundle"), count(*origins as u64, "origin"));
+                format!("space {space}: {bundles} of {origins}, {}, latest {latest}, log {log}", size(*bytes))
+            }
+        }));
+        lines
+    }
+}

@@ -1,0 +1,51 @@
+//! Carrying out what the command line asks for, here or by the running server.
+
+use crate::cli::Task;
+use crate::config::Place;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::stack::{Reached, Stack, reach};
+use crate::{admin, log, setup, status, verify};
+
+impl Task {
+    /// Carries the task out on an open database.
+    ///
+    /// # Errors
+    /// [`Failure`]; what was changed before it is changed.
+    ///
+    /// # Cancel
+    /// Each single change is made or not made.
+    pub(crate) async fn run(self, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
+        match self {
+            Self::Setup(setup) => setup::run(setup, stack, out).await,
+            Self::Verify { space } => verify::run(space, stack, out).await,
+            Self::Log { space, after, limit } => log::run(&space, after, limit, stack, out).await,
+            Self::Status(form) => status::run(form, stack, out).await,
+            Self::List(form) => admin::list(form, stack, out).await,
+            Self::User(task) => admin::user(task, stack, out).await,
+            Self::Device(task) => admin::device(task, stack, out).await,
+            Self::Token(task) => admin::token(task, stack, out).await,
+            Self::Space(task) => admin::space(task, stack, out).await,
+            Self::Grant { space, user, role } => admin::grant(&space, &user, role, stack, out).await,
+            Self::Revoke { space, user } => admin::revoke(&space, &user, stack, out).await,
+        }
+    }
+
+    /// Carries the task out on a database, by the running server where one has it open, and answers on the
+    /// console.
+    ///
+    /// # Errors
+    /// [`Failure`], its own or the server's.
+    pub(crate) async fn run_at(self, place: &Place) -> Result<(), Failure> {
+        if !self.begins_a_database() && !place.database.exists() {
+            return Err(Failure::NoDatabase(place.database.clone()));
+        }
+        let mut out = Output::console();
+        let result = match reach(place).await? {
+            Reached::Here(stack) => self.run(&stack, &mut out).await,
+            Reached::There(line) => line.ask(self, &mut out).await,
+        };
+        out.flush().await?;
+        result
+    }
+}

@@ -1,0 +1,104 @@
+//! Re-reading a space's whole log: is every bundle what its replica wrote, and in its place?
+
+use syncline::store::Limit;
+use syncline::{Cursor, EventStore, SpaceId, StoreError};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::spaces;
+use crate::stack::Stack;
+use crate::text::count;
+
+mod chain;
+mod damage;
+
+pub(crate) use damage::Damage;
+
+use chain::Checker;
+
+/// How much is read at once.
+const PAGE: Limit = Limit::bytes(1024 * 1024);
+
+/// `verify`: checks one space, or all of them, and stops at the first broken bundle.
+pub(crate) async fn run(space: Option<SpaceId>, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
+    let spaces = match space {
+        Some(space) => vec![space],
+        None => spaces::all(stack).await?,
+    };
+    for space in spaces {
+        let Some(store) = spaces::open(&space, stack).await? else {
+            out.line(format!("space {space}: no bundle yet")).await?;
+            continue;
+        };
+        let checked = verify(&*store, out).await?;
+        let checked =
+            checked.map_err(|damage| Failure::Damaged { space: space.to_string(), damage: Box::new(damage) })?;
+        out.line(format!("space {space}: {checked}")).await?;
+    }
+    Ok(())
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Checked {
+    bundles: u64,
+    voids: u64,
+    events: u64,
+    origins: usize,
+}
+
+impl std::fmt::Display for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (bundles, events) = (count(self.bundles, "bundle"), count(self.events, "event"));
+        let (origins, voids) = (count(self.origins as u64, "origin"), count(self.voids, "void"));
+        write!(f, "whole: {bundles} of {origins}, with {events} and {voids}")
+    }
+}
+
+/// Checks a log up to the head that it has now; what is written meanwhile is not looked at.
+async fn verify(store: &dyn EventStore, out: &mut Output) -> Result<Result<Checked, Damage>, Failure> {
+    let status = store.status().await?;
+    let mut checker = Checker::new(&status);
+    let mut cursor = Cursor { log: status.log, position: status.base };
+    while cursor.position < status.head {
+        let before = checker.clone();
+        let checked = match read(store, cursor, PAGE, &mut checker).await? {
+            Ok(next) if next.position > cursor.position => Ok(next),
+            Ok(_) => Err(Damage::Ends { after: cursor.position, head: status.head }),
+            // Bundles of one origin come packed. One by one they say more closely which it is.
+            Err(damage) => Err(narrow(store, cursor, before).await?.unwrap_or(damage)),
+        };
+        match checked {
+            Ok(next) => cursor = next,
+            Err(damage) => return Ok(Err(damage)),
+        }
+        out.progress(cursor.position.get().min(status.head.get()), status.head.get()).await?;
+    }
+    Ok(checker.finish(&status))
+}
+
+/// Reads and checks one page, and answers where the next begins.
+async fn read(
+    store: &dyn EventStore,
+    cursor: Cursor,
+    limit: Limit,
+    checker: &mut Checker,
+) -> Result<Result<Cursor, Damage>, Failure> {
+    let page = match store.read(cursor, limit).await {
+        Ok(page) => page,
+        Err(StoreError::Corrupt { at, why, .. }) => return Ok(Err(Damage::Unreadable { at, why })),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(page.runs.iter().try_for_each(|stored| checker.check(stored)).map(|()| page.next))
+}
+
+/// Reads a page that was found damaged again, bundle by bundle, up to the damage.
+async fn narrow(store: &dyn EventStore, mut cursor: Cursor, mut checker: Checker) -> Result<Option<Damage>, Failure> {
+    loop {
+        match read(store, cursor, Limit::items(1), &mut checker).await? {
+            Err(damage) => return Ok(Some(damage)),
+            Ok(next) if next.position > cursor.position => cursor = next,
+            Ok(_) => return Ok(None),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Hashing a log anew, run by run.
+
+use std::collections::BTreeSet;
+
+use syncline::run::Bundle;
+use syncline::store::{LogStatus, StoredRun};
+use syncline::{Dot, Head, Heads, Position, Seq};
+
+use super::{Checked, Damage};
+
+/// What a log must go on with, from what was read of it so far.
+#[derive(Debug, Clone)]
+pub(super) struct Checker {
+    /// The last position read.
+    position: Position,
+    /// The last position that is looked at.
+    head: Position,
+    /// Per origin the last bundle read, with the chain hash computed from all before it.
+    heads: Heads,
+    checked: Checked,
+}
+
+impl Checker {
+    /// At the start of a log.
+    pub(super) fn new(status: &LogStatus) -> Self {
+        Self { position: status.base, head: status.head, heads: Heads::new(), checked: Checked::default() }
+    }
+
+    /// Checks the next run.
+    pub(super) fn check(&mut self, stored: &StoredRun) -> Result<(), Damage> {
+        let (run, origin) = (&stored.run, stored.run.origin());
+        let (first, mut head) = (Dot { origin, seq: run.first() }, self.heads.get(origin));
+        if self.position == self.head {
+            return Ok(());
+        }
+        if stored.position != self.position.plus(1) {
+            return Err(Damage::Misplaced { dot: first, expected: self.position.plus(1), found: stored.position });
+        }
+        if run.first() != head.seq.plus(1) {
+            let (position, expected) = (stored.position, head.seq.plus(1));
+            return Err(Damage::Gap { position, expected, found: first });
+        }
+        if stored.previous != head.chain {
+            return Err(Damage::Unlinked { dot: first, position: stored.position });
+        }
+        for bundle in run.bundles() {
+            if self.position == self.head {
+                // Written after the heads were read, so they do not tell of it; nor does its run's hash.
+                self.heads.set(origin, head);
+                return Ok(());
+            }
+            head = self.bundle(&bundle, head)?;
+        }
+        if head.chain.check() != run.check() {
+            return Err(Damage::Changed { dot: Dot { origin, seq: run.last() }, position: self.position });
+        }
+        self.heads.set(origin, head);
+        Ok(())
+    }
+
+    /// Checks the next bundle of an origin with this head, and answers the head after it.
+    fn bundle(&mut self, bundle: &Bundle<'_>, head: Head) -> Result<Head, Damage> {
+        self.position = self.position.plus(1);
+        let (dot, position) = (bundle.dot, self.position);
+        if head.seq > Seq::ZERO && bundle.time <= head.time {
+            return Err(Damage::NotLater { dot, position });
+        }
+        for event in bundle.events() {
+            event.map_err(|why| Damage::Body { dot, position, why })?;
+            self.checked.events += 1;
+        }
+        self.checked.bundles += 1;
+        self.checked.voids += u64::from(bundle.is_void());
+        Ok(Head { seq: dot.seq, chain: bundle.chain_after(head.chain), time: bundle.time })
+    }
+
+    /// Checks that the log ended where its heads say.
+    pub(super) fn finish(self, status: &LogStatus) -> Result<Checked, Damage> {
+        if self.position != status.head {
+            return Err(Damage::Ends { after: self.position, head: status.head });
+        }
+        let origins: BTreeSet<_> = status.heads.iter().chain(self.heads.iter()).map(|(origin, _)| origin).collect();
+        for origin in &origins {
+            let (expected, found) = (status.heads.get(*origin), self.heads.get(*origin));
+            if expected != found {
+                let (expected_chain, found_chain) = (expected.chain, found.chain);
+                let (expected, found) = (expected.seq, found.seq);
+                return Err(Damage::Head { origin: *origin, expected, expected_chain, found, found_chain });
+            }
+        }
+        Ok(Checked { origins: origins.len(), ..self.checked })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! The real program: its processes, its sockets, its files.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod administration;
+mod configuration;
+mod damage;
+mod first_session;
+mod killing;
+mod lifecycle;
+mod log;
+mod metrics;
+mod permission;
+mod world;
