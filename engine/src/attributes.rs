@@ -60,7 +60,7 @@ pub use row::AttributeRow;
 pub use value::{InvalidValue, VALUE_BYTES_MAX, Value};
 
 use crate::event::{EventRef, Kind};
-use crate::projection::{Keys, Projection, Unreadable};
+use crate::projection::{Keys, Moved, Projection, Unreadable};
 use crate::store::{RowRange, ViewId};
 
 /// The kind of the events that change attributes.
@@ -112,5 +112,14 @@ impl Projection for Attributes {
         }
         row.apply(event.stamp, op);
         Ok(())
+    }
+
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+        if !event.is(&ATTRIBUTE) {
+            return None;
+        }
+        let (attribute, op) = Op::decode(event.payload).ok()?;
+        let moved = op.moved(stamps);
+        (moved != op).then(|| moved.event(&attribute).payload.to_vec())
     }
 }

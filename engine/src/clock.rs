@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::time::{NTP64, after, ahead};
+use crate::time::{NTP64, after, ahead, before};
 
 /// The lowest four bits of a time count; physical time fills the others.
 const COUNTER_MASK: u64 = 0xf;
@@ -51,13 +51,21 @@ pub struct ClockExhausted;
 pub struct HybridClock {
     source: Arc<dyn PhysicalClock>,
     max_drift: Duration,
-    last: Mutex<NTP64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// The largest time issued or noted.
+    last: NTP64,
+    /// How far the physical clock is known to be ahead of the truth.
+    ahead: Duration,
 }
 
 impl HybridClock {
     /// A clock that never issues a time at or below `high_water`, the largest time already stored.
     pub fn resume(source: Arc<dyn PhysicalClock>, max_drift: Duration, high_water: NTP64) -> Self {
-        Self { source, max_drift, last: Mutex::new(high_water) }
+        Self { source, max_drift, state: Mutex::new(State { last: high_water, ahead: Duration::ZERO }) }
     }
 
     /// Issues the next time.
@@ -65,17 +73,24 @@ impl HybridClock {
     /// # Errors
     /// [`ClockExhausted`] at the end of time.
     pub fn tick(&self) -> Result<NTP64, ClockExhausted> {
-        let physical = NTP64(self.source.now().0 & !COUNTER_MASK);
-        let mut last = self.last();
-        let next = if physical > *last { physical.0 } else { last.0.checked_add(1).ok_or(ClockExhausted)? };
-        *last = NTP64(next);
+        let mut state = self.state();
+        let physical = before(self.source.now(), state.ahead).0 & !COUNTER_MASK;
+        let next =
+            if physical > state.last.0 { physical } else { state.last.0.checked_add(1).ok_or(ClockExhausted)? };
+        state.last = NTP64(next);
         Ok(NTP64(next))
     }
 
     /// Takes note of a stored time, so that later ticks lie above it. Never refuses: what is stored is stored.
     pub fn advance(&self, stored: NTP64) {
-        let mut last = self.last();
-        *last = stored.max(*last);
+        let mut state = self.state();
+        state.last = stored.max(state.last);
+    }
+
+    /// Corrects a physical clock that was found to be `ahead` of a trusted one, and forgets the times it has led to: `last` is the
+    /// largest that remains. From now on ticks follow the corrected clock, until the process ends or it is corrected again.
+    pub fn correct(&self, ahead: Duration, last: NTP64) {
+        *self.state() = State { last, ahead };
     }
 
     /// Checks a foreign time against physical time, or against `vouched`, the clock of the peer that sent it, where that is
@@ -84,7 +99,7 @@ impl HybridClock {
     /// # Errors
     /// [`ClockDrift`] says by how much the time is ahead.
     pub fn check(&self, time: NTP64, vouched: Option<NTP64>) -> Result<(), ClockDrift> {
-        let now = self.source.now().max(vouched.unwrap_or(NTP64(0)));
+        let now = self.physical().max(vouched.unwrap_or(NTP64(0)));
         if time > after(now, self.max_drift) {
             return Err(ClockDrift { ahead: ahead(time, now), allowed: self.max_drift });
         }
@@ -93,16 +108,26 @@ impl HybridClock {
 
     /// The largest time issued or noted.
     pub fn high_water(&self) -> NTP64 {
-        *self.last()
+        self.state().last
     }
 
-    /// Physical time now.
+    /// Physical time now, corrected.
     pub fn physical(&self) -> NTP64 {
+        before(self.source.now(), self.state().ahead)
+    }
+
+    /// Physical time now, as the device shows it.
+    pub fn uncorrected(&self) -> NTP64 {
         self.source.now()
     }
 
-    fn last(&self) -> std::sync::MutexGuard<'_, NTP64> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far ahead foreign times may lie.
+    pub fn max_drift(&self) -> Duration {
+        self.max_drift
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -209,6 +234,17 @@ mod tests {
         let peer = NTP64(1 << 50);
         assert!(clock.check(peer, None).is_err());
         assert!(clock.check(peer, Some(peer)).is_ok());
+    }
+
+    #[test]
+    fn a_corrected_clock_goes_on_from_what_remains() {
+        let hand = Hand::default();
+        hand.set(5_000 << 32);
+        let clock = clock(&hand, NTP64(0));
+        clock.tick().unwrap();
+        clock.correct(Duration::from_secs(4_000), NTP64(900 << 32));
+        assert_eq!(clock.tick().unwrap(), NTP64(1_000 << 32));
+        assert!(clock.tick().unwrap() > NTP64(1_000 << 32));
     }
 
     #[test]

@@ -127,6 +127,11 @@ impl Heads {
         self.0.insert(origin, head);
     }
 
+    /// Forgets an origin of which the log has nothing any more.
+    pub fn remove(&mut self, origin: ReplicaId) {
+        self.0.remove(&origin);
+    }
+
     /// All origins with their heads, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (ReplicaId, Head)> + '_ {
         self.0.iter().map(|(origin, head)| (*origin, *head))

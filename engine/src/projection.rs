@@ -1,5 +1,6 @@
 //! Pure keyed folds of the log into rows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use crate::codec;
 use crate::event::EventRef;
 use crate::limits::{EVENT_KEYS_MAX, KEY_BYTES_MAX};
 use crate::store::ViewId;
+use crate::time::Stamp;
 
 pub mod fold;
 
@@ -56,6 +58,41 @@ pub trait Projection: Send + Sync + 'static {
     /// [`Unreadable`] where the event makes no sense to this version. The row must then be as it was: the event is put aside
     /// under its name, and the fold goes on.
     fn apply(&self, key: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable>;
+
+    /// The payload that an own event takes when own events get other stamps, before anybody else has seen them (see
+    /// [`Moved`]); `None` where it stays. Only for events whose payload names stamps, such as the contexts of the CRDTs.
+    fn moved(&self, _event: &EventRef<'_>, _stamps: &Moved) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// Where the stamps of own events have gone. A replica whose clock was far off, or whose history has forked, gives the events that
+/// no peer has stored other stamps.
+#[derive(Debug, Clone, Default)]
+pub struct Moved {
+    stamps: BTreeMap<Stamp, Stamp>,
+    stays: Option<Stamp>,
+}
+
+impl Moved {
+    /// Nothing has moved yet. `stays` lies at the end of the own events that keep their stamps, where there are any.
+    pub(crate) fn new(stays: Option<Stamp>) -> Self {
+        Self { stamps: BTreeMap::new(), stays }
+    }
+
+    /// The stamp that `stamp` has become: another, or itself.
+    pub fn get(&self, stamp: Stamp) -> Stamp {
+        self.stamps.get(&stamp).copied().unwrap_or(stamp)
+    }
+
+    /// The end of the own events that keep their stamps.
+    pub fn stays(&self) -> Option<Stamp> {
+        self.stays
+    }
+
+    pub(crate) fn insert(&mut self, old: Stamp, new: Stamp) {
+        self.stamps.insert(old, new);
+    }
 }
 
 /// A state that can be stored as a row.
@@ -163,6 +200,9 @@ pub trait Fold: Send + Sync + 'static {
         events: &[EventRef<'_>],
         aside: &mut dyn FnMut(&EventRef<'_>, Unreadable),
     ) -> Result<Bytes, Unreadable>;
+
+    /// The payload that an own event takes when own events get other stamps.
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>>;
 }
 
 impl<P: Projection> Fold for P {
@@ -188,6 +228,10 @@ impl<P: Projection> Fold for P {
             }
         }
         Ok(state.encode().into())
+    }
+
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+        Projection::moved(self, event, stamps)
     }
 }
 

@@ -32,6 +32,16 @@ pub enum Request {
     Push(SpaceId, Push),
 }
 
+impl Request {
+    /// The space it is about, if it is about one.
+    pub fn space(&self) -> Option<&SpaceId> {
+        match self {
+            Self::Hello => None,
+            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, _) => Some(space),
+        }
+    }
+}
+
 /// Where a pull starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

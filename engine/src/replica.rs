@@ -19,6 +19,7 @@ use crate::wire::DecodeError;
 
 mod attributes;
 mod catch_up;
+mod heal;
 mod history;
 mod ingest;
 mod live;
@@ -66,6 +67,10 @@ struct Inner {
     watchers: Watchers,
     /// Rung after every own write.
     written: Signal,
+    /// Rung when a peer has answered for own bundles.
+    answered: Signal,
+    /// Mints the identity that a forked replica takes.
+    identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
 }
 
 impl fmt::Debug for Replica {
@@ -134,6 +139,7 @@ pub struct Compose {
     clock: Option<Arc<dyn PhysicalClock>>,
     max_drift: Duration,
     projections: Projections,
+    identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
     refused: Option<InvalidId>,
 }
 
@@ -153,6 +159,14 @@ impl Compose {
     /// How far ahead of this clock, or of the peer's, a foreign time may lie.
     pub fn max_drift(mut self, max_drift: Duration) -> Self {
         self.max_drift = max_drift;
+        self
+    }
+
+    /// Lets the replica take a new identity, which `fresh` must mint at random, where a peer holds another history of its own: it was
+    /// cloned, or restored from a backup and written to. Its bundles that no peer has stored move under the new identity. Without
+    /// this, such a sync fails with [`SyncError::Forked`].
+    pub fn identities(mut self, fresh: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
+        self.identities = Some(Box::new(fresh));
         self
     }
 
@@ -178,7 +192,7 @@ impl Compose {
         }
         let turn = Turn::begin(&*self.store, fresh).await?;
         let source = self.clock.unwrap_or_else(|| Arc::new(|| crate::time::NTP64(0)));
-        let clock = HybridClock::resume(source, self.max_drift, turn.status.clock);
+        let clock = HybridClock::resume(source, self.max_drift, turn.status.high_water());
         let inner = Inner {
             space: self.space,
             clock,
@@ -189,6 +203,8 @@ impl Compose {
             peers: Mutex::new(Peers::load(&*self.store).await?),
             watchers: Watchers::default(),
             written: Signal::new(),
+            answered: Signal::new(),
+            identities: self.identities,
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
@@ -217,7 +233,15 @@ impl From<StoreError> for OpenError {
 impl Replica {
     /// Composes a replica of `space` on `store`.
     pub fn compose(space: SpaceId, store: Arc<dyn EventStore>) -> Compose {
-        Compose { space, store, clock: None, max_drift: MAX_DRIFT, projections: Projections::none(), refused: None }
+        Compose {
+            space,
+            store,
+            clock: None,
+            max_drift: MAX_DRIFT,
+            projections: Projections::none(),
+            identities: None,
+            refused: None,
+        }
     }
 
     /// The space it is a copy of.

@@ -17,6 +17,8 @@ pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
 pub(crate) const PEERS: &str = "syncline.peers@1";
 /// At a replica: its own identity.
 pub(crate) const IDENTITY: &str = "syncline.identity@1";
+/// At a replica: own bundle under an identity it has given up → the same bundle under its new one.
+pub(crate) const MOVED: &str = "syncline.moved@1";
 /// Events that a projection could not read, by view and bundle.
 pub(crate) const UNREADABLE: &str = "syncline.unreadable@1";
 

@@ -59,7 +59,10 @@ impl ServiceError {
     pub fn to_problem(&self) -> Problem {
         match self {
             Self::Problem(problem) => problem.clone(),
-            _ => Problem::new(Code::Internal, "the server failed; nothing was changed, try again later"),
+            _ => Problem::new(
+                Code::Internal,
+                "the server failed; a push may or may not have been stored, and repeating it is safe: try again later",
+            ),
         }
     }
 }
@@ -102,7 +105,17 @@ impl Service {
     /// # Cancel
     /// A push may still be stored; repeating it is safe.
     pub async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, ServiceError> {
-        let reply = match request {
+        let space = request.space().cloned();
+        let result = self.reply(principal, request).await;
+        if let (Err(ServiceError::Store(StoreError::Poisoned { .. })), Some(space)) = (&result, space) {
+            // The next request opens the space anew.
+            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&space);
+        }
+        Ok(Answer { clock: self.clock.now(), reply: result? })
+    }
+
+    async fn reply(&self, principal: &Principal, request: Request) -> Result<Reply, ServiceError> {
+        Ok(match request {
             Request::Hello => Reply::Hello(self.hello()),
             Request::Heads(space) => {
                 let store = self.enter(principal, &space, Role::Reader).await?;
@@ -117,8 +130,7 @@ impl Service {
                 let store = self.enter(principal, &space, Role::Writer).await?;
                 Reply::Push(self.push(principal, &space, &*store, push).await?)
             }
-        };
-        Ok(Answer { clock: self.clock.now(), reply })
+        })
     }
 
     /// Follows a space's log: a notice at once, then one whenever the head has moved. Ends with an error when the principal's

@@ -21,8 +21,9 @@ mod error;
 mod key;
 pub mod memory;
 pub mod page;
+pub mod rewrite;
 
-pub use batch::{Committed, RowWrite, WriteBatch};
+pub use batch::{Committed, Rewrite, RowWrite, WriteBatch};
 pub use error::{BoxError, Retry, StoreError};
 pub use key::{Row, RowKey, RowRange, ViewId};
 
@@ -71,7 +72,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Conflict`] where `expected` is not the log's revision; [`StoreError::OutOfOrder`] where a run does not
     /// follow its origin's head by seq; [`StoreError::WrongChain`] where it does by seq and not by hash;
-    /// [`StoreError::NoSuchBundle`] where a void names a bundle that the log does not hold; [`StoreError::TooLarge`] beyond a
+    /// [`StoreError::NoSuchBundle`] where a void or a rewrite names a bundle that the log does not hold;
+    /// [`StoreError::Misplaced`] where a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
     /// limit; [`StoreError::Backend`] where the outcome may be unknown. In every case but the last nothing has changed.
     ///
     /// # Cancel
@@ -161,6 +163,11 @@ impl LogStatus {
             clock: NTP64(0),
             views: BTreeMap::new(),
         }
+    }
+
+    /// The largest time that must not be issued again: the clock's, and that of any bundle.
+    pub fn high_water(&self) -> NTP64 {
+        self.heads.iter().map(|(_, head)| head.time).fold(self.clock, NTP64::max)
     }
 }
 

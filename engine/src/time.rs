@@ -76,6 +76,11 @@ pub fn after(time: NTP64, span: Duration) -> NTP64 {
     NTP64(time.0.saturating_add(seconds).saturating_add(fraction))
 }
 
+/// `time` moved back by `span`, at most to 1970.
+pub fn before(time: NTP64, span: Duration) -> NTP64 {
+    NTP64(time.0.saturating_sub(after(NTP64(0), span).0))
+}
+
 /// Serde of a time: sixteen hex digits for people (JSON numbers end at 2^53), an integer for machines.
 pub(crate) mod wire {
     use super::*;

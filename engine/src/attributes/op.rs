@@ -18,6 +18,7 @@ use super::{ATTRIBUTE, InvalidAttribute};
 use crate::crdt::Context;
 use crate::event::Event;
 use crate::limits::KEY_BYTES_MAX;
+use crate::projection::Moved;
 use crate::time::{STAMP_BYTES, Stamp};
 use crate::wire::{DecodeError, Reader, put_varint};
 
@@ -150,6 +151,19 @@ impl Op {
             Self::Set(_) | Self::Delete => true,
             Self::Add { base, .. } | Self::Insert { base, .. } => before(base),
             Self::Remove { base, context, .. } => before(base) && context.latest() < Some(stamp),
+        }
+    }
+
+    /// The operation with every stamp that it names in its new form.
+    pub(super) fn moved(&self, stamps: &Moved) -> Self {
+        let base = |base: &Option<Stamp>| base.map(|stamp| stamps.get(stamp));
+        match self.clone() {
+            Self::Add { base: old, delta } => Self::Add { base: base(&old), delta },
+            Self::Insert { base: old, element } => Self::Insert { base: base(&old), element },
+            Self::Remove { base: old, context, element } => {
+                Self::Remove { base: base(&old), context: context.moved(stamps), element }
+            }
+            other => other,
         }
     }
 

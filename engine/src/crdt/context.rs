@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::ReplicaId;
+use crate::projection::Moved;
 use crate::time::{STAMP_BYTES, Stamp};
 use crate::wire::{DecodeError, Reader, put_varint};
 
@@ -48,6 +49,18 @@ impl Context {
     /// Takes note of all that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         other.iter().for_each(|stamp| self.observe(stamp));
+    }
+
+    /// The context with every stamp in its new form; see [`Moved`].
+    #[must_use]
+    pub fn moved(&self, stamps: &Moved) -> Self {
+        let both = |stamp: Stamp| {
+            let new = stamps.get(stamp);
+            // Under a new identity: what was seen of the old one's bundles that stay has still been seen.
+            let stays = stamps.stays().filter(|stays| stays.origin == stamp.origin && new.origin != stamp.origin);
+            std::iter::once(new).chain(stays)
+        };
+        self.iter().flat_map(both).collect()
     }
 
     /// The stamps, one per origin, in the order of origins.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Fold, Keys, Unreadable};
+use super::{Fold, Keys, Moved, Unreadable};
 use crate::event::{EventRef, Events};
 use crate::id::{Dot, InvalidId};
 use crate::limits::ROW_BYTES_MAX;
@@ -48,6 +48,11 @@ impl Projections {
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&ViewId) -> bool) -> Self {
         Self(self.0.iter().filter(|(view, _)| keep(view)).cloned().collect())
+    }
+
+    /// The payload that an own event takes when own events get other stamps: the first projection that knows one decides.
+    pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+        self.0.iter().find_map(|(_, projection)| projection.moved(event, stamps))
     }
 
     /// Finds the rows that the events of `runs` touch.

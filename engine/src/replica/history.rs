@@ -26,7 +26,13 @@ impl<P: Projection> View<P> {
         let inner = &self.replica.inner;
         let projections = inner.projections.filter(|view| *view == self.view);
         let rows = inner
-            .refold(&projections, |stored| stored.run.clone(), |event| event.stamp.timestamp() <= until, |_, _| true)
+            .refold(
+                &projections,
+                |stored| Some(stored.run.clone()),
+                |event| event.stamp.timestamp() <= until,
+                |_, _| true,
+                &[],
+            )
             .await?;
         let decode = |(key, value): (RowKey, Bytes)| {
             let state = self.decode(&key.key, &value)?;
@@ -37,23 +43,25 @@ impl<P: Projection> View<P> {
 }
 
 impl Inner {
-    /// Folds the whole log in memory: every run as `seen` shows it, the events that `keep` keeps, into the rows that `wanted`
-    /// wants.
+    /// Folds the whole log in memory, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the rows
+    /// that `wanted` wants.
     pub(super) async fn refold(
         &self,
         projections: &Projections,
-        seen: impl Fn(&StoredRun) -> Run,
+        seen: impl Fn(&StoredRun) -> Option<Run>,
         keep: impl Fn(&EventRef<'_>) -> bool,
         wanted: impl Fn(&ViewId, &[u8]) -> bool,
+        more: &[Run],
     ) -> Result<BTreeMap<RowKey, Bytes>, StoreError> {
         let mut rows = BTreeMap::new();
         let mut cursor = Cursor::start(self.store.status().await?.log);
         loop {
             let page = self.store.read(cursor, CHUNK).await?;
-            let runs: Vec<Run> = page.runs.iter().map(&seen).collect();
+            let runs: Vec<Run> = page.runs.iter().filter_map(&seen).collect();
             let plan = projections.plan_some(&runs, &keep, &wanted);
             fold_into(&mut rows, plan)?;
             if page.is_last() {
+                fold_into(&mut rows, projections.plan_some(more, &keep, &wanted))?;
                 return Ok(rows);
             }
             cursor = page.next;

@@ -25,6 +25,8 @@ impl Inner {
     pub(super) async fn ingest(&self, runs: &[Run], row: PeerRow, vouched: NTP64) -> Result<Ingested, SyncError> {
         let mut turn = self.turn.lock().await;
         loop {
+            // Somebody else may have committed without these views, as a service on the same store does.
+            self.catch_up_some(&mut turn).await?;
             let (appends, held) = self.select(&turn, runs, vouched)?;
             let bundles = appends.iter().map(|append| append.run().count()).sum();
             let mut batch = self.append_batch(&turn, appends).await?;

@@ -4,7 +4,7 @@ use super::{Replica, ReplicaError, locked};
 use crate::event::{Event, Events};
 use crate::id::{Dot, Seq};
 use crate::protocol::Refusal;
-use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow};
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, MOVED};
 use crate::store::{Limit, RowKey, RowRange, RowWrite, StoreError};
 use crate::time::NTP64;
 
@@ -18,6 +18,8 @@ pub enum Outcome {
     Stored,
     /// A peer has refused it. Its events are kept as a dead letter.
     Refused(Refusal),
+    /// The replica has taken a new identity, and the bundle is now this one.
+    Superseded(Dot),
     /// This replica has no such bundle.
     Unknown,
 }
@@ -43,15 +45,37 @@ impl Replica {
             let turn = self.inner.turn.lock().await;
             (turn.id, turn.status.heads.get(dot.origin).seq)
         };
+        let keys = [MOVED, DEAD_LETTERS].map(|view| RowKey::new(reserved::view(view), reserved::dot_key(dot)));
+        let rows = self.inner.store.load(&keys).await?;
+        if let Some(row) = &rows[0] {
+            return Ok(Outcome::Superseded(reserved::get(MOVED, row)?));
+        }
+        if let Some(row) = &rows[1] {
+            return Ok(Outcome::Refused(reserved::get::<DeadLetterRow>(DEAD_LETTERS, row)?.refusal));
+        }
         if dot.seq == Seq::ZERO || dot.seq > head {
             return Ok(Outcome::Unknown);
         }
-        let key = RowKey::new(reserved::view(DEAD_LETTERS), reserved::dot_key(dot));
-        if let Some(row) = self.inner.store.load(&[key]).await?.remove(0) {
-            return Ok(Outcome::Refused(reserved::get::<DeadLetterRow>(DEAD_LETTERS, &row)?.refusal));
-        }
         let pending = dot.origin == own && dot.seq > locked(&self.inner.peers).acked();
         Ok(if pending { Outcome::Pending } else { Outcome::Stored })
+    }
+
+    /// Waits until a peer has answered for an own bundle, and returns what became of it. Somebody has to sync meanwhile.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    ///
+    /// # Cancel
+    /// Dropping the future stops waiting and changes nothing.
+    pub async fn settled(&self, dot: Dot) -> Result<Outcome, ReplicaError> {
+        loop {
+            // Listen first, look then: an answer that comes in between is not missed.
+            let answered = self.inner.answered.listen();
+            match self.outcome(dot).await? {
+                Outcome::Pending => answered.await,
+                outcome => return Ok(outcome),
+            }
+        }
     }
 
     /// The refused bundles that the application has not dealt with yet, in the order they were written.

@@ -20,6 +20,8 @@ pub(super) struct Heard {
     pub(super) log: LogId,
     /// The end of its log.
     pub(super) head: Position,
+    /// Bundles here that it lacks.
+    pub(super) lacking: u64,
     /// Its physical clock, and the own one then.
     pub(super) clocks: (NTP64, NTP64),
 }
@@ -46,6 +48,11 @@ impl Peers {
         self.known.get(&log).copied()
     }
 
+    /// Everything that is stored.
+    pub(super) fn all(&self) -> impl Iterator<Item = PeerRow> + '_ {
+        self.known.values().copied()
+    }
+
     /// Notes what has been stored.
     pub(super) fn note(&mut self, row: PeerRow) {
         self.known.insert(row.cursor.log, row);
@@ -54,6 +61,19 @@ impl Peers {
     /// Notes what a peer has said.
     pub(super) fn hear(&mut self, heard: Heard) {
         self.heard = Some(heard);
+    }
+
+    /// Notes what a peer has said of itself; what it lacks stays as it was known.
+    pub(super) fn heard_page(&mut self, heard: Heard) {
+        let lacking = self.heard.filter(|before| before.log == heard.log).map_or(0, |before| before.lacking);
+        self.heard = Some(Heard { lacking, ..heard });
+    }
+
+    /// Corrects what the peer spoken to lacks.
+    pub(super) fn set_lacking(&mut self, lacking: u64) {
+        if let Some(heard) = &mut self.heard {
+            heard.lacking = lacking;
+        }
     }
 
     /// The last that was heard, of the peer spoken to last.

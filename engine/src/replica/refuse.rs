@@ -36,7 +36,8 @@ impl Inner {
         refused: &[RefusedBundle],
         row: PeerRow,
     ) -> Result<WriteBatch, StoreError> {
-        let mut batch = WriteBatch { expected: Some(turn.status.revision), ..WriteBatch::default() };
+        let clear = self.foreign_views(turn);
+        let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         let mut runs = Vec::new();
         for RefusedBundle { origin, seq, refusal } in refused {
             let stored = self.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
@@ -66,13 +67,13 @@ impl Inner {
         let seen = |stored: &StoredRun| {
             let run = &stored.run;
             let hit = run.origin() == own && seqs.iter().any(|seq| (run.first()..=run.last()).contains(seq));
-            if hit { run.with_voids(seqs, stored.previous) } else { run.clone() }
+            Some(if hit { run.with_voids(seqs, stored.previous) } else { run.clone() })
         };
         let wanted = |view: &crate::store::ViewId, key: &[u8]| {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
         let projections: &Projections = &self.projections;
-        let mut rows = self.refold(projections, seen, |_| true, wanted).await?;
+        let mut rows = self.refold(projections, seen, |_| true, wanted, &[]).await?;
         Ok(touched.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect())
     }
 }

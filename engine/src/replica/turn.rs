@@ -54,7 +54,7 @@ impl Inner {
     /// Reads the log's status anew.
     pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
         turn.status = self.store.status().await?;
-        self.clock.advance(turn.status.clock);
+        self.clock.advance(turn.status.high_water());
         Ok(())
     }
 
@@ -79,6 +79,13 @@ impl Inner {
         let keys = plan.rows();
         let loaded = if keys.is_empty() { Vec::new() } else { self.store.load(&keys).await? };
         plan.fold(keys, loaded).map_err(|error| corrupt_row("a folded row".into(), &error))
+    }
+
+    /// The views of this log that another version of the program maintains. When events go, they are cleared: whoever knows them folds
+    /// them anew.
+    pub(super) fn foreign_views(&self, turn: &Turn) -> Vec<ViewId> {
+        let known = |view: &&ViewId| self.projections.views().any(|ours| ours == *view);
+        turn.status.views.keys().filter(|view| !known(view)).cloned().collect()
     }
 
     /// Commits rows of the engine that depend on nothing else.

@@ -122,6 +122,8 @@ impl Inner {
     /// Commits the run, again after a conflict, unless it is found to be there already.
     async fn commit_own(&self, turn: &mut Turn, mut packed: Packed) -> Result<Packed, ReplicaError> {
         loop {
+            // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
+            self.catch_up_some(turn).await?;
             let batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
             let Err(error) = self.commit(turn, batch).await else { return Ok(packed) };
             let own = turn.status.heads.get(turn.id);

@@ -3,15 +3,18 @@
 use bytes::Bytes;
 
 use super::key::{RowKey, ViewId};
-use crate::id::{Dot, Position, Revision};
+use crate::heads::Head;
+use crate::id::{Dot, Position, ReplicaId, Revision};
 use crate::run::Append;
 use crate::time::NTP64;
 
-/// All that one commit changes. Runs first, then voids, then cleared views, then rows.
+/// All that one commit changes. The rewritten tail first, then runs, then voids, then cleared views, then rows.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     /// The revision that the batch was computed from; `None` where it depends on nothing but contiguity, as in a relay.
     pub expected: Option<Revision>,
+    /// One origin's tail, written anew. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
+    pub rewrite: Option<Rewrite>,
     /// Runs to append, in order.
     pub runs: Vec<Append>,
     /// Bundles to make void: their bodies go, their headers and every hash stay.
@@ -24,6 +27,18 @@ pub struct WriteBatch {
     pub views: Vec<(ViewId, Position)>,
     /// A time the clock has issued or noted; the log keeps the largest.
     pub clock: NTP64,
+}
+
+/// The tail of one origin, written anew in its place: no position moves, and the log's head stays. For bundles that nobody else
+/// has seen; whoever asks for it answers for that.
+#[derive(Debug, Clone)]
+pub struct Rewrite {
+    /// Whose tail goes.
+    pub origin: ReplicaId,
+    /// The last of the origin's bundles that stays, as the log holds it.
+    pub after: Head,
+    /// What takes the tail's places, all of them and no other. Each follows the head of its origin, which may be another one.
+    pub runs: Vec<(Position, Append)>,
 }
 
 /// One row to put, or to delete where `value` is `None`.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::id::{Cursor, Dot, LogId, Position, Revision, Seq};
+use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq};
 
 /// A backend's own error, kept whole.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -38,6 +38,14 @@ pub enum StoreError {
     NoSuchBundle {
         /// The bundle named.
         dot: Dot,
+    },
+    /// A rewrite does not fill exactly the places that it empties.
+    #[error(
+        "the rewritten tail of {origin} does not fill the places of the old one; read the tail again and rewrite that"
+    )]
+    Misplaced {
+        /// Whose tail was to be rewritten.
+        origin: ReplicaId,
     },
     /// The log cannot serve what follows this cursor completely.
     #[error("cursor {cursor} cannot be served by log {log} (bundles {base} to {head}); start again from your heads")]
@@ -125,7 +133,7 @@ impl StoreError {
     /// What the caller can do about it.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Conflict { .. } | Self::OutOfOrder { .. } => Retry::Reload,
+            Self::Conflict { .. } | Self::OutOfOrder { .. } | Self::Misplaced { .. } => Retry::Reload,
             Self::InUse { .. } => Retry::Later,
             Self::Backend { retry, .. } => *retry,
             _ => Retry::Never,

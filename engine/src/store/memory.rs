@@ -10,11 +10,12 @@ use bytes::Bytes;
 use event_listener::Event as Signal;
 
 use super::page::{PageBuilder, check_cursor};
+use super::rewrite::{Emptied, check_rewrite};
 use super::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    ViewId, WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowKey, RowRange, Storage, StoreError,
+    StoredRun, ViewId, WriteBatch,
 };
-use crate::id::{Cursor, Dot, LogId, ReplicaId, Revision, Seq, SpaceId};
+use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
 use crate::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
 use crate::run::Append;
 
@@ -28,17 +29,18 @@ pub struct MemoryStore {
 #[derive(Debug)]
 struct State {
     status: LogStatus,
-    log: Vec<StoredRun>,
-    /// Index in `log` by origin and the run's last seq.
-    by_origin: BTreeMap<(ReplicaId, Seq), usize>,
+    /// The runs by the position of their first bundle.
+    log: BTreeMap<Position, StoredRun>,
+    /// Place in `log` by origin and the run's last seq.
+    by_origin: BTreeMap<(ReplicaId, Seq), Position>,
     rows: BTreeMap<(ViewId, Bytes), Bytes>,
 }
 
 impl MemoryStore {
     /// An empty log with this identity.
     pub fn new(log: LogId) -> Self {
-        let state =
-            State { status: LogStatus::fresh(log), log: Vec::new(), by_origin: BTreeMap::new(), rows: BTreeMap::new() };
+        let (log, status) = (BTreeMap::new(), LogStatus::fresh(log));
+        let state = State { status, log, by_origin: BTreeMap::new(), rows: BTreeMap::new() };
         Self { state: Mutex::new(state), changed: Signal::new() }
     }
 
@@ -57,16 +59,16 @@ impl EventStore for MemoryStore {
         let state = self.state();
         check_cursor(after, &state.status)?;
         let mut page = PageBuilder::new(limit);
-        let first = state.log.partition_point(|stored| stored.end() <= after.position);
-        let _ = state.log[first..].iter().all(|stored| page.push_after(stored.clone(), after.position));
+        let next = after.position.plus(1);
+        let first = state.log.range(..=next).next_back().map_or(next, |(position, _)| *position);
+        let _ = state.log.range(first..).all(|(_, stored)| page.push_after(stored.clone(), after.position));
         Ok(page.finish_page(after, &state.status))
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
         let state = self.state();
         let mut page = PageBuilder::new(limit);
-        let runs = state.by_origin.range((origin, after.plus(1))..).take_while(|((of, _), _)| *of == origin);
-        let _ = runs.map(|(_, index)| &state.log[*index]).all(|stored| page.push_from(stored.clone(), after.plus(1)));
+        let _ = state.of(origin, after).all(|stored| page.push_from(stored.clone(), after.plus(1)));
         Ok(page.finish())
     }
 
@@ -83,7 +85,8 @@ impl EventStore for MemoryStore {
         };
         let bounds = (range.start, range.end);
         let rows = state.rows.range((view.clone(), start)..).take_while(|((of, _), _)| of == view);
-        let rows = rows.filter(|((_, key), _)| bounds.contains(key));
+        let rows =
+            rows.skip_while(|((_, key), _)| !bounds.contains(key)).take_while(|((_, key), _)| bounds.contains(key));
         let mut left = (u64::from(limit.items), u64::from(limit.bytes));
         let mut found: Vec<Row> = Vec::new();
         for ((_, key), value) in rows {
@@ -116,10 +119,24 @@ impl EventStore for MemoryStore {
 }
 
 impl State {
+    /// The runs of an origin that reach beyond bundle `after`, in order.
+    fn of(&self, origin: ReplicaId, after: Seq) -> impl Iterator<Item = &StoredRun> {
+        let runs = self.by_origin.range((origin, after.plus(1))..).take_while(move |((of, _), _)| *of == origin);
+        runs.map(|(_, position)| &self.log[position])
+    }
+
     /// Checks the whole batch, then applies it: a refused batch leaves no trace.
     fn apply(&mut self, batch: WriteBatch) -> Result<Committed, StoreError> {
         self.check(&batch)?;
-        batch.runs.into_iter().for_each(|append| self.append(append));
+        let clock = if batch.rewrite.is_some() { batch.clock } else { batch.clock.max(self.status.clock) };
+        if let Some(rewrite) = batch.rewrite {
+            self.rewrite(rewrite)?;
+        }
+        for append in batch.runs {
+            let position = self.status.head.plus(1);
+            self.status.head = self.status.head.plus(append.run().count());
+            self.place(position, append);
+        }
         batch.voids.into_iter().for_each(|dot| self.make_void(dot));
         if !batch.clear.is_empty() {
             self.rows.retain(|(view, _), _| !batch.clear.contains(view));
@@ -133,7 +150,7 @@ impl State {
             };
         }
         self.status.views.extend(batch.views);
-        self.status.clock = batch.clock.max(self.status.clock);
+        self.status.clock = clock;
         self.status.revision = self.status.revision.plus(1);
         Ok(Committed { revision: self.status.revision, head: self.status.head })
     }
@@ -143,33 +160,58 @@ impl State {
         if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
             return Err(StoreError::Conflict { expected, found });
         }
-        let mut heads = BTreeMap::new();
-        for append in &batch.runs {
-            let head =
-                heads.entry(append.run().origin()).or_insert_with(|| self.status.heads.get(append.run().origin()));
-            check_append(append, *head)?;
-            *head = append.head();
+        let mut heads = self.status.heads.clone();
+        let mut appends: Vec<&Append> = Vec::new();
+        if let Some(rewrite) = &batch.rewrite {
+            check_rewrite(rewrite, &self.tail(rewrite), heads.get(rewrite.origin))?;
+            heads.set(rewrite.origin, rewrite.after);
+            appends.extend(rewrite.runs.iter().map(|(_, append)| append));
         }
-        for dot in &batch.voids {
-            let head = heads.get(&dot.origin).copied().unwrap_or_else(|| self.status.heads.get(dot.origin));
-            if dot.seq == Seq::ZERO || dot.seq > head.seq {
-                return Err(StoreError::NoSuchBundle { dot: *dot });
-            }
+        for append in appends.into_iter().chain(&batch.runs) {
+            check_append(append, heads.get(append.run().origin()))?;
+            heads.set(append.run().origin(), append.head());
+        }
+        let unknown = |dot: &&Dot| dot.seq == Seq::ZERO || dot.seq > heads.get(dot.origin).seq;
+        if let Some(dot) = batch.voids.iter().find(unknown) {
+            return Err(StoreError::NoSuchBundle { dot: *dot });
         }
         batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))
     }
 
-    fn append(&mut self, append: Append) {
-        let (origin, position) = (append.run().origin(), self.status.head.plus(1));
-        self.status.head = self.status.head.plus(append.run().count());
+    fn tail(&self, rewrite: &Rewrite) -> Vec<StoredRun> {
+        self.of(rewrite.origin, rewrite.after.seq).cloned().collect()
+    }
+
+    fn rewrite(&mut self, rewrite: Rewrite) -> Result<(), StoreError> {
+        let tail = self.tail(&rewrite);
+        let Emptied { kept, .. } = check_rewrite(&rewrite, &tail, self.status.heads.get(rewrite.origin))?;
+        for stored in tail {
+            self.log.remove(&stored.position);
+            self.by_origin.remove(&(stored.run.origin(), stored.run.last()));
+        }
+        if let Some(kept) = kept {
+            self.by_origin.insert((kept.run.origin(), kept.run.last()), kept.position);
+            self.log.insert(kept.position, kept);
+        }
+        match rewrite.after.seq {
+            Seq::ZERO => self.status.heads.remove(rewrite.origin),
+            _ => self.status.heads.set(rewrite.origin, rewrite.after),
+        }
+        rewrite.runs.into_iter().for_each(|(position, append)| self.place(position, append));
+        Ok(())
+    }
+
+    fn place(&mut self, position: Position, append: Append) {
+        let origin = append.run().origin();
         self.status.heads.set(origin, append.head());
-        self.by_origin.insert((origin, append.run().last()), self.log.len());
-        self.log.push(StoredRun { position, previous: append.previous(), run: append.run().clone() });
+        self.by_origin.insert((origin, append.run().last()), position);
+        let stored = StoredRun { position, previous: append.previous(), run: append.run().clone() };
+        self.log.insert(position, stored);
     }
 
     fn make_void(&mut self, dot: Dot) {
-        let index = self.by_origin.range((dot.origin, dot.seq)..).next().expect("the batch was checked").1;
-        let stored = &mut self.log[*index];
+        let position = self.by_origin.range((dot.origin, dot.seq)..).next().expect("the batch was checked").1;
+        let stored = self.log.get_mut(position).expect("the index names stored runs");
         stored.run = stored.run.with_voids(&[dot.seq], stored.previous);
     }
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail, and is a program")]
 
 mod attributes;
+mod healing;
+mod mesh;
 mod outcomes;
 mod recovery;
 mod replica;

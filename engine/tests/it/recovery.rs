@@ -35,7 +35,7 @@ impl<T: Transport> Transport for SmallPages<T> {
 }
 
 /// A copy of a store up to some position, engine rows left out, under another identity or the same.
-fn copy(store: &dyn EventStore, bundles: u32, into: Arc<MemoryStore>) -> Arc<MemoryStore> {
+pub fn copy(store: &dyn EventStore, bundles: u32, into: Arc<MemoryStore>) -> Arc<MemoryStore> {
     block_on(async {
         let log = store.status().await.unwrap().log;
         let page = store.read(Cursor::start(log), Limit::items(bundles)).await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use syncline::authority::{Name, Open, Policy, Principal};
+use syncline::authority::{Authority, AuthorityError, Name, Open, Policy, Principal, Role};
 use syncline::projection::Keys;
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
@@ -149,6 +149,25 @@ impl<T: Transport> Transport for LosesAnswers<T> {
         after: Cursor,
     ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
         self.0.watch(space, after).await
+    }
+}
+
+/// Takes from each device the bundles of one replica alone.
+#[derive(Debug)]
+pub struct OwnOnly(pub ReplicaId);
+
+#[async_trait]
+impl Authority for OwnOnly {
+    async fn authenticate(&self, _: &str) -> Result<Option<Principal>, AuthorityError> {
+        Ok(Some(principal()))
+    }
+
+    async fn role(&self, _: &Principal, _: &SpaceId) -> Result<Option<Role>, AuthorityError> {
+        Ok(Some(Role::Writer))
+    }
+
+    async fn may_supply(&self, _: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
+        Ok(origin == self.0)
     }
 }
 

@@ -1,0 +1,224 @@
+//! Healing without a person: the tail of own bundles that no peer has stored is written anew, because nobody else has seen it.
+//!
+//! Two troubles end so. *The clock was far off*: the tail gets new times from the corrected clock. *The history has forked*, since the
+//! device was cloned or restored from a backup: the replica takes a new identity, and the tail moves under it. Either way the
+//! bundles keep their places in the log and their order, and the rows that they touch are folded again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::peers::peer_row;
+use super::turn::Turn;
+use super::{Inner, ReplicaError, locked};
+use crate::clock::ClockExhausted;
+use crate::event::{Event, encode_body};
+use crate::heads::Head;
+use crate::id::{Dot, Position, ReplicaId, Seq};
+use crate::projection::Moved;
+use crate::reserved::{self, IDENTITY, MOVED, PeerRow, UNREADABLE};
+use crate::run::{Append, Body, Bundle, Run, RunBuilder};
+use crate::store::{Limit, Rewrite, RowKey, RowRange, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
+use crate::time::{NTP64, Stamp, ahead};
+
+/// Log bytes of the tail read at a time.
+const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
+
+/// How the tail is written anew.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cure {
+    /// With new times, since this device's clock differs from the peer's.
+    Restamp {
+        /// The peer's clock now.
+        peer: NTP64,
+    },
+    /// Under a new identity.
+    Rehome {
+        /// The identity.
+        fresh: ReplicaId,
+    },
+}
+
+impl Inner {
+    /// Rewrites the own bundles behind `after`. Returns how many there were.
+    pub(super) async fn heal(&self, after: Seq, cure: Cure) -> Result<u64, ReplicaError> {
+        let mut turn = self.turn.lock().await;
+        loop {
+            while self.catch_up_some(&mut turn).await? {}
+            let tail = self.own_tail(&turn, after).await?;
+            let from = self.head_at(&turn, after, &tail).await?;
+            if let Cure::Restamp { peer } = cure {
+                self.correct_clock(&turn, from, peer);
+            }
+            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure).await?;
+            match self.commit(&mut turn, batch).await {
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            if let Cure::Rehome { fresh } = cure {
+                turn.id = fresh;
+            }
+            rows.into_iter().for_each(|row| locked(&self.peers).note(row));
+            self.reload(&mut turn).await?;
+            return Ok(tail.iter().map(|stored| stored.run.count()).sum());
+        }
+    }
+
+    /// The own runs behind `after`, as they lie in the log.
+    pub(super) async fn own_tail(&self, turn: &Turn, after: Seq) -> Result<Vec<StoredRun>, StoreError> {
+        let (mut tail, mut from) = (Vec::<StoredRun>::new(), after);
+        loop {
+            let page = self.store.read_origin(turn.id, from, CHUNK).await?;
+            let Some(last) = page.last() else { return Ok(tail) };
+            from = last.run.last();
+            tail.extend(page);
+        }
+    }
+
+    /// The own head as it was after bundle `after`.
+    async fn head_at(&self, turn: &Turn, after: Seq, tail: &[StoredRun]) -> Result<Head, StoreError> {
+        let Some(first) = tail.first() else { return Ok(turn.status.heads.get(turn.id)) };
+        if after == Seq::ZERO {
+            return Ok(Head::NONE);
+        }
+        let last = self.store.read_origin(turn.id, Seq::new(after.get() - 1), Limit::items(1)).await?;
+        let time = last.first().map_or(NTP64(0), |stored| stored.run.last_time());
+        Ok(Head { seq: after, chain: first.previous, time })
+    }
+
+    /// Sets the clock to what remains once the tail is gone; takes the peer's word where this device's clock is further ahead than
+    /// any peer would believe.
+    fn correct_clock(&self, turn: &Turn, from: Head, peer: NTP64) {
+        let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
+        let off = ahead(self.clock.uncorrected(), peer);
+        let off = if off > self.clock.max_drift() { off } else { std::time::Duration::ZERO };
+        self.clock.correct(off, others.max().unwrap_or(NTP64(0)).max(from.time));
+    }
+
+    async fn rewrite_batch(
+        &self,
+        turn: &Turn,
+        tail: &[StoredRun],
+        from: Head,
+        cure: Cure,
+    ) -> Result<(WriteBatch, Vec<PeerRow>), ReplicaError> {
+        let runs = self.rewritten(turn, tail, from, cure)?;
+        let clear = self.foreign_views(turn);
+        let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
+        batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
+        batch.rows.extend(self.forget_unreadable(turn, from.seq).await?);
+        let mut peers = Vec::new();
+        if let Cure::Rehome { fresh } = cure {
+            batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
+            batch.rows.extend(moved_rows(turn.id, tail, &runs));
+            // What peers have acknowledged was of the old identity.
+            peers = locked(&self.peers).all().map(|row| PeerRow { acked: Seq::ZERO, ..row }).collect();
+            batch.rows.extend(peers.iter().map(peer_row));
+        }
+        let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
+        let times = runs.iter().map(|(_, append)| append.head().time).chain(others);
+        batch.clock = times.chain([from.time]).max().unwrap_or(NTP64(0));
+        batch.rewrite = Some(Rewrite { origin: turn.id, after: from, runs });
+        Ok((batch, peers))
+    }
+
+    /// The tail in its new form, run by run, each at its old place.
+    fn rewritten(
+        &self,
+        turn: &Turn,
+        tail: &[StoredRun],
+        from: Head,
+        cure: Cure,
+    ) -> Result<Vec<(Position, Append)>, ReplicaError> {
+        let (origin, mut head) = match cure {
+            Cure::Restamp { .. } => (turn.id, from),
+            Cure::Rehome { fresh } => (fresh, Head::NONE),
+        };
+        let times = self.new_times(tail, cure)?;
+        let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
+        let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
+        for (bundle, time) in tail.iter().flat_map(|stored| stored.run.bundles()).zip(&times) {
+            for event in bundle.events().flatten() {
+                moved.insert(event.stamp, Stamp { time: *time, origin, index: event.stamp.index });
+            }
+        }
+        let (mut runs, mut times) = (Vec::new(), times.into_iter());
+        for stored in tail {
+            let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
+            for (bundle, time) in stored.run.bundles().zip(times.by_ref()) {
+                match self.moved_body(&bundle, &moved)? {
+                    Some(body) => builder.push(time, Body::Full(&body)),
+                    None => builder.push(time, bundle.body),
+                };
+            }
+            let append = builder.finish().expect("a stored run has at least one bundle");
+            head = append.head();
+            runs.push((stored.position, append));
+        }
+        Ok(runs)
+    }
+
+    fn new_times(&self, tail: &[StoredRun], cure: Cure) -> Result<Vec<NTP64>, ClockExhausted> {
+        let bundles = tail.iter().flat_map(|stored| stored.run.bundles());
+        match cure {
+            Cure::Restamp { .. } => bundles.map(|_| self.clock.tick()).collect(),
+            Cure::Rehome { .. } => Ok(bundles.map(|bundle| bundle.time).collect()),
+        }
+    }
+
+    /// A body whose events name stamps that have moved; none where it stays byte for byte.
+    fn moved_body(&self, bundle: &Bundle<'_>, moved: &Moved) -> Result<Option<Vec<u8>>, ReplicaError> {
+        let mut changed = false;
+        let mut events = Vec::new();
+        for event in bundle.events() {
+            let Ok(event) = event else { return Ok(None) };
+            let payload = self.projections.moved(&event, moved);
+            changed |= payload.is_some();
+            events.push(Event::new(event.kind(), payload.unwrap_or_else(|| event.payload.to_vec())));
+        }
+        Ok(if changed { Some(encode_body(&events)?) } else { None })
+    }
+
+    /// Folds the rows that the tail touches again, without the old tail and with the new.
+    async fn refold_tail(
+        &self,
+        turn: &Turn,
+        tail: &[StoredRun],
+        after: Seq,
+        new: &[(Position, Append)],
+    ) -> Result<Vec<RowWrite>, StoreError> {
+        let old = self.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
+        let runs: Vec<Run> = new.iter().map(|(_, append)| append.run().clone()).collect();
+        let touched: BTreeSet<RowKey> = old.into_iter().chain(self.projections.plan(&runs).rows()).collect();
+        let own = turn.id;
+        let kept = |stored: &StoredRun| match stored.run.origin() == own {
+            true => stored.run.until(after, stored.previous).filter(|_| stored.run.first() <= after),
+            false => Some(stored.run.clone()),
+        };
+        let wanted =
+            |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
+        let mut rows: BTreeMap<RowKey, Bytes> = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
+        Ok(touched.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect())
+    }
+
+    /// Deletes what was noted of unreadable events in the old tail; the fold of the new one notes its own.
+    async fn forget_unreadable(&self, turn: &Turn, after: Seq) -> Result<Vec<RowWrite>, StoreError> {
+        let view = reserved::view(UNREADABLE);
+        let end = Dot { origin: turn.id, seq: turn.status.heads.get(turn.id).seq.plus(1) };
+        let start = Dot { origin: turn.id, seq: after.plus(1) };
+        let range = RowRange {
+            start: std::ops::Bound::Included(reserved::dot_key(start)),
+            end: std::ops::Bound::Excluded(reserved::dot_key(end)),
+        };
+        let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
+        Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
+    }
+}
+
+/// Where each bundle of the tail has gone, for those who ask for its outcome by its old name.
+fn moved_rows(old: ReplicaId, tail: &[StoredRun], new: &[(Position, Append)]) -> Vec<RowWrite> {
+    let dots = tail.iter().flat_map(|stored| stored.run.bundles()).map(|bundle| bundle.dot.seq);
+    let moved = new.iter().flat_map(|(_, append)| append.run().bundles()).map(|bundle| bundle.dot);
+    dots.zip(moved).map(|(seq, to)| reserved::put(MOVED, reserved::dot_key(Dot { origin: old, seq }), &to)).collect()
+}

@@ -1,0 +1,112 @@
+//! Fetching what is missing here.
+
+use futures_util::future::join;
+
+use super::{PULL, Session, SyncError};
+use crate::heads::Heads;
+use crate::id::{Cursor, Dot, ReplicaId};
+use crate::protocol::{Code, Have, Problem, Pull, Pulled, Reply, Request};
+use crate::replica::locked;
+use crate::replica::peers::Heard;
+use crate::reserved::PeerRow;
+use crate::run::{Run, Unchained};
+use crate::transport::TransportError;
+
+/// Bytes of pulled runs that are folded and committed together: each touched row is then loaded and written once.
+const COMMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Some pages of a pull.
+struct Batch {
+    runs: Vec<Run>,
+    next: Cursor,
+    /// Whether the peer's log ends here, and its heads if so.
+    end: Option<Heads>,
+}
+
+impl Session<'_> {
+    /// Pulls what is missing: along the cursor where there is one, by heads where that is refused or leaves something out.
+    pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
+        let met = locked(&self.inner.peers).known(self.row.cursor.log).is_some();
+        let heads = self.inner.turn.lock().await.status.heads.clone();
+        let read_on = self.row.cursor.position <= self.theirs.head.position && (met || heads.is_empty());
+        if read_on {
+            if self.row.cursor.position == self.theirs.head.position && self.unequal(&self.theirs.heads).await.is_none()
+            {
+                return Ok(());
+            }
+            match self.pull_from(Have::Cursor(self.row.cursor), without).await {
+                Ok(None) => return Ok(()),
+                // Something is left out: this replica's cursor is into a log that has been restored since.
+                Ok(Some(_)) | Err(SyncError::Diverged(Unchained::Gap { .. })) => {}
+                Err(SyncError::Transport(TransportError::Refused(Problem {
+                    code: Code::CursorGone { .. }, ..
+                }))) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let heads = self.inner.turn.lock().await.status.heads.clone();
+        match self.pull_from(Have::Heads(heads), without).await? {
+            None => Ok(()),
+            Some(at) => Err(SyncError::Unequal { at }),
+        }
+    }
+
+    /// Pulls to the end of the peer's log: pages are fetched while earlier ones are committed. Returns a bundle in which both
+    /// still differ, if there is one.
+    async fn pull_from(&mut self, have: Have, without: Option<ReplicaId>) -> Result<Option<Dot>, SyncError> {
+        let mut batch = self.fetch(have, without).await?;
+        loop {
+            let row = PeerRow { cursor: batch.next, ..self.row };
+            let ingest = self.inner.ingest(&batch.runs, row, self.clock);
+            let (ingested, fetched) = match batch.end {
+                Some(_) => (ingest.await?, None),
+                None => {
+                    let (ingested, fetched) = join(ingest, self.fetch(Have::Cursor(batch.next), without)).await;
+                    (ingested?, Some(fetched?))
+                }
+            };
+            self.report.pulled += ingested.bundles;
+            if ingested.held.is_some() {
+                self.report.held = ingested.held;
+                return Ok(None);
+            }
+            self.row = row;
+            match (fetched, batch.end) {
+                (Some(fetched), _) => batch = fetched,
+                (None, heads) => {
+                    self.theirs.heads = heads.unwrap_or_default();
+                    return Ok(self.unequal(&self.theirs.heads).await);
+                }
+            }
+        }
+    }
+
+    /// Fetches pages until they are worth a commit or the log ends.
+    async fn fetch(&self, mut have: Have, without: Option<ReplicaId>) -> Result<Batch, SyncError> {
+        let (mut runs, mut bytes) = (Vec::new(), 0);
+        loop {
+            let pull = Pull { have, without, limit: PULL };
+            let answer = self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await?;
+            let Reply::Pull(Pulled { runs: page, next, head, heads }) = answer.reply else {
+                return Err(SyncError::Unexpected);
+            };
+            let clocks = (answer.clock, self.inner.clock.uncorrected());
+            locked(&self.inner.peers).heard_page(Heard { log: next.log, head, lacking: 0, clocks });
+            bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
+            runs.extend(page);
+            let end = heads.filter(|_| next.position == head);
+            if end.is_some() || bytes >= COMMIT_BYTES {
+                return Ok(Batch { runs, next, end });
+            }
+            have = Have::Cursor(next);
+        }
+    }
+
+    /// A bundle of the peer's that is missing here or is another one.
+    async fn unequal(&self, theirs: &Heads) -> Option<Dot> {
+        let turn = self.inner.turn.lock().await;
+        let ours = &turn.status.heads;
+        let missing = theirs.iter().find(|(origin, head)| ours.get(*origin).seq < head.seq);
+        ours.fork(theirs).or_else(|| missing.map(|(origin, head)| Dot { origin, seq: head.seq }))
+    }
+}

@@ -1,0 +1,178 @@
+//! Troubles that end without a person: a clock that was far off, a device that was cloned or restored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::recovery::copy;
+use crate::world::*;
+use syncline::attributes::{Attribute, Attributes, Value};
+use syncline::authority::Open;
+use syncline::protocol::Code;
+use syncline::replica::Outcome;
+use syncline::store::EventStore;
+use syncline::{Replica, ReplicaId, Service};
+
+/// Mints identities from `first` on.
+fn minted(first: u8) -> impl Fn() -> ReplicaId + Send + Sync + 'static {
+    let next = AtomicU8::new(first);
+    move || id(next.fetch_add(1, Ordering::Relaxed))
+}
+
+fn device(store: Arc<dyn EventStore>, byte: u8, clock: &Hand) -> Replica {
+    block_on(compose(store, clock).projection(Attributes).identities(minted(byte + 100)).open(id(byte))).unwrap()
+}
+
+fn read(replica: &Replica, attribute: &Attribute) -> Option<String> {
+    let row = block_on(replica.attributes().unwrap().read(attribute)).unwrap();
+    row.value().map(|value| value.into_owned())
+}
+
+#[test]
+fn writes_under_a_clock_far_ahead_get_the_times_they_should_have_had() {
+    let (now, ahead) = (Hand::at(1_000), Hand::at(1_000));
+    let (service, one, other) = (service(&now), device(memory(), 1, &ahead), device(memory(), 2, &now));
+    block_on(one.write(&[set("a", "in time")])).unwrap();
+    ahead.set(1_000_000);
+    let early = block_on(one.write(&[set("a", "too early")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.pushed, report.restamped, report.stopped), (2, 1, None));
+    assert_eq!(block_on(one.outcome(early.dot)).unwrap(), Outcome::Stored, "it keeps its name");
+    // It no longer wins over what is written later elsewhere, and later writes here come after that.
+    now.set(1_100);
+    block_on(other.sync(&way(&service))).unwrap();
+    block_on(other.write(&[set("a", "later")])).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&one)["a"], "later");
+    block_on(one.write(&[set("a", "latest")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.pushed, report.restamped), (1, 0), "the clock stays corrected");
+    block_on(other.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&other), pairs(&one));
+    assert_eq!(pairs(&one)["a"], "latest");
+}
+
+#[test]
+fn a_glitch_of_the_clock_that_is_over_leaves_no_trace() {
+    let (now, glitching) = (Hand::at(1_000), Hand::at(9_000_000));
+    let (service, one) = (service(&now), device(memory(), 1, &glitching));
+    block_on(one.write(&[set("a", "glitch")])).unwrap();
+    glitching.set(1_000);
+    assert_eq!(block_on(one.sync(&way(&service))).unwrap().restamped, 1);
+    let written = block_on(one.write(&[set("a", "after")])).unwrap();
+    assert!(written.time.as_secs() < 1_060, "times are true again");
+}
+
+#[test]
+fn a_clock_that_stays_far_ahead_is_named_by_how_much() {
+    let (now, ahead) = (Hand::at(1_000), Hand::at(4_600));
+    let service = service(&now);
+    let one = device(memory(), 1, &ahead);
+    block_on(one.write(&[set("a", "1")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.skew_ms, report.restamped), (-3_600_000, 1));
+    assert_eq!(block_on(one.status()).unwrap().peer.unwrap().skew_ms, -3_600_000);
+    // A peer that says nothing of its clock is told the distance.
+    let raw = replica(7, &ahead);
+    block_on(raw.write(&[set("a", "2")])).unwrap();
+    let store = raw.store().clone();
+    let runs = block_on(store.read_origin(id(7), syncline::Seq::ZERO, syncline::store::Limit::PAGE)).unwrap();
+    let push = syncline::protocol::Push { runs: runs.into_iter().map(|stored| stored.run).collect() };
+    let error = block_on(service.answer(&principal(), syncline::protocol::Request::Push(space(), push))).unwrap_err();
+    let problem = error.to_problem();
+    assert!(matches!(problem.code, Code::ClockAhead { ahead_ms: 3_600_000, allowed_ms: 60_000, .. }), "{problem}");
+}
+
+#[test]
+fn operations_that_build_on_restamped_ones_still_count() {
+    let (now, ahead) = (Hand::at(1_000), Hand::at(1_000_000));
+    let (service, one, other) = (service(&now), device(memory(), 1, &ahead), device(memory(), 2, &now));
+    let (stock, tags) = (Attribute::new("article", "stock").unwrap(), Attribute::new("article", "tags").unwrap());
+    let tag = |name: &str| Value::string(name).unwrap();
+    block_on(async {
+        let attributes = one.attributes().unwrap();
+        attributes.set(&stock, 10).await.unwrap();
+        attributes.add(&stock, 5).await.unwrap();
+        attributes.insert(&tags, tag("red")).await.unwrap();
+        attributes.insert(&tags, tag("blue")).await.unwrap();
+        attributes.remove(&tags, tag("red")).await.unwrap();
+    });
+    assert_eq!(block_on(one.sync(&way(&service))).unwrap().restamped, 5);
+    block_on(other.sync(&way(&service))).unwrap();
+    for replica in [&one, &other] {
+        assert_eq!(
+            (read(replica, &stock).as_deref(), read(replica, &tags).as_deref()),
+            (Some("15"), Some("[\"blue\"]"))
+        );
+        assert_eq!(block_on(replica.status()).unwrap().unreadable, 0);
+    }
+}
+
+#[test]
+fn a_cloned_device_goes_on_under_a_new_identity_and_nothing_is_lost() {
+    let clock = Hand::at(1_000);
+    let (service, one) = (service(&clock), device(memory(), 1, &clock));
+    for number in 0..10 {
+        block_on(one.write(&[set(&format!("before {number}"), "x")])).unwrap();
+    }
+    block_on(one.sync(&way(&service))).unwrap();
+    for (extra, byte) in [(1, 40), (3, 60), (20, 80)] {
+        let clone = copy(&**one.store(), 10, memory());
+        let clone =
+            block_on(compose(clone, &clock).projection(Attributes).identities(minted(byte)).open(id(1))).unwrap();
+        block_on(one.write(&[set(&format!("one {extra}"), "x")])).unwrap();
+        block_on(one.write(&[set(&format!("one again {extra}"), "x")])).unwrap();
+        let mut written = Vec::new();
+        for number in 0..extra {
+            written.push(block_on(clone.write(&[set(&format!("clone {extra} {number}"), "x")])).unwrap().dot);
+        }
+        block_on(one.sync(&way(&service))).unwrap();
+        let report = block_on(clone.sync(&way(&service))).unwrap();
+        assert_eq!(report.rehomed, extra);
+        assert_eq!(block_on(clone.id()), id(byte));
+        for dot in written {
+            let Outcome::Superseded(by) = block_on(clone.outcome(dot)).unwrap() else { panic!("{dot} has moved") };
+            assert_eq!((by.origin, block_on(clone.outcome(by)).unwrap()), (id(byte), Outcome::Stored));
+        }
+        block_on(one.sync(&way(&service))).unwrap();
+        assert_eq!(pairs(&clone), pairs(&one));
+        assert_eq!(block_on(clone.store().status()).unwrap().heads, block_on(one.store().status()).unwrap().heads);
+    }
+}
+
+#[test]
+fn a_device_restored_from_a_backup_keeps_what_it_wrote_since() {
+    let clock = Hand::at(1_000);
+    let (service, one) = (service(&clock), device(memory(), 1, &clock));
+    let stock = Attribute::new("article", "stock").unwrap();
+    block_on(one.attributes().unwrap().set(&stock, 10)).unwrap();
+    let backup = copy(&**one.store(), 1, memory());
+    block_on(one.attributes().unwrap().add(&stock, 1)).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    // Restored: it knows the set and not the add, nor that anything was acknowledged, and writes before it asks.
+    let restored = device(backup, 1, &clock);
+    block_on(restored.attributes().unwrap().add(&stock, 5)).unwrap();
+    let report = block_on(restored.sync(&way(&service))).unwrap();
+    assert_eq!(report.rehomed, 1, "only what no peer has");
+    let reader = device(memory(), 9, &clock);
+    block_on(reader.sync(&way(&service))).unwrap();
+    assert_eq!(read(&reader, &stock).as_deref(), Some("16"), "both adds count, once each");
+    assert_eq!(read(&reader, &stock), read(&restored, &stock));
+    assert!(block_on(restored.status()).unwrap().pending == 0);
+}
+
+#[test]
+fn a_writer_can_wait_for_what_becomes_of_a_bundle() {
+    let clock = Hand::at(1_000);
+    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
+    let one = device(memory(), 1, &clock);
+    let good = block_on(one.write(&[set("a", "1")])).unwrap();
+    let bad = block_on(one.write(&[set("a", "secret")])).unwrap();
+    let way = way(&service);
+    let (good, bad, synced) =
+        block_on(async { futures_util::join!(one.settled(good.dot), one.settled(bad.dot), one.sync(&way)) });
+    synced.unwrap();
+    assert_eq!(good.unwrap(), Outcome::Stored);
+    assert!(matches!(bad.unwrap(), Outcome::Refused(_)));
+}
