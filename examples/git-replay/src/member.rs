@@ -51,6 +51,7 @@ impl Member {
             move || shown.as_ref().map_or_else(syncline_os::wall_clock, |date| NTP64(date.load(Ordering::Relaxed)));
         let space = server::space();
         let replica = Replica::compose(space.clone(), storage.open(&space).await?).clock(now).projection(Attributes);
+        let replica = replica.identities(syncline_os::replica_id);
         let replica = replica.open(syncline_os::replica_id()).await?;
         let transport = Arc::new(HttpTransport::builder(&access.url, &access.token).build()?);
         Ok(Self { name: access.device.clone(), file, replica, transport, date })
