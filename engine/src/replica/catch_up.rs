@@ -34,8 +34,15 @@ impl Replica {
         self.catch_up().await
     }
 
-    /// Folds every view up to the head, a chunk per turn, so that writers get in between.
-    pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
+    /// Folds every view up to the head as it is known here, a chunk per turn, so that writers get in between. Opening and syncing do it
+    /// by themselves; it is needed only where something else commits to the same store.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    ///
+    /// # Cancel
+    /// What was folded stays.
+    pub async fn catch_up(&self) -> Result<(), ReplicaError> {
         loop {
             let mut turn = self.inner.turn.lock().await;
             if !self.inner.catch_up_some(&mut turn).await? {

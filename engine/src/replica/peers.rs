@@ -20,8 +20,8 @@ pub(super) struct Heard {
     pub(super) log: LogId,
     /// The end of its log.
     pub(super) head: Position,
-    /// Bundles here that it lacks.
-    pub(super) lacking: u64,
+    /// Bundles here that it lacks; unknown while a sync is under way, and after one that failed.
+    pub(super) lacking: Option<u64>,
     /// Its physical clock, and the own one then.
     pub(super) clocks: (NTP64, NTP64),
 }
@@ -65,14 +65,14 @@ impl Peers {
 
     /// Notes what a peer has said of itself; what it lacks stays as it was known.
     pub(super) fn heard_page(&mut self, heard: Heard) {
-        let lacking = self.heard.filter(|before| before.log == heard.log).map_or(0, |before| before.lacking);
+        let lacking = self.heard.filter(|before| before.log == heard.log).and_then(|before| before.lacking);
         self.heard = Some(Heard { lacking, ..heard });
     }
 
     /// Corrects what the peer spoken to lacks.
     pub(super) fn set_lacking(&mut self, lacking: u64) {
         if let Some(heard) = &mut self.heard {
-            heard.lacking = lacking;
+            heard.lacking = Some(lacking);
         }
     }
 

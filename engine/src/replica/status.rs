@@ -33,8 +33,9 @@ pub struct PeerStatus {
     pub log: LogId,
     /// Bundles in its log that are not read yet, of those it has told of.
     pub unread: u64,
-    /// Bundles here, of any origin, that it lacked when the last sync with it ended.
-    pub lacking: u64,
+    /// Bundles here, of any origin, that it lacked when the last sync with it ended; unknown while one is under way, and after one
+    /// that failed.
+    pub lacking: Option<u64>,
     /// How far its clock is ahead of this device's, in milliseconds; negative where it is behind.
     pub skew_ms: i64,
 }
@@ -43,7 +44,7 @@ impl ReplicaStatus {
     /// Whether this replica and the peer spoken to last had the same bundles when they last spoke, and nothing waits.
     pub fn in_sync(&self) -> bool {
         let quiet = self.pending == 0 && self.refused == 0 && self.unreadable == 0 && self.views_behind == 0;
-        quiet && self.peer.as_ref().is_some_and(|peer| peer.unread == 0 && peer.lacking == 0)
+        quiet && self.peer.as_ref().is_some_and(|peer| peer.unread == 0 && peer.lacking == Some(0))
     }
 }
 

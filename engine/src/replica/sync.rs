@@ -84,8 +84,10 @@ pub enum SyncError {
     /// The peer's history of an origin does not continue this replica's.
     #[error("the peer's log contradicts this replica's: {0}")]
     Diverged(#[from] Unchained),
-    /// After everything was exchanged the heads still differ.
-    #[error("after the exchange the heads of {origin} still differ; verify both logs", origin = .at.origin)]
+    /// After everything was exchanged the heads still differ: the origin's history has forked, or a log is damaged.
+    #[error(
+        "after the exchange bundle {at} still differs or is missing; its replica was cloned or restored, or a log is damaged: verify both"
+    )]
     Unequal {
         /// The bundle that differs or is missing.
         at: Dot,
@@ -171,8 +173,7 @@ impl<'a> Session<'a> {
         let log = theirs.head.log;
         let turn = inner.turn.lock().await;
         let clocks = (answer.clock, inner.clock.uncorrected());
-        let lacking = lacking(&turn.status.heads, &theirs.heads);
-        let heard = Heard { log, head: theirs.head.position, lacking, clocks };
+        let heard = Heard { log, head: theirs.head.position, lacking: None, clocks };
         let row = {
             let mut peers = locked(&inner.peers);
             peers.hear(heard);

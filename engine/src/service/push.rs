@@ -1,6 +1,6 @@
 //! Taking bundles: everything is checked, then everything is stored, in one commit.
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
 
 use super::{Service, ServiceError};
 use crate::authority::Principal;
@@ -9,8 +9,8 @@ use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
 use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
-use crate::run::{Append, Run, Unchained};
-use crate::store::{Committed, EventStore, Limit, RowWrite, StoreError, WriteBatch};
+use crate::run::{Append, Bundle, Run, Unchained};
+use crate::store::{Committed, EventStore, Limit, Row, RowWrite, StoreError, WriteBatch};
 use crate::time::{after, ahead};
 
 /// How often a push is checked again because another push of the same origin was faster.
@@ -192,15 +192,33 @@ async fn chain_after(
     Ok(next.first().ok_or_else(overlap)?.previous)
 }
 
-/// The refusals of bundles that were pushed before, so that a lost answer is answered again.
+/// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that whoever still
+/// has the bodies learns of it.
 async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
-    let range = reserved::dot_range(run.origin(), run.first(), run.last().min(head));
+    let (origin, last) = (run.origin(), run.last().min(head));
+    let range = reserved::dot_range(origin, run.first(), last);
     let rows = store.scan(&reserved::view(REFUSED), range, Limit::items(u32::MAX)).await?;
-    let refusal = |(key, value): (Bytes, Bytes)| {
-        let dot = reserved::key_dot(&key)?;
-        Some(reserved::get(REFUSED, &value).map(|refusal| RefusedBundle { origin: dot.origin, seq: dot.seq, refusal }))
-    };
-    rows.into_iter().filter_map(|row| refusal((row.key, row.value))).collect()
+    let refusal = |row: Row| Some((reserved::key_dot(&row.key)?.seq, reserved::get(REFUSED, &row.value)));
+    let mut reasons: BTreeMap<Seq, Result<Refusal, StoreError>> = rows.into_iter().filter_map(refusal).collect();
+    let (mut refused, mut from) = (Vec::new(), Seq::new(run.first().get() - 1));
+    while from < last {
+        let stored = store.read_origin(origin, from, Limit::PAGE).await?;
+        let Some(end) = stored.last().map(|stored| stored.run.last()) else { break };
+        let bundles = stored.iter().flat_map(|stored| stored.run.bundles()).filter(|bundle| bundle.dot.seq <= last);
+        for bundle in bundles.filter(Bundle::is_void) {
+            // It came as a void from a device that had been told elsewhere.
+            let unknown = || {
+                Ok(Refusal::new(
+                    "refused-elsewhere",
+                    "another server has refused this bundle; its reason is not known here",
+                ))
+            };
+            let refusal = reasons.remove(&bundle.dot.seq).unwrap_or_else(unknown)?;
+            refused.push(RefusedBundle { origin, seq: bundle.dot.seq, refusal });
+        }
+        from = end;
+    }
+    Ok(refused)
 }
 
 fn fork(at: Dot) -> Problem {

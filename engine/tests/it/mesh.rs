@@ -60,7 +60,28 @@ fn status_does_not_say_in_sync_while_the_peer_lacks_bundles_of_others() {
     let report = block_on(stays.sync(&way(&Arc::new(strict)))).unwrap();
     assert!(report.is_complete(), "everything that this device may hand over was");
     let status = block_on(stays.status()).unwrap();
-    assert_eq!((status.in_sync(), status.peer.unwrap().lacking), (false, 1));
+    assert_eq!((status.in_sync(), status.peer.unwrap().lacking), (false, Some(1)));
+}
+
+#[test]
+fn a_fork_of_a_third_replica_is_noticed_even_behind_a_longer_log() {
+    let clock = Hand::at(100);
+    let (before, third, stays) = (service(&clock), replica(1, &clock), replica(2, &clock));
+    for number in 0..5 {
+        block_on(third.write(&[set(&format!("{number}"), "x")])).unwrap();
+    }
+    block_on(third.sync(&way(&before))).unwrap();
+    block_on(stays.sync(&way(&before))).unwrap();
+    // The server loses two bundles, and the third device, restored likewise, goes on with another one.
+    let log = block_on(before.storage().open(&space())).unwrap();
+    let after = Service::new(Arc::new(Swapped(copy(&*log, 3, memory()))), Arc::new(Open), Arc::new(clock.reader()));
+    let after = Arc::new(after);
+    let restored = block_on(compose(copy(&*log, 3, memory()), &clock).open(id(1))).unwrap();
+    block_on(restored.write(&[set("other", "y")])).unwrap();
+    block_on(restored.sync(&way(&after))).unwrap();
+    let error = block_on(stays.sync(&way(&after))).map(|report| report.stopped);
+    assert!(!matches!(error, Ok(None)), "a fork is not passed over in silence");
+    assert!(!block_on(stays.status()).unwrap().in_sync());
 }
 
 #[test]

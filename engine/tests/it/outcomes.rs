@@ -60,6 +60,21 @@ fn a_lost_refusal_is_told_again() {
 }
 
 #[test]
+fn a_void_is_told_to_whoever_still_has_the_body() {
+    let clock = Hand::at(100);
+    let (first, one) = (strict(&clock), replica(1, &clock));
+    block_on(one.write(&[set("a", "secret")])).unwrap();
+    let clone = block_on(compose(crate::recovery::copy(&**one.store(), 1, memory()), &clock).open(id(1))).unwrap();
+    block_on(one.sync(&way(&first))).unwrap();
+    // Another server gets the bundle as the void that it has become, and then in full from a copy of the device.
+    let second = strict(&clock);
+    block_on(one.sync(&way(&second))).unwrap();
+    let report = block_on(clone.sync(&way(&second))).unwrap();
+    assert_eq!(report.refused.len(), 1);
+    assert_eq!(pairs(&clone), pairs(&one));
+}
+
+#[test]
 fn many_refusals_among_many_bundles_leave_exactly_the_others() {
     let clock = Hand::at(100);
     let (service, one, other) = (strict(&clock), replica(1, &clock), replica(2, &clock));

@@ -10,6 +10,7 @@ use crate::replica::locked;
 use crate::replica::peers::Heard;
 use crate::reserved::PeerRow;
 use crate::run::{Run, Unchained};
+use crate::store::{Limit, StoreError};
 use crate::transport::TransportError;
 
 /// Bytes of pulled runs that are folded and committed together: each touched row is then loaded and written once.
@@ -30,7 +31,8 @@ impl Session<'_> {
         let heads = self.inner.turn.lock().await.status.heads.clone();
         let read_on = self.row.cursor.position <= self.theirs.head.position && (met || heads.is_empty());
         if read_on {
-            if self.row.cursor.position == self.theirs.head.position && self.unequal(&self.theirs.heads).await.is_none()
+            if self.row.cursor.position == self.theirs.head.position
+                && self.unequal(&self.theirs.heads).await?.is_none()
             {
                 return Ok(());
             }
@@ -45,7 +47,8 @@ impl Session<'_> {
             }
         }
         let heads = self.inner.turn.lock().await.status.heads.clone();
-        match self.pull_from(Have::Heads(heads), without).await? {
+        // Heads leave out what is here, own bundles too; another device under this identity may have pushed some meanwhile.
+        match self.pull_from(Have::Heads(heads), None).await? {
             None => Ok(()),
             Some(at) => Err(SyncError::Unequal { at }),
         }
@@ -75,7 +78,7 @@ impl Session<'_> {
                 (Some(fetched), _) => batch = fetched,
                 (None, heads) => {
                     self.theirs.heads = heads.unwrap_or_default();
-                    return Ok(self.unequal(&self.theirs.heads).await);
+                    return Ok(self.unequal(&self.theirs.heads).await?);
                 }
             }
         }
@@ -91,7 +94,7 @@ impl Session<'_> {
                 return Err(SyncError::Unexpected);
             };
             let clocks = (answer.clock, self.inner.clock.uncorrected());
-            locked(&self.inner.peers).heard_page(Heard { log: next.log, head, lacking: 0, clocks });
+            locked(&self.inner.peers).heard_page(Heard { log: next.log, head, lacking: None, clocks });
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
             let end = heads.filter(|_| next.position == head);
@@ -102,11 +105,21 @@ impl Session<'_> {
         }
     }
 
-    /// A bundle of the peer's that is missing here or is another one.
-    async fn unequal(&self, theirs: &Heads) -> Option<Dot> {
-        let turn = self.inner.turn.lock().await;
-        let ours = &turn.status.heads;
+    /// A bundle of the peer's that is missing here or is another one. Where the peer is behind, its head is compared with the chain
+    /// hash here at the same bundle: a fork must not hide behind a longer log.
+    async fn unequal(&self, theirs: &Heads) -> Result<Option<Dot>, StoreError> {
+        let ours = self.inner.turn.lock().await.status.heads.clone();
         let missing = theirs.iter().find(|(origin, head)| ours.get(*origin).seq < head.seq);
-        ours.fork(theirs).or_else(|| missing.map(|(origin, head)| Dot { origin, seq: head.seq }))
+        let differs = ours.fork(theirs).or_else(|| missing.map(|(origin, head)| Dot { origin, seq: head.seq }));
+        if differs.is_some() {
+            return Ok(differs);
+        }
+        for (origin, head) in theirs.iter().filter(|(origin, head)| ours.get(*origin).seq > head.seq) {
+            let next = self.inner.store.read_origin(origin, head.seq, Limit::items(1)).await?;
+            if next.first().is_some_and(|stored| stored.previous != head.chain) {
+                return Ok(Some(Dot { origin, seq: head.seq }));
+            }
+        }
+        Ok(None)
     }
 }
