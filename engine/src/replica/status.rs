@@ -1,5 +1,6 @@
 //! Where a replica stands. Never says "in sync" while something is pending, refused, unread or unknown.
 
+use super::write::Taken;
 use super::{Replica, ReplicaError, locked};
 use crate::id::{LogId, Position, ReplicaId};
 use crate::reserved::{self, DEAD_LETTERS, UNREADABLE};
@@ -64,11 +65,13 @@ impl Replica {
             lacking: heard.lacking,
             skew_ms: heard.skew_ms(),
         });
+        // A write whose future was dropped may be in the log already or may still get there: it is pending either way.
+        let unsettled = turn.taken.as_ref().map_or(0, Taken::len) + locked(&self.inner.queue).len() as u64;
         Ok(ReplicaStatus {
             replica: turn.id,
             log: turn.status.log,
             head: turn.status.head,
-            pending: turn.status.heads.get(turn.id).seq.since(peers.acked()),
+            pending: turn.status.heads.get(turn.id).seq.since(peers.acked()) + unsettled,
             refused,
             unreadable,
             views_behind: self.inner.projections.views().filter(|view| !turn.is_current(view)).count() as u64,

@@ -38,6 +38,13 @@ pub(super) struct Taken {
     packed: Packed,
 }
 
+impl Taken {
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.writes.len() as u64
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Packed {
     written: Vec<Written>,

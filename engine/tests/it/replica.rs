@@ -50,6 +50,7 @@ fn a_write_whose_future_is_dropped_is_settled_by_the_next() {
         let follower = replica.write(&second);
         let polled = (0..polls).filter(|_| (&mut leader).now_or_never().is_some()).count();
         drop(leader);
+        assert_ne!(block_on(replica.status()).unwrap().pending, 0, "what may have been written is not forgotten");
         assert_eq!(polled, usize::from(polls == 3), "the commit takes three polls");
         assert_eq!(block_on(follower).unwrap().dot.seq.get(), 2, "dropped after {polls} polls");
         assert_eq!(pairs(&replica), [("a".into(), "1".into()), ("b".into(), "2".into())].into());
