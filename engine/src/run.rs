@@ -14,6 +14,8 @@
 //!
 //! Bundles do not say how they are packed, so re-cutting runs changes no hash and no bundle.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -220,6 +222,7 @@ impl Run {
 
     /// The run with the given bundles made void, given the chain hash before its first bundle. All hashes stay.
     pub fn with_voids(&self, seqs: &[Seq], previous: ChainHash) -> Run {
+        let seqs: BTreeSet<Seq> = seqs.iter().copied().collect();
         let mut builder = RunBuilder::new(self.origin, self.first, previous);
         for mut bundle in self.bundles() {
             if seqs.contains(&bundle.dot.seq) {
@@ -334,6 +337,12 @@ impl Append {
         Ok(Self { run, previous: head.chain, head: end })
     }
 
+    /// A run that is known to follow this hash, as what is stored is. Its head's chain hash is not looked at.
+    pub(crate) fn assume(run: Run, previous: ChainHash) -> Self {
+        let head = Head { seq: run.last(), chain: previous, time: run.end };
+        Self { run, previous, head }
+    }
+
     /// The run.
     pub fn run(&self) -> &Run {
         &self.run
@@ -344,6 +353,23 @@ impl Append {
     pub fn with_voids(self, seqs: &[Seq]) -> Self {
         let run = self.run.with_voids(seqs, self.previous);
         Self { run, ..self }
+    }
+
+    /// The run in as many pieces as the limit of a run asks for. One, but where voids have made it longer than it was: a void is
+    /// larger than the shortest bodies.
+    pub fn pieces(self) -> Vec<Append> {
+        if self.run.bytes.len() <= RUN_BYTES_MAX || self.run.count < 2 {
+            return vec![self];
+        }
+        let cut = self.run.first.plus(self.run.count / 2);
+        let last = Seq::new(cut.get() - 1);
+        let halves = self.run.until(last, self.previous).zip(self.run.since(cut));
+        let (front, back) = halves.expect("the cut lies within the run");
+        let chain = front.bundles().fold(self.previous, |chain, bundle| bundle.chain_after(chain));
+        let head = Head { seq: last, chain, time: front.end };
+        let front = Append { run: front, previous: self.previous, head };
+        let back = Append { run: back, previous: chain, head: self.head };
+        [front.pieces(), back.pieces()].concat()
     }
 
     /// The chain hash before its first bundle.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::heads::{ChainHash, Heads};
 use crate::id::{Cursor, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
-use crate::run::Run;
+use crate::run::{Append, Run};
 use crate::time::NTP64;
 
 mod batch;
@@ -207,6 +207,17 @@ pub struct StoredRun {
 }
 
 impl StoredRun {
+    /// The run in as many pieces as the limit of a run asks for, each at its place; see [`Append::pieces`].
+    pub fn pieces(self) -> Vec<StoredRun> {
+        let mut position = self.position;
+        let place = |append: Append| {
+            let stored = StoredRun { position, previous: append.previous(), run: append.run().clone() };
+            position = stored.end().plus(1);
+            stored
+        };
+        Append::assume(self.run, self.previous).pieces().into_iter().map(place).collect()
+    }
+
     /// Where its last bundle lies.
     pub fn end(&self) -> Position {
         self.position.plus(self.run.count() - 1)

@@ -100,6 +100,21 @@ fn packing_joins_what_belongs_together_and_nothing_else() {
 }
 
 #[test]
+fn a_run_that_voids_have_made_too_long_is_split_and_says_the_same() {
+    let whole = pack(&vec![Vec::new(); 200_000]);
+    let seqs: Vec<_> = (1..=200_000).map(Seq::new).collect();
+    let voided = whole.clone().with_voids(&seqs);
+    assert!(Run::decode(voided.run().as_bytes().clone()).is_err(), "it is too long to be read");
+    let mut head = Head::NONE;
+    for piece in voided.pieces() {
+        let run = Run::decode(piece.run().as_bytes().clone()).unwrap();
+        head = Append::verify(run, head).unwrap().head();
+        assert_eq!(head, piece.head());
+    }
+    assert_eq!(head, whole.head());
+}
+
+#[test]
 fn a_run_that_does_not_follow_says_how() {
     let first = pack(&[vec![1], vec![2]]);
     let origin_gap = Append::verify(first.run().since(Seq::new(2)).unwrap(), Head::NONE).unwrap_err();

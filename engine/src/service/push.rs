@@ -103,7 +103,7 @@ impl Service {
             append = append.with_voids(&seqs);
         }
         checked.heads.set(run.origin(), append.head());
-        checked.appends.push(append);
+        checked.appends.extend(append.pieces());
         checked.rows.extend(refused.iter().map(|refused| {
             let dot = Dot { origin: refused.origin, seq: refused.seq };
             reserved::put(REFUSED, reserved::dot_key(dot), &refused.refusal)

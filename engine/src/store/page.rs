@@ -63,6 +63,10 @@ impl PageBuilder {
 
     /// Adds a run, cut at the limit. Returns whether the page takes more.
     pub fn push(&mut self, stored: StoredRun) -> bool {
+        stored.pieces().into_iter().all(|piece| self.push_piece(piece))
+    }
+
+    fn push_piece(&mut self, stored: StoredRun) -> bool {
         if self.full {
             return false;
         }
