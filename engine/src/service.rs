@@ -16,10 +16,13 @@ use crate::id::{Cursor, Position, Revision, SpaceId};
 use crate::limits::FRAME_BYTES_MAX;
 use crate::protocol::{Answer, Code, Hello, Notice, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
 use crate::run::RUN_VERSION;
-use crate::store::{EventStore, Storage, StoreError};
+use crate::store::{EventStore, Retry, Storage, StoreError};
 
 mod pull;
 mod push;
+
+/// How long a peer shall wait while the storage cannot serve.
+const RETRY_AFTER_MS: u64 = 5_000;
 
 /// Answers requests over a storage. Transports put it on the wire.
 pub struct Service {
@@ -55,14 +58,18 @@ pub enum ServiceError {
 }
 
 impl ServiceError {
-    /// What the peer is told: problems as they are, of own failures only that there was one.
+    /// What the peer is told: problems as they are, of own failures only whether waiting may mend them.
     pub fn to_problem(&self) -> Problem {
+        const LATER: &str =
+            "the server cannot store or read now, its disk may be full; repeating is safe: try again later";
+        const FAILED: &str =
+            "the server failed; a push may or may not have been stored, and repeating it is safe: try again later";
         match self {
             Self::Problem(problem) => problem.clone(),
-            _ => Problem::new(
-                Code::Internal,
-                "the server failed; a push may or may not have been stored, and repeating it is safe: try again later",
-            ),
+            Self::Store(error) if error.retry() == Retry::Later => {
+                Problem::new(Code::Busy { retry_after_ms: RETRY_AFTER_MS }, LATER)
+            }
+            _ => Problem::new(Code::Internal, FAILED),
         }
     }
 }

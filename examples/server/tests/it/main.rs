@@ -5,6 +5,7 @@
 mod administration;
 mod configuration;
 mod damage;
+mod disk_full;
 mod first_session;
 mod killing;
 mod lifecycle;
