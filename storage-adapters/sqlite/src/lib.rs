@@ -1,1 +1,74 @@
-//! placeholder
+//! Syncline's logs, rows and accounts in one SQLite file: the embedded default.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use syncline::store::{EventStore, Storage};
+//! use syncline::{Event, Kind, NTP64, Replica, ReplicaId, SpaceId};
+//! use syncline_sqlite::SqliteStorage;
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("notes.sqlite");
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let notes = SpaceId::new("notes")?;
+//! let id = ReplicaId::from_bytes([7; 16]).expect("not zero"); // random, outside of an example
+//! {
+//!     let storage = SqliteStorage::at(&path)?;
+//!     let replica = Replica::compose(notes.clone(), storage.open(&notes).await?).clock(|| NTP64(1 << 32)).open(id).await?;
+//!     replica.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await?;
+//! } // the last handle closes the file
+//! let storage = SqliteStorage::at(&path)?;
+//! assert_eq!(storage.open(&notes).await?.status().await?.head.get(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # What it promises
+//!
+//! * A commit that has returned survives a power cut ([`Durability::Synced`](syncline::store::Durability), SQLite's
+//!   write-ahead log with `synchronous = FULL`), or with [`SqliteOptions::durability`] the death of the process only.
+//! * One thread writes. Commits that wait share one transaction, so that many writers pay for one wait for the disk.
+//! * Reading threads have connections of their own and do not wait for the writer. Every read sees one moment.
+//! * No runtime is needed: futures are answered from threads of this crate.
+//! * After a failure that leaves unknown what is on the disk, every call answers
+//!   [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the file is opened anew. A full disk is no such failure.
+//! * One process has a file open at a time. It holds a lock on the file `…-lock` beside it, which is left there.
+//!
+//! # Looking inside
+//!
+//! The `sqlite3` shell (3.40 or later) may read beside a running program:
+//!
+//! ```sql
+//! SELECT * FROM attributes WHERE entity = 'article/7';  -- space, entity, attribute, value as JSON, time
+//! SELECT * FROM bundles LIMIT 10;                       -- space, position, origin, seq, time, void, bytes
+//! ```
+//!
+//! Times are UTC. `void` is 1 where a bundle was refused and its body, `bytes` long, is gone.
+//!
+//! # Limits
+//!
+//! 2⁴⁰ bundles per space, 2²³ spaces per file, beside those of [`syncline::limits`].
+
+mod accounts;
+mod connection;
+mod database;
+mod draft;
+mod error;
+mod lock;
+mod log;
+mod number;
+mod options;
+mod pack;
+mod poison;
+mod queue;
+mod readers;
+mod rows;
+mod schema;
+mod space;
+mod storage;
+mod store;
+mod writer;
+
+pub use accounts::SqliteAccounts;
+pub use options::SqliteOptions;
+pub use storage::{SqliteStorage, WriterStats};

@@ -1,0 +1,152 @@
+//! Users, devices, tokens and grants, in the same file as the logs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
+use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId};
+
+use crate::database::Database;
+use crate::error::Fault;
+
+mod ask;
+mod change;
+mod list;
+
+/// The accounts of a server. [`SqliteStorage::accounts`](crate::SqliteStorage::accounts) gives them.
+///
+/// Tokens are stored as hashes only. A token is valid until its time has come by the clock given, or until it is revoked;
+/// a revoked one stays known and cannot be added again. Every change is durable, as the file is opened, when it returns, and
+/// happens even if its future is dropped.
+#[derive(Clone)]
+pub struct SqliteAccounts {
+    database: Arc<Database>,
+    clock: Arc<dyn PhysicalClock>,
+}
+
+impl SqliteAccounts {
+    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn PhysicalClock>) -> Self {
+        Self { database, clock }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Connection) -> crate::error::Result<T> + Send + 'static,
+    ) -> Result<T, AuthorityError> {
+        self.database.read(ask).await.map_err(|error| AuthorityError(error.into()))
+    }
+
+    async fn change(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<(), Trouble> + Send + 'static,
+    ) -> Result<(), AccountsError> {
+        let refusable = move |db: &Connection| match change(db) {
+            Ok(()) => Ok(Ok(())),
+            Err(Trouble::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Trouble::Fault(fault)) => Err(fault),
+        };
+        self.database.write(refusable).await.map_err(|error| AccountsError::Backend(error.into()))?
+    }
+}
+
+impl fmt::Debug for SqliteAccounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteAccounts").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Authority for SqliteAccounts {
+    async fn authenticate(&self, credential: &str) -> Result<Option<Principal>, AuthorityError> {
+        let Ok(token) = credential.parse::<Token>() else { return Ok(None) };
+        let (hash, now) = (token.hash(), self.clock.now());
+        self.ask(move |db| ask::principal(db, &hash, now)).await
+    }
+
+    async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError> {
+        let (user, space) = (principal.user.clone(), space.clone());
+        self.ask(move |db| ask::role(db, &user, &space)).await
+    }
+
+    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
+        let asker = principal.clone();
+        if let Some(supplier) = self.ask(move |db| ask::supplier(db, origin)).await? {
+            return Ok(supplier == asker);
+        }
+        let asker = principal.clone();
+        let claim = self.database.write(move |db| change::claim(db, &asker, origin));
+        claim.await.map_err(|error| AuthorityError(error.into()))
+    }
+}
+
+#[async_trait]
+impl Accounts for SqliteAccounts {
+    async fn add_user(&self, user: &Name) -> Result<(), AccountsError> {
+        let user = user.clone();
+        self.change(move |db| change::add_user(db, &user)).await
+    }
+
+    async fn add_device(&self, user: &Name, device: &Name) -> Result<(), AccountsError> {
+        let (user, device) = (user.clone(), device.clone());
+        self.change(move |db| change::add_device(db, &user, &device)).await
+    }
+
+    async fn add_token(
+        &self,
+        user: &Name,
+        device: &Name,
+        token: &TokenHash,
+        expires: Option<NTP64>,
+    ) -> Result<(), AccountsError> {
+        let (user, device, token) = (user.clone(), device.clone(), *token);
+        self.change(move |db| change::add_token(db, (&user, &device), &token, expires)).await
+    }
+
+    async fn revoke_tokens(&self, user: &Name, device: &Name) -> Result<(), AccountsError> {
+        let (user, device) = (user.clone(), device.clone());
+        self.change(move |db| change::revoke_tokens(db, &user, &device)).await
+    }
+
+    async fn add_space(&self, space: &SpaceId, owner: &Name) -> Result<(), AccountsError> {
+        let (space, owner) = (space.clone(), owner.clone());
+        self.change(move |db| change::add_space(db, &space, &owner)).await
+    }
+
+    async fn grant(&self, space: &SpaceId, user: &Name, role: Role) -> Result<(), AccountsError> {
+        let (space, user) = (space.clone(), user.clone());
+        self.change(move |db| change::grant(db, &space, &user, role)).await
+    }
+
+    async fn revoke(&self, space: &SpaceId, user: &Name) -> Result<(), AccountsError> {
+        let (space, user) = (space.clone(), user.clone());
+        self.change(move |db| change::revoke(db, &space, &user)).await
+    }
+
+    async fn list(&self) -> Result<Listing, AccountsError> {
+        let now = self.clock.now();
+        let listing = self.database.read(move |db| list::list(db, now));
+        listing.await.map_err(|error| AccountsError::Backend(error.into()))
+    }
+}
+
+/// Why a change did not happen.
+#[derive(Debug)]
+enum Trouble {
+    Refused(AccountsError),
+    Fault(Fault),
+}
+
+impl From<AccountsError> for Trouble {
+    fn from(refusal: AccountsError) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E: Into<Fault>> From<E> for Trouble {
+    fn from(fault: E) -> Self {
+        Self::Fault(fault.into())
+    }
+}

@@ -1,0 +1,53 @@
+//! One writing process per file.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use syncline::store::StoreError;
+
+use crate::error::{BACKEND, refused};
+
+/// An exclusive lock on the file `…-lock` beside the database, held until it is dropped. The operating system releases it
+/// when the process dies. The file itself stays.
+///
+/// It is not the database file that is locked: SQLite's own locks on it would end with the first handle that is closed.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    _file: File,
+    path: PathBuf,
+    created: bool,
+}
+
+impl FileLock {
+    /// Takes the lock of `database`, which need not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where another process, or this one, holds it.
+    pub(crate) fn take(database: &Path) -> Result<Self, StoreError> {
+        let mut path = database.as_os_str().to_owned();
+        path.push("-lock");
+        let path = PathBuf::from(path);
+        let failed = |error: std::io::Error| refused(&path, error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let (file, created) = match options.clone().create_new(true).open(&path) {
+            Ok(file) => (file, true),
+            Err(_) => (options.create(true).truncate(false).open(&path).map_err(failed)?, false),
+        };
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file, path, created }),
+            Err(TryLockError::WouldBlock) => {
+                Err(StoreError::InUse { backend: BACKEND, what: database.display().to_string() })
+            }
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Releases the lock of a file that is not ours, and leaves nothing beside it that was not there before.
+    pub(crate) fn withdraw(self) {
+        if self.created {
+            // Nothing depends on it: the next opener takes the lock whether the file is there or not.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}

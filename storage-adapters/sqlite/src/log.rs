@@ -1,0 +1,132 @@
+//! The table of runs.
+
+use bytes::Bytes;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
+use syncline::limits::RUN_BYTES_MAX;
+use syncline::store::page::PageBuilder;
+use syncline::store::{Limit, StoredRun};
+use syncline::{ChainHash, Position, Run, Seq, SpaceId};
+
+use crate::error::{Result, corrupt};
+use crate::number::{SpaceKey, run_end, to_integer};
+
+/// A run as it lies in its table.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) id: i64,
+    pub(crate) stored: StoredRun,
+}
+
+/// Writes a run whose first bundle takes `position`.
+pub(crate) fn insert(db: &Connection, space: SpaceKey, head_id: i64, stored: &StoredRun) -> Result<()> {
+    let mut insert =
+        db.prepare_cached("INSERT INTO runs (id, head, seq, previous, run) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for StoredRun { position, previous, run } in pieces(stored.clone()) {
+        let id = space.run_id(position.plus(run.count() - 1));
+        let seq = to_integer("seq", run.last().get())?;
+        insert.execute(params![id, head_id, seq, previous.to_bytes(), &run.as_bytes()[..]])?;
+    }
+    Ok(())
+}
+
+/// Writes a run in place of the one that held its bundles.
+pub(crate) fn replace(db: &Connection, space: SpaceKey, head_id: i64, old: i64, new: StoredRun) -> Result<()> {
+    db.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([old])?;
+    insert(db, space, head_id, &new)
+}
+
+/// The run that holds this bundle of an origin.
+pub(crate) fn find(db: &Connection, space: &SpaceId, head_id: i64, seq: Seq) -> Result<Option<Found>> {
+    let select = "SELECT id, previous, run FROM runs WHERE head = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+    let mut select = db.prepare_cached(select)?;
+    let mut rows = select.query(params![head_id, to_integer("seq", seq.get())?])?;
+    rows.next()?.map(|row| decode(space, row)).transpose()
+}
+
+/// Fills a page with the runs of a space behind `after`.
+pub(crate) fn read(
+    db: &Connection,
+    space: (&SpaceId, SpaceKey),
+    after: Position,
+    head: Position,
+    limit: Limit,
+) -> Result<PageBuilder> {
+    let (name, key) = space;
+    let select = "SELECT id, previous, run FROM runs WHERE id > ?1 AND id <= ?2 ORDER BY id";
+    let mut select = db.prepare_cached(select)?;
+    let mut rows = select.query([key.run_id(after), key.last_run_id()])?;
+    let (mut page, mut end) = (PageBuilder::new(limit), after);
+    while end < head {
+        let Some(row) = rows.next()? else { return Err(missing(name, end).into()) };
+        let Found { stored, .. } = decode(name, row)?;
+        if stored.position > end.plus(1) {
+            return Err(missing(name, end).into());
+        }
+        end = stored.end();
+        if !page.push_after(stored, after) {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Fills a page with the runs of an origin from `first` on.
+pub(crate) fn read_origin(
+    db: &Connection,
+    space: &SpaceId,
+    head_id: i64,
+    first: Seq,
+    limit: Limit,
+) -> Result<PageBuilder> {
+    let select = "SELECT id, previous, run FROM runs WHERE head = ?1 AND seq >= ?2 ORDER BY seq";
+    let mut select: CachedStatement<'_> = db.prepare_cached(select)?;
+    let mut rows = select.query(params![head_id, i64::try_from(first.get()).unwrap_or(i64::MAX)])?;
+    let mut page = PageBuilder::new(limit);
+    while let Some(row) = rows.next()? {
+        if !page.push_from(decode(space, row)?.stored, first) {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// The id of an origin in a space.
+pub(crate) fn head_id(db: &Connection, space: SpaceKey, origin: syncline::ReplicaId) -> Result<Option<i64>> {
+    let mut select = db.prepare_cached("SELECT id FROM heads WHERE space = ?1 AND origin = ?2")?;
+    Ok(select.query_row(params![space.0, origin.to_bytes()], |row| row.get(0)).optional()?)
+}
+
+/// Reads the columns `id, previous, run`.
+fn decode(space: &SpaceId, row: &Row<'_>) -> Result<Found> {
+    let id = row.get(0)?;
+    let end = run_end(id);
+    let damaged = |why: String| corrupt(format!("space {space}, the run that ends at position {end}"), why);
+    let previous = ChainHash::from_bytes(row.get(1)?);
+    let bytes = row.get_ref(2)?.as_blob().map_err(|error| damaged(error.to_string()))?;
+    let run = Run::decode(Bytes::copy_from_slice(bytes)).map_err(|error| damaged(error.to_string()))?;
+    if run.count() > end.get() {
+        return Err(damaged(format!("it holds {} bundles", run.count())).into());
+    }
+    let position = Position::new(end.get() - (run.count() - 1));
+    Ok(Found { id, stored: StoredRun { position, previous, run } })
+}
+
+fn missing(space: &SpaceId, after: Position) -> syncline::StoreError {
+    corrupt(format!("space {space}, position {}", after.plus(1)), "the bundle is not there")
+}
+
+/// The run, cut where it would be too large to be read again: voids are larger than the shortest bodies.
+fn pieces(stored: StoredRun) -> Vec<StoredRun> {
+    if stored.run.as_bytes().len() <= RUN_BYTES_MAX {
+        return vec![stored];
+    }
+    let StoredRun { position, previous, run } = stored;
+    let half = run.count() / 2;
+    let cut = run.first().plus(half);
+    let halves = run.until(Seq::new(cut.get() - 1), previous).zip(run.since(cut));
+    let (front, back) = halves.expect("a run longer than the longest body has several bundles");
+    let between = front.bundles().fold(previous, |chain, bundle| bundle.chain_after(chain));
+    let front = StoredRun { position, previous, run: front };
+    let back = StoredRun { position: position.plus(half), previous: between, run: back };
+    [pieces(front), pieces(back)].concat()
+}

@@ -1,0 +1,80 @@
+//! The format of the file: its mark, its version and its tables.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use rusqlite::Connection;
+use syncline::store::StoreError;
+
+use crate::error::{Result, refused};
+
+/// Marks our files in SQLite's header: `SynL`.
+const APPLICATION_ID: u32 = 0x5379_6e4c;
+
+/// What brings the tables from one version to the next, from 0. Never changed once released, only added to.
+const MIGRATIONS: [&str; 1] =
+    [concat!(include_str!("schema/log.sql"), include_str!("schema/accounts.sql"), include_str!("schema/views.sql"))];
+
+/// The version that this build writes, and the newest that it reads.
+const NEWEST: u32 = MIGRATIONS.len() as u32;
+
+/// Looks at a file's first bytes, without SQLite and without a change: whether it is ours, or may become ours.
+///
+/// # Errors
+/// [`StoreError::UnsupportedFormat`] where another program or a newer build wrote it.
+pub(crate) fn inspect(path: &Path) -> std::result::Result<(), StoreError> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut header = Vec::new();
+    match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(refused(path, error)),
+    }
+    if header.is_empty() {
+        return Ok(());
+    }
+    if !header.starts_with(MAGIC) {
+        return Err(unsupported(path, "unknown (not of SQLite)"));
+    }
+    let number = |at: usize| header.get(at..at + 4).map(|bytes| u32::from_be_bytes(bytes.try_into().expect("4 bytes")));
+    let (Some(schema_changes), Some(version), Some(application)) = (number(40), number(60), number(68)) else {
+        return Ok(()); // cut off within the header, which SQLite reports
+    };
+    check(path, application, version, schema_changes > 0)
+}
+
+/// Brings the tables up to date, each step in a transaction of its own.
+///
+/// # Errors
+/// As [`inspect`], whose look at the file cannot see what is still in its write-ahead log.
+pub(crate) fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
+    loop {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let number = |name| transaction.pragma_query_value(None, name, |row| row.get(0)).map(i32::cast_unsigned);
+        let (version, application) = (number("user_version")?, number("application_id")?);
+        let tables: bool = transaction.query_row("SELECT count(*) > 0 FROM sqlite_schema", [], |row| row.get(0))?;
+        check(path, application, version, tables)?;
+        let Some(migration) = MIGRATIONS.get(version as usize) else { return Ok(()) };
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+}
+
+fn check(path: &Path, application: u32, version: u32, tables: bool) -> std::result::Result<(), StoreError> {
+    match application {
+        APPLICATION_ID if version > NEWEST => Err(unsupported(path, &version.to_string())),
+        APPLICATION_ID => Ok(()),
+        0 if !tables => Ok(()),
+        0 => Err(unsupported(path, "unknown (a SQLite database of another program)")),
+        id => {
+            Err(unsupported(path, &format!("unknown (a SQLite database of another program, application id {id:#x})")))
+        }
+    }
+}
+
+fn unsupported(path: &Path, found: &str) -> StoreError {
+    StoreError::UnsupportedFormat { what: path.display().to_string(), found: found.into(), newest: NEWEST }
+}

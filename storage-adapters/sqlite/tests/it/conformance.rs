@@ -1,0 +1,24 @@
+//! The laws of a store, held by SQLite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncline::Storage;
+use syncline_conformance::{Scratch, StoreHarness, store_suite};
+use syncline_sqlite::SqliteStorage;
+
+#[derive(Default)]
+struct Sqlite(Scratch);
+
+#[async_trait]
+impl StoreHarness for Sqlite {
+    async fn fresh(&self) -> Arc<dyn Storage> {
+        Arc::new(SqliteStorage::at(self.0.renew().join("laws.sqlite")).unwrap())
+    }
+
+    async fn reopen(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(SqliteStorage::at(self.0.path().join("laws.sqlite")).unwrap()))
+    }
+}
+
+store_suite!(Sqlite::default());

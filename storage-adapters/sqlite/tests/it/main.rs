@@ -1,0 +1,14 @@
+//! SQLite as a store: the laws of the kit, and what is its own.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod accounts;
+mod conformance;
+mod damage;
+mod file;
+mod format;
+mod group;
+mod in_use;
+mod packing;
+mod reopen;
+mod shell;
