@@ -1,5 +1,6 @@
 //! Somebody who writes: chained runs without a replica, a clock or a store.
 
+use bytes::Bytes;
 use syncline::event::{Event, encode_body};
 use syncline::heads::Head;
 use syncline::limits::RUN_BYTES_MAX;
@@ -74,6 +75,14 @@ impl Author {
         self.write_bodies(&bundles.iter().map(encode).collect::<Vec<_>>())
     }
 
+    /// Writes one bundle of these events at this time.
+    ///
+    /// # Panics
+    /// Where there is no event, or one breaks a limit.
+    pub fn write_at(&mut self, time: NTP64, events: &[Event]) -> Append {
+        self.write_timed([(time, encode_body(events).expect("the events make a bundle"))])
+    }
+
     /// Writes one bundle for each body. A log never looks into them, so they may be any bytes.
     ///
     /// # Panics
@@ -99,7 +108,11 @@ impl Author {
     }
 
     fn note(&self, number: u64) -> Vec<u8> {
-        let text = format!("{}:{}", self.origin, self.head.seq.plus(number));
-        encode_body(&[Event::new(NOTE, text)]).expect("a note is small")
+        note(format!("{}:{}", self.origin, self.head.seq.plus(number)))
     }
+}
+
+/// The body of one small event.
+pub(crate) fn note(text: impl Into<Bytes>) -> Vec<u8> {
+    encode_body(&[Event::new(NOTE, text)]).expect("a note is small")
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use syncline::store::Storage;
+use syncline::{Service, Transport, TransportError};
 use tempfile::TempDir;
 
 /// Gives the kit storages of one adapter. Each law makes a harness of its own, so laws run side by side.
@@ -16,6 +17,22 @@ pub trait StoreHarness: Send + Sync {
     /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` where it does not outlive its
     /// handles. The kit has dropped every handle to it before.
     async fn reopen(&self) -> Option<Arc<dyn Storage>>;
+}
+
+/// Gives the kit connections of one transport. Each law makes a harness of its own, so laws run side by side.
+#[async_trait]
+pub trait TransportHarness: Send + Sync {
+    /// Serves this service, where it is not served yet, and connects to it with this token. What it starts ends with the
+    /// harness.
+    ///
+    /// Connections try once: a law that wants a call repeated repeats it.
+    ///
+    /// # Errors
+    /// [`TransportError::Refused`] where the transport finds out about an unknown token when it connects.
+    async fn connect(&self, service: Arc<Service>, token: &str) -> Result<Arc<dyn Transport>, TransportError>;
+
+    /// Ends all services at once, as a crash of the peer would. `false` where the peer lives and dies with its caller.
+    async fn crash(&self) -> bool;
 }
 
 /// A directory for a storage on disk, deleted with the harness.

@@ -42,17 +42,22 @@ use syncline::LogId;
 mod assert;
 mod author;
 mod batch;
+pub mod crdt;
 mod harness;
+pub mod peer;
 mod placed;
+pub mod projection;
 #[doc(hidden)]
 pub mod run;
 pub mod store;
+pub mod strategies;
 mod subject;
+pub mod transport;
 
 pub use author::{Author, NOTE};
 pub use batch::{appends, deletes, dot, puts, row_key, space, view, voids, writes};
-pub use harness::{Scratch, StoreHarness};
-pub use placed::{Content, OwnedBundle, Placed, placed, unpack};
+pub use harness::{Scratch, StoreHarness, TransportHarness};
+pub use placed::{Content, Placed, placed, unpack};
 pub use subject::{Image, SPACE, Subject};
 
 /// A log id that this process has not given out before.

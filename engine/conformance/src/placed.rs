@@ -14,13 +14,6 @@ use syncline::{Dot, Position};
 pub struct Placed {
     /// Where it lies.
     pub position: Position,
-    /// The bundle.
-    pub bundle: OwnedBundle,
-}
-
-/// One bundle, apart from its run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedBundle {
     /// Its name.
     pub dot: Dot,
     /// When it was written.
@@ -98,7 +91,7 @@ fn unpack_run(run: &Run, previous: ChainHash, mut position: Position) -> Vec<Pla
             Body::Full(bytes) => Content::Full(Bytes::copy_from_slice(bytes)),
             Body::Void { bytes, digest } => Content::Void { bytes, digest },
         };
-        bundles.push(Placed { position, bundle: OwnedBundle { dot: bundle.dot, time: bundle.time, content, chain } });
+        bundles.push(Placed { position, dot: bundle.dot, time: bundle.time, content, chain });
         position = position.plus(1);
     }
     assert_eq!(chain.check(), run.check(), "the run up to {position} hashes to the check that it carries");

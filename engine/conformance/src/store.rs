@@ -11,6 +11,7 @@ pub mod concurrency;
 pub mod conflict;
 pub mod contiguity;
 pub mod cursor;
+pub mod differential;
 pub mod limits;
 pub mod origin;
 pub mod page;
@@ -99,7 +100,6 @@ macro_rules! for_each_store_law {
             }
             origin {
                 an_origin_reads_on_from_every_seq
-                an_origins_runs_say_where_they_begin
                 an_origin_reads_empty_at_its_end_and_beyond
                 an_unknown_origin_reads_empty
                 an_origin_is_read_in_pages_of_any_size
@@ -190,6 +190,9 @@ macro_rules! for_each_store_law {
                 rows_and_bundles_move_together
                 a_commit_is_seen_by_everybody_once_it_returns
                 a_commit_given_up_is_done_wholly_or_not_at_all
+            }
+            differential {
+                random_steps_are_seen_as_the_oracle_sees_them
             }
             spaces {
                 two_opens_of_one_space_share_one_log

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, WriteBatch,
 };
 use syncline::{Cursor, Position, ReplicaId, Revision, Seq, ViewId};
 
-use crate::placed::{OwnedBundle, Placed, unpack};
+use crate::placed::{Placed, unpack};
 use crate::{StoreHarness, space};
 
 /// The space that laws use where they need one only.
@@ -71,19 +71,25 @@ impl Subject {
         self.0.read(after, limit).await.expect("the page reads")
     }
 
+    /// The bundles of the next page, and whether it is the last. Moves the cursor on.
+    pub async fn read_on(&self, cursor: &mut Cursor, limit: Limit) -> (Vec<Placed>, bool) {
+        let page = self.0.read(*cursor, limit).await.expect("the page reads");
+        let moves_on = page.next.log == cursor.log && page.next.position > cursor.position;
+        assert!(moves_on || page.is_last(), "behind {cursor}, a page that is not the last moves on: {page:?}");
+        *cursor = page.next;
+        (unpack(&page.runs), page.is_last())
+    }
+
     /// All bundles behind `after`, by pages of at most `limit`.
     pub async fn log_after(&self, after: u64, limit: Limit) -> Vec<Placed> {
         let mut cursor = self.cursor(after).await;
-        let mut all = Vec::new();
-        loop {
-            let page = self.0.read(cursor, limit).await.expect("the page reads");
-            all.extend(unpack(&page.runs));
-            assert!(page.is_last() || page.next.position > cursor.position, "a page that is not the last moves on");
-            cursor = page.next;
-            if page.is_last() {
-                return all;
-            }
+        let (mut all, mut is_last) = (Vec::new(), false);
+        while !is_last {
+            let (bundles, last) = self.read_on(&mut cursor, limit).await;
+            all.extend(bundles);
+            is_last = last;
         }
+        all
     }
 
     /// All bundles.
@@ -91,14 +97,9 @@ impl Subject {
         self.log_after(0, Limit::PAGE).await
     }
 
-    /// One origin's runs behind `after`, at most `limit`.
-    pub async fn origin_runs(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<StoredRun> {
-        self.0.read_origin(origin, Seq::new(after), limit).await.expect("the origin reads")
-    }
-
     /// One origin's bundles behind `after`, at most `limit`.
-    pub async fn origin(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<OwnedBundle> {
-        unpack(&self.origin_runs(origin, after, limit).await).into_iter().map(|placed| placed.bundle).collect()
+    pub async fn origin(&self, origin: ReplicaId, after: u64, limit: Limit) -> Vec<Placed> {
+        unpack(&self.0.read_origin(origin, Seq::new(after), limit).await.expect("the origin reads"))
     }
 
     /// Rows by key, in the order asked.

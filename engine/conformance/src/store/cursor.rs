@@ -1,13 +1,13 @@
 //! A reader's resumable place.
 
-use syncline::store::{EventStore, Limit, StoreError};
+use syncline::store::{Limit, StoreError};
 use syncline::{Cursor, Position};
 
-use crate::{Author, StoreHarness, Subject, appends, new_log_id, placed, unpack};
+use crate::{Author, StoreHarness, Subject, appends, new_log_id, placed};
 
 async fn assert_gone(store: &Subject, cursor: Cursor) {
     let status = store.status().await;
-    let refusal = EventStore::read(store.store(), cursor, Limit::PAGE).await.expect_err("the cursor must be refused");
+    let refusal = store.store().read(cursor, Limit::PAGE).await.expect_err("the cursor must be refused");
     let right = matches!(refusal, StoreError::CursorGone { cursor: theirs, log, base, head }
         if theirs == cursor && (log, base, head) == (status.log, status.base, status.head));
     assert!(right, "{cursor}: {refusal:?}");
@@ -66,9 +66,7 @@ pub async fn a_cursor_goes_on_where_it_stopped(harness: &dyn StoreHarness) {
             written.push(append.clone());
             store.commit(appends([append])).await;
         }
-        let page = store.store().read(cursor, Limit::PAGE).await.expect("the cursor is its own");
-        read.extend(unpack(&page.runs));
-        cursor = page.next;
+        read.extend(store.read_on(&mut cursor, Limit::PAGE).await.0);
     }
     assert_same!(read, placed(1, &written));
 }

@@ -2,7 +2,7 @@
 
 use syncline::store::Limit;
 
-use crate::{Author, OwnedBundle, Placed, StoreHarness, Subject, appends, placed, unpack};
+use crate::{Author, Placed, StoreHarness, Subject, appends, placed};
 
 /// Two authors who take turns, and all that they wrote.
 async fn filled(harness: &dyn StoreHarness) -> (Subject, [Author; 2], Vec<Placed>) {
@@ -18,37 +18,18 @@ async fn filled(harness: &dyn StoreHarness) -> (Subject, [Author; 2], Vec<Placed
 
 /// What of a log one author wrote.
 fn of(author: &Author, all: &[Placed]) -> Vec<Placed> {
-    all.iter().filter(|placed| placed.bundle.dot.origin == author.origin()).cloned().collect()
+    all.iter().filter(|placed| placed.dot.origin == author.origin()).cloned().collect()
 }
 
-fn bundles(all: &[Placed]) -> Vec<OwnedBundle> {
-    all.iter().map(|placed| placed.bundle.clone()).collect()
-}
-
-/// A peer may have any number of an origin's bundles: what follows must come from each of them on, and hash.
+/// A peer may have any number of an origin's bundles: what follows must come from each of them on, with its place, since a
+/// pull by heads starts at the first place where something is missing.
 pub async fn an_origin_reads_on_from_every_seq(harness: &dyn StoreHarness) {
     let (store, authors, all) = filled(harness).await;
     for author in &authors {
-        let own = bundles(&of(author, &all));
+        let own = of(author, &all);
         for after in 0..=own.len() {
             let read = store.origin(author.origin(), after as u64, Limit::PAGE).await;
             assert_same!(read, own[after..], "{} after {after}", author.origin());
-        }
-    }
-}
-
-/// A pull by heads starts at the first place where something is missing: each run says where it begins.
-pub async fn an_origins_runs_say_where_they_begin(harness: &dyn StoreHarness) {
-    let (store, authors, all) = filled(harness).await;
-    for author in &authors {
-        let own = of(author, &all);
-        for after in 0..own.len() {
-            let next = &store.origin_runs(author.origin(), after as u64, Limit::items(1)).await[0];
-            assert_same!(unpack([next]), own[after..=after]);
-            let runs = store.origin_runs(author.origin(), after as u64, Limit::PAGE).await;
-            let begins = runs.iter().map(|stored| (stored.run.first().get(), stored.position));
-            let right = begins.map(|(seq, position)| own[seq as usize - 1].position == position);
-            assert!(right.into_iter().all(|right| right), "{} after {after}: {runs:?}", author.origin());
         }
     }
 }
@@ -73,7 +54,7 @@ pub async fn an_unknown_origin_reads_empty(harness: &dyn StoreHarness) {
 /// The limits of pages hold here as well, and at least one bundle makes progress.
 pub async fn an_origin_is_read_in_pages_of_any_size(harness: &dyn StoreHarness) {
     let (store, authors, all) = filled(harness).await;
-    let own = bundles(&of(&authors[0], &all));
+    let own = of(&authors[0], &all);
     for limit in [Limit::items(0), Limit::items(1), Limit::items(4), Limit::bytes(0), Limit::bytes(120), Limit::PAGE] {
         let mut read = Vec::new();
         while read.len() < own.len() {

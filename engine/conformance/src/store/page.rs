@@ -95,8 +95,8 @@ pub async fn every_run_of_a_page_brings_the_hash_before_it(harness: &dyn StoreHa
     let all = placed(1, &written);
     for after in 0..60 {
         for stored in store.page(after, Limit::items(9)).await.runs {
-            let before = all[..stored.position.get() as usize - 1].iter().rev();
-            let before = before.map(|placed| &placed.bundle).find(|bundle| bundle.dot.origin == stored.run.origin());
+            let mut before = all[..stored.position.get() as usize - 1].iter().rev();
+            let before = before.find(|bundle| bundle.dot.origin == stored.run.origin());
             let expected = before.map_or(ChainHash::GENESIS, |bundle| bundle.chain);
             assert_eq!(stored.previous, expected, "run at {}", stored.position);
         }

@@ -82,7 +82,7 @@ pub async fn a_void_stays_void_after_a_restart(harness: &dyn StoreHarness) {
     store.commit(voids([dot(&ann, 3)])).await;
     drop(store);
     let Some(store) = reopened(harness).await else { return };
-    let third = &mut before.log[2].bundle;
+    let third = &mut before.log[2];
     third.content = third.content.voided();
     assert_same!(store.log().await, before.log);
 }

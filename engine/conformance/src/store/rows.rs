@@ -124,5 +124,5 @@ pub async fn many_rows_pass_in_one_batch_and_one_load(harness: &dyn StoreHarness
     let batch =
         WriteBatch { rows: deletes(&todo, &rows.iter().map(|row| row.0).collect::<Vec<_>>()), ..writes(vec![]) };
     store.commit(batch).await;
-    assert_same!(store.rows(&todo).await, [(Bytes::new(), Bytes::new()); 0]);
+    assert_eq!(store.rows(&todo).await, []);
 }

@@ -66,7 +66,7 @@ pub async fn a_range_that_holds_nothing_scans_empty(harness: &dyn StoreHarness) 
     for range in none {
         assert_eq!(keys(&store, range.clone()).await, Vec::<Bytes>::new(), "{range:?}");
     }
-    assert_same!(store.rows(&view("other@1")).await, [(Bytes::new(), Bytes::new()); 0]);
+    assert_eq!(store.rows(&view("other@1")).await, []);
 }
 
 /// All rows of an entity share a prefix; prefixes may end in the largest byte.

@@ -38,7 +38,7 @@ pub async fn clearing_a_view_removes_its_rows_and_its_progress(harness: &dyn Sto
     let rows: Vec<_> = (0..3_000u32).map(|number| (number.to_be_bytes(), "x")).collect();
     store.commit(WriteBatch { views: vec![(todo.clone(), Position::ZERO)], ..writes(puts(&todo, &rows)) }).await;
     store.commit(WriteBatch { clear: vec![todo.clone()], ..WriteBatch::default() }).await;
-    assert_same!(store.rows(&todo).await, [(Bytes::new(), Bytes::new()); 0]);
+    assert_eq!(store.rows(&todo).await, []);
     assert_eq!(store.row(&todo, 7u32.to_be_bytes()).await, None);
     assert_eq!(store.status().await.views, BTreeMap::new());
 }

@@ -10,7 +10,7 @@ use crate::{Author, Placed, StoreHarness, Subject, appends, dot, placed, unpack,
 fn with_voids(runs: &[Append], positions: &[usize]) -> Vec<Placed> {
     let mut all = placed(1, runs);
     for position in positions {
-        let bundle = &mut all[position - 1].bundle;
+        let bundle = &mut all[position - 1];
         bundle.content = bundle.content.voided();
     }
     all
@@ -109,8 +109,8 @@ pub async fn voids_are_read_alike_by_position_and_by_origin(harness: &dyn StoreH
     for after in 0..6 {
         let one = unpack(&store.page(after, Limit::items(1)).await.runs);
         assert_eq!(one, all[after as usize..=after as usize]);
-        assert_same!(unpack(&store.origin_runs(ann.origin(), after, Limit::items(1)).await), one);
-        assert_same!(unpack(&store.origin_runs(ann.origin(), after, Limit::PAGE).await), all[after as usize..]);
+        assert_same!(store.origin(ann.origin(), after, Limit::items(1)).await, one);
+        assert_same!(store.origin(ann.origin(), after, Limit::PAGE).await, all[after as usize..]);
     }
 }
 

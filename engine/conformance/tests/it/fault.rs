@@ -20,6 +20,10 @@ pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 /// A method of a store, replaced.
 type Method<I, O> = Box<dyn for<'a> Fn(&'a Handle, I) -> Answer<'a, O> + Send + Sync>;
 
+type Open = Box<dyn for<'a> Fn(&'a dyn Storage, SpaceId) -> Answer<'a, Arc<dyn EventStore>> + Send + Sync>;
+type Spaces = Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, Vec<SpaceId>> + Send + Sync>;
+type Reopen = Box<dyn for<'a> Fn(&'a Faulty) -> BoxFuture<'a, Faulty> + Send + Sync>;
+
 /// A handle to the sound store beneath.
 pub(crate) struct Handle {
     pub(crate) store: Arc<dyn EventStore>,
@@ -40,12 +44,12 @@ pub(crate) struct Fault {
     pub(crate) scan: Method<(ViewId, RowRange, Limit), Vec<Row>>,
     pub(crate) commit: Method<WriteBatch, Committed>,
     pub(crate) changed: Method<Revision, Revision>,
-    pub(crate) open: Box<dyn for<'a> Fn(&'a dyn Storage, SpaceId) -> Answer<'a, Arc<dyn EventStore>> + Send + Sync>,
-    pub(crate) spaces: Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, Vec<SpaceId>> + Send + Sync>,
+    pub(crate) open: Open,
+    pub(crate) spaces: Spaces,
     pub(crate) durability: Durability,
     pub(crate) fresh: fn() -> Arc<dyn Storage>,
     /// What becomes of the storage and its fault over a restart.
-    pub(crate) reopen: Box<dyn for<'a> Fn(&'a Faulty) -> BoxFuture<'a, Faulty> + Send + Sync>,
+    pub(crate) reopen: Reopen,
 }
 
 /// No fault: a store in memory that outlives its handles.

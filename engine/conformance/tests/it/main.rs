@@ -1,8 +1,14 @@
 //! Tests of the kit itself.
 
+#![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
+
 mod broken_stores;
+mod broken_transports;
+mod crdts;
 mod fault;
+mod line;
 mod memory;
+mod projections;
 mod register;
 mod spoil;
 mod twins;

@@ -1,8 +1,11 @@
 //! The faults, by what they concern.
 
+pub(crate) mod calls;
 pub(crate) mod log;
 pub(crate) mod pages;
+pub(crate) mod problems;
 pub(crate) mod races;
 pub(crate) mod refusals;
 pub(crate) mod restarts;
 pub(crate) mod rows;
+pub(crate) mod watches;

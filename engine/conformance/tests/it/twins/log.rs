@@ -16,6 +16,7 @@ use crate::spoil::{
 
 pub(crate) fn all() -> Vec<Broken> {
     let mut all = bundles();
+    all.extend(heads());
     all.extend(voids());
     all.extend(views_and_clock());
     all
@@ -71,6 +72,11 @@ fn bundles() -> Vec<Broken> {
                 }
             }),
         ),
+    ]
+}
+
+fn heads() -> Vec<Broken> {
+    vec![
         (
             "keeps times as integers with a sign",
             &["times_are_kept_over_their_whole_range"],

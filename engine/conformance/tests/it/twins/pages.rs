@@ -132,7 +132,7 @@ fn origins() -> Vec<Broken> {
         ),
         (
             "says the same place of every run",
-            &["an_origins_runs_say_where_they_begin"],
+            &["an_origin_reads_on_from_every_seq"],
             origin_runs(|runs| runs.iter_mut().for_each(|stored| stored.position = Position::new(1))),
         ),
         (

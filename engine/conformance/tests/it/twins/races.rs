@@ -18,14 +18,15 @@ use crate::spoil::{commits, loads, reads, scans, statuses, waits};
 
 pub(crate) fn all() -> Vec<Broken> {
     let mut all = watchers();
+    all.extend(crowds());
     all.extend(moments());
     all.extend(writers());
     all.extend(spaces());
+    all.extend(borders());
     all
 }
 
 fn watchers() -> Vec<Broken> {
-    let (busy, latest) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
     vec![
         (
             "waits for the next commit only",
@@ -51,6 +52,12 @@ fn watchers() -> Vec<Broken> {
                 })
             }),
         ),
+    ]
+}
+
+fn crowds() -> Vec<Broken> {
+    let (busy, latest) = (AtomicBool::new(false), Arc::new(AtomicU64::new(0)));
+    vec![
         (
             "wakes one of many",
             &["a_commit_wakes_everybody_who_waits"],
@@ -259,13 +266,6 @@ fn counted_log() -> LogId {
 }
 
 fn spaces() -> Vec<Broken> {
-    fn one_log() -> LogId {
-        LogId::from_bytes([1; 16]).unwrap()
-    }
-    let counted: fn() -> Arc<dyn Storage> = || {
-        LOGS.set(0);
-        Arc::new(MemoryStorage::new(counted_log))
-    };
     let own_store = || -> Arc<dyn EventStore> { Arc::new(MemoryStore::new(new_log_id())) };
     vec![
         (
@@ -302,6 +302,18 @@ fn spaces() -> Vec<Broken> {
                 ..sound()
             },
         ),
+    ]
+}
+
+fn borders() -> Vec<Broken> {
+    fn one_log() -> LogId {
+        LogId::from_bytes([1; 16]).unwrap()
+    }
+    let counted: fn() -> Arc<dyn Storage> = || {
+        LOGS.set(0);
+        Arc::new(MemoryStorage::new(counted_log))
+    };
+    vec![
         (
             "gives all logs one id",
             &["two_spaces_are_two_logs", "two_storages_never_share_a_log"],

@@ -8,7 +8,7 @@ use syncline_conformance::view;
 
 use crate::broken_stores::Broken;
 use crate::fault::Fault;
-use crate::spoil::{batch, commits, loaded, loads, mixes_up, range, renamed, rows, scans};
+use crate::spoil::{batch, batch_at, commits, loaded, loads, mixes_up, range, renamed, rows, scans};
 
 pub(crate) fn all() -> Vec<Broken> {
     let mut all = by_key();
@@ -59,6 +59,15 @@ fn by_key() -> Vec<Broken> {
             "knows one version of each view",
             &["one_key_of_two_views_is_two_rows"],
             mixes_up(|key| key.view = renamed(&key.view, |name| format!("{}@1", name.split('@').next().unwrap()))),
+        ),
+        (
+            "loses the last of many rows, after some commits",
+            &["random_steps_are_seen_as_the_oracle_sees_them"],
+            batch_at(|status, batch| {
+                if status.revision.get() > 3 && batch.rows.len() > 3 {
+                    batch.rows.pop();
+                }
+            }),
         ),
         ("loads 32,766 rows", &["many_rows_pass_in_one_batch_and_one_load"], loaded(|rows| rows.truncate(32_766))),
     ]

@@ -1,0 +1,56 @@
+//! Accounts that the kit can take away.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::{ReplicaId, SpaceId};
+
+use super::{READER, STRANGER, WRITER};
+
+/// Knows the tokens of the kit, and nobody else. The token is the user's name.
+#[derive(Debug, Default)]
+pub struct Desk {
+    gone: Mutex<BTreeSet<String>>,
+}
+
+impl Desk {
+    /// The origin that nobody may supply.
+    pub const FOREIGN: u8 = 0xee;
+    /// The space that nobody may enter, though it may exist.
+    pub const HIDDEN: &'static str = "hidden";
+
+    /// Whose token this is.
+    pub fn principal(token: &str) -> Option<Principal> {
+        let name = |text: &str| Name::new(text).expect("the kit's names keep the rule");
+        [WRITER, READER, STRANGER].contains(&token).then(|| Principal { user: name(token), device: name("device") })
+    }
+
+    /// Takes away all roles of a user.
+    pub fn revoke(&self, user: &str) {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned());
+    }
+}
+
+#[async_trait]
+impl Authority for Desk {
+    async fn authenticate(&self, credential: &str) -> Result<Option<Principal>, AuthorityError> {
+        Ok(Self::principal(credential))
+    }
+
+    async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError> {
+        let user = principal.user.as_str();
+        let is_gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
+        Ok(match user {
+            _ if is_gone || space.as_str() == Self::HIDDEN => None,
+            WRITER => Some(Role::Writer),
+            READER => Some(Role::Reader),
+            _ => None,
+        })
+    }
+
+    async fn may_supply(&self, _: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
+        Ok(origin.to_bytes() != [Self::FOREIGN; 16])
+    }
+}

@@ -1,0 +1,211 @@
+//! Random steps, taken by a store and by the memory store side by side: whatever can be observed must be the same.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use proptest::strategy::{Strategy, ValueTree};
+use syncline::store::memory::MemoryStore;
+use syncline::store::{Durability, EventStore, Limit, RowRange, RowWrite, Storage, StoreError, WriteBatch};
+use syncline::time::NTP64;
+use syncline::{Cursor, Position, Revision, Seq, ViewId};
+
+use crate::strategies::{AUTHORS, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
+use crate::{Author, SPACE, StoreHarness, appends, dot, row_key, space, unpack, view};
+
+/// How many smaller cases are tried before a failure is told.
+const SHRINKS: usize = 300;
+
+/// The memory store is the plainest form of all laws. What no law names is still the same in every store.
+pub async fn random_steps_are_seen_as_the_oracle_sees_them(harness: &dyn StoreHarness) {
+    let (mut runner, strategy) = (runner(), steps());
+    for case in 1..=cases() {
+        let mut tree = strategy.new_tree(&mut runner).expect("steps can be made");
+        let Err(mut failure) = Pair::take(harness, &tree.current()).await else { continue };
+        let mut smallest = tree.current();
+        for _ in 0..SHRINKS {
+            if !tree.simplify() {
+                break;
+            }
+            match Pair::take(harness, &tree.current()).await {
+                Err(found) => (failure, smallest) = (found, tree.current()),
+                Ok(()) if tree.complicate() => {}
+                Ok(()) => break,
+            }
+        }
+        let seed = seed();
+        panic!("case {case} of SYNCLINE_CONFORMANCE_SEED={seed}: {failure}\nsteps: {smallest:#?}");
+    }
+}
+
+/// A store and its oracle, with the same log id and so the same answers.
+struct Pair {
+    store: Arc<dyn EventStore>,
+    oracle: MemoryStore,
+    authors: [Author; AUTHORS],
+}
+
+/// Compares one answer.
+fn same<T: PartialEq + Debug>(what: &str, found: T, expected: T) -> Result<(), String> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{what}:\n found    {found:?}\n expected {expected:?}"))
+}
+
+/// An answer that can be compared: errors by what they say.
+fn told<T>(answer: Result<T, StoreError>) -> Result<T, String> {
+    answer.map_err(|error| format!("{error:?}"))
+}
+
+impl Pair {
+    /// Takes the steps in a new storage, or says what differed.
+    async fn take(harness: &dyn StoreHarness, steps: &[Step]) -> Result<(), String> {
+        let mut storage = harness.fresh().await;
+        let mut pair = Self::open(&*storage, None).await?;
+        for (number, step) in (1..).zip(steps) {
+            if matches!(step, Step::Reopen) && storage.durability() != Durability::Volatile {
+                let oracle = (pair.oracle, pair.authors);
+                drop((pair.store, storage));
+                storage = harness.reopen().await.ok_or("a durable storage opens again")?;
+                pair = Self::open(&*storage, Some(oracle)).await?;
+            }
+            pair.step(step).await.map_err(|difference| format!("step {number}, {difference}"))?;
+        }
+        Ok(())
+    }
+
+    async fn open(storage: &dyn Storage, oracle: Option<(MemoryStore, [Author; AUTHORS])>) -> Result<Self, String> {
+        let store = told(storage.open(&space(SPACE)).await)?;
+        let log = told(store.status().await)?.log;
+        let author = |index| Author::new(index as u8 + 1);
+        let (oracle, authors) = oracle.unwrap_or_else(|| (MemoryStore::new(log), std::array::from_fn(author)));
+        Ok(Self { store, oracle, authors })
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Commit(change) => self.commit(change).await,
+            Step::Read(after, limit) => self.read(*after, *limit).await,
+            Step::ReadOrigin(author, after, limit) => self.read_origin(*author, *after, *limit).await,
+            Step::Load(keys) => {
+                let keys: Vec<_> = keys.iter().map(|(view, key)| row_key(&view_of(*view), KEYS[*key])).collect();
+                same("load", told(self.store.load(&keys).await), told(self.oracle.load(&keys).await))
+            }
+            Step::Scan(view, range, limit) => self.scan(&view_of(*view), range, *limit).await,
+            Step::Reopen => self.look().await,
+        }
+    }
+
+    async fn commit(&mut self, change: &Change) -> Result<(), String> {
+        let revision = told(self.oracle.status().await)?.revision;
+        let (batch, authors) = self.batch(change, revision);
+        let found = told(self.store.commit(batch.clone()).await);
+        let expected = told(self.oracle.commit(batch).await);
+        if expected.is_ok() {
+            self.authors = authors;
+        }
+        same("commit", found, expected)?;
+        self.look().await
+    }
+
+    /// Compares everything there is to see.
+    async fn look(&self) -> Result<(), String> {
+        let status = told(self.oracle.status().await)?;
+        same("status", told(self.store.status().await)?, status.clone())?;
+        let (start, all) = (Cursor::start(status.log), Limit::items(u32::MAX));
+        let (found, expected) = (self.store.read(start, all).await, self.oracle.read(start, all).await);
+        same("log", unpack(&told(found)?.runs), unpack(&told(expected)?.runs))?;
+        for view in VIEWS.map(view) {
+            let found = told(self.store.scan(&view, RowRange::all(), all).await);
+            same("rows", found, told(self.oracle.scan(&view, RowRange::all(), all).await))?;
+        }
+        Ok(())
+    }
+
+    /// The batch that a change means in this state, and the authors once it is committed.
+    fn batch(&self, change: &Change, revision: Revision) -> (WriteBatch, [Author; AUTHORS]) {
+        let mut authors = self.authors.clone();
+        let mut runs = Vec::new();
+        for (index, count, flaw) in &change.runs {
+            let author = &mut authors[*index];
+            match flaw {
+                Flaw::None => {}
+                Flaw::Gap => drop(author.write(1)),
+                Flaw::Again => *author = Author::new(*index as u8 + 1),
+                Flaw::Fork => {
+                    let seqs = author.head().seq.get();
+                    *author = Author::new(*index as u8 + 1);
+                    let other: Vec<_> = (0..seqs).map(|seq| format!("another history {seq}")).collect();
+                    (seqs > 0).then(|| author.write_bodies(&other));
+                }
+            }
+            runs.push(author.write(*count));
+        }
+        let void = |(index, seq): &(usize, u64)| {
+            let author = &authors[*index];
+            dot(author, seq % (author.head().seq.get() + 2))
+        };
+        let row = |((view, key), value): &((usize, usize), _)| RowWrite {
+            key: row_key(&view_of(*view), KEYS[*key]),
+            value: Clone::clone(value),
+        };
+        let batch = WriteBatch {
+            expected: match change.expected {
+                Expectation::Any => None,
+                Expectation::Current => Some(revision),
+                Expectation::Wrong => Some(revision.plus(1)),
+            },
+            voids: change.voids.iter().map(void).collect(),
+            clear: change.clear.iter().map(|view| view_of(*view)).collect(),
+            rows: change.rows.iter().map(row).collect(),
+            views: change.views.iter().map(|(view, position)| (view_of(*view), Position::new(*position))).collect(),
+            clock: NTP64(change.clock),
+            ..appends(runs)
+        };
+        (batch, authors)
+    }
+
+    async fn read(&self, after: u64, limit: Limit) -> Result<(), String> {
+        let status = told(self.oracle.status().await)?;
+        let after = Cursor { log: status.log, position: Position::new(after % (status.head.get() + 3)) };
+        let all = told(self.oracle.read(after, Limit::items(u32::MAX)).await);
+        let page = told(self.store.read(after, limit).await);
+        let (page, all) = match (page, all) {
+            (Ok(page), Ok(all)) => (page, all),
+            (page, all) => return same("read", page.map(drop), all.map(drop)),
+        };
+        let bundles = unpack(&page.runs);
+        check_cut(&bundles, &unpack(&all.runs), limit)?;
+        let end = Cursor { position: after.position.plus(bundles.len() as u64), ..after };
+        same("the page's end", (page.next, page.head), (end, status.head))
+    }
+
+    async fn read_origin(&self, author: usize, after: u64, limit: Limit) -> Result<(), String> {
+        let author = &self.authors[author];
+        let after = Seq::new(after % (author.head().seq.get() + 3));
+        let all = told(self.oracle.read_origin(author.origin(), after, Limit::items(u32::MAX)).await)?;
+        let found = told(self.store.read_origin(author.origin(), after, limit).await)?;
+        check_cut(&unpack(&found), &unpack(&all), limit)
+    }
+
+    async fn scan(&self, view: &ViewId, range: &RowRange, limit: Limit) -> Result<(), String> {
+        let all = told(self.oracle.scan(view, range.clone(), Limit::items(u32::MAX)).await)?;
+        let found = told(self.store.scan(view, range.clone(), limit).await)?;
+        check_cut(&found, &all, limit)
+    }
+}
+
+fn view_of(index: usize) -> ViewId {
+    view(VIEWS[index])
+}
+
+/// Checks that `found` is the beginning of `all`, cut within the limit and not short of one item.
+fn check_cut<T: PartialEq + Debug>(found: &[T], all: &[T], limit: Limit) -> Result<(), String> {
+    let most = (limit.items.max(1) as usize).min(all.len());
+    let fits = found.len() <= most && (!found.is_empty() || all.is_empty());
+    let full = limit.bytes < u32::MAX || found.len() == most;
+    if !fits || !full {
+        return Err(format!("{limit:?} cut {} items to {}", all.len(), found.len()));
+    }
+    same("items", found, &all[..found.len()])
+}

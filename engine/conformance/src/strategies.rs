@@ -1,0 +1,38 @@
+//! Random input: steps for stores, histories for projections, and a source of chance that can be repeated.
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+mod history;
+mod steps;
+
+pub use history::{Choices, Draft, choices, drafts};
+pub use steps::{AUTHORS, Change, Expectation, Flaw, KEYS, Step, VIEWS, steps};
+
+/// Where chance starts unless `SYNCLINE_CONFORMANCE_SEED` names another number.
+const SEED: u64 = 20_250_101;
+/// How many random cases a law tries unless `SYNCLINE_CONFORMANCE_CASES` says otherwise.
+const CASES: u64 = 24;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} takes a number, not `{text}`")))
+}
+
+/// Where chance starts: printed when a random case fails, so that it can be run again.
+pub fn seed() -> u64 {
+    number("SYNCLINE_CONFORMANCE_SEED", SEED)
+}
+
+/// How many random cases to try.
+pub fn cases() -> u64 {
+    number("SYNCLINE_CONFORMANCE_CASES", CASES)
+}
+
+/// A source of random cases that gives the same ones for the same seed.
+pub fn runner() -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed().to_be_bytes());
+    let config =
+        Config { cases: u32::try_from(cases()).unwrap_or(u32::MAX), failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
