@@ -1,1 +1,26 @@
-//! placeholder
+//! Syncline measured against the bare libraries doing the same work by hand, in one run on one machine.
+//!
+//! Rates of one machine say little about another, and disks change their mind within an hour. So everything here comes in
+//! pairs: ours, and the same work written by hand on the bare library, taken in turns. What counts is the ratio.
+//!
+//! * `cargo run --release -p syncline-benches` prints the ratios beside their targets.
+//! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
+//!
+//! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.
+
+pub mod bare;
+pub mod disk;
+pub mod fresh;
+pub mod memory;
+pub mod ours;
+pub mod pipeline;
+pub mod report;
+pub mod rounds;
+pub mod sizes;
+pub mod workload;
+
+/// Whatever stops a measurement, for a person to read.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The state of a replica or of what is written by hand, to be compared: row key → value as JSON.
+pub type State = std::collections::BTreeMap<Vec<u8>, String>;

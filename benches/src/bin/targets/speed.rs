@@ -1,0 +1,122 @@
+//! Events per second.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use syncline::store::Durability;
+use syncline_benches::bare::Bare;
+use syncline_benches::fresh::{self, Plan, Sites};
+use syncline_benches::report::{Line, Target};
+use syncline_benches::rounds::{Rounds, timed};
+use syncline_benches::workload::{Keys, Workload};
+use syncline_benches::{Failure, ours};
+
+use crate::{Effort, announce};
+
+const DURABLE: Durability = Durability::Synced;
+const WRITERS: usize = 16;
+
+/// One event, and 100 events, per commit, against the same inserts by hand.
+pub(crate) async fn append(effort: &Effort) -> Result<Vec<Line>, Failure> {
+    let mut lines = Vec::new();
+    let kinds = [("append, one event per commit", 1, 1_000, 0.8), ("append, 100 events per commit", 100, 20_000, 0.7)];
+    for (what, per_commit, events, least) in kinds {
+        if !effort.wants(what) {
+            continue;
+        }
+        announce(what);
+        let folder = effort.folder()?;
+        let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), DURABLE).await?;
+        let mut bare = Bare::create(&folder.path().join("by-hand.sqlite"), DURABLE)?;
+        let (mut workload, mut rounds) = (Workload::new(Keys::TEN_THOUSAND, 1), Rounds::default());
+        let events = effort.events(events);
+        // The first round fills caches and tables, and does not count.
+        for round in 0..=effort.rounds {
+            let changes = workload.take_changes(events);
+            let prepared = changes.iter().map(|change| change.event()).collect::<Result<Vec<_>, _>>()?;
+            let start = Instant::now();
+            ours::append(&replica, &prepared, per_commit).await?;
+            let took = start.elapsed();
+            let by_hand = timed(|| changes.chunks(per_commit).try_for_each(|changes| bare.write(changes)))?;
+            if round > 0 {
+                rounds.note(events, took, by_hand);
+            }
+        }
+        lines.push(Line::of_rounds(what, DURABLE, &rounds, Target::AtLeast(least)));
+    }
+    Ok(lines)
+}
+
+/// Sixteen writers at once, against one.
+pub(crate) async fn concurrent(effort: &Effort) -> Result<Vec<Line>, Failure> {
+    let what = "append, 16 writers at once, compared with one writer";
+    if !effort.wants(what) {
+        return Ok(Vec::new());
+    }
+    announce(what);
+    let folder = effort.folder()?;
+    let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), DURABLE).await?;
+    let (mut workload, mut rounds) = (Workload::new(Keys::TEN_THOUSAND, 1), Rounds::default());
+    let alone = effort.events(1_000);
+    for round in 0..=effort.rounds {
+        let (one, many) = (workload.take_events(alone)?, workload.take_events(alone * WRITERS)?);
+        let start = Instant::now();
+        ours::append_concurrently(&replica, &many, 1, WRITERS).await?;
+        let many_took = start.elapsed();
+        let start = Instant::now();
+        ours::append_concurrently(&replica, &one, 1, 1).await?;
+        if round > 0 {
+            // So many times the events: per writer both did the same.
+            rounds.note_values(
+                many.len() as f64 / many_took.as_secs_f64(),
+                one.len() as f64 / start.elapsed().as_secs_f64(),
+            );
+        }
+    }
+    Ok(vec![Line::of_rounds(what, DURABLE, &rounds, Target::AtLeast(8.0))])
+}
+
+/// A fresh replica over HTTP, against the pipeline by hand; and what goes over the wire for it.
+pub(crate) async fn fresh(effort: &Effort) -> Result<Vec<Line>, Failure> {
+    let mut lines = Vec::new();
+    for keys in [Keys::TEN_THOUSAND, Keys::Distinct] {
+        let what = format!("fresh replica over HTTP, bundles of 10, {keys}");
+        if !effort.wants(&what) {
+            continue;
+        }
+        announce(&what);
+        let plan = Plan { keys, events: effort.events(200_000), per_bundle: 10 };
+        let folder = effort.folder()?;
+        let sites = Sites::start(&plan, folder.path()).await?;
+        let mut rounds = Rounds::default();
+        for round in 0..=effort.rounds {
+            let folder = effort.folder()?;
+            let (replica, ours) = fresh::sync_ours(&sites, folder.path(), DURABLE).await?;
+            drop(replica);
+            let (store, by_hand) = fresh::sync_by_hand(&sites, folder.path(), DURABLE).await?;
+            drop(store);
+            if round > 0 {
+                rounds.note(plan.events, ours.took, by_hand.took);
+            }
+        }
+        lines.push(Line::of_rounds(what, DURABLE, &rounds, Target::AtLeast(1.5)));
+    }
+    Ok(lines)
+}
+
+/// How long the disk takes to make a small append durable.
+pub(crate) fn disk_wait(folder: &Path) -> io::Result<Duration> {
+    let path = tempfile::Builder::new().prefix("syncline-targets-").tempfile_in(folder)?;
+    let mut file: &File = path.as_file();
+    let mut waits = Vec::new();
+    for _ in 0..51 {
+        let start = Instant::now();
+        file.write_all(&[1; 4096])?;
+        file.sync_data()?;
+        waits.push(start.elapsed());
+    }
+    waits.sort_unstable();
+    Ok(waits[waits.len() / 2])
+}

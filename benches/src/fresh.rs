@@ -1,0 +1,219 @@
+//! Syncing a replica that has nothing yet, over HTTP on the loopback address, from SQLite to SQLite: ours and by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use syncline::authority::Open;
+use syncline::event::encode_body;
+use syncline::protocol::{Push, Request};
+use syncline::run::{Body, RunBuilder};
+use syncline::store::Durability;
+use syncline::{Head, NTP64, Replica, Service, Transport};
+use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, Traffic, router};
+use syncline_sqlite::SqliteStorage;
+use tokio::task::JoinHandle;
+
+use crate::pipeline::{self, PipelineServer, PipelineStore, Record};
+use crate::workload::{Change, Keys, Workload};
+use crate::{Failure, State, ours};
+
+/// Replicas that have written the log.
+const AUTHORS: usize = 4;
+/// Bundles that an author writes before it syncs.
+const BUNDLES_PER_SYNC: usize = 50;
+/// How long ago the first bundle was written, and how much later each next one: a million end just now.
+const TIME_SPAN: u64 = 1 << 40;
+const TIME_STEP: u64 = 1 << 20;
+
+/// What to sync.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Which rows the events fall on.
+    pub keys: Keys,
+    /// How many events there are.
+    pub events: usize,
+    /// How many of them make a bundle.
+    pub per_bundle: usize,
+}
+
+impl Plan {
+    /// The changes in the order of writing, and the author of each, in the pieces that authors sync.
+    fn pieces(&self) -> impl Iterator<Item = (usize, Vec<Change>)> {
+        let mut workload = Workload::new(self.keys, 1);
+        let (piece, mut left) = (BUNDLES_PER_SYNC * self.per_bundle, self.events);
+        let authors = (0..AUTHORS).cycle();
+        authors.map_while(move |author| {
+            let count = left.min(piece);
+            left -= count;
+            (count > 0).then(|| (author, workload.take_changes(count)))
+        })
+    }
+}
+
+/// One of our servers.
+#[derive(Debug)]
+pub struct OurServer {
+    url: String,
+    shutdown: Shutdown,
+    serving: JoinHandle<()>,
+}
+
+impl OurServer {
+    /// Serves a storage on a free port of the loopback address, to whoever asks.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub async fn start(storage: SqliteStorage) -> Result<Self, Failure> {
+        let service = Service::new(Arc::new(storage), Arc::new(Open), Arc::new(syncline_os::wall_clock));
+        let server = Server::bind("127.0.0.1:0").await?;
+        let (url, shutdown) = (format!("http://{}", server.address()), Shutdown::new());
+        let serving = tokio::spawn(server.serve(router(Arc::new(service), RouterOptions::default()), shutdown.clone()));
+        Ok(Self { url, shutdown, serving })
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A device's way to it.
+    ///
+    /// # Errors
+    /// As the client says.
+    pub fn transport(&self) -> Result<HttpTransport, Failure> {
+        transport(&self.url)
+    }
+
+    /// Ends it in order.
+    ///
+    /// # Errors
+    /// Where it panicked.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.shutdown.begin();
+        Ok(self.serving.await?)
+    }
+}
+
+/// A device's way to the server at `url`.
+///
+/// # Errors
+/// As the client says.
+pub fn transport(url: &str) -> Result<HttpTransport, Failure> {
+    Ok(HttpTransport::builder(url, "token").build()?)
+}
+
+/// Lets the plan's authors write, and push to `peer` in turns.
+///
+/// # Errors
+/// As the engine and the peer say.
+pub async fn write_log(plan: &Plan, peer: &dyn Transport) -> Result<(), Failure> {
+    // Times rise from author to author, so that the latest write of a key is the same here and by hand.
+    let mut time = syncline_os::wall_clock().0 - TIME_SPAN;
+    let mut authors = [(); AUTHORS].map(|()| (syncline_os::replica_id(), Head::NONE));
+    for (author, changes) in plan.pieces() {
+        let (origin, head) = &mut authors[author];
+        let mut run = RunBuilder::new(*origin, head.seq.plus(1), head.chain);
+        for bundle in changes.chunks(plan.per_bundle) {
+            let events = bundle.iter().map(Change::event).collect::<Result<Vec<_>, _>>()?;
+            time += TIME_STEP;
+            run.push(NTP64(time), Body::Full(&encode_body(&events)?));
+        }
+        let run = run.finish().ok_or("a piece without changes")?;
+        *head = run.head();
+        peer.call(Request::Push(ours::space(), Push { runs: vec![run.run().clone()] })).await?;
+    }
+    Ok(())
+}
+
+/// Writes the same events into a store of the pipeline.
+///
+/// # Errors
+/// As SQLite says.
+pub fn write_pipeline(plan: &Plan, store: &mut PipelineStore) -> Result<(), Failure> {
+    let (mut time, mut seqs) = (0, [0; AUTHORS]);
+    for (author, changes) in plan.pieces() {
+        let payload = |change: &Change| {
+            let mut payload = Vec::with_capacity(change.payload_bytes());
+            change.put_payload(&mut payload);
+            payload
+        };
+        let payloads: Vec<_> = changes.iter().map(payload).collect();
+        store.append(payloads.iter().map(|payload| {
+            (time, seqs[author]) = (time + 1, seqs[author] + 1);
+            Record { node: author as i64 + 1, seq: seqs[author], time, payload }
+        }))?;
+    }
+    Ok(())
+}
+
+/// Both servers, with the same log.
+#[derive(Debug)]
+pub struct Sites {
+    /// Ours.
+    pub ours: OurServer,
+    /// The one by hand.
+    pub by_hand: PipelineServer,
+}
+
+impl Sites {
+    /// Starts both on files in `folder`, after writing the log.
+    ///
+    /// # Errors
+    /// Whatever fails.
+    pub async fn start(plan: &Plan, folder: &Path) -> Result<Self, Failure> {
+        let storage = SqliteStorage::at(folder.join("server-ours.sqlite"))?;
+        let ours = OurServer::start(storage).await?;
+        write_log(plan, &ours.transport()?).await?;
+        let mut store = PipelineStore::create(&folder.join("server-by-hand.sqlite"), Durability::Synced)?;
+        write_pipeline(plan, &mut store)?;
+        Ok(Self { ours, by_hand: PipelineServer::start(store).await? })
+    }
+}
+
+/// One sync: how long it took and what went over the wire. The file is gone afterwards.
+#[derive(Debug, Clone)]
+pub struct Synced {
+    /// From opening the file to the end of the sync.
+    pub took: Duration,
+    /// Bytes over the wire, headers apart.
+    pub bytes: u64,
+}
+
+/// Syncs a fresh replica of ours into a file in `folder`.
+///
+/// # Errors
+/// Whatever fails.
+pub async fn sync_ours(sites: &Sites, folder: &Path, durability: Durability) -> Result<(Replica, Synced), Failure> {
+    let transport = sites.ours.transport()?;
+    let start = Instant::now();
+    let replica = ours::open_sqlite(&folder.join("ours.sqlite"), durability).await?;
+    replica.sync(&transport).await?;
+    let Traffic { sent, received, .. } = transport.traffic();
+    Ok((replica, Synced { took: start.elapsed(), bytes: sent + received }))
+}
+
+/// Syncs a fresh copy by hand into a file in `folder`.
+///
+/// # Errors
+/// Whatever fails.
+pub async fn sync_by_hand(
+    sites: &Sites,
+    folder: &Path,
+    durability: Durability,
+) -> Result<(PipelineStore, Synced), Failure> {
+    let start = Instant::now();
+    let (store, bytes) = pipeline::pull(&sites.by_hand, &folder.join("by-hand.sqlite"), durability).await?;
+    Ok((store, Synced { took: start.elapsed(), bytes: bytes as u64 }))
+}
+
+/// Syncs both, and returns both states.
+///
+/// # Errors
+/// Whatever fails.
+pub async fn states(plan: &Plan, folder: &Path) -> Result<(State, State), Failure> {
+    let sites = Sites::start(plan, folder).await?;
+    let (replica, _) = sync_ours(&sites, folder, Durability::Process).await?;
+    let (store, _) = sync_by_hand(&sites, folder, Durability::Process).await?;
+    Ok((ours::state(&replica).await?, store.state()?))
+}

@@ -1,0 +1,73 @@
+//! What is compared is the same work.
+
+use syncline::store::Durability;
+use syncline_benches::bare::Bare;
+use syncline_benches::fresh::{self, Plan};
+use syncline_benches::ours;
+use syncline_benches::workload::{Change, Keys, Workload};
+
+fn prepared(keys: Keys, count: usize) -> (Vec<Change>, Vec<syncline::Event>) {
+    let changes = Workload::new(keys, 1).take_changes(count);
+    let events = changes.iter().map(|change| change.event().unwrap()).collect();
+    (changes, events)
+}
+
+#[tokio::test]
+async fn appending_by_hand_and_through_the_engine_leaves_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    for (keys, per_commit) in [(Keys::Few(7), 1), (Keys::Few(30), 20), (Keys::Distinct, 20)] {
+        let file = |name: &str| folder.path().join(format!("{name}-{keys}-{per_commit}.sqlite"));
+        let (changes, events) = prepared(keys, 60);
+        let replica = ours::open_sqlite(&file("ours"), Durability::Process).await.unwrap();
+        let memory = ours::open_memory().await.unwrap();
+        let mut bare = Bare::create(&file("by-hand"), Durability::Process).unwrap();
+        ours::append(&replica, &events, per_commit).await.unwrap();
+        ours::append(&memory, &events, per_commit).await.unwrap();
+        changes.chunks(per_commit).for_each(|changes| bare.write(changes).unwrap());
+        let state = bare.state().unwrap();
+        assert!(!state.is_empty());
+        assert_eq!(ours::state(&replica).await.unwrap(), state, "{keys}");
+        assert_eq!(ours::state(&memory).await.unwrap(), state, "{keys}");
+        assert!(bare.read(&changes[0].key).unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_log_by_hand_takes_as_many_bytes_as_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (changes, events) = prepared(Keys::Few(30), 60);
+    let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), Durability::Process).await.unwrap();
+    let mut bare = Bare::create(&folder.path().join("by-hand.sqlite"), Durability::Process).unwrap();
+    ours::append(&replica, &events, 20).await.unwrap();
+    changes.chunks(20).for_each(|changes| bare.write(changes).unwrap());
+    let (store, own) = (replica.store(), replica.id().await);
+    let mut ours = 0;
+    for seq in 0..3 {
+        let one = syncline::store::Limit::items(1);
+        let stored = store.read_origin(own, syncline::Seq::new(seq), one).await.unwrap();
+        ours += stored[0].run.as_bytes().len();
+    }
+    assert_eq!(bare.read_log().unwrap(), ours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_writers_write_every_event_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), Durability::Process).await.unwrap();
+    let (_, events) = prepared(Keys::Distinct, 50);
+    ours::append_concurrently(&replica, &events, 1, 16).await.unwrap();
+    assert_eq!(replica.store().status().await.unwrap().head.get(), 50);
+    assert_eq!(ours::state(&replica).await.unwrap().len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_copy_by_hand_and_a_fresh_replica_have_the_same_rows() {
+    for keys in [Keys::Few(100), Keys::Distinct] {
+        let folder = tempfile::tempdir().unwrap();
+        // More than one of the authors' pieces each.
+        let plan = Plan { keys, events: 2_345, per_bundle: 10 };
+        let (ours, by_hand) = fresh::states(&plan, folder.path()).await.unwrap();
+        assert_eq!(ours, by_hand);
+        assert_eq!(ours.len(), if keys == Keys::Distinct { 2_345 } else { 100 });
+    }
+}
