@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline::codec;
-use syncline::limits::JSON_DEPTH_MAX;
+use syncline::limits::{FRAME_BYTES_MAX, JSON_DEPTH_MAX};
 
 /// Media type of messages in binary form, version 1.
 pub const BINARY: &str = "application/vnd.syncline.v1";
@@ -30,6 +30,15 @@ impl Form {
     pub(crate) fn of(media_type: &str) -> Option<Self> {
         let name = media_type.split(';').next().unwrap_or_default().trim();
         [Self::Binary, Self::Json].into_iter().find(|form| name.eq_ignore_ascii_case(form.media_type()))
+    }
+
+    /// Bytes of a message, decompressed. JSON spells bodies out in base 64, so the same message takes more; one of many tiny
+    /// bundles may take more still, and is to be cut smaller.
+    pub(crate) fn bytes_max(self) -> usize {
+        match self {
+            Self::Binary => FRAME_BYTES_MAX,
+            Self::Json => 2 * FRAME_BYTES_MAX,
+        }
     }
 
     /// Writes a message.

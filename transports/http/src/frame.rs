@@ -7,7 +7,7 @@ use syncline::protocol::{Notice, Problem};
 use crate::problem;
 
 /// Bytes of one piece, more than any problem takes.
-const FRAME_BYTES_MAX: usize = 64 * 1024;
+const PIECE_BYTES_MAX: usize = 64 * 1024;
 /// Kind and length before each binary frame.
 const HEADER_BYTES: usize = 5;
 
@@ -101,7 +101,7 @@ impl FrameReader {
             StreamForm::Events => self.next_event(),
         };
         match frame {
-            Ok(None) if self.buffer.len() > FRAME_BYTES_MAX => Err(too_large(self.buffer.len())),
+            Ok(None) if self.buffer.len() > PIECE_BYTES_MAX => Err(too_large(self.buffer.len())),
             other => other,
         }
     }
@@ -111,7 +111,7 @@ impl FrameReader {
             return Ok(None);
         };
         let length = u32::from_be_bytes(*length) as usize;
-        if length > FRAME_BYTES_MAX {
+        if length > PIECE_BYTES_MAX {
             return Err(too_large(length));
         }
         let Some(payload) = rest.get(..length) else { return Ok(None) };
@@ -152,15 +152,13 @@ fn read_event(name: &[u8], data: &[u8]) -> Result<Option<Frame>, String> {
             Ok(notice) => Ok(Some(Frame::Notice(notice))),
             Err(error) => Err(format!("a notice does not read at column {}", error.column())),
         },
-        b"problem" => {
-            Ok(Some(Frame::End(problem::from_json(data).ok_or("the stream ended with an unknown problem")?)))
-        }
+        b"problem" => Ok(Some(Frame::End(problem::from_json(data).ok_or("the stream ended with an unknown problem")?))),
         _ => Ok(None),
     }
 }
 
 fn too_large(size: usize) -> String {
-    format!("a piece of the stream is {size} bytes large, the limit is {FRAME_BYTES_MAX}")
+    format!("a piece of the stream is {size} bytes large, the limit is {PIECE_BYTES_MAX}")
 }
 
 #[cfg(test)]
@@ -197,12 +195,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_written_as_its_golden_files_have_it() {
+        let head = |position| Cursor { log: LogId::from_bytes([0x10; 16]).unwrap(), position: Position::new(position) };
+        let pieces = [
+            Frame::Notice(Notice { head: head(0) }),
+            Frame::Tick,
+            Frame::Notice(Notice { head: head(300) }),
+            Frame::End(Problem::new(Code::Busy { retry_after_ms: 1_500 }, "what to do next")),
+        ];
+        for (form, name) in [(StreamForm::Frames, "watch.bin"), (StreamForm::Events, "watch.txt")] {
+            let stream: Vec<u8> = pieces.iter().flat_map(|piece| form.write(piece, "0123456789abcdef")).collect();
+            let file = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+            assert_eq!(stream, std::fs::read(file).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
     fn pieces_without_end_or_sense_are_refused() {
         for (form, stream) in [
             (StreamForm::Frames, vec![NOTICE, 0xff, 0xff, 0xff, 0xff]),
             (StreamForm::Frames, vec![9, 0, 0, 0, 0]),
             (StreamForm::Frames, vec![NOTICE, 0, 0, 0, 1, 7]),
-            (StreamForm::Events, vec![b'x'; FRAME_BYTES_MAX + 1]),
+            (StreamForm::Events, vec![b'x'; PIECE_BYTES_MAX + 1]),
             (StreamForm::Events, b"event: notice\ndata: 7\n\n".to_vec()),
             (StreamForm::Events, b"event: problem\ndata: {}\n\n".to_vec()),
         ] {

@@ -20,7 +20,9 @@ struct Row {
 fn row(code: &Code) -> Row {
     let (slug, status, title) = match code {
         Code::Malformed => ("malformed", StatusCode::BAD_REQUEST, "The request does not read"),
-        Code::Unsupported => ("unsupported", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request's form is not spoken here"),
+        Code::Unsupported => {
+            ("unsupported", StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request's form is not spoken here")
+        }
         Code::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "A limit is exceeded"),
         Code::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "No valid token"),
         Code::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
@@ -85,8 +87,8 @@ mod tests {
     use syncline::{Cursor, Dot, LogId, Position, ReplicaId, Seq};
 
     fn every_code() -> Vec<Code> {
-        let at = Dot { origin: ReplicaId::from_bytes([3; 16]).unwrap(), seq: Seq::new(u64::MAX) };
-        let cursor = Cursor { log: LogId::from_bytes([4; 16]).unwrap(), position: Position::new(9) };
+        let at = Dot { origin: ReplicaId::from_bytes([1; 16]).unwrap(), seq: Seq::new(5) };
+        let cursor = Cursor { log: LogId::from_bytes([0x10; 16]).unwrap(), position: Position::new(300) };
         vec![
             Code::Malformed,
             Code::Unsupported,
@@ -97,16 +99,25 @@ mod tests {
             Code::CursorGone { cursor },
             Code::Gap { at, expected: Seq::new(4) },
             Code::Fork { at },
-            Code::ClockAhead { at, ahead_ms: u64::MAX, allowed_ms: 60_000 },
+            Code::ClockAhead { at, ahead_ms: 3_600_000, allowed_ms: 60_000 },
             Code::Busy { retry_after_ms: 1_500 },
             Code::Internal,
         ]
     }
 
     #[test]
+    fn every_kind_of_problem_is_written_as_its_golden_file_has_it() {
+        for code in every_code() {
+            let json = to_json(&Problem::new(code.clone(), "what to do next"), status(&code), "0123456789abcdef");
+            let file = format!("{}/tests/golden/problem-{}.json", env!("CARGO_MANIFEST_DIR"), row(&code).slug);
+            assert_eq!(String::from_utf8(json).unwrap(), std::fs::read_to_string(file).unwrap());
+        }
+    }
+
+    #[test]
     fn every_kind_of_problem_reads_back_the_same() {
         for code in every_code() {
-            let problem = Problem::new(code, "what, where, how much and \"what\" to do");
+            let problem = Problem::new(code, "what, where, how much,\nand \"what\" to do");
             let json = to_json(&problem, status(&problem.code), "id-1");
             assert_eq!(from_json(&json), Some(problem));
         }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request as HttpRequest, State};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use http::StatusCode;
 use syncline::Service;
 use syncline::protocol::Code;
@@ -95,10 +94,10 @@ pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
     let app = App { service, options: Arc::new(options) };
     Router::new()
         .route("/healthz", get(async || "ok"))
-        .route("/v1", endpoint(get, answer::Ask::Hello))
-        .route("/v1/spaces/{space}/heads", endpoint(get, answer::Ask::Heads))
-        .route("/v1/spaces/{space}/pull", endpoint(post, answer::Ask::Pull))
-        .route("/v1/spaces/{space}/push", endpoint(post, answer::Ask::Push))
+        .route("/v1", get(answer::hello))
+        .route("/v1/spaces/{space}/heads", get(answer::heads))
+        .route("/v1/spaces/{space}/pull", post(answer::pull))
+        .route("/v1/spaces/{space}/push", post(answer::push))
         .route("/v1/spaces/{space}/watch", get(watch::watch))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
@@ -106,16 +105,8 @@ pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
         .with_state(app)
 }
 
-/// A route that asks the service and answers once.
-fn endpoint<T: 'static>(
-    method: fn(fn(State<App>, HttpRequest) -> T) -> MethodRouter<App>,
-    ask: answer::Ask,
-) -> MethodRouter<App> {
-    method(move |State(app): State<App>, request: HttpRequest| answer::answer(app, ask, request))
-}
-
 async fn no_such_route() -> Response {
-    let detail = "there is no such route; `GET /v1` says what there is";
+    let detail = "there is no such route; they are all below `/v1`, check the path and the version";
     Fault::new(Code::Unsupported, detail).with_status(StatusCode::NOT_FOUND).into_response()
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use syncline::protocol::{Code, Problem};
 use syncline::service::ServiceError;
 
+use crate::compression::ZSTD;
 use crate::problem::{self, PROBLEM_JSON};
 
 /// Why a request fails. The [edge](super::edge) turns it into a problem document with the request's id.
@@ -15,12 +16,35 @@ use crate::problem::{self, PROBLEM_JSON};
 pub(super) struct Fault {
     pub(super) problem: Problem,
     status: StatusCode,
-    header: Option<(HeaderName, HeaderValue)>,
+    hint: Option<Hint>,
+}
+
+/// A header that tells the sender what to do about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hint {
+    SendToken,
+    SendAnotherToken,
+    CompressWithZstd,
+}
+
+impl Hint {
+    fn header(self) -> (HeaderName, HeaderValue) {
+        let (name, value) = match self {
+            Self::SendToken => (WWW_AUTHENTICATE, "Bearer"),
+            Self::SendAnotherToken => (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+            Self::CompressWithZstd => (ACCEPT_ENCODING, ZSTD),
+        };
+        (name, HeaderValue::from_static(value))
+    }
 }
 
 impl Fault {
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         Problem::new(code, detail).into()
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Says it more closely than the kind's own status does.
@@ -30,8 +54,8 @@ impl Fault {
     }
 
     /// Adds what the status asks for.
-    pub(super) fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+    pub(super) fn with_hint(mut self, hint: Hint) -> Self {
+        self.hint = Some(hint);
         self
     }
 
@@ -42,7 +66,7 @@ impl Fault {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.header);
+        headers.extend(self.hint.map(Hint::header));
         headers.extend(bare.headers().get(ALLOW).map(|allow| (ALLOW, allow.clone())));
         if let Code::Busy { retry_after_ms } = self.problem.code {
             let seconds = Duration::from_millis(retry_after_ms).as_secs_f64().ceil();
@@ -54,7 +78,7 @@ impl Fault {
 
 impl From<Problem> for Fault {
     fn from(problem: Problem) -> Self {
-        Self { status: problem::status(&problem.code), problem, header: None }
+        Self { status: problem::status(&problem.code), problem, hint: None }
     }
 }
 
@@ -66,12 +90,11 @@ impl From<ServiceError> for Fault {
 
 /// What the peer is told. A failure of the service's own goes to the log with its whole cause.
 pub(super) fn told(error: &ServiceError) -> Problem {
-    let problem = error.to_problem();
-    if problem.code == Code::Internal {
+    if !matches!(error, ServiceError::Problem(_)) {
         let cause: &(dyn std::error::Error + 'static) = error;
         tracing::warn!(error = cause, "a request failed inside the service");
     }
-    problem
+    error.to_problem()
 }
 
 impl IntoResponse for Fault {

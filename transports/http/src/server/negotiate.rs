@@ -1,11 +1,10 @@
 //! Which form and which coding a request has and its answer takes (RFC 9110, section 12).
 
-use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderName, StatusCode};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, StatusCode};
 use syncline::protocol::Code;
 
-use super::fault::Fault;
+use super::fault::{Fault, Hint};
 use crate::compression::ZSTD;
 use crate::form::{BINARY, Form, JSON};
 use crate::frame::StreamForm;
@@ -14,7 +13,10 @@ use crate::frame::StreamForm;
 pub(super) fn body_form(headers: &HeaderMap) -> Result<Form, Fault> {
     let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     named.and_then(Form::of).ok_or_else(|| {
-        Fault::new(Code::Unsupported, format!("the body's Content-Type is none of {BINARY} and {JSON}; send one of them"))
+        Fault::new(
+            Code::Unsupported,
+            format!("the body's Content-Type is none of {BINARY} and {JSON}; send one of them"),
+        )
     })
 }
 
@@ -28,7 +30,7 @@ pub(super) fn body_is_zstd(headers: &HeaderMap) -> Result<bool, Fault> {
         (Some(coding), None) if coding.eq_ignore_ascii_case(b"identity") => Ok(false),
         _ => {
             let detail = "the body's Content-Encoding is unknown, or there are several; send zstd, or none";
-            Err(Fault::new(Code::Unsupported, detail).with_header(ACCEPT_ENCODING, ZSTD))
+            Err(Fault::new(Code::Unsupported, detail).with_hint(Hint::CompressWithZstd))
         }
     }
 }
@@ -85,7 +87,7 @@ fn best<T: Copy>(headers: &HeaderMap, forms: [T; 2], media_type: fn(T) -> &'stat
 
 /// The weight, in thousandths, that a list gives to a name: that of the entry which fits closest. `fit` says how close one is.
 fn weight(headers: &HeaderMap, list: HeaderName, fit: impl Fn(&str) -> Option<u8>) -> Option<u16> {
-    let values = headers.get_all(list.as_header_name()).iter().filter_map(|value| value.to_str().ok());
+    let values = headers.get_all(list).iter().filter_map(|value| value.to_str().ok());
     let fitting = values.flat_map(|value| value.split(',')).filter_map(|entry| {
         let (name, parameters) = entry.split_once(';').unwrap_or((entry, ""));
         Some((fit(name.trim())?, quality(parameters)?))

@@ -1,0 +1,72 @@
+//! Who asks, and about which space.
+
+use axum::RequestPartsExt;
+use axum::extract::RawPathParams;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use syncline::SpaceId;
+use syncline::authority::{Authority, Principal, Role};
+use syncline::protocol::{Code, Problem};
+use syncline::service::ServiceError;
+
+use super::App;
+use super::fault::{Fault, Hint, told};
+
+/// Somebody who has proved who they are.
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    /// What they proved it with, to be looked at again while a stream lasts. `None` where the application vouches for them.
+    credential: Option<String>,
+}
+
+impl Caller {
+    /// The principal that the application has put beside the request, else the bearer token's owner.
+    pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Fault> {
+        if let Some(principal) = parts.extensions.get::<Principal>() {
+            return Ok(Self { principal: principal.clone(), credential: None });
+        }
+        let Some(token) = bearer(&parts.headers) else {
+            let detail = "no bearer token came with the request; send `Authorization: Bearer …`";
+            return Err(Fault::new(Code::Unauthorized, detail).with_hint(Hint::SendToken));
+        };
+        match app.service.authority().authenticate(token).await.map_err(ServiceError::from)? {
+            Some(principal) => Ok(Self { principal, credential: Some(token.to_owned()) }),
+            None => Err(Fault::from(invalid_token()).with_hint(Hint::SendAnotherToken)),
+        }
+    }
+
+    /// Makes sure that the token and the grant still hold.
+    pub(super) async fn recheck(&self, authority: &dyn Authority, space: &SpaceId) -> Result<(), Problem> {
+        let failed = |error| told(&ServiceError::Authority(error));
+        if let Some(token) = &self.credential
+            && authority.authenticate(token).await.map_err(failed)?.as_ref() != Some(&self.principal)
+        {
+            return Err(invalid_token());
+        }
+        match authority.role(&self.principal, space).await.map_err(failed)? {
+            Some(role) if role >= Role::Reader => Ok(()),
+            _ => Err(Problem::new(Code::UnknownSpace, format!("{} has lost its grant for {space}", self.principal))),
+        }
+    }
+}
+
+fn invalid_token() -> Problem {
+    Problem::new(Code::Unauthorized, "the token is unknown, expired or revoked; ask for a new one")
+}
+
+/// The token of the only `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The space that the path names. An application may have mounted the router below parameters of its own.
+pub(super) async fn space(parts: &mut Parts) -> Result<SpaceId, Fault> {
+    let malformed = |why: String| Fault::new(Code::Malformed, why);
+    let params = parts.extract::<RawPathParams>().await.map_err(|error| malformed(error.body_text()))?;
+    let name = params.iter().filter(|(name, _)| *name == "space").last().map_or("", |(_, value)| value);
+    SpaceId::new(name).map_err(|error| malformed(error.to_string()))
+}
