@@ -15,10 +15,12 @@ use crate::form::Form;
 
 mod build;
 mod call;
+mod pace;
 mod retry;
 mod watch;
 
 pub use build::HttpTransportBuilder;
+pub use pace::Backoff;
 
 use retry::Retry;
 

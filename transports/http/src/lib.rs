@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`router`] | an `axum` router that answers for a [`Service`](syncline::Service); nest it into any application |
 //! | [`Server`] | an accept loop that gives up on slow, idle and too many connections, and shuts down in order |
+//! | [`Backoff`] | the pauses of [`Replica::live`](syncline::Replica::live), on tokio's clock |
 //! | [`HttpTransport`] | a [`Transport`](syncline::Transport) that retries, compresses, and bounds what it is sent |
 //!
 //! Messages are the structs of [`syncline::protocol`], in a compact binary form or as JSON, by `Content-Type` and `Accept`;
@@ -58,7 +59,7 @@ mod problem;
 mod random;
 mod server;
 
-pub use client::{HttpTransport, HttpTransportBuilder, Traffic};
+pub use client::{Backoff, HttpTransport, HttpTransportBuilder, Traffic};
 pub use error::BuildError;
 pub use form::{BINARY, JSON};
 pub use problem::{PROBLEM_JSON, PROBLEM_TYPE_PREFIX};

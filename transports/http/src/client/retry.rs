@@ -65,11 +65,15 @@ impl Retry {
         if !repeatable || made >= self.attempts || asked > self.most {
             return None;
         }
-        let longest = self.first.saturating_mul(1 << (made - 1).min(20)).min(self.most);
-        // Somewhere in the upper half: jitter keeps clients apart, the lower bound keeps them from hammering.
-        let share = 0.5 + 0.5 * (random as f64 / u64::MAX as f64);
-        Some(longest.mul_f64(share).max(asked))
+        Some(jittered(self.first, self.most, made, random).max(asked))
     }
+}
+
+/// A pause that doubles with every attempt made, from `first` up to `most`, and lies somewhere in its upper half: jitter keeps
+/// clients apart, the lower bound keeps them from hammering.
+pub(super) fn jittered(first: Duration, most: Duration, made: u32, random: u64) -> Duration {
+    let longest = first.saturating_mul(1 << made.saturating_sub(1).min(20)).min(most);
+    longest.mul_f64(0.5 + 0.5 * (random as f64 / u64::MAX as f64))
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::StreamExt;
 use syncline::attributes::{Attribute, Attributes, Value};
-use syncline::replica::{Changes, Pace, SyncError, SyncReport};
+use syncline::replica::Changes;
 use syncline::store::{RowRange, Storage};
 use syncline::{MemoryStorage, Replica, ReplicaId, Transport};
 use syncline_conformance::{new_log_id, space};
-use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, router};
+use syncline_http::{Backoff, HttpTransport, RouterOptions, Server, Shutdown, router};
 
 use crate::decoys::{Act, Decoy};
 use crate::people::{ANN, SPACE};
@@ -51,18 +50,8 @@ async fn replicas_agree_though_every_second_answer_is_lost() {
     assert!(one.status().await.unwrap().in_sync());
 }
 
-/// Tries again at once, but lets the others work first.
-#[derive(Debug)]
-struct AtOnce;
-
-#[async_trait]
-impl Pace for AtOnce {
-    async fn synced(&self, _: &SyncReport) {}
-
-    async fn pause(&self, _: &SyncError, _: u32) {
-        tokio::task::yield_now().await;
-    }
-}
+/// Tries again nearly at once.
+const AT_ONCE: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(2) };
 
 /// Waits until the replica shows this value.
 async fn shows(changes: &mut Changes, replica: &Replica, value: &str) {
@@ -78,7 +67,7 @@ async fn live_replicas_follow_each_other_and_go_on_after_the_server_has_been_res
     let mut changes = other.watch();
     let lives = [one.clone(), other.clone()].map(|replica| {
         let way: Box<dyn Transport> = Box::new(site.ann());
-        tokio::spawn(async move { replica.live(&*way, &AtOnce).await })
+        tokio::spawn(async move { replica.live(&*way, &AT_ONCE).await })
     });
     set(&one, "a", "written before the restart").await;
     shows(&mut changes, &other, "written before the restart").await;
