@@ -47,6 +47,11 @@ impl Author {
         Self { origin, head: Head::NONE }
     }
 
+    /// The author who has written up to this bundle, and goes on behind it.
+    pub fn resume(origin: ReplicaId, head: Head) -> Self {
+        Self { origin, head }
+    }
+
     /// The author's id.
     pub fn origin(&self) -> ReplicaId {
         self.origin

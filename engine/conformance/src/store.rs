@@ -17,6 +17,7 @@ pub mod origin;
 pub mod page;
 pub mod refusal;
 pub mod reopen;
+pub mod rewrite;
 pub mod rows;
 pub mod scan;
 pub mod spaces;
@@ -135,6 +136,21 @@ macro_rules! for_each_store_law {
                 a_void_of_an_unknown_bundle_is_refused
                 voids_are_read_alike_by_position_and_by_origin
                 an_origin_goes_on_behind_its_void
+                voids_that_are_larger_than_their_bodies_stay_readable
+            }
+            rewrite {
+                a_rewritten_tail_takes_the_places_of_the_old_one
+                a_rewritten_tail_may_move_to_another_origin
+                a_rewritten_tail_is_read_alike_by_position_and_by_origin
+                commits_follow_the_rewritten_tail
+                a_batch_goes_on_behind_its_rewrite
+                a_rewrite_sets_the_clock_back
+                a_rewrite_takes_voids_away
+                a_rewrite_behind_what_the_log_does_not_hold_is_refused
+                a_rewrite_that_fills_other_places_is_refused
+                a_rewritten_tail_must_follow_what_stays
+                a_cursor_outlives_a_rewrite
+                a_rewritten_tail_is_there_after_a_restart
             }
             views {
                 progress_is_kept_for_each_view

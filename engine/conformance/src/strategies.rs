@@ -6,7 +6,7 @@ mod history;
 mod steps;
 
 pub use history::{Choices, Draft, choices, drafts};
-pub use steps::{AUTHORS, Change, Expectation, Flaw, KEYS, Step, VIEWS, steps};
+pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, steps};
 
 /// Where chance starts unless `SYNCLINE_CONFORMANCE_SEED` names another number.
 const SEED: u64 = 20_250_101;

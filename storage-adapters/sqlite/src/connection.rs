@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use syncline::store::{Durability, StoreError};
 
@@ -17,7 +18,7 @@ const CHECKPOINT_PAGES: u32 = 10_000;
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 const STATEMENTS_CACHED: usize = 64;
 
-/// Opens the connection that writes.
+/// Opens the connection that writes. Until [`fold_log_on_close`], closing it leaves the file as it is.
 ///
 /// # Errors
 /// Where the file cannot be written, or SQLite cannot keep the promised durability.
@@ -30,6 +31,7 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
         return Err(refused(path, why).into());
     }
     connection.busy_timeout(options.busy_timeout)?;
+    fold_log_on_close(&connection, false)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
@@ -45,6 +47,12 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     prepare(&connection, options.cache_bytes)?;
     Ok(connection)
+}
+
+/// Says whether closing the file folds its write-ahead log into it: not before it is known to be ours.
+pub(crate) fn fold_log_on_close(connection: &Connection, fold: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !fold)?;
+    Ok(())
 }
 
 /// Opens a connection that reads, beside the one that writes.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use syncline::store::{Committed, Durability, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
 
-use crate::connection::{open_reader, open_writer};
+use crate::connection::{fold_log_on_close, open_reader, open_writer};
 use crate::error::{Result, poisoned, refused};
 use crate::lock::FileLock;
 use crate::options::SqliteOptions;
@@ -55,6 +55,7 @@ impl Database {
     fn start(path: PathBuf, options: &SqliteOptions, lock: FileLock) -> Result<Self> {
         let mut connection = open_writer(&path, options)?;
         schema::migrate(&path, &mut connection)?;
+        fold_log_on_close(&connection, true)?;
         let mut database = Self {
             durability: options.durability,
             poison: Arc::default(),
@@ -69,7 +70,7 @@ impl Database {
         for _ in 0..options.readers.get() {
             let connection = open_reader(&database.path, options)?;
             let requests = database.requests.clone();
-            let thread = spawn(&database.path, "syncline-sqlite-reader", move || readers::run(&connection, &requests))?;
+            let thread = spawn(&database.path, "syncline-reader", move || readers::run(&connection, &requests))?;
             database.readers.push(thread);
         }
         let writer = Writer {
@@ -82,7 +83,7 @@ impl Database {
             expected: 0,
             _lock: lock,
         };
-        database.writer = Some(spawn(&database.path, "syncline-sqlite-writer", move || writer.run())?);
+        database.writer = Some(spawn(&database.path, "syncline-writer", move || writer.run())?);
         Ok(database)
     }
 
@@ -196,7 +197,7 @@ fn spawn(path: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Resul
 
 /// The one name of a file, so that two ways to it are known to lead to the same.
 fn resolve(path: &Path) -> std::result::Result<PathBuf, StoreError> {
-    let failed = |error: std::io::Error| refused(path, error);
+    let failed = |error: std::io::Error| refused(path, format!("{error}; its directory must exist"));
     if let Ok(path) = path.canonicalize() {
         return Ok(path);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 use syncline::store::memory::{check_append, check_row};
+use syncline::store::rewrite::check_rewrite;
 use syncline::store::{Committed, StoreError, StoredRun, WriteBatch};
 use syncline::{Append, Dot, Head, NTP64, Position, ReplicaId, Revision, Seq, ViewId};
 
@@ -14,6 +15,8 @@ use crate::number::{check_position, to_blob, to_integer};
 use crate::pack::{Tail, pack};
 use crate::rows;
 use crate::space::{Space, print_folded};
+
+mod rewrite;
 
 /// A batch's own outcome: applied, or refused without a trace.
 pub(crate) type Outcome = std::result::Result<Committed, StoreError>;
@@ -57,6 +60,9 @@ impl Draft {
             Err(Fault::Store(refusal)) => return Ok(Err(refusal)),
             checked => checked?,
         }
+        if let Some(rewrite) = &batch.rewrite {
+            self.rewrite(db, rewrite)?;
+        }
         batch.runs.iter().try_for_each(|append| self.append(db, append))?;
         self.make_voids(db, &batch.voids)?;
         batch.clear.iter().try_for_each(|view| self.clear(db, view))?;
@@ -66,7 +72,7 @@ impl Draft {
         if !batch.views.is_empty() {
             self.folded().extend(batch.views.iter().cloned());
         }
-        self.clock = self.clock.max(batch.clock);
+        self.clock = if batch.rewrite.is_some() { batch.clock } else { self.clock.max(batch.clock) };
         self.revision = self.revision.plus(1);
         self.changed = true;
         Ok(Ok(Committed { revision: self.revision, head: self.head }))
@@ -79,6 +85,16 @@ impl Draft {
         }
         let mut heads = BTreeMap::new();
         let mut end = self.head;
+        if let Some(rewrite) = &batch.rewrite {
+            let old: Vec<StoredRun> = self.rewritten(db, rewrite)?.into_iter().map(|found| found.stored).collect();
+            check_rewrite(rewrite, &old, self.head(rewrite.origin))?;
+            heads.insert(rewrite.origin, rewrite.after);
+            for (_, append) in &rewrite.runs {
+                let head = heads.entry(append.run().origin()).or_insert_with(|| self.head(append.run().origin()));
+                check_append(append, *head)?;
+                *head = append.head();
+            }
+        }
         for append in &batch.runs {
             let origin = append.run().origin();
             let head = heads.entry(origin).or_insert_with(|| self.head(origin));
@@ -230,7 +246,13 @@ impl Draft {
         let mut state = self.space.state();
         let status = &mut state.status;
         (status.revision, status.head, status.clock) = (self.revision, self.head, self.clock);
-        std::mem::take(&mut self.heads).into_iter().for_each(|(origin, head)| status.heads.set(origin, head));
+        for (origin, head) in std::mem::take(&mut self.heads) {
+            match head.seq {
+                // A rewrite has moved all its bundles to another origin.
+                Seq::ZERO => status.heads.remove(origin),
+                _ => status.heads.set(origin, head),
+            }
+        }
         status.views = self.folded.take().unwrap_or_else(|| std::mem::take(&mut status.views));
         state.head_ids.append(&mut self.head_ids);
         state.view_ids.append(&mut self.view_ids);

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
-use syncline::limits::RUN_BYTES_MAX;
 use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, StoredRun};
 use syncline::{ChainHash, Position, Run, Seq, SpaceId};
@@ -21,7 +20,7 @@ pub(crate) struct Found {
 pub(crate) fn insert(db: &Connection, space: SpaceKey, head_id: i64, stored: &StoredRun) -> Result<()> {
     let mut insert =
         db.prepare_cached("INSERT INTO runs (id, head, seq, previous, run) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for StoredRun { position, previous, run } in pieces(stored.clone()) {
+    for StoredRun { position, previous, run } in stored.clone().pieces() {
         let id = space.run_id(position.plus(run.count() - 1));
         let seq = to_integer("seq", run.last().get())?;
         insert.execute(params![id, head_id, seq, previous.to_bytes(), &run.as_bytes()[..]])?;
@@ -31,8 +30,26 @@ pub(crate) fn insert(db: &Connection, space: SpaceKey, head_id: i64, stored: &St
 
 /// Writes a run in place of the one that held its bundles.
 pub(crate) fn replace(db: &Connection, space: SpaceKey, head_id: i64, old: i64, new: StoredRun) -> Result<()> {
-    db.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([old])?;
+    remove(db, old)?;
     insert(db, space, head_id, &new)
+}
+
+/// Removes a run.
+pub(crate) fn remove(db: &Connection, id: i64) -> Result<()> {
+    db.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// The runs of an origin that reach beyond bundle `after`, as they are stored.
+pub(crate) fn read_tail(db: &Connection, space: &SpaceId, head_id: i64, after: Seq) -> Result<Vec<Found>> {
+    let mut select =
+        db.prepare_cached("SELECT id, previous, run FROM runs WHERE head = ?1 AND seq > ?2 ORDER BY seq")?;
+    let mut rows = select.query(params![head_id, to_integer("seq", after.get())?])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(decode(space, row)?);
+    }
+    Ok(found)
 }
 
 /// The run that holds this bundle of an origin.
@@ -113,20 +130,4 @@ fn decode(space: &SpaceId, row: &Row<'_>) -> Result<Found> {
 
 fn missing(space: &SpaceId, after: Position) -> syncline::StoreError {
     corrupt(format!("space {space}, position {}", after.plus(1)), "the bundle is not there")
-}
-
-/// The run, cut where it would be too large to be read again: voids are larger than the shortest bodies.
-fn pieces(stored: StoredRun) -> Vec<StoredRun> {
-    if stored.run.as_bytes().len() <= RUN_BYTES_MAX {
-        return vec![stored];
-    }
-    let StoredRun { position, previous, run } = stored;
-    let half = run.count() / 2;
-    let cut = run.first().plus(half);
-    let halves = run.until(Seq::new(cut.get() - 1), previous).zip(run.since(cut));
-    let (front, back) = halves.expect("a run longer than the longest body has several bundles");
-    let between = front.bundles().fold(previous, |chain, bundle| bundle.chain_after(chain));
-    let front = StoredRun { position, previous, run: front };
-    let back = StoredRun { position: position.plus(half), previous: between, run: back };
-    [pieces(front), pieces(back)].concat()
 }

@@ -122,7 +122,9 @@ fn read_heads(db: &Connection, name: &SpaceId, space: i64) -> Result<(BTreeMap<R
         let seq = Seq::new(from_integer("seq", row.get(2)?)?);
         let (chain, time) = (ChainHash::from_bytes(row.get(3)?), from_blob(row.get(4)?));
         ids.insert(origin, row.get(0)?);
-        heads.set(origin, Head { seq, chain, time });
+        if seq > Seq::ZERO {
+            heads.set(origin, Head { seq, chain, time });
+        }
     }
     Ok((ids, heads))
 }

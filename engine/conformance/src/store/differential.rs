@@ -4,12 +4,13 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
+use syncline::heads::Head;
 use syncline::store::memory::MemoryStore;
-use syncline::store::{Durability, EventStore, Limit, RowRange, RowWrite, Storage, StoreError, WriteBatch};
+use syncline::store::{Durability, EventStore, Limit, Rewrite, RowRange, RowWrite, Storage, StoreError, WriteBatch};
 use syncline::time::NTP64;
 use syncline::{Cursor, Position, Revision, Seq, ViewId};
 
-use crate::strategies::{AUTHORS, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
+use crate::strategies::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
 use crate::{Author, SPACE, StoreHarness, appends, dot, row_key, space, unpack, view};
 
 /// How many smaller cases are tried before a failure is told.
@@ -98,7 +99,7 @@ impl Pair {
 
     async fn commit(&mut self, change: &Change) -> Result<(), String> {
         let revision = told(self.oracle.status().await)?.revision;
-        let (batch, authors) = self.batch(change, revision);
+        let (batch, authors) = self.batch(change, revision).await?;
         let found = told(self.store.commit(batch.clone()).await);
         let expected = told(self.oracle.commit(batch).await);
         if expected.is_ok() {
@@ -123,8 +124,12 @@ impl Pair {
     }
 
     /// The batch that a change means in this state, and the authors once it is committed.
-    fn batch(&self, change: &Change, revision: Revision) -> (WriteBatch, [Author; AUTHORS]) {
+    async fn batch(&self, change: &Change, revision: Revision) -> Result<(WriteBatch, [Author; AUTHORS]), String> {
         let mut authors = self.authors.clone();
+        let rewrite = match &change.rewrite {
+            Some((author, after, how)) => Some(self.rewrite(&mut authors[*author], *after, *how).await?),
+            None => None,
+        };
         let mut runs = Vec::new();
         for (index, count, flaw) in &change.runs {
             let author = &mut authors[*index];
@@ -155,6 +160,7 @@ impl Pair {
                 Expectation::Current => Some(revision),
                 Expectation::Wrong => Some(revision.plus(1)),
             },
+            rewrite,
             voids: change.voids.iter().map(void).collect(),
             clear: change.clear.iter().map(|view| view_of(*view)).collect(),
             rows: change.rows.iter().map(row).collect(),
@@ -162,7 +168,28 @@ impl Pair {
             clock: NTP64(change.clock),
             ..appends(runs)
         };
-        (batch, authors)
+        Ok((batch, authors))
+    }
+
+    /// An author's tail behind a bundle, written anew, and the author as they are then.
+    async fn rewrite(&self, author: &mut Author, after: u64, how: Anew) -> Result<Rewrite, String> {
+        let origin = author.origin();
+        let after = Seq::new(after % (author.head().seq.get() + 1));
+        let own = told(self.oracle.read_origin(origin, Seq::ZERO, Limit::items(u32::MAX)).await)?;
+        let own = unpack(&own);
+        let last = after.get().checked_sub(1).map(|last| &own[last as usize]);
+        let head = last.map_or(Head::NONE, |last| Head { seq: after, chain: last.chain, time: last.time });
+        *author = Author::resume(origin, head);
+        let other = Author::new(origin.to_bytes()[0] + 100).origin();
+        let mut other = Author::resume(other, told(self.oracle.status().await)?.heads.get(other));
+        let writer = if how == Anew::Rehomed { &mut other } else { author };
+        let tail = &own[after.get() as usize..];
+        let places = tail.chunk_by(|a, b| a.position.plus(1) == b.position);
+        let mut runs: Vec<_> = places.map(|places| (places[0].position, writer.write(places.len() as u64))).collect();
+        if how == Anew::Short {
+            runs.pop();
+        }
+        Ok(Rewrite { origin, after: head, runs })
     }
 
     async fn read(&self, after: u64, limit: Limit) -> Result<(), String> {

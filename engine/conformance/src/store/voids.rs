@@ -125,3 +125,15 @@ pub async fn an_origin_goes_on_behind_its_void(harness: &dyn StoreHarness) {
     store.commit(appends(written[1..].to_vec())).await;
     assert_same!(store.log().await, with_voids(&written, &[2]));
 }
+
+/// A void takes 32 bytes, a body may take none: a full run of small bundles outgrows the limit of runs when it becomes void.
+pub async fn voids_that_are_larger_than_their_bodies_stay_readable(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let mut ann = Author::new(1);
+    let written = [ann.write_bodies(&vec![b"x"; 66_000])];
+    store.commit(appends(written.clone())).await;
+    store.commit(voids((1..=66_000).map(|seq| dot(&ann, seq)))).await;
+    let expected = with_voids(&written, &(1..=66_000).collect::<Vec<_>>());
+    assert_same!(store.log().await, expected);
+    assert_same!(store.origin(ann.origin(), 65_000, Limit::items(u32::MAX)).await, expected[65_000..]);
+}

@@ -36,6 +36,8 @@ pub enum Step {
 pub struct Change {
     /// What it expects of the revision.
     pub expected: Expectation,
+    /// Whose tail is written anew, behind which of their bundles, and how.
+    pub rewrite: Option<(usize, u64, Anew)>,
     /// Who writes how many bundles, and what is wrong with them.
     pub runs: Vec<(usize, u64, Flaw)>,
     /// Whose which bundle becomes void.
@@ -74,6 +76,17 @@ pub enum Flaw {
     Fork,
 }
 
+/// How a tail is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anew {
+    /// At other times.
+    Restamped,
+    /// By another origin.
+    Rehomed,
+    /// With a place left empty.
+    Short,
+}
+
 /// Random steps.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
@@ -97,13 +110,16 @@ fn change() -> impl Strategy<Value = Change> {
     let value = prop_oneof![3 => vec(any::<u8>(), 0..40).prop_map(|bytes| Some(bytes.into())), 1 => Just(None)];
     let rows = btree_map((0..VIEWS.len(), 0..KEYS.len()), value, 0..6);
     let clock = prop_oneof![0u64..9, any::<u64>()];
+    let anew = prop_oneof![4 => Just(Anew::Restamped), 3 => Just(Anew::Rehomed), 1 => Just(Anew::Short)];
+    let rewrite = prop_oneof![5 => Just(None), 1 => (0..AUTHORS, any::<u64>(), anew).prop_map(Some)];
     let runs = vec((0..AUTHORS, 1u64..6, flaw), 0..4);
     let voids = prop_oneof![3 => Just(Vec::new()), 1 => vec((0..AUTHORS, any::<u64>()), 1..3)];
     let clear = prop_oneof![6 => Just(Vec::new()), 1 => vec(0..VIEWS.len(), 1..3)];
     let views = btree_map(0..VIEWS.len(), 0u64..50, 0..3);
-    (expected, runs, voids, clear, rows, views, clock).prop_map(|(expected, runs, voids, clear, rows, views, clock)| {
+    let written = (expected, rewrite, runs, voids);
+    (written, clear, rows, views, clock).prop_map(|((expected, rewrite, runs, voids), clear, rows, views, clock)| {
         let (rows, views) = (rows.into_iter().collect(), views.into_iter().collect());
-        Change { expected, runs, voids, clear, rows, views, clock }
+        Change { expected, rewrite, runs, voids, clear, rows, views, clock }
     })
 }
 

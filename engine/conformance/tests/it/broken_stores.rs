@@ -50,6 +50,11 @@ fn faults_of_pages_are_caught() {
 }
 
 #[test]
+fn faults_of_rewrites_are_caught() {
+    assert_caught(twins::rewrites::all());
+}
+
+#[test]
 fn faults_of_rows_are_caught() {
     assert_caught(twins::rows::all());
 }
@@ -81,6 +86,7 @@ fn every_store_law_has_a_store_that_breaks_it() {
         twins::rows::all(),
         twins::races::all(),
         twins::restarts::all(),
+        twins::rewrites::all(),
     ];
     let broken: BTreeSet<_> = broken.iter().flatten().flat_map(|(_, laws, _)| laws.iter().copied()).collect();
     let unbroken: Vec<_> = store::LAWS.iter().map(|law| law.name).filter(|law| !broken.contains(law)).collect();

@@ -7,5 +7,6 @@ pub(crate) mod problems;
 pub(crate) mod races;
 pub(crate) mod refusals;
 pub(crate) mod restarts;
+pub(crate) mod rewrites;
 pub(crate) mod rows;
 pub(crate) mod watches;

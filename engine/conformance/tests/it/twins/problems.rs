@@ -19,12 +19,6 @@ fn nowhere(at: Dot) -> Dot {
 }
 
 fn codes() -> Vec<Broken> {
-    let talkative = calls(|direct, request| {
-        Box::pin(async move {
-            let answer = direct.service.answer(&direct.principal, request).await;
-            answer.map_err(|error| Problem::new(error.to_problem().code, error.to_string()).into())
-        })
-    });
     let credulous =
         Fault { connect: Box::new(|token| Desk::principal(token).map_or(WRITER, |_| token).to_owned()), ..sound() };
     vec![
@@ -56,6 +50,12 @@ fn codes() -> Vec<Broken> {
 }
 
 fn details() -> Vec<Broken> {
+    let talkative = calls(|direct, request| {
+        Box::pin(async move {
+            let answer = direct.service.answer(&direct.principal, request).await;
+            answer.map_err(|error| Problem::new(error.to_problem().code, error.to_string()).into())
+        })
+    });
     vec![
         (
             "keeps positions as integers with a sign",
