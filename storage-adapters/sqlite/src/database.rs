@@ -137,7 +137,7 @@ impl Database {
         self.check()?;
         let (answer, answered) = oneshot::channel();
         let weight = Commit::weight(&batch);
-        let job = Job::Commit(Commit { space: space.clone(), batch, answer });
+        let job = Job::Commit(Box::new(Commit { space: space.clone(), batch, answer }));
         self.jobs.push(job, weight).await.map_err(|_| ended("writing"))?;
         answered.await.map_err(|_| ended("writing"))?
     }

@@ -33,7 +33,7 @@ const SHARED_FROM: Duration = Duration::from_micros(100);
 /// What the thread is asked to do.
 pub(crate) enum Job {
     /// One commit, which may share a transaction.
-    Commit(Commit),
+    Commit(Box<Commit>),
     /// Anything else, between two transactions.
     Alone(Box<dyn FnOnce(&mut Writer) + Send>),
 }
@@ -105,7 +105,7 @@ impl Writer {
         let mut group = Vec::new();
         for job in jobs {
             match job {
-                Job::Commit(commit) => group.push(commit),
+                Job::Commit(commit) => group.push(*commit),
                 Job::Alone(work) => {
                     self.commit(std::mem::take(&mut group));
                     work(self);
