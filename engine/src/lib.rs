@@ -38,6 +38,7 @@
 //! |---|---|
 //! | write and read data | [`Replica`], [`attributes`], [`projection`], [`crdt`] |
 //! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
+//! | move a log between stores, or keep it as a file | [`portable`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
 //! | speak the format from elsewhere | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
@@ -53,6 +54,7 @@ pub mod event;
 pub mod heads;
 pub mod id;
 pub mod limits;
+pub mod portable;
 pub mod projection;
 pub mod protocol;
 pub mod replica;

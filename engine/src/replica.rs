@@ -71,6 +71,8 @@ struct Inner {
     answered: Signal,
     /// Mints the identity that a forked replica takes.
     identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
+    /// Others read this store, so that nothing in it counts as unseen.
+    served: bool,
 }
 
 impl fmt::Debug for Replica {
@@ -140,6 +142,7 @@ pub struct Compose {
     max_drift: Duration,
     projections: Projections,
     identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
+    served: bool,
     refused: Option<InvalidId>,
 }
 
@@ -163,10 +166,18 @@ impl Compose {
     }
 
     /// Lets the replica take a new identity, which `fresh` must mint at random, where a peer holds another history of its own: it was
-    /// cloned, or restored from a backup and written to. Its bundles that no peer has stored move under the new identity. Without
-    /// this, such a sync fails with [`SyncError::Forked`].
+    /// cloned, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity; where
+    /// another peer had stored some of them, they then exist under both. Without this, such a sync fails with
+    /// [`SyncError::Forked`].
     pub fn identities(mut self, fresh: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
         self.identities = Some(Box::new(fresh));
+        self
+    }
+
+    /// Says that a [`Service`](crate::Service) serves this replica's store to others. What they have read from it nobody acknowledges,
+    /// so nothing counts as unseen, and nothing is written anew: a fork and a clock far ahead are then reported and not healed.
+    pub fn served(mut self) -> Self {
+        self.served = true;
         self
     }
 
@@ -204,7 +215,8 @@ impl Compose {
             watchers: Watchers::default(),
             written: Signal::new(),
             answered: Signal::new(),
-            identities: self.identities,
+            identities: self.identities.filter(|_| !self.served),
+            served: self.served,
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
@@ -240,6 +252,7 @@ impl Replica {
             max_drift: MAX_DRIFT,
             projections: Projections::none(),
             identities: None,
+            served: false,
             refused: None,
         }
     }

@@ -56,9 +56,6 @@ impl Inner {
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
-            if let Cure::Rehome { fresh } = cure {
-                turn.id = fresh;
-            }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
             self.reload(&mut turn).await?;
             return Ok(tail.iter().map(|stored| stored.run.count()).sum());

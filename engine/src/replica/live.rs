@@ -79,6 +79,7 @@ impl Replica {
 fn is_passing(error: &SyncError) -> bool {
     match error {
         SyncError::Transport(error) => error.retry_after().is_some(),
+        SyncError::Replaced => true,
         _ => false,
     }
 }

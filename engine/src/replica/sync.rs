@@ -92,6 +92,9 @@ pub enum SyncError {
         /// The bundle that differs or is missing.
         at: Dot,
     },
+    /// The log behind the peer was replaced while it was spoken to, twice.
+    #[error("the peer's log was replaced during the sync, as by a restore; sync again")]
+    Replaced,
     /// The peer answered another question.
     #[error("the peer answered something else than it was asked; check that both speak the same protocol")]
     Unexpected,
@@ -123,6 +126,7 @@ impl Replica {
                 let rehomed = self.inner.heal(common, Cure::Rehome { fresh: fresh() }).await?;
                 self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
             }
+            (Err(SyncError::Replaced), _) => self.exchange(peer).await,
             (result, _) => result,
         };
         self.inner.answered.notify(usize::MAX);
@@ -130,7 +134,11 @@ impl Replica {
     }
 
     async fn exchange(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {
-        self.inner.reload(&mut *self.inner.turn.lock().await).await?;
+        {
+            let mut turn = self.inner.turn.lock().await;
+            self.inner.settle(&mut turn).await;
+            self.inner.reload(&mut turn).await?;
+        }
         self.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
         if session.theirs.heads.get(session.own).seq > session.own_seq().await {

@@ -51,9 +51,13 @@ impl Turn {
 }
 
 impl Inner {
-    /// Reads the log's status anew.
+    /// Reads the log's status anew, and the identity, which another handle or a commit of unknown outcome may have changed.
     pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
         turn.status = self.store.status().await?;
+        let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
+        if let Some(row) = self.store.load(&[key]).await?.remove(0) {
+            turn.id = reserved::get(IDENTITY, &row)?;
+        }
         self.clock.advance(turn.status.high_water());
         Ok(())
     }

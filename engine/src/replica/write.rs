@@ -76,6 +76,13 @@ impl Replica {
 }
 
 impl Inner {
+    /// Commits what was queued or taken by writers that have gone away.
+    pub(super) async fn settle(&self, turn: &mut Turn) {
+        while turn.taken.is_some() || !locked(&self.queue).is_empty() {
+            self.write_some(turn).await;
+        }
+    }
+
     /// Commits as many queued writes as fit one run, and answers them.
     async fn write_some(&self, turn: &mut Turn) {
         if turn.taken.is_none() {

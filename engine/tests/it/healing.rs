@@ -176,3 +176,74 @@ fn a_writer_can_wait_for_what_becomes_of_a_bundle() {
     assert_eq!(good.unwrap(), Outcome::Stored);
     assert!(matches!(bad.unwrap(), Outcome::Refused(_)));
 }
+
+#[test]
+fn an_acknowledgement_older_than_what_the_server_has_lost_is_not_believed() {
+    let clock = Hand::at(1_000);
+    let (before, one) = (service(&clock), device(memory(), 1, &clock));
+    for number in 0..10 {
+        block_on(one.write(&[set(&format!("{number}"), "x")])).unwrap();
+    }
+    block_on(one.sync(&way(&before))).unwrap();
+    // The server falls back to six bundles under its old identity, and a clone of the device from then goes on there.
+    let log = block_on(before.storage().open(&space())).unwrap();
+    let same_log = Arc::new(syncline::MemoryStore::new(block_on(log.status()).unwrap().log));
+    let after = Service::new(Arc::new(Swapped(copy(&*log, 6, same_log))), Arc::new(Open), Arc::new(clock.reader()));
+    let after = Arc::new(after);
+    let clone = block_on(compose(copy(&*log, 6, memory()), &clock).open(id(1))).unwrap();
+    block_on(clone.write(&[set("clone", "x")])).unwrap();
+    block_on(clone.sync(&way(&after))).unwrap();
+    let report = block_on(one.sync(&way(&after))).unwrap();
+    assert_eq!(report.rehomed, 4, "what the server has lost moves along, acknowledged or not");
+    let reader = device(memory(), 9, &clock);
+    block_on(reader.sync(&way(&after))).unwrap();
+    assert_eq!(pairs(&reader).len(), 11);
+    assert_eq!(pairs(&reader), pairs(&one));
+}
+
+#[test]
+fn a_bundle_that_is_a_void_at_the_peer_becomes_one_when_the_history_forks() {
+    let clock = Hand::at(1_000);
+    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
+    let one = device(memory(), 1, &clock);
+    block_on(one.write(&[set("a", "secret")])).unwrap();
+    let clone = device(copy(&**one.store(), 1, memory()), 1, &clock);
+    block_on(one.write(&[set("b", "one")])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    block_on(clone.write(&[set("c", "clone")])).unwrap();
+    assert_eq!(block_on(clone.sync(&way(&service))).unwrap().rehomed, 1);
+    block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&clone), pairs(&one));
+    assert!(!pairs(&clone).contains_key("a"));
+}
+
+#[test]
+fn a_replica_that_serves_others_reports_a_fork_and_rewrites_nothing() {
+    let clock = Hand::at(1_000);
+    let (service, one) = (service(&clock), device(memory(), 1, &clock));
+    block_on(one.write(&[set("a", "1")])).unwrap();
+    let serving = compose(copy(&**one.store(), 1, memory()), &clock).identities(minted(50)).served();
+    let serving = block_on(serving.open(id(1))).unwrap();
+    block_on(one.write(&[set("b", "one")])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    block_on(serving.write(&[set("c", "serving")])).unwrap();
+    let error = block_on(serving.sync(&way(&service))).unwrap_err();
+    assert!(matches!(error, syncline::replica::SyncError::Forked { .. }), "{error}");
+    assert_eq!(block_on(serving.id()), id(1));
+}
+
+#[test]
+fn another_handle_on_the_same_store_follows_to_the_new_identity() {
+    let clock = Hand::at(1_000);
+    let (service, one) = (service(&clock), device(memory(), 1, &clock));
+    block_on(one.write(&[set("a", "1")])).unwrap();
+    let store = copy(&**one.store(), 1, memory());
+    let (heals, other) = (device(store.clone(), 1, &clock), device(store, 1, &clock));
+    block_on(one.write(&[set("b", "one")])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    block_on(heals.write(&[set("c", "clone")])).unwrap();
+    assert_eq!(block_on(heals.sync(&way(&service))).unwrap().rehomed, 1);
+    let written = block_on(other.write(&[set("d", "other")])).unwrap();
+    assert_eq!(written.dot.origin, block_on(heals.id()), "nothing is written under an identity given up");
+}

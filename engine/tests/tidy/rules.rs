@@ -104,7 +104,9 @@ pub(crate) fn engine_manifest(file: &File<'_>) -> Vec<String> {
 pub(crate) fn one_table(file: &File<'_>) -> Vec<String> {
     let member = file.path.ends_with("Cargo.toml") && file.path != "Cargo.toml" && !file.path.starts_with("fuzz/");
     let sections = file.text.split("\n[").filter(|section| member && section.contains("dependencies]"));
-    let lines = sections.flat_map(|section| section.lines().skip(1)).filter(|line| line.contains('=') && !line.trim_start().starts_with('#'));
+    let lines = sections
+        .flat_map(|section| section.lines().skip(1))
+        .filter(|line| line.contains('=') && !line.trim_start().starts_with('#'));
     let own = lines.filter(|line| !line.contains("workspace = true") && !line.contains("path = "));
     own.map(|line| format!("versions stand in the root's table alone: `{line}`")).collect()
 }

@@ -3,8 +3,7 @@
 use super::{PULL, Session, SyncError};
 use crate::heads::{ChainHash, Head};
 use crate::id::{Dot, Seq};
-use crate::protocol::{Have, Pull, Reply, Request};
-use crate::run::Run;
+use crate::protocol::{Have, Pull, Refusal, RefusedBundle, Reply, Request};
 use crate::store::Limit;
 use crate::time::NTP64;
 
@@ -27,33 +26,72 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The last own bundle up to which the peer's history of this replica is the same as here. Asks the peer for its own-origin
-    /// bundles behind the last that it has acknowledged, and compares hash by hash.
+    /// The last own bundle up to which the peer's history of this replica is the same as here. Bundles of it that are voids there are
+    /// made voids here, since nobody will push them again and so be told.
     pub(super) async fn common_history(&self) -> Result<Seq, SyncError> {
-        let mut common = self.row.acked;
-        let ours = self.inner.own_tail(&*self.inner.turn.lock().await, common).await?;
-        let Some(mut chain) = ours.first().map(|stored| stored.previous) else { return Ok(common) };
+        // An acknowledgement may be older than what the peer has lost since: it must be proved.
+        let acked = self.row.acked.min(self.theirs.heads.get(self.own).seq);
+        let common = match self.compare_from(acked).await? {
+            Some(common) => common,
+            None => self.compare_from(Seq::ZERO).await?.unwrap_or_default(),
+        };
+        if !common.voids.is_empty() {
+            let refusal =
+                Refusal::new("refused-elsewhere", "the peer has refused this bundle; its reason is not known here");
+            let refused = |seq| RefusedBundle { origin: self.own, seq, refusal: refusal.clone() };
+            self.inner.refuse(&common.voids.into_iter().map(refused).collect::<Vec<_>>(), self.row).await?;
+        }
+        Ok(common.seq)
+    }
+
+    /// Asks the peer for its bundles of this replica behind `from`, and compares hash by hash. `None` where the histories differ at
+    /// `from` already.
+    async fn compare_from(&self, from: Seq) -> Result<Option<Common>, SyncError> {
+        let ours = self.inner.own_tail(&*self.inner.turn.lock().await, from).await?;
+        let theirs = self.theirs.heads.get(self.own);
+        let Some(start) = ours.first().map(|stored| stored.previous) else {
+            return Ok(Some(Common { seq: from, voids: Vec::new() }));
+        };
+        let mut common = Common { seq: from, voids: Vec::new() };
+        let (mut chain, mut proved) = (start, theirs.seq == from && theirs.chain == start);
         let mut ours = ours.iter().flat_map(|stored| stored.run.bundles());
         // Everything but the own origin counts as known, so that nothing else is sent.
         let mut known = self.theirs.heads.clone();
-        known.set(self.own, Head { seq: common, chain, time: NTP64(0) });
-        let mut have = Have::Heads(known.clone());
+        known.set(self.own, Head { seq: from, chain, time: NTP64(0) });
+        let mut have = Have::Heads(known);
         loop {
             let pull = Pull { have, without: None, limit: PULL };
             let answer = self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await?;
             let Reply::Pull(page) = answer.reply else { return Err(SyncError::Unexpected) };
-            for theirs in page.runs.iter().filter(|run| run.origin() == self.own).flat_map(Run::bundles) {
-                let Some(our) = ours.next() else { return Ok(common) };
-                let after = our.chain_after(chain);
-                if theirs.chain_after(chain) != after {
-                    return Ok(common);
+            for run in page.runs.iter().filter(|run| run.origin() == self.own) {
+                let whole = run.bundles().fold(chain, |chain, bundle| bundle.chain_after(chain));
+                if !proved && whole.check() != run.check() {
+                    return Ok(None);
                 }
-                (common, chain) = (our.dot.seq, after);
+                proved = true;
+                for theirs in run.bundles() {
+                    let Some(our) = ours.next() else { return Ok(Some(common)) };
+                    let after = our.chain_after(chain);
+                    if theirs.chain_after(chain) != after {
+                        return Ok(Some(common));
+                    }
+                    (common.seq, chain) = (our.dot.seq, after);
+                    common.voids.extend((theirs.is_void() && !our.is_void()).then_some(our.dot.seq));
+                }
             }
             if page.next.position >= page.head {
-                return Ok(common);
+                return Ok(proved.then_some(common));
             }
             have = Have::Cursor(page.next);
         }
     }
+}
+
+/// What two histories of one replica have in common.
+#[derive(Debug, Default)]
+struct Common {
+    /// The last bundle of it.
+    seq: Seq,
+    /// Bundles of it that are voids at the peer and not here.
+    voids: Vec<Seq>,
 }

@@ -93,6 +93,9 @@ impl Session<'_> {
             let Reply::Pull(Pulled { runs: page, next, head, heads }) = answer.reply else {
                 return Err(SyncError::Unexpected);
             };
+            if next.log != self.row.cursor.log {
+                return Err(SyncError::Replaced);
+            }
             let clocks = (answer.clock, self.inner.clock.uncorrected());
             locked(&self.inner.peers).heard_page(Heard { log: next.log, head, lacking: None, clocks });
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();

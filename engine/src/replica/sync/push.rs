@@ -5,6 +5,7 @@ use crate::heads::Head;
 use crate::id::{Cursor, Dot, Position, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
 use crate::replica::heal::Cure;
+use crate::replica::locked;
 use crate::run::{Run, pack};
 use crate::store::{Limit, StoreError, StoredRun};
 use crate::transport::TransportError;
@@ -46,9 +47,10 @@ impl Session<'_> {
             match problem.code {
                 Code::Gap { expected, .. } if changes < PUSH_CHANGES_MAX => from = Seq::new(expected.get() - 1),
                 Code::Fork { at } => return Err(SyncError::Forked { at }),
-                Code::ClockAhead { at, .. } if self.report.restamped == 0 => {
+                Code::ClockAhead { at, .. } if self.report.restamped == 0 && !self.inner.served => {
                     // Nobody has stored these: they may get the times that they should have had.
-                    let before = Seq::new(at.seq.get() - 1).max(from);
+                    let elsewhere = locked(&self.inner.peers).acked_elsewhere(self.row.cursor.log);
+                    let before = Seq::new(at.seq.get() - 1).max(from).max(elsewhere);
                     self.report.restamped = self.inner.heal(before, Cure::Restamp { peer: self.clock }).await?;
                 }
                 _ => {
@@ -110,6 +112,7 @@ impl Session<'_> {
                 self.clock = answer.clock;
                 match answer.reply {
                     Reply::Push(pushed) if pushed.log == self.row.cursor.log => Ok(Ok(pushed)),
+                    Reply::Push(_) => Err(SyncError::Replaced),
                     _ => Err(SyncError::Unexpected),
                 }
             }

@@ -1,0 +1,229 @@
+//! Turning a log into the bytes of a portable log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::frame::{Filler, FrameWriter, Kind};
+use super::layout::{self, Counts};
+use super::recut::Recut;
+use super::{End, Header};
+use crate::heads::Heads;
+use crate::id::{Cursor, Position, SpaceId};
+use crate::protocol::{Refusal, RefusedBundle};
+use crate::reserved::{self, REFUSED};
+use crate::run::{Append, Run};
+use crate::store::{EventStore, Limit, Row, RowRange, StoreError, StoredRun};
+
+/// How much is read at once.
+const PAGE_BYTES: u32 = 1024 * 1024;
+
+/// Why a log was not exported.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was read does not continue what was read before.
+    #[error(
+        "bundle {at} of the log does not continue what was exported before it: it was rewritten meanwhile, or it is damaged; \
+         export again, and if that fails too, restore a backup"
+    )]
+    Changed {
+        /// The bundle's position.
+        at: Position,
+    },
+}
+
+/// Exports a log, frame by frame: everything up to the head that it has at the start, whatever is written meanwhile.
+#[derive(Debug)]
+pub struct Exporter {
+    store: Arc<dyn EventStore>,
+    header: Header,
+    /// How far the log has been read.
+    cursor: Cursor,
+    /// Per origin how far it has been read, every hash computed.
+    heads: Heads,
+    recut: Recut,
+    payload: Filler,
+    counts: Counts,
+    frames: FrameWriter,
+    ready: VecDeque<Bytes>,
+    next: Next,
+}
+
+/// What is read next.
+#[derive(Debug)]
+enum Next {
+    Runs,
+    Refusals(RowRange),
+    Nothing(End),
+}
+
+impl Exporter {
+    /// Begins the export of a store's log, which goes by this name.
+    ///
+    /// # Errors
+    /// [`ExportError::Store`].
+    pub async fn begin(store: Arc<dyn EventStore>, space: SpaceId) -> Result<Self, ExportError> {
+        let status = store.status().await?;
+        let cursor = Cursor::start(status.log);
+        let header = Header { space, head: status.head, heads: status.heads };
+        let (recut, payload, counts) = (Recut::default(), Filler::default(), Counts::default());
+        let (heads, frames, ready) = (Heads::new(), FrameWriter::new(), VecDeque::new());
+        let mut exporter =
+            Self { store, header, cursor, heads, recut, payload, counts, frames, ready, next: Next::Runs };
+        exporter.write_header();
+        Ok(exporter)
+    }
+
+    /// What is exported.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// How far the log has been read; the end is the header's head.
+    pub fn position(&self) -> Position {
+        self.cursor.position
+    }
+
+    /// What was exported, once the last frame has been handed out.
+    pub fn end(&self) -> Option<End> {
+        match self.next {
+            Next::Nothing(end) if self.ready.is_empty() => Some(end),
+            _ => None,
+        }
+    }
+
+    /// The next bytes of the file, `None` behind the last.
+    ///
+    /// # Errors
+    /// [`ExportError`]. What was handed out before breaks off and cannot be continued.
+    ///
+    /// # Cancel
+    /// Dropping the future loses nothing: the next call goes on.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ExportError> {
+        loop {
+            if let Some(frame) = self.ready.pop_front() {
+                return Ok(Some(frame));
+            }
+            match &self.next {
+                Next::Runs if self.cursor.position < self.header.head => self.read_runs().await?,
+                Next::Runs => self.end_runs()?,
+                Next::Refusals(range) => {
+                    let range = range.clone();
+                    self.read_refusals(range).await?;
+                }
+                Next::Nothing(_) => return Ok(None),
+            }
+        }
+    }
+
+    fn write_header(&mut self) {
+        self.write(Kind::Header, &layout::put_title(&self.header));
+        let entries: Vec<_> = self.header.heads.iter().map(|(origin, head)| layout::put_head(origin, head)).collect();
+        entries.iter().for_each(|entry| self.fill(Kind::Heads, entry));
+        self.flush(Kind::Heads);
+    }
+
+    async fn read_runs(&mut self) -> Result<(), ExportError> {
+        let left = self.header.head.since(self.cursor.position);
+        let limit = Limit { items: u32::try_from(left).unwrap_or(u32::MAX), bytes: PAGE_BYTES };
+        let page = self.store.read(self.cursor, limit).await?;
+        if page.runs.is_empty() {
+            return Err(ExportError::Changed { at: self.cursor.position.plus(1) });
+        }
+        page.runs.into_iter().try_for_each(|stored| self.add(stored))
+    }
+
+    /// Checks a run, and packs its bundles anew.
+    fn add(&mut self, stored: StoredRun) -> Result<(), ExportError> {
+        let at = self.cursor.position.plus(1);
+        let head = self.heads.get(stored.run.origin());
+        if stored.position != at || stored.end() > self.header.head || stored.previous != head.chain {
+            return Err(ExportError::Changed { at });
+        }
+        let append = Append::verify(stored.run, head).map_err(|_| ExportError::Changed { at })?;
+        for bundle in append.run().bundles() {
+            if let Some(run) = self.recut.push(&bundle) {
+                self.write_run(&run);
+            }
+        }
+        self.cursor.position = self.cursor.position.plus(append.run().count());
+        self.heads.set(append.run().origin(), append.head());
+        Ok(())
+    }
+
+    fn write_run(&mut self, run: &Run) {
+        self.counts.add(run);
+        self.fill(Kind::Runs, &layout::put_run(run));
+    }
+
+    fn end_runs(&mut self) -> Result<(), ExportError> {
+        if self.heads != self.header.heads {
+            return Err(ExportError::Changed { at: self.header.head });
+        }
+        if let Some(run) = self.recut.finish() {
+            self.write_run(&run);
+        }
+        self.flush(Kind::Runs);
+        self.next = Next::Refusals(RowRange::all());
+        Ok(())
+    }
+
+    async fn read_refusals(&mut self, range: RowRange) -> Result<(), ExportError> {
+        let rows = self.store.scan(&reserved::view(REFUSED), range.clone(), Limit::bytes(PAGE_BYTES)).await?;
+        let Some(last) = rows.last().map(|row| row.key.clone()) else {
+            self.flush(Kind::Refusals);
+            self.next = Next::Nothing(self.write_end());
+            return Ok(());
+        };
+        for row in rows {
+            let refused = refused(&row)?;
+            // Later ones than the head at the start are not of this moment.
+            if refused.seq <= self.header.heads.get(refused.origin).seq {
+                self.counts.refusals += 1;
+                self.fill(Kind::Refusals, &layout::put_refusal(&refused));
+            }
+        }
+        self.next = Next::Refusals(range.after(last));
+        Ok(())
+    }
+
+    fn write_end(&mut self) -> End {
+        let digest = self.write(Kind::End, &layout::put_counts(self.counts));
+        self.counts.end(digest)
+    }
+
+    fn fill(&mut self, kind: Kind, entry: &[u8]) {
+        if let Some(payload) = self.payload.push(entry) {
+            self.write(kind, &payload);
+        }
+    }
+
+    fn flush(&mut self, kind: Kind) {
+        if let Some(payload) = self.payload.finish() {
+            self.write(kind, &payload);
+        }
+    }
+
+    fn write(&mut self, kind: Kind, payload: &[u8]) -> super::Digest {
+        let (frame, digest) = self.frames.frame(kind, payload);
+        self.ready.push_back(frame);
+        digest
+    }
+}
+
+fn refused(row: &Row) -> Result<RefusedBundle, StoreError> {
+    let dot = reserved::key_dot(&row.key).ok_or_else(|| StoreError::Corrupt {
+        backend: "engine",
+        at: format!("a key of {REFUSED}"),
+        why: "it names no bundle".to_owned(),
+    })?;
+    let Refusal { code, message } = reserved::get(REFUSED, &row.value)?;
+    // An application may have made one that is longer than it should be.
+    Ok(RefusedBundle { origin: dot.origin, seq: dot.seq, refusal: Refusal::new(code, message) })
+}
