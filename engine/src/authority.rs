@@ -134,7 +134,8 @@ pub struct AuthorityError(#[source] pub BoxError);
 /// The application's own rules for bundles.
 #[async_trait]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
-    /// Whether the space takes this bundle. Asked once for each new bundle, in order; the answer is final.
+    /// Whether the space takes this bundle. Asked for each new bundle, in order, and again where another push of its origin came first;
+    /// the answer that is stored is final.
     ///
     /// # Errors
     /// [`Refusal`]: the bundle becomes a void, its writer learns why, and the bundles behind it are asked about as usual.

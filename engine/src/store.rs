@@ -74,7 +74,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// follow its origin's head by seq; [`StoreError::WrongChain`] where it does by seq and not by hash;
     /// [`StoreError::NoSuchBundle`] where a void or a rewrite names a bundle that the log does not hold;
     /// [`StoreError::Misplaced`] where a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
-    /// limit; [`StoreError::Backend`] where the outcome may be unknown. In every case but the last nothing has changed.
+    /// limit; [`StoreError::Backend`] where the outcome may be unknown. In every case but the last nothing has changed. Where several
+    /// would do, the first of this order is told: revision, rewrite, runs, voids, rows.
     ///
     /// # Cancel
     /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).

@@ -31,8 +31,25 @@
 //! store_suite!(Mine);
 //! ```
 //!
+//! | suite | proves | takes |
+//! |---|---|---|
+//! | [`store_suite!`] | a [`Storage`](syncline::store::Storage) and its stores | a [`StoreHarness`] |
+//! | [`transport_suite!`] | a [`Transport`](syncline::Transport), in front of a service | a [`TransportHarness`] |
+//! | [`projection_suite!`] | a [`Projection`](syncline::Projection) | it, and a strategy of events |
+//! | [`crdt_suite!`] | a [`Crdt`](syncline::crdt::Crdt) | its type, a strategy of operations, and how it takes one |
+//!
+//! A file with several suites gives each a module of its own. Each suite has a register (such as [`for_each_store_law!`]) that
+//! calls a macro of yours with all laws, and a table (such as [`store::LAWS`]) that a program can walk.
+//!
 //! A store on disk keeps its directory in a [`Scratch`]. Laws write with an [`Author`], read through a [`Subject`], and
 //! compare bundle by bundle ([`Placed`]); an adapter's own tests may do the same.
+//!
+//! Laws with random input start from one seed, so that every run is the same. `SYNCLINE_CONFORMANCE_SEED` sets another one and
+//! `SYNCLINE_CONFORMANCE_CASES` the number of cases; a failure names its seed and the smallest case that still fails. No law
+//! sleeps or measures time; one that waits for what never happens is ended after three minutes.
+//!
+//! The kit is tested by its own broken twins: for every law there is a store, transport, projection or state with one fault that
+//! this law catches.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -137,7 +137,7 @@ impl State {
             self.status.head = self.status.head.plus(append.run().count());
             self.place(position, append);
         }
-        batch.voids.into_iter().for_each(|dot| self.make_void(dot));
+        self.make_voids(&batch.voids);
         if !batch.clear.is_empty() {
             self.rows.retain(|(view, _), _| !batch.clear.contains(view));
             self.status.views.retain(|view, _| !batch.clear.contains(view));
@@ -209,10 +209,17 @@ impl State {
         self.log.insert(position, stored);
     }
 
-    fn make_void(&mut self, dot: Dot) {
-        let position = self.by_origin.range((dot.origin, dot.seq)..).next().expect("the batch was checked").1;
-        let stored = self.log.get_mut(position).expect("the index names stored runs");
-        stored.run = stored.run.with_voids(&[dot.seq], stored.previous);
+    /// Makes bundles void, each run that holds some of them once.
+    fn make_voids(&mut self, dots: &[Dot]) {
+        let mut by_run: BTreeMap<Position, Vec<Seq>> = BTreeMap::new();
+        for dot in dots {
+            let run = self.by_origin.range((dot.origin, dot.seq)..).next().expect("the batch was checked").1;
+            by_run.entry(*run).or_default().push(dot.seq);
+        }
+        for (position, seqs) in by_run {
+            let stored = self.log.get_mut(&position).expect("the index names stored runs");
+            stored.run = stored.run.with_voids(&seqs, stored.previous);
+        }
     }
 }
 

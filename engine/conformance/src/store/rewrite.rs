@@ -195,11 +195,14 @@ fn nothing(origin: ReplicaId) -> Rewrite {
     Rewrite { origin, after: Head::NONE, runs: Vec::new() }
 }
 
+/// Runs and the places they take.
+type Places = Vec<(Position, Append)>;
+
 /// Positions are never reused and never empty: what is emptied is filled, exactly.
 pub async fn a_rewrite_that_fills_other_places_is_refused(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;
     let anew = || scene.anew(2, &mut scene.ann_after(2));
-    let spoil: [fn(&mut Vec<(Position, Append)>); 5] = [
+    let spoil: [fn(&mut Places); 5] = [
         |runs| drop(runs.pop()),
         |runs| runs[0].0 = runs[0].0.plus(1),
         |runs| runs[2].0 = runs[2].0.plus(1),
