@@ -40,21 +40,29 @@ pub(super) enum Cure {
 }
 
 impl Inner {
-    /// Rewrites the own bundles behind `after`. Returns how many there were.
-    pub(super) async fn heal(&self, after: Seq, cure: Cure) -> Result<u64, ReplicaError> {
+    /// Rewrites the own bundles behind `after`. Returns how many there were: none where `sent`, the last bundle that the peer has just
+    /// refused, is another one by now, because another handle on this store has cured the trouble.
+    pub(super) async fn heal(&self, after: Seq, sent: Option<Head>, cure: Cure) -> Result<u64, ReplicaError> {
         let mut turn = self.turn.lock().await;
         loop {
             while self.catch_up_some(&mut turn).await? {}
             let tail = self.own_tail(&turn, after).await?;
             let from = self.head_at(&turn, after, &tail).await?;
+            if sent.is_some_and(|sent| !still_there(&tail, from, sent)) {
+                return Ok(0);
+            }
             if let Cure::Restamp { peer } = cure {
                 self.correct_clock(&turn, from, peer);
             }
             let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure).await?;
-            match self.commit(&mut turn, batch).await {
-                Ok(_) => {}
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error.into()),
+            let committed = self.commit(&mut turn, batch).await;
+            if let Err(error) = committed {
+                // The old tail is still there, as far as is known: no time of it may be issued again.
+                self.clock.advance(turn.status.high_water());
+                match error {
+                    StoreError::Conflict { .. } => continue,
+                    error => return Err(error.into()),
+                }
             }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
             self.reload(&mut turn).await?;
@@ -211,6 +219,16 @@ impl Inner {
         let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
         Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
     }
+}
+
+/// Whether the bundle that was sent last is still the one in the tail.
+fn still_there(tail: &[StoredRun], from: Head, sent: Head) -> bool {
+    let bundles = tail.iter().flat_map(|stored| stored.run.bundles()).take_while(|bundle| bundle.dot.seq <= sent.seq);
+    let (mut seq, mut chain) = (from.seq, from.chain);
+    for bundle in bundles {
+        (seq, chain) = (bundle.dot.seq, bundle.chain_after(chain));
+    }
+    (seq, chain) == (sent.seq, sent.chain)
 }
 
 /// Where each bundle of the tail has gone, for those who ask for its outcome by its old name.

@@ -123,7 +123,7 @@ impl Replica {
         let result = match (self.exchange(peer).await, &self.inner.identities) {
             (Err(SyncError::Forked { .. }), Some(fresh)) => {
                 let common = Session::begin(&self.inner, peer).await?.common_history().await?;
-                let rehomed = self.inner.heal(common, Cure::Rehome { fresh: fresh() }).await?;
+                let rehomed = self.inner.heal(common, None, Cure::Rehome { fresh: fresh() }).await?;
                 self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
             }
             (Err(SyncError::Replaced), _) => self.exchange(peer).await,

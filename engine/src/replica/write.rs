@@ -124,9 +124,11 @@ impl Inner {
     fn pack<'a>(&self, turn: &Turn, bodies: impl Iterator<Item = &'a Bytes>) -> Result<Packed, ClockExhausted> {
         let head = turn.status.heads.get(turn.id);
         let mut builder = RunBuilder::new(turn.id, head.seq.plus(1), head.chain);
-        let mut written = Vec::new();
+        let (mut written, mut last) = (Vec::new(), head.time);
         for body in bodies {
-            let time = self.clock.tick()?;
+            // The clock knows the own head's time already, unless a cure of it was broken off.
+            let time = self.clock.tick()?.max(NTP64(last.0.checked_add(1).ok_or(ClockExhausted)?));
+            last = time;
             written.push(Written { dot: builder.push(time, Body::Full(body)), time });
         }
         let append = builder.finish().expect("only taken writes are packed, and there is at least one");
@@ -136,6 +138,9 @@ impl Inner {
     /// Commits the run, again after a conflict, unless it is found to be there already.
     async fn commit_own(&self, turn: &mut Turn, mut packed: Packed) -> Result<Packed, ReplicaError> {
         loop {
+            if packed.append.run().origin() != turn.id {
+                packed = self.repack(turn)?;
+            }
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
             let batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
@@ -145,12 +150,16 @@ impl Inner {
                 // An interrupted commit of the same run, or this one before its backend failed, has gone through.
                 return Ok(packed);
             }
-            if !matches!(error, StoreError::Conflict { .. }) {
-                return Err(error.into());
-            }
-            if own.chain != packed.append.previous() {
-                // Another handle on the same store has written under the same identity: these bundles come after its.
-                packed = self.repack(turn)?;
+            let moved = own.chain != packed.append.previous();
+            match error {
+                StoreError::Conflict { .. } | StoreError::OutOfOrder { .. } | StoreError::WrongChain { .. }
+                    if moved =>
+                {
+                    // Another handle on the same store has written under the same identity: these bundles come after its.
+                    packed = self.repack(turn)?;
+                }
+                StoreError::Conflict { .. } => {}
+                error => return Err(error.into()),
             }
         }
     }

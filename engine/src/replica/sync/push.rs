@@ -32,6 +32,7 @@ impl Session<'_> {
         let mut changes = 0;
         loop {
             let stored = self.inner.store.read_origin(self.own, from, PUSH).await?;
+            let sent = stored.last().cloned();
             let runs = pack(stored.into_iter().map(|stored| stored.run).collect());
             if runs.is_empty() {
                 return Ok(());
@@ -51,7 +52,12 @@ impl Session<'_> {
                     // Nobody has stored these: they may get the times that they should have had.
                     let elsewhere = locked(&self.inner.peers).acked_elsewhere(self.row.cursor.log);
                     let before = Seq::new(at.seq.get() - 1).max(from).max(elsewhere);
-                    self.report.restamped = self.inner.heal(before, Cure::Restamp { peer: self.clock }).await?;
+                    let cure = Cure::Restamp { peer: self.clock };
+                    self.report.restamped = self.inner.heal(before, sent.as_ref().map(end), cure).await?;
+                    if self.report.restamped == 0 {
+                        self.report.stopped = Some(problem);
+                        return Ok(());
+                    }
                 }
                 _ => {
                     self.report.stopped = Some(problem);
@@ -155,4 +161,10 @@ impl Session<'_> {
             self.theirs.heads.set(*origin, head);
         }
     }
+}
+
+/// The head that an origin has with the last bundle of this run.
+fn end(stored: &StoredRun) -> Head {
+    let chain = stored.run.bundles().fold(stored.previous, |chain, bundle| bundle.chain_after(chain));
+    Head { seq: stored.run.last(), chain, time: stored.run.last_time() }
 }
