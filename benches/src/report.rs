@@ -71,6 +71,8 @@ pub struct Line {
     pub compared_with: f64,
     /// Ours to the other: of rounds, the median of their ratios.
     pub ratio: f64,
+    /// The ratio of each round, which tell how steady they are; none where nothing was timed.
+    pub ratios: Vec<f64>,
     /// What that should be.
     pub target: Target,
     /// Whether it is.
@@ -80,25 +82,35 @@ pub struct Line {
 impl Line {
     /// The outcome of rounds that counted events per second.
     pub fn of_rounds(what: impl Into<String>, durability: Durability, rounds: &Rounds, target: Target) -> Self {
-        let values = (rounds.ours(), rounds.by_hand());
-        Self::new(what.into(), Some(durability), Unit::EventsPerSecond, values, rounds.ratio(), target)
+        let ratio = rounds.ratio();
+        Self {
+            what: what.into(),
+            durability: Some(durability),
+            unit: Unit::EventsPerSecond,
+            ours: rounds.ours(),
+            compared_with: rounds.by_hand(),
+            ratio,
+            ratios: rounds.ratios(),
+            target,
+            met: target.is_met(ratio),
+        }
     }
 
     /// Bytes compared with bytes.
     pub fn of_bytes(what: impl Into<String>, ours: u64, compared_with: u64, target: Target) -> Self {
         let (ours, compared_with) = (ours as f64, compared_with as f64);
-        Self::new(what.into(), None, Unit::Bytes, (ours, compared_with), ours / compared_with, target)
-    }
-
-    fn new(
-        what: String,
-        durability: Option<Durability>,
-        unit: Unit,
-        (ours, compared_with): (f64, f64),
-        ratio: f64,
-        target: Target,
-    ) -> Self {
-        Self { what, durability, unit, ours, compared_with, ratio, target, met: target.is_met(ratio) }
+        let ratio = ours / compared_with;
+        Self {
+            what: what.into(),
+            durability: None,
+            unit: Unit::Bytes,
+            ours,
+            compared_with,
+            ratio,
+            ratios: Vec::new(),
+            target,
+            met: target.is_met(ratio),
+        }
     }
 
     fn cells(&self) -> [String; 7] {

@@ -31,9 +31,14 @@ impl Rounds {
         median(self.by_hand.clone())
     }
 
-    /// The median of the rounds' ratios, ours to by hand. What slowed a whole round down is not in it.
+    /// Each round's ratio, ours to by hand. What slowed a whole round down is not in it.
+    pub fn ratios(&self) -> Vec<f64> {
+        self.ours.iter().zip(&self.by_hand).map(|(ours, by_hand)| ours / by_hand).collect()
+    }
+
+    /// The median of the rounds' ratios.
     pub fn ratio(&self) -> f64 {
-        median(self.ours.iter().zip(&self.by_hand).map(|(ours, by_hand)| ours / by_hand).collect())
+        median(self.ratios())
     }
 }
 

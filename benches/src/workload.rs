@@ -95,6 +95,16 @@ impl Workload {
         self.take(count).map(|change| change.event()).collect()
     }
 
+    /// The next `count` writes, and the same as events.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn take_both(&mut self, count: usize) -> Result<(Vec<Change>, Vec<Event>), Failure> {
+        let changes = self.take_changes(count);
+        let events = changes.iter().map(Change::event).collect::<Result<_, _>>()?;
+        Ok((changes, events))
+    }
+
     fn key(&self, number: u64) -> Vec<u8> {
         let row = match self.keys {
             Keys::Few(count) => scatter(self.seed ^ number) % u64::from(count),

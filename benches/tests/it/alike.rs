@@ -7,9 +7,7 @@ use syncline_benches::ours;
 use syncline_benches::workload::{Change, Keys, Workload};
 
 fn prepared(keys: Keys, count: usize) -> (Vec<Change>, Vec<syncline::Event>) {
-    let changes = Workload::new(keys, 1).take_changes(count);
-    let events = changes.iter().map(|change| change.event().unwrap()).collect();
-    (changes, events)
+    Workload::new(keys, 1).take_both(count).unwrap()
 }
 
 #[tokio::test]

@@ -62,6 +62,11 @@ impl NodeClock {
         NTP64(self.largest.load(Ordering::Relaxed))
     }
 
+    /// Takes over what another clock has shown: its log is copied to this node.
+    pub(crate) fn has_shown(&self, time: NTP64) {
+        self.largest.fetch_max(time.0, Ordering::Relaxed);
+    }
+
     fn set(&self, change: impl FnOnce(i128, i64) -> (i128, i64)) {
         let now = self.sim.now();
         let mut setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);

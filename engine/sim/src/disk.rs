@@ -168,6 +168,9 @@ impl Disk {
             Ok(added) => self.witness.committed(self, &state.image, &added),
             Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.name, finding.detail)),
         }
+        if !batch.clear.is_empty() {
+            self.sim.tell(|| format!("{}: rows of {:?} go", self.name, batch.clear));
+        }
         state.records.push(batch);
         let synced = self.durability == Durability::Synced || self.sim.state().disk.chance(FLUSHED);
         if synced {
@@ -253,6 +256,7 @@ impl Disk {
 
     /// Fills this disk with a copy of another's log.
     pub(crate) fn copy_from(&self, other: &Disk) {
+        self.clock.has_shown(other.clock.largest());
         let records = other.state().records.clone();
         let mut state = self.state();
         let log = state.image.log;

@@ -1,6 +1,5 @@
 //! Runs tasks one at a time, in an order that the seed chooses.
 
-use std::future::Future as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -106,8 +105,8 @@ impl Executor {
         true
     }
 
-    /// Drops all tasks of a node where they stand.
-    pub(crate) fn kill(&mut self, node: Node) {
+    /// Drops all tasks of a node where they stand. Returns whether any had begun.
+    pub(crate) fn kill(&mut self, node: Node) -> bool {
         self.take_in();
         let mut dead = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate() {
@@ -116,12 +115,14 @@ impl Executor {
                 self.free.push(index);
             }
         }
+        let any = !dead.is_empty();
         drop(dead);
         // What the dead have spawned while they were dropped is dead too.
         let spawned = self.sim.take_spawned();
         spawned.into_iter().filter(|(owner, _)| *owner != node).for_each(|(owner, task)| {
             self.start(owner, task);
         });
+        any
     }
 
     /// Runs until nothing can happen by `limit`, and moves time on to it.

@@ -77,6 +77,10 @@ faults! {
     Refused = "refused",
     /// A bundle from too far in the future was refused or held.
     TooFarAhead = "too-far-ahead",
+    /// A device gave its tail new times. (What the engine does about a clock, not a fault.)
+    Restamped = "restamped",
+    /// A device took a new identity. (What the engine does about a fork, not a fault.)
+    Rehomed = "rehomed",
     /// An event of an unknown kind was folded past.
     UnknownKind = "unknown-kind",
     /// A device was upgraded to a version with more views.

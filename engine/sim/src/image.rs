@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use syncline::heads::Head;
+use syncline::run::Append;
 use syncline::store::{Committed, WriteBatch};
 use syncline::{ChainHash, Cursor, Dot, Heads, LogId, NTP64, ReplicaId, Seq, codec};
 
 use crate::finding::Finding;
-use crate::invariants::{chain, contiguity};
+use crate::invariants::{chain, contiguity, rewrite};
 use crate::ledger::Name;
 
 /// One log as it must be.
@@ -25,6 +26,8 @@ pub(crate) struct Image {
     pub(crate) clock: NTP64,
     /// Whose log it is, where a replica has told.
     pub(crate) identity: Option<ReplicaId>,
+    /// Whose it has ever been.
+    pub(crate) identities: BTreeSet<ReplicaId>,
     /// Per peer how far it is read.
     pub(crate) cursors: BTreeMap<LogId, PeerRow>,
 }
@@ -47,6 +50,8 @@ pub(crate) struct PeerRow {
 #[derive(Debug, Default)]
 pub(crate) struct Added {
     pub(crate) bundles: Vec<Name>,
+    /// Bundles of a rewritten tail, and what they have become.
+    pub(crate) moved: Vec<(Name, Name)>,
     pub(crate) cursors: Vec<PeerRow>,
 }
 
@@ -61,6 +66,7 @@ impl Image {
             voids: BTreeSet::new(),
             clock: NTP64(0),
             identity: None,
+            identities: BTreeSet::new(),
             cursors: BTreeMap::new(),
         }
     }
@@ -71,22 +77,14 @@ impl Image {
     /// Where the batch breaks a law of logs.
     pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
         let mut added = Added::default();
+        if let Some(rewrite) = &batch.rewrite {
+            added.moved = rewrite::apply(self, rewrite)?;
+            added.bundles.extend(added.moved.iter().map(|(_, new)| *new));
+            self.clock = NTP64(0);
+        }
         for append in &batch.runs {
-            let run = append.run();
-            let entries = self.origins.entry(run.origin()).or_default();
-            contiguity::follows(entries, append)?;
-            let mut end = entries.last().map_or(ChainHash::GENESIS, |entry| entry.chain);
-            chain::continues(end, append)?;
-            for bundle in run.bundles() {
-                end = bundle.chain_after(end);
-                entries.push(Entry { chain: end, time: bundle.time });
-                self.positions.push(bundle.dot);
-                added.bundles.push((bundle.dot, end));
-                if bundle.is_void() {
-                    self.voids.insert(bundle.dot);
-                }
-            }
-            chain::ends(end, append)?;
+            let place = self.positions.len();
+            added.bundles.extend(self.append(place, append)?);
         }
         self.voids.extend(batch.voids.iter().copied());
         for row in &batch.rows {
@@ -97,10 +95,38 @@ impl Image {
                 _ => {}
             }
         }
+        self.identities.extend(self.identity);
         self.cursors.extend(added.cursors.iter().map(|row| (row.cursor.log, *row)));
         self.clock = self.clock.max(batch.clock);
         self.revision += 1;
         Ok(added)
+    }
+
+    /// Puts a run behind its origin's head, at a place and those after it. Returns its bundles.
+    ///
+    /// # Errors
+    /// Where the run does not follow, or its hashes are not those of its bundles.
+    pub(crate) fn append(&mut self, place: usize, append: &Append) -> Result<Vec<Name>, Finding> {
+        let run = append.run();
+        let entries = self.origins.entry(run.origin()).or_default();
+        contiguity::follows(entries, append)?;
+        let mut end = entries.last().map_or(ChainHash::GENESIS, |entry| entry.chain);
+        chain::continues(end, append)?;
+        let mut names = Vec::new();
+        for (index, bundle) in run.bundles().enumerate() {
+            end = bundle.chain_after(end);
+            entries.push(Entry { chain: end, time: bundle.time });
+            match self.positions.get_mut(place + index) {
+                Some(taken) => *taken = bundle.dot,
+                None => self.positions.push(bundle.dot),
+            }
+            names.push((bundle.dot, end));
+            if bundle.is_void() {
+                self.voids.insert(bundle.dot);
+            }
+        }
+        chain::ends(end, append)?;
+        Ok(names)
     }
 
     /// Whether a commit's answer is what it must be.
@@ -121,13 +147,19 @@ impl Image {
         self.origins.get(&dot.origin)?.get(index).copied()
     }
 
+    /// The bundle at a place, counted from 0.
+    pub(crate) fn name_at(&self, place: usize) -> Name {
+        let dot = self.positions[place];
+        (dot, self.entry(dot).expect("every position has its bundle").chain)
+    }
+
     pub(crate) fn holds(&self, (dot, chain): Name) -> bool {
         self.entry(dot).is_some_and(|entry| entry.chain == chain)
     }
 
     /// All its bundles.
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> + '_ {
-        self.positions.iter().map(|dot| (*dot, self.entry(*dot).expect("every position has its bundle").chain))
+        (0..self.positions.len()).map(|place| self.name_at(place))
     }
 
     /// The heads, as a log with these bundles must report them.

@@ -23,12 +23,14 @@ pub(crate) struct Ledger {
     acknowledged: Vec<Acknowledged>,
     /// Acknowledged bundles whose only copies a fault may have destroyed.
     excused: BTreeSet<Name>,
-    /// Bundles that an application wrote again under another name.
-    rehomed: BTreeMap<Name, Name>,
+    /// Bundles that were written again under another name.
+    rehomed: BTreeMap<Name, BTreeSet<Name>>,
     /// Bundles that the policy has refused.
     refused: BTreeSet<Dot>,
     /// Origins whose devices were restored or cloned.
     forking: BTreeSet<ReplicaId>,
+    /// Origins whose devices were cloned.
+    cloned: BTreeSet<ReplicaId>,
 }
 
 impl Ledger {
@@ -55,6 +57,16 @@ impl Ledger {
         self.forking.contains(&origin)
     }
 
+    /// A device with this origin was copied.
+    pub(crate) fn clone_of(&mut self, origin: ReplicaId) {
+        self.forking.insert(origin);
+        self.cloned.insert(origin);
+    }
+
+    pub(crate) fn is_cloned(&self, origin: ReplicaId) -> bool {
+        self.cloned.contains(&origin)
+    }
+
     /// Whether any origin may.
     pub(crate) fn may_any_fork(&self) -> bool {
         !self.forking.is_empty()
@@ -74,21 +86,40 @@ impl Ledger {
         self.excused.insert(name);
     }
 
+    /// Whether a log may be without it: a fault may have destroyed it, or it is called otherwise now.
     pub(crate) fn is_excused(&self, name: Name) -> bool {
-        self.excused.contains(&name)
+        self.excused.contains(&name) || self.rehomed.contains_key(&name)
     }
 
-    /// The application has written a bundle's events again.
+    /// Whether a bundle with this dot was written anew under another name.
+    pub(crate) fn has_moved(&self, dot: Dot) -> bool {
+        let mut found = self.rehomed.range((dot, ChainHash::from_bytes([0; 32]))..);
+        found.next().is_some_and(|((of, _), _)| *of == dot)
+    }
+
+    /// A bundle's events were written again under another name.
     pub(crate) fn rehome(&mut self, old: Name, new: Name) {
-        self.rehomed.insert(old, new);
+        if old != new {
+            self.rehomed.entry(old).or_default().insert(new);
+        }
     }
 
-    /// Under which name a bundle's events are to be found now.
-    pub(crate) fn home(&self, mut name: Name) -> Name {
-        while let Some(next) = self.rehomed.get(&name) {
-            name = *next;
+    /// All bundles that were written anew, with what they became.
+    pub(crate) fn rehomed(&self) -> impl Iterator<Item = (Name, Name)> + '_ {
+        self.rehomed.iter().flat_map(|(old, new)| new.iter().map(|new| (*old, *new)))
+    }
+
+    /// Under which names a bundle's events may be found now: its own, and those it was written again by. More than one where
+    /// clones have gone different ways.
+    pub(crate) fn homes(&self, name: Name) -> Vec<Name> {
+        let (mut homes, mut next) = (vec![name], 0);
+        while let Some(home) = homes.get(next).copied() {
+            next += 1;
+            let more = self.rehomed.get(&home).into_iter().flatten();
+            let more: Vec<Name> = more.filter(|name| !homes.contains(name)).copied().collect();
+            homes.extend(more);
         }
-        name
+        homes
     }
 
     /// The policy has refused a bundle.

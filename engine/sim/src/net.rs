@@ -34,7 +34,7 @@ struct State {
     rates: Rates,
     partitions: Vec<Partition>,
     /// How often each node's connections were cut.
-    cuts: [u32; 64],
+    cuts: Vec<u32>,
 }
 
 /// A wall: nodes on one side cannot reach those on the other.
@@ -46,7 +46,7 @@ struct Partition {
 
 impl Net {
     pub(crate) fn new(rates: Rates) -> Self {
-        Self { state: Mutex::new(State { rates, ..State::default() }), cut: Signal::new() }
+        Self { state: Mutex::new(State { rates, cuts: vec![0; 64], ..State::default() }), cut: Signal::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,5 +1,6 @@
 //! The way from a device to a peer, through the network of the history.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use futures_util::stream::{BoxStream, StreamExt, unfold};
 use syncline::authority::Principal;
 use syncline::protocol::{Answer, Notice, Reply, Request};
 use syncline::service::ServiceError;
-use syncline::{Cursor, LogId, Position, Service, SpaceId, Transport, TransportError};
+use syncline::{Cursor, Position, Service, SpaceId, Transport, TransportError};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -52,6 +53,7 @@ pub(crate) struct SimTransport {
     /// The device's index, and its node.
     pub(crate) device: usize,
     pub(crate) from: Node,
+    pub(crate) disk: Arc<Disk>,
     pub(crate) principal: Principal,
     pub(crate) door: Arc<Door>,
 }
@@ -120,21 +122,21 @@ impl SimTransport {
         });
     }
 
+    /// Remembers what the peer has told.
     fn note(&self, answer: &Answer) {
-        let told = |log: LogId, head: Position| {
-            let generation = self.door.disk.with_image(|image| image.generation);
-            self.witness.tell(self.device, Told { log, head, generation });
-        };
-        match &answer.reply {
-            Reply::Heads(heads) => told(heads.head.log, heads.head.position),
-            Reply::Pull(pulled) => told(pulled.next.log, pulled.head),
+        let (log, head, through) = match &answer.reply {
+            Reply::Hello(_) => return,
+            Reply::Heads(heads) => (heads.head.log, heads.head.position, BTreeMap::new()),
+            Reply::Pull(pulled) => (pulled.next.log, pulled.head, BTreeMap::new()),
             Reply::Push(pushed) => {
-                if let Some((_, last)) = pushed.placed {
-                    told(pushed.log, last);
-                }
+                let before = self.witness.told(self.device).last().map_or(Position::ZERO, |told| told.head);
+                let head = pushed.placed.map_or(before, |(_, last)| last.max(before));
+                (pushed.log, head, pushed.through.iter().copied().collect())
             }
-            Reply::Hello(_) => {}
-        }
+        };
+        let generation = self.door.disk.with_image(|image| image.generation);
+        let here = self.disk.with_image(|image| image.head());
+        self.witness.tell(self.device, Told { log, head, generation, here, through });
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use syncline::clock::MAX_DRIFT;
-use syncline::{LogId, NTP64, Position, ReplicaId, time};
+use syncline::{LogId, NTP64, Position, ReplicaId, Seq, time};
 
 use crate::clock::{COUNTING, NodeClock};
 use crate::disk::Disk;
@@ -24,7 +24,7 @@ pub(crate) struct Witness {
     vouchers: Mutex<Vec<Arc<NodeClock>>>,
     cursors: Mutex<cursors::Marks>,
     /// Per device the last that its peer has told it.
-    told: Mutex<BTreeMap<usize, Told>>,
+    told: Mutex<BTreeMap<usize, Vec<Told>>>,
 }
 
 /// What a device was told of a peer's log.
@@ -35,6 +35,10 @@ pub(crate) struct Told {
     pub(crate) head: Position,
     /// How often the log had gone back to an older state by then.
     pub(crate) generation: u32,
+    /// How many bundles the device had then.
+    pub(crate) here: u64,
+    /// Bundles that the peer has said it has, wherever they lie.
+    pub(crate) through: BTreeMap<ReplicaId, Seq>,
 }
 
 impl Witness {
@@ -77,7 +81,15 @@ impl Witness {
 
     /// An answer has reached a device.
     pub(crate) fn tell(&self, device: usize, told: Told) {
-        locked(&self.told).insert(device, told);
+        let mut all = locked(&self.told);
+        let told_before = all.entry(device).or_default();
+        let before = told_before.last().filter(|before| before.log == told.log);
+        let mut through = before.map(|before| before.through.clone()).unwrap_or_default();
+        through.extend(told.through);
+        told_before.push(Told { through, ..told });
+        if told_before.len() > 2 {
+            told_before.remove(0);
+        }
     }
 
     /// A device has forgotten what it was told: it was started again.
@@ -85,12 +97,17 @@ impl Witness {
         locked(&self.told).remove(&device);
     }
 
-    pub(crate) fn told(&self, device: usize) -> Option<Told> {
-        locked(&self.told).get(&device).cloned()
+    /// The last two that a device was told, the latest last: the replica may not have looked at that yet.
+    pub(crate) fn told(&self, device: usize) -> Vec<Told> {
+        locked(&self.told).get(&device).cloned().unwrap_or_default()
     }
 
     /// A commit is in the log: it may add only what its origin has written, believe only near times, and pass over nothing.
     pub(crate) fn committed(&self, disk: &Disk, image: &Image, added: &Added) {
+        for (old, new) in &added.moved {
+            self.sim.tell(|| format!("{} writes {} anew, as {}", disk.name, old.0, new.0));
+            self.ledger().rehome(*old, *new);
+        }
         let checks = [
             self.written(image, &added.bundles),
             clocks::within(image, &added.bundles, self.bound(disk)),
@@ -120,7 +137,8 @@ impl Witness {
                 let detail = format!("bundle {dot} is in the log, and nobody has written it");
                 return Err(Finding { law: Law::NothingInvented, detail });
             }
-            if ledger.write(*name) && !ledger.may_fork(dot.origin) {
+            let rewritten = ledger.has_moved(dot);
+            if ledger.write(*name) && !rewritten && !ledger.may_fork(dot.origin) {
                 let detail = format!("bundle {dot} was written twice, with different content");
                 return Err(Finding { law: Law::NothingTwice, detail });
             }

@@ -7,10 +7,11 @@ use clap::{Parser, ValueEnum};
 use syncline::store::Durability;
 
 use crate::schedule::Schedule;
+use crate::stores::Choice;
 
 /// Replays a git history through many replicas and a real server, and proves that all end with the same state.
 ///
-/// Every author of the history is given to one of K replicas, each with a SQLite file of its own. Every commit becomes a bundle
+/// Every author of the history is given to one of K replicas, each with a store of its own. Every commit becomes a bundle
 /// that its author's replica writes: for each path the content id, or a delete. The replicas sync with a server over HTTP. In the
 /// end a fresh replica fetches everything, and the state digest of each is printed: SHA-256 over the sorted lines
 /// `path TAB id LF`.
@@ -43,7 +44,17 @@ pub(crate) struct Cli {
     #[arg(long, value_enum, default_value_t = Survives::PowerCut)]
     pub(crate) survives: Survives,
 
-    /// Keep the SQLite files in this new or empty folder, to look at them afterwards.
+    /// What the replicas store in: sqlite, redb, sled, memory, or postgres://USER@HOST/DATABASE.
+    ///
+    /// Each replica has a file or folder of its own; in Postgres all have one new schema, which is left there.
+    #[arg(long, value_name = "STORE", default_value = "sqlite")]
+    pub(crate) store: Choice,
+
+    /// What the server stores in, likewise. Accounts are kept in SQLite where the store has none.
+    #[arg(long, value_name = "STORE", default_value = "sqlite")]
+    pub(crate) server_store: Choice,
+
+    /// Keep the stores' files in this new or empty folder, to look at them afterwards.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) keep: Option<PathBuf>,
 }
@@ -52,6 +63,7 @@ const EXAMPLES: &str = "\
 Examples:
   git-replay                              this repository, causal
   git-replay ~/src/linux --offline 1000   another one, with replicas that are offline for long
+  git-replay --store redb --server-store postgres://localhost/replay
   git-replay history.tsv.gz --clock history --keep replay
   sqlite3 replay/replica-0.sqlite 'select * from attributes limit 5'";
 

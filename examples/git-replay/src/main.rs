@@ -12,6 +12,7 @@ mod sample;
 mod schedule;
 mod server;
 mod source;
+mod stores;
 
 use std::process::ExitCode;
 

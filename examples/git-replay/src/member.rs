@@ -1,21 +1,21 @@
-//! One replica of the replay: its file, its clock, its way to the server.
+//! One replica of the replay: its store, its clock, its way to the server.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use syncline::attributes::{Attribute, Attributes, Op, Value};
 use syncline::replica::SyncReport;
-use syncline::store::{Durability, RowRange, Storage};
+use syncline::store::{Durability, RowRange};
 use syncline::{Event, NTP64, Replica};
 use syncline_http::{HttpTransport, Traffic};
-use syncline_sqlite::SqliteOptions;
 
 use crate::cli::Clock;
 use crate::digest::Digest;
 use crate::history::{Change, Commit};
 use crate::server::{self, Access};
+use crate::stores::{Opened, Stores};
 
 /// The attribute that holds a path's content id.
 const CONTENT: &str = "id";
@@ -28,7 +28,9 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) name: String,
-    pub(crate) file: PathBuf,
+    /// Where its store lies, where that is on this machine.
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) durability: Durability,
     replica: Replica,
     transport: Arc<HttpTransport>,
     /// The author date that the clock shows; none where it shows the machine's time.
@@ -36,25 +38,18 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Opens a replica on a file of its own in `folder`.
-    pub(crate) async fn open(
-        folder: &Path,
-        access: &Access,
-        clock: Clock,
-        durability: Durability,
-    ) -> Result<Self, Failure> {
-        let file = folder.join(format!("{}.sqlite", access.device));
-        let storage = SqliteOptions::new(&file).durability(durability).open()?;
+    /// Opens a replica on a store of its own.
+    pub(crate) async fn open(stores: &Stores<'_>, access: &Access, clock: Clock) -> Result<Self, Failure> {
+        let Opened { store, durability, path } = stores.of(&access.device).await?;
         let date = (clock == Clock::History).then(|| Arc::new(AtomicU64::new(0)));
         let shown = date.clone();
         let now =
             move || shown.as_ref().map_or_else(syncline_os::wall_clock, |date| NTP64(date.load(Ordering::Relaxed)));
-        let space = server::space();
-        let replica = Replica::compose(space.clone(), storage.open(&space).await?).clock(now).projection(Attributes);
+        let replica = Replica::compose(server::space(), store).clock(now).projection(Attributes);
         let replica = replica.identities(syncline_os::replica_id);
         let replica = replica.open(syncline_os::replica_id()).await?;
         let transport = Arc::new(HttpTransport::builder(&access.url, &access.token).build()?);
-        Ok(Self { name: access.device.clone(), file, replica, transport, date })
+        Ok(Self { name: access.device.clone(), path, durability, replica, transport, date })
     }
 
     /// Writes one commit.

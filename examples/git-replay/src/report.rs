@@ -38,7 +38,8 @@ impl fmt::Display for Phase {
 pub(crate) struct Outcome {
     pub(crate) name: String,
     pub(crate) digest: Digest,
-    pub(crate) disk: u64,
+    /// How much it takes on disk.
+    pub(crate) disk: String,
 }
 
 /// Bytes as people read them.
@@ -50,12 +51,20 @@ pub(crate) fn bytes(count: u64) -> String {
     }
 }
 
-/// Bytes of a SQLite file, its journal included.
-pub(crate) fn on_disk(file: &Path) -> u64 {
+/// Bytes of a file and its journal, or of all files in a folder.
+pub(crate) fn on_disk(path: &Path) -> u64 {
+    if let Ok(entries) = fs::read_dir(path) {
+        return entries.flatten().map(|entry| on_disk(&entry.path())).sum();
+    }
     let size = |suffix: &str| {
-        let mut path = file.as_os_str().to_owned();
+        let mut path = path.as_os_str().to_owned();
         path.push(suffix);
         fs::metadata(path).map_or(0, |found| found.len())
     };
     size("") + size("-wal")
+}
+
+/// Bytes on this machine's disk, or that there are none.
+pub(crate) fn disk(path: Option<&Path>) -> String {
+    path.map_or_else(|| "elsewhere".to_owned(), |path| format!("{} on disk", bytes(on_disk(path))))
 }

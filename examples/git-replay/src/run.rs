@@ -13,10 +13,11 @@ use crate::cli::Cli;
 use crate::digest::Expected;
 use crate::member::{Failure, Member};
 use crate::replay::{Replay, finish};
-use crate::report::{Outcome, Phase, bytes, on_disk};
+use crate::report::{Outcome, Phase, disk};
 use crate::schedule::{Assignment, Schedule};
 use crate::server::Running;
 use crate::source::Source;
+use crate::stores::Stores;
 
 /// Runs the replay and prints what it finds. Returns whether every digest is right.
 pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
@@ -31,15 +32,6 @@ pub(crate) fn run(cli: &Cli) -> Result<bool, Failure> {
         expected.changes,
         expected.commits_per_author.len()
     )?;
-    writeln!(
-        out,
-        "{} replicas, {}, {} clock, durability {}",
-        cli.replicas,
-        mode(cli.schedule()),
-        clock(cli),
-        cli.durability()
-    )?;
-    writeln!(out)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(replay(cli, &source, &expected, folder.path(), &mut out))
 }
@@ -51,19 +43,22 @@ async fn replay(
     folder: &Path,
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
-    let server = Running::start(folder, cli.durability()).await?;
+    let server = Running::start(&cli.server_store, folder, cli.durability()).await?;
+    let stores = Stores::open(&cli.store, folder, cli.durability()).await?;
     let mut members = Vec::new();
     for index in 0..cli.replicas.get() {
         let access = server.admit(format!("replica-{index}")).await?;
-        members.push(Member::open(folder, &access, cli.clock, cli.durability()).await?);
+        members.push(Member::open(&stores, &access, cli.clock).await?);
     }
+    let (schedule, durability) = (cli.schedule(), members[0].durability);
+    writeln!(out, "{} replicas on {}, the server on {}", cli.replicas, cli.store, cli.server_store)?;
+    writeln!(out, "{}, {} clock, durability {durability}\n", mode(schedule), clock(cli))?;
     let assignment = Assignment::balanced(&expected.commits_per_author, cli.replicas);
     let bar = ProgressBar::new(expected.commits).with_style(
         ProgressStyle::with_template("{wide_bar} {pos}/{len} commits {per_sec} {eta}")
             .expect("the template is well formed"),
     );
     let mut clock = Stopwatch::start(&members);
-    let schedule = cli.schedule();
     Replay { source, members: &members, assignment: &assignment, schedule, bar: &bar }.run().await?;
     bar.finish_and_clear();
     writeln!(out, "{}", clock.phase("write and sync", expected.changes, &members))?;
@@ -71,7 +66,7 @@ async fn replay(
     writeln!(out, "{}", clock.phase("last syncs", 0, &members))?;
 
     let access = server.admit("fresh".to_owned()).await?;
-    let fresh = Member::open(folder, &access, cli.clock, cli.durability()).await?;
+    let fresh = Member::open(&stores, &access, cli.clock).await?;
     let mut clock = Stopwatch::start(std::slice::from_ref(&fresh));
     fresh.sync().await?;
     writeln!(out, "{}", clock.phase("fresh replica", expected.changes, std::slice::from_ref(&fresh)))?;
@@ -80,9 +75,9 @@ async fn replay(
     let mut outcomes = Vec::new();
     for member in &members {
         let digest = member.digest().await?;
-        outcomes.push(Outcome { name: member.name.clone(), digest, disk: on_disk(&member.file) });
+        outcomes.push(Outcome { name: member.name.clone(), digest, disk: disk(member.path.as_deref()) });
     }
-    writeln!(out, "\nserver: {} on disk", bytes(on_disk(&server.file)))?;
+    writeln!(out, "\nserver: {}", disk(server.path.as_deref()))?;
     server.stop().await?;
     verdict(schedule, expected, &outcomes, out)
 }
@@ -95,7 +90,7 @@ fn verdict(
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     for outcome in outcomes {
-        writeln!(out, "{}  {:<12} {:>10} on disk", outcome.digest, outcome.name, bytes(outcome.disk))?;
+        writeln!(out, "{}  {:<12} {:>18}", outcome.digest, outcome.name, outcome.disk)?;
     }
     writeln!(out, "{}  applied in order, without the engine", expected.digest)?;
     let equal = outcomes.iter().all(|outcome| outcome.digest == outcomes[0].digest);

@@ -1,4 +1,4 @@
-//! The server of the replay: a real one on a loopback socket, with accounts, over a SQLite file.
+//! The server of the replay: a real one on a loopback socket, with accounts.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use syncline::authority::accounts::Accounts;
 use syncline::authority::{Name, Role};
 use syncline::store::Durability;
 use syncline::{Service, SpaceId};
+use syncline_any::{AnyOptions, AnyStorage, StoreName};
 use syncline_http::{RouterOptions, Server, Shutdown, router};
-use syncline_sqlite::SqliteOptions;
 use tokio::task::JoinHandle;
 
 use crate::member::Failure;
+use crate::stores::{self, Choice};
 
 /// The space that the history is replayed into.
 pub(crate) fn space() -> SpaceId {
@@ -27,7 +28,8 @@ pub(crate) struct Access {
 
 /// A running server.
 pub(crate) struct Running {
-    pub(crate) file: PathBuf,
+    /// Where its store lies, where that is on this machine.
+    pub(crate) path: Option<PathBuf>,
     url: String,
     accounts: Arc<dyn Accounts>,
     owner: Name,
@@ -36,11 +38,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server on a free port, with its file in `folder`.
-    pub(crate) async fn start(folder: &Path, durability: Durability) -> Result<Self, Failure> {
-        let file = folder.join("server.sqlite");
-        let storage = SqliteOptions::new(&file).durability(durability).open()?;
-        let accounts = Arc::new(storage.accounts(Arc::new(syncline_os::wall_clock)));
+    /// Starts a server on a free port, with its files in `folder`.
+    pub(crate) async fn start(choice: &Choice, folder: &Path, durability: Durability) -> Result<Self, Failure> {
+        let storage = stores::server(choice, folder, durability).await?;
+        let path = storage.name().path().map(Path::to_owned);
+        let accounts = accounts(&storage, folder).await?;
         let owner = Name::new("replay")?;
         accounts.add_user(&owner).await?;
         accounts.add_space(&space(), &owner).await?;
@@ -50,7 +52,7 @@ impl Running {
         let url = format!("http://{}", server.address());
         let shutdown = Shutdown::new();
         let serving = tokio::spawn(server.serve(router(Arc::new(service), RouterOptions::default()), shutdown.clone()));
-        Ok(Self { file, url, accounts, owner, shutdown, serving })
+        Ok(Self { path, url, accounts, owner, shutdown, serving })
     }
 
     /// Registers a device and gives it a token.
@@ -66,4 +68,13 @@ impl Running {
         self.shutdown.begin();
         Ok(self.serving.await?)
     }
+}
+
+/// The accounts of the storage, or a file of their own beside it.
+async fn accounts(storage: &AnyStorage, folder: &Path) -> Result<Arc<dyn Accounts>, Failure> {
+    if let Some(accounts) = storage.accounts(Arc::new(syncline_os::wall_clock)) {
+        return Ok(accounts);
+    }
+    let file = AnyOptions::new(StoreName::sqlite(folder.join("accounts.sqlite"))).open().await?;
+    file.accounts(Arc::new(syncline_os::wall_clock)).ok_or_else(|| "SQLite keeps accounts".into())
 }

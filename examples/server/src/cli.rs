@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Name, Role};
 use syncline::{Position, SpaceId};
+use syncline_any::StoreName;
 
 use crate::config::ServeOptions;
 use crate::span::Span;
@@ -28,6 +29,9 @@ pub(crate) struct Cli {
     /// Database file [default: syncline.sqlite]
     #[arg(long, global = true, env = "SYNCLINE_DATABASE", value_name = "FILE", hide_env_values = true)]
     pub(crate) database: Option<PathBuf>,
+    /// Where the logs are, if not in the database: sqlite:FILE, redb:FILE, sled:FOLDER, postgres://…, memory:
+    #[arg(long, global = true, env = "SYNCLINE_STORE", value_name = "STORE", hide_env_values = true)]
+    pub(crate) store: Option<StoreName>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -36,8 +40,8 @@ pub(crate) struct Cli {
 const LONG_ABOUT: &str = "\
 The reference server of Syncline, and its administration.
 
-It keeps the logs of many spaces and the accounts of their users in one SQLite file, and lets devices push and pull over \
-HTTP. It is a relay: it stores bundles as they come and reads no payload.";
+It keeps the logs of many spaces and the accounts of their users in one SQLite file, or in another store, and lets devices \
+push and pull over HTTP. It is a relay: it stores bundles as they come and reads no payload.";
 
 const AFTER_LONG_HELP: &str = "\
 A first session:
@@ -53,16 +57,22 @@ While it runs, in another terminal:
   syncline-server log notes | head
   syncline-server verify
 
+Another store: --store redb:FILE or sled:FOLDER keeps the logs there and the accounts in the database; \
+--store postgres://USER@HOST/DATABASE keeps both there, for any number of servers; memory: keeps the logs as long as the \
+server runs. Every command takes it. To change the store of a space while it is served:
+  syncline-server move notes --to redb:notes.redb                  # as often as you like; each goes on where the last ended
+  syncline-server verify notes --against redb:notes.redb           # with the server stopped: nothing is missing
+
 Administration and the running server: every command but `serve` works on the database file. While a server has it \
 open, the command finds the server through the file `<database>.control`, which only its owner can read, and the server \
 does the work: nothing is to be stopped, and every change holds from the next request on.
 
 Configuration: flags go before SYNCLINE_* variables, those before the file of --config, and that before the defaults. \
-The file's keys are the long flags of `serve`, and `database`:
+The file's keys are the long flags of `serve`, `database` and `store`:
   database = \"/var/lib/syncline/syncline.sqlite\"
   listen = \"127.0.0.1:8550\"
 
-Exit codes: 0 done; 1 failed, or `verify` found damage; 2 the command line or the configuration is wrong.";
+Exit codes: 0 done; 1 failed, or `verify` found damage or a difference; 2 the command line or the configuration is wrong.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -75,6 +85,45 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     #[command(flatten)]
     Task(Task),
+    #[command(flatten)]
+    Carry(Carry),
+}
+
+/// What carries a whole log from one place to another. Files and other stores are opened by this process, so that its
+/// permissions count and not those of the running server.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Carry {
+    /// Write a space's whole log to a file, or to standard output where the file is `-`
+    ///
+    /// The file is the same byte for byte from every store, and complete or not there at all. It holds everything up to
+    /// the moment at which the export began; the server goes on serving. Prints the log's digest.
+    Export {
+        /// Space
+        space: SpaceId,
+        /// File, or `-`
+        file: PathBuf,
+    },
+    /// Take a space's log from a file, or from standard input where the file is `-`
+    ///
+    /// The file names the space, which must be empty, or hold a beginning of the file's log: an import that was interrupted
+    /// is continued by the same command. Every hash is checked before anything is kept.
+    Import {
+        /// File, or `-`
+        file: PathBuf,
+    },
+    /// Copy a space's log to another store, while it is served
+    ///
+    /// May be repeated: each run copies what has come since the last. Roles and tokens are not copied.
+    Move {
+        /// Space
+        space: SpaceId,
+        /// Store that has it [default: that of --store or --database]
+        #[arg(long, value_name = "STORE")]
+        from: Option<StoreName>,
+        /// Store that gets it
+        #[arg(long, value_name = "STORE")]
+        to: StoreName,
+    },
 }
 
 /// What is done on the database, by this process or by the running server.
@@ -120,9 +169,16 @@ pub(crate) enum Task {
     ///
     /// Reads the whole log of one space, or of all: positions and seqs without a hole, times that rise, the chain of
     /// hashes up to the heads, bodies that read as events. Exit code 1 where one of them does not hold.
+    ///
+    /// With --against, proves that another store holds the same log: same heads, and the same digest of what `export`
+    /// would write.
     Verify {
         /// Space; all where none is named
         space: Option<SpaceId>,
+        /// Compare with the same space of another store
+        #[arg(long, value_name = "STORE", requires = "space")]
+        #[serde(skip)]
+        against: Option<StoreName>,
     },
     /// Print a space's events as JSON, one per line
     ///
@@ -248,8 +304,8 @@ impl fmt::Display for Task {
             Self::Grant { space, user, role } => write!(f, "grant {space} {user} {role}"),
             Self::Revoke { space, user } => write!(f, "revoke {space} {user}"),
             Self::List(_) => f.write_str("list"),
-            Self::Verify { space: Some(space) } => write!(f, "verify {space}"),
-            Self::Verify { space: None } => f.write_str("verify"),
+            Self::Verify { space: Some(space), .. } => write!(f, "verify {space}"),
+            Self::Verify { space: None, .. } => f.write_str("verify"),
             Self::Log { space, .. } => write!(f, "log {space}"),
             Self::Status(_) => f.write_str("status"),
         }

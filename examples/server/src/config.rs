@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use syncline::clock::MAX_DRIFT;
 use syncline::store::Durability;
+use syncline_any::{Scheme, StoreName};
 use syncline_http::{RouterOptions, ServerOptions};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
@@ -30,6 +31,10 @@ pub(crate) struct ServeOptions {
     /// The database. As a flag it belongs to every command, so it is not one of `serve`'s own.
     #[arg(skip)]
     pub(crate) database: Option<PathBuf>,
+    /// The store of the logs; a flag of every command, too.
+    #[arg(skip)]
+    #[serde(default, deserialize_with = "store_name")]
+    pub(crate) store: Option<StoreName>,
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8550]
     #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDRESS", hide_env_values = true)]
     pub(crate) listen: Option<SocketAddr>,
@@ -143,19 +148,50 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// The database of a command, and how to open it.
+/// Where the logs and the accounts are, and how to open them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    pub(crate) database: PathBuf,
+    /// The store of the logs.
+    pub(crate) logs: StoreName,
+    /// The SQLite file of the accounts, where the store of the logs keeps none.
+    pub(crate) accounts: Option<PathBuf>,
     pub(crate) durability: Durability,
 }
 
-/// Where the database is: the flag or variable, else what the file says, else the default.
+impl Place {
+    /// The logs in this store; the accounts there too, or in the database.
+    fn new(database: PathBuf, store: Option<StoreName>, durability: Durability) -> Self {
+        let logs = store.unwrap_or_else(|| StoreName::sqlite(&database));
+        let accounts = (!logs.scheme().has_accounts()).then_some(database);
+        Self { logs, accounts, durability }
+    }
+
+    /// The files and folders that one process at a time can have open: whoever has the first has them all.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.accounts.as_deref().into_iter().chain(self.logs.path())
+    }
+}
+
+/// The logs' store; a SQLite file by its path.
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.logs.scheme(), self.logs.path()) {
+            (Scheme::Sqlite, Some(path)) => path.display().fmt(f),
+            _ => self.logs.fmt(f),
+        }
+    }
+}
+
+/// Where everything is: the flags or variables, else what the file says, else the default.
 ///
 /// # Errors
 /// [`ConfigError`] of the file.
-pub(crate) fn place(database: Option<PathBuf>, config: Option<&Path>) -> Result<Place, ConfigError> {
-    ServeOptions { database, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
+pub(crate) fn place(
+    database: Option<PathBuf>,
+    store: Option<StoreName>,
+    config: Option<&Path>,
+) -> Result<Place, ConfigError> {
+    ServeOptions { database, store, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
 }
 
 impl ServeOptions {
@@ -178,10 +214,11 @@ impl ServeOptions {
             None => server,
         };
         Ok(Settings {
-            place: Place {
-                database: self.database.or(file.database).unwrap_or_else(|| DATABASE.into()),
-                durability: self.durability.or(file.durability).unwrap_or(Promise::Synced).into(),
-            },
+            place: Place::new(
+                self.database.or(file.database).unwrap_or_else(|| DATABASE.into()),
+                self.store.or(file.store),
+                self.durability.or(file.durability).unwrap_or(Promise::Synced).into(),
+            ),
             listen: self.listen.or(file.listen).unwrap_or(LISTEN),
             max_drift: self.max_drift.or(file.max_drift).map_or(MAX_DRIFT, |span| span.0),
             router,
@@ -191,6 +228,10 @@ impl ServeOptions {
             port_file: self.port_file,
         })
     }
+}
+
+fn store_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StoreName>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(de::Error::custom)
 }
 
 /// Options with a span that was given, or as they are.

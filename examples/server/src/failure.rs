@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use syncline::StoreError;
 use syncline::authority::accounts::AccountsError;
+use syncline::portable::{ExportError, ImportError, ReadError};
 use thiserror::Error;
 
+use crate::carry::Difference;
 use crate::config::ConfigError;
 use crate::control::ControlError;
 use crate::output::Gone;
@@ -24,7 +26,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The database cannot be opened, for reasons outside of it.
-    #[error("{0}; see that its directory is there and may be written to, or name another with --database")]
+    #[error("{0}; see that its directory is there and may be written to, or name another with --database or --store")]
     Unopened(#[source] StoreError),
     /// There is no database, and the command creates none.
     #[error("there is no database at {}; name another with --database, or create it with `serve` or `setup`", .0.display())]
@@ -32,6 +34,44 @@ pub(crate) enum Failure {
     /// There is no such space.
     #[error("there is no space `{0}`; `list` shows what there is")]
     NoSpace(String),
+    /// There is no other store of that name.
+    #[error("there is no store at {}; name one that is there", .0.display())]
+    NoStore(PathBuf),
+    /// The store has no log of the space.
+    #[error(
+        "there is no log of space `{0}` there: nothing was pushed to it yet, or it is another store's; `status` shows what there is"
+    )]
+    NoLog(String),
+    /// A log was to be moved to where it would be gone.
+    #[error("what is moved to memory is gone when the command ends; name a store that keeps it")]
+    Fleeting,
+    /// A log was to be moved to where it is.
+    #[error("{0} is where the log comes from; name another store with --to")]
+    SameStore(String),
+    /// A log could not be read out of its store.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A log could not be taken.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// What should be a portable log is none, or not a whole one.
+    #[error("{what}: {why}")]
+    Unreadable {
+        /// Where it came from.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        why: ReadError,
+    },
+    /// Two logs that were compared are not the same.
+    #[error("space {space}: {how}")]
+    Differ {
+        /// The space.
+        space: String,
+        /// How.
+        #[source]
+        how: Difference,
+    },
     /// A log is not what it should be.
     #[error(
         "space {space} is damaged: {damage}; restore a backup, or start a new database and let the replicas push again"

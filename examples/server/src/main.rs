@@ -9,6 +9,7 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 mod admin;
+mod carry;
 mod cli;
 mod config;
 mod control;
@@ -45,13 +46,17 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(mut options) => {
-            options.database = cli.database;
+            (options.database, options.store) = (cli.database, cli.store);
             let settings = options.settle(config)?;
             runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings))
         }
         Command::Task(task) => {
-            let place = config::place(cli.database, config)?;
+            let place = config::place(cli.database, cli.store, config)?;
             runtime(tokio::runtime::Builder::new_current_thread())?.block_on(task.run_at(&place))
+        }
+        Command::Carry(carry) => {
+            let place = config::place(cli.database, cli.store, config)?;
+            runtime(tokio::runtime::Builder::new_current_thread())?.block_on(carry.run_at(&place))
         }
     }
 }

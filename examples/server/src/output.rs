@@ -2,10 +2,14 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use tokio::net::tcp::OwnedWriteHalf;
+
+/// Bytes that a frame announces, at most.
+pub(crate) const DATA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,11 @@ pub(crate) enum Frame {
         done: u64,
         /// Steps in all.
         total: u64,
+    },
+    /// So many bytes follow, as they are: standard output.
+    Data {
+        /// How many.
+        bytes: usize,
     },
     /// The last piece.
     End {
@@ -72,6 +81,17 @@ impl Output {
         self.frame(Frame::Progress { done, total }).await
     }
 
+    /// Writes bytes that are no text.
+    ///
+    /// # Errors
+    /// [`Gone`] where nobody reads any more.
+    pub(crate) async fn data(&mut self, bytes: &Bytes) -> Result<(), Gone> {
+        match &mut self.0 {
+            Sink::Console { out, .. } => out.write_all(bytes).map_err(|_| Gone),
+            Sink::Wire(wire) => send_data(wire, bytes).await.map_err(|_| Gone),
+        }
+    }
+
     /// Writes one piece.
     ///
     /// # Errors
@@ -100,10 +120,18 @@ async fn send(wire: &mut BufWriter<OwnedWriteHalf>, frame: &Frame) -> io::Result
     line.push(b'\n');
     wire.write_all(&line).await?;
     match frame {
-        // Lines come in bulk; everything else is awaited by somebody.
-        Frame::Line(_) => Ok(()),
+        // Lines and data come in bulk; everything else is awaited by somebody.
+        Frame::Line(_) | Frame::Data { .. } => Ok(()),
         _ => wire.flush().await,
     }
+}
+
+async fn send_data(wire: &mut BufWriter<OwnedWriteHalf>, bytes: &Bytes) -> io::Result<()> {
+    for piece in bytes.chunks(DATA_BYTES_MAX) {
+        send(wire, &Frame::Data { bytes: piece.len() }).await?;
+        wire.write_all(piece).await?;
+    }
+    Ok(())
 }
 
 fn show(out: &mut io::BufWriter<io::Stdout>, progress: &mut Option<String>, frame: Frame) -> io::Result<()> {
@@ -122,7 +150,7 @@ fn show(out: &mut io::BufWriter<io::Stdout>, progress: &mut Option<String>, fram
             }
             Ok(())
         }
-        Frame::Progress { .. } | Frame::End { .. } => Ok(()),
+        Frame::Progress { .. } | Frame::Data { .. } | Frame::End { .. } => Ok(()),
     }
 }
 

@@ -31,15 +31,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let stack = match reach(place).await? {
         Reached::Here(stack) => stack,
         Reached::There(_) => {
-            let what = place.database.display().to_string();
-            return Err(StoreError::InUse { backend: "sqlite", what }.into());
+            let (backend, what) = (place.logs.scheme().as_str(), place.to_string());
+            return Err(StoreError::InUse { backend, what }.into());
         }
     };
     let next = "stop the program that listens there, or choose another address with --listen";
     let server = Server::bind(listen).await.map_err(failed(format!("cannot listen on {listen}"), next))?;
     let server = server.with_options(server_options.clone());
     let next = "make the database's directory writable";
-    let door = Door::open(&place.database).await;
+    let door = Door::open(place.paths()).await;
     let door = door.map_err(failed("administration cannot be offered beside the database", next))?;
     let administration = tokio::spawn(door.serve(stack.clone()));
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
 
 /// Says that the server is ready, on standard output: the one line that goes there.
 fn announce(address: SocketAddr, stack: &Stack) {
-    let (database, durability) = (stack.database.display(), stack.storage.durability());
+    let (database, durability) = (&stack.place, stack.storage.durability());
     // Nobody needs to read it.
     let _ = writeln!(io::stdout(), "listening on http://{address}, database {database}, durability {durability}");
     tracing::info!(%address, %database, %durability, version = env!("CARGO_PKG_VERSION"), "listening");

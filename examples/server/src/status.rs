@@ -7,8 +7,10 @@ use syncline::protocol::PROTOCOL_VERSION;
 use syncline::run::RUN_VERSION;
 use syncline::store::{Durability, Limit};
 use syncline::{Cursor, EventStore, LogId, SpaceId, StoreError};
+use syncline_any::Scheme;
 
 use crate::cli::Form;
+use crate::config::Place;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::Stack;
@@ -18,9 +20,12 @@ use crate::{spaces, time};
 /// The database and its spaces.
 #[derive(Debug, Serialize)]
 struct Report {
+    /// Where the logs are, and the accounts unless `accounts` says otherwise.
     database: String,
-    /// Bytes of the database on disk, its write-ahead log included.
-    file_bytes: u64,
+    /// The file of the accounts, where it is another one.
+    accounts: Option<String>,
+    /// Bytes on disk of what lies on this machine, write-ahead logs included.
+    file_bytes: Option<u64>,
     durability: Durability,
     protocol_version: u16,
     run_version: u8,
@@ -59,10 +64,16 @@ pub(crate) async fn run(form: Form, stack: &Stack, out: &mut Output) -> Result<(
         };
         spaces.push(SpaceReport { space, log });
     }
-    let path = &std::path::absolute(&stack.database).unwrap_or_else(|_| stack.database.clone());
+    let Place { logs, accounts, .. } = &stack.place;
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let report = Report {
-        database: path.display().to_string(),
-        file_bytes: file_bytes(path),
+        database: match (logs.scheme(), logs.path()) {
+            (Scheme::Sqlite, Some(file)) => absolute(file),
+            (scheme, Some(path)) => format!("{scheme}:{}", absolute(path)),
+            (_, None) => logs.to_string(),
+        },
+        accounts: accounts.as_deref().map(absolute),
+        file_bytes: stack.place.paths().map(bytes_on_disk).reduce(|sum, bytes| sum + bytes),
         durability: stack.storage.durability(),
         protocol_version: PROTOCOL_VERSION,
         run_version: RUN_VERSION,
@@ -101,20 +112,25 @@ async fn look(store: &dyn EventStore) -> Result<LogReport, StoreError> {
     })
 }
 
-fn file_bytes(database: &Path) -> u64 {
-    let mut log = database.as_os_str().to_owned();
+/// Bytes of a file and its write-ahead log, or of all files in a folder.
+fn bytes_on_disk(path: &Path) -> u64 {
+    if let Ok(entries) = std::fs::read_dir(path) {
+        return entries.flatten().map(|entry| bytes_on_disk(&entry.path())).sum();
+    }
+    let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |data| data.len());
-    size(database) + size(Path::new(&log))
+    size(path) + size(Path::new(&log))
 }
 
 impl Report {
     /// The report for people.
     fn lines(&self) -> Vec<String> {
-        let Self { database, file_bytes, durability, protocol_version, run_version, spaces } = self;
+        let Self { database, accounts, file_bytes, durability, protocol_version, run_version, spaces } = self;
+        let accounts = accounts.as_ref().map(|file| format!("accounts in {file}, ")).unwrap_or_default();
+        let on_disk = file_bytes.map(|bytes| format!("{} on disk, ", size(bytes))).unwrap_or_default();
         let mut lines = vec![format!(
-            "database {database}: {} on disk, durability {durability}, protocol {protocol_version}, run format {run_version}",
-            size(*file_bytes)
+            "database {database}: {accounts}{on_disk}durability {durability}, protocol {protocol_version}, run format {run_version}"
         )];
         lines.extend(spaces.iter().map(|SpaceReport { space, log }| match log {
             None => format!("space {space}: no log yet"),

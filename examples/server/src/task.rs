@@ -2,10 +2,11 @@
 
 use crate::cli::Task;
 use crate::config::Place;
+use crate::control::Job;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::{Reached, Stack, reach};
-use crate::{admin, log, setup, status, verify};
+use crate::{admin, carry, log, setup, status, verify};
 
 impl Task {
     /// Carries the task out on an open database.
@@ -18,7 +19,7 @@ impl Task {
     pub(crate) async fn run(self, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
         match self {
             Self::Setup(setup) => setup::run(setup, stack, out).await,
-            Self::Verify { space } => verify::run(space, stack, out).await,
+            Self::Verify { space, .. } => verify::run(space, stack, out).await,
             Self::Log { space, after, limit } => log::run(&space, after, limit, stack, out).await,
             Self::Status(form) => status::run(form, stack, out).await,
             Self::List(form) => admin::list(form, stack, out).await,
@@ -37,13 +38,18 @@ impl Task {
     /// # Errors
     /// [`Failure`], its own or the server's.
     pub(crate) async fn run_at(self, place: &Place) -> Result<(), Failure> {
-        if !self.begins_a_database() && !place.database.exists() {
-            return Err(Failure::NoDatabase(place.database.clone()));
+        if let (false, Some(missing)) = (self.begins_a_database(), place.paths().find(|path| !path.exists())) {
+            return Err(Failure::NoDatabase(missing.to_owned()));
         }
         let mut out = Output::console();
-        let result = match reach(place).await? {
-            Reached::Here(stack) => self.run(&stack, &mut out).await,
-            Reached::There(line) => line.ask(self, &mut out).await,
+        let result = match self {
+            Self::Verify { space: Some(space), against: Some(other) } => {
+                carry::compare(&space, place, &other, &mut out).await
+            }
+            task => match reach(place).await? {
+                Reached::Here(stack) => task.run(&stack, &mut out).await,
+                Reached::There(line) => line.ask(Job::Task(task), &mut out).await,
+            },
         };
         out.flush().await?;
         result

@@ -11,9 +11,8 @@ use crate::options::SqliteOptions;
 
 /// The release that repaired a corruption between two connections that write and checkpoint at once.
 const SQLITE_MIN: i32 = 3_051_003;
-const PAGE_BYTES: u32 = 4096;
-/// The log is copied into the file whenever it has so many pages. Few large copies write each page less often.
-const CHECKPOINT_PAGES: u32 = 10_000;
+/// Single commits are quickest with small pages, and packed runs fill pages of any size.
+pub(crate) const PAGE_BYTES: u32 = 4096;
 /// The log is cut back to this after it has grown larger, under a long read or a large commit.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 const STATEMENTS_CACHED: usize = 64;
@@ -43,7 +42,6 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     // On Apple's systems only this reaches the disk; elsewhere it changes nothing.
     connection.pragma_update(None, "fullfsync", options.durability >= Durability::Synced)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     prepare(&connection, options.cache_bytes)?;
     Ok(connection)
@@ -89,7 +87,7 @@ mod tests {
 
     fn settings(options: &SqliteOptions) -> [i64; 5] {
         let writer = open_writer(&options.path, options).unwrap();
-        ["synchronous", "page_size", "wal_autocheckpoint", "cache_size", "mmap_size"]
+        ["synchronous", "page_size", "journal_size_limit", "cache_size", "mmap_size"]
             .map(|name| writer.pragma_query_value(None, name, |row| row.get(0)).unwrap())
     }
 
@@ -97,7 +95,7 @@ mod tests {
     fn durability_becomes_the_pragma_that_keeps_it() {
         let dir = tempfile::tempdir().unwrap();
         let options = SqliteOptions::new(dir.path().join("a.sqlite"));
-        assert_eq!(settings(&options), [2, PAGE_BYTES.into(), CHECKPOINT_PAGES.into(), -65_536, 0]);
+        assert_eq!(settings(&options), [2, PAGE_BYTES.into(), WAL_BYTES_KEPT.into(), -65_536, 0]);
         for durability in [Durability::Process, Durability::Volatile] {
             assert_eq!(settings(&options.clone().durability(durability))[0], 1);
         }

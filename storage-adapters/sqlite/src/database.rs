@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use syncline::store::{Committed, Durability, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
 
+use crate::checkpoint::Checkpoint;
 use crate::connection::{fold_log_on_close, open_reader, open_writer};
 use crate::error::{Result, poisoned, refused};
 use crate::lock::FileLock;
@@ -79,6 +80,7 @@ impl Database {
             poison: database.poison.clone(),
             spaces: database.spaces.clone(),
             counters: database.counters.clone(),
+            checkpoint: Checkpoint::default(),
             jobs: database.jobs.clone(),
             expected: 0,
             _lock: lock,

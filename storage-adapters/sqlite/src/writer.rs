@@ -16,6 +16,7 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, ErrorCode};
 use syncline::store::{StoreError, WriteBatch};
 
+use crate::checkpoint::{self, Checkpoint};
 use crate::draft::{Draft, Outcome};
 use crate::error::{Fault, Result, duplicate, poisoned};
 use crate::lock::FileLock;
@@ -29,6 +30,8 @@ const GROUP_JOBS_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Where a transaction takes less, waiting for others to share it costs more than it saves.
 const SHARED_FROM: Duration = Duration::from_micros(100);
+/// Callers that come back at all come back within this.
+const PATIENCE_MAX: Duration = Duration::from_millis(1);
 
 /// What the thread is asked to do.
 pub(crate) enum Job {
@@ -69,6 +72,7 @@ pub(crate) struct Writer {
     pub(crate) poison: Arc<Poison>,
     pub(crate) spaces: Arc<OpenSpaces>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) checkpoint: Checkpoint,
     pub(crate) jobs: Arc<Queue<Job>>,
     /// How many commits there may be at a time: those answered last, whose callers may come again, and those that waited.
     pub(crate) expected: usize,
@@ -97,7 +101,7 @@ impl Writer {
             let start = Instant::now();
             self.work(group);
             let took = start.elapsed();
-            patience = if took < SHARED_FROM { Duration::ZERO } else { took / 2 };
+            patience = if took < SHARED_FROM { Duration::ZERO } else { PATIENCE_MAX.min(took / 2) };
         }
     }
 
@@ -119,6 +123,8 @@ impl Writer {
         if group.is_empty() {
             return;
         }
+        let pages = group.iter().map(|commit| checkpoint::pages(&commit.batch)).sum();
+        self.checkpoint.expect(&self.connection, pages);
         match self.attempt(|db| apply(db, &group)) {
             Ok((outcomes, drafts)) => {
                 drafts.into_values().for_each(Draft::publish);

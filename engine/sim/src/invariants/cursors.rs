@@ -14,8 +14,8 @@ use crate::witness::Witness;
 pub(crate) struct Marks(BTreeMap<(String, u32, LogId), u64>);
 
 impl Marks {
-    /// Everything up to the cursor is in the reader's log. Logs that went back under the same identity are left to the
-    /// comparison of heads.
+    /// Everything up to the cursor is in the reader's log. Left to the comparison of heads are logs that went back under the
+    /// same identity, and bundles under an identity of the reader's that a clone of it has written.
     pub(crate) fn check(
         &mut self,
         witness: &Witness,
@@ -30,7 +30,7 @@ impl Marks {
                 return Some(format!("beyond the end of the log at {}", peer.head()));
             }
             let new = &peer.positions[(*mark).min(position) as usize..position as usize];
-            let missing = new.iter().find(|dot| image.entry(**dot).is_none())?;
+            let missing = new.iter().find(|dot| image.entry(**dot).is_none() && !image.identities.contains(&dot.origin))?;
             Some(format!("behind bundle {missing}, which is not here"))
         });
         *mark = (*mark).max(position);

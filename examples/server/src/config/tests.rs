@@ -18,7 +18,8 @@ fn without_a_word_the_server_is_careful() {
     let settings = ServeOptions::default().settle(None).unwrap();
     assert!(settings.listen.ip().is_loopback());
     assert_eq!((settings.listen.port(), settings.place.durability), (8550, Durability::Synced));
-    assert_eq!((settings.place.database, settings.max_drift), (PathBuf::from("syncline.sqlite"), MAX_DRIFT));
+    assert_eq!(settings.place.logs, StoreName::sqlite("syncline.sqlite"));
+    assert_eq!((settings.place.accounts, settings.max_drift), (None, MAX_DRIFT));
 }
 
 #[test]
@@ -26,6 +27,7 @@ fn every_key_of_the_file_is_taken() {
     let (_dir, path) = file(
         r#"
         database = "/data/notes.sqlite"
+        store = "redb:/data/notes.redb"
         listen = "[::1]:9000"
         durability = "process"
         max-drift = "5m"
@@ -40,7 +42,8 @@ fn every_key_of_the_file_is_taken() {
         "#,
     );
     let settings = ServeOptions::default().settle(Some(&path)).unwrap();
-    assert_eq!(settings.place.database, PathBuf::from("/data/notes.sqlite"));
+    assert_eq!(settings.place.logs, StoreName::redb("/data/notes.redb"));
+    assert_eq!(settings.place.accounts, Some(PathBuf::from("/data/notes.sqlite")));
     assert_eq!(settings.listen.to_string(), "[::1]:9000");
     assert_eq!((settings.place.durability, settings.log_format), (Durability::Process, LogFormat::Json));
     assert_eq!(settings.max_drift.as_secs(), 300);
@@ -63,8 +66,23 @@ fn a_flag_goes_before_the_file() {
     let options = ServeOptions { listen: "127.0.0.1:2".parse().ok(), ..ServeOptions::default() };
     let settings = options.settle(Some(&path)).unwrap();
     assert_eq!((settings.listen.port(), settings.max_drift.as_secs()), (2, 1));
-    assert_eq!(place(Some("b".into()), Some(&path)).unwrap().database, PathBuf::from("b"));
-    assert_eq!(place(None, Some(&path)).unwrap().database, PathBuf::from("a"));
+    assert_eq!(place(Some("b".into()), None, Some(&path)).unwrap().logs, StoreName::sqlite("b"));
+    assert_eq!(place(None, None, Some(&path)).unwrap().logs, StoreName::sqlite("a"));
+}
+
+#[test]
+fn accounts_are_in_the_store_where_it_keeps_them_and_else_in_the_database() {
+    for (store, accounts) in [
+        ("sqlite:logs", None),
+        ("logs", None),
+        ("postgres://localhost/logs", None),
+        ("redb:logs", Some("a")),
+        ("sled:logs", Some("a")),
+        ("memory:", Some("a")),
+    ] {
+        let place = place(Some("a".into()), Some(store.parse().unwrap()), None).unwrap();
+        assert_eq!(place.accounts, accounts.map(PathBuf::from), "{store}");
+    }
 }
 
 #[test]
@@ -83,6 +101,7 @@ fn a_value_that_makes_no_sense_is_refused_with_its_line() {
         ("log = \"info\"\nlisten = \"localhost\"\n", 2, "socket address"),
         ("log = \"info\"\nlog = \"warn\"\n", 2, "duplicate key"),
         ("max-connections = 0\n", 1, "nonzero"),
+        ("store = \"mysql:notes\"\n", 1, "sqlite:FILE"),
     ] {
         let refused = refused(text);
         assert!(refused.contains(&format!("line {line}: ")) && refused.contains(word), "{refused}");
@@ -106,10 +125,10 @@ fn a_file_cut_off_anywhere_is_taken_up_to_there_or_refused_in_one_line() {
 
 #[test]
 fn a_file_that_is_not_there_or_not_text_is_named() {
-    let error = place(None, Some(Path::new("/nowhere/syncline.toml"))).unwrap_err().to_string();
+    let error = place(None, None, Some(Path::new("/nowhere/syncline.toml"))).unwrap_err().to_string();
     assert!(error.contains("/nowhere/syncline.toml") && error.contains("--config"), "{error}");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("syncline.toml");
     std::fs::write(&path, [0xff, 0xfe, 0]).unwrap();
-    assert!(matches!(place(None, Some(&path)), Err(ConfigError::Unreadable { .. })));
+    assert!(matches!(place(None, None, Some(&path)), Err(ConfigError::Unreadable { .. })));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod administration;
+mod carrying;
 mod configuration;
 mod damage;
 mod disk_full;
@@ -11,5 +12,7 @@ mod killing;
 mod lifecycle;
 mod log;
 mod metrics;
+mod moving;
 mod permission;
+mod stores;
 mod world;

@@ -80,6 +80,11 @@ impl Home {
         self.serve_as(self.command(["serve", "--listen", "127.0.0.1:0"]))
     }
 
+    /// The same, with the logs in this store.
+    pub(crate) fn serve_on(&self, store: &str) -> Serving {
+        self.serve_as(self.command(["serve", "--listen", "127.0.0.1:0", "--store", store]))
+    }
+
     /// Serves by this command, which must take port 0.
     pub(crate) fn serve_as(&self, mut command: Command) -> Serving {
         let log = File::create(self.path("server.log")).unwrap();

@@ -6,6 +6,7 @@ mod accounts;
 mod conformance;
 mod damage;
 mod file;
+mod fixture;
 mod format;
 mod group;
 mod in_use;

@@ -1,6 +1,12 @@
 //! What is left when the last handle is gone.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
+
 use futures_util::poll;
+use syncline::StoreError;
 use syncline::store::{Durability, Storage, WriteBatch};
 use syncline::{NTP64, Position};
 use syncline_conformance::{Author, appends, dot, puts, space, view, voids};
@@ -78,4 +84,36 @@ async fn no_less_than_the_death_of_the_process_is_survived() {
     let place = Place::new();
     let storage = place.options().durability(Durability::Volatile).open().unwrap();
     assert_eq!(storage.durability(), Durability::Process);
+}
+
+/// A task that owns its future, as a runtime's does. Waking it drops it where nobody else has it.
+struct Task(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[tokio::test]
+async fn the_last_handle_may_go_on_the_writing_thread_itself() {
+    let place = Place::new();
+    let storage = place.open();
+    let store = subject(&storage, "notes").await;
+    let other = place.by_hand();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let task = Arc::new(Task(Mutex::default()));
+    let waker = Waker::from(task.clone());
+    let mut commit: Pin<Box<dyn Future<Output = ()> + Send>> =
+        Box::pin(async move { _ = store.commit(appends([Author::new(1).write(1)])).await });
+    assert!(commit.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    *task.0.lock().unwrap() = Some(commit);
+    drop((task, waker, storage));
+    drop(other); // The writer commits, answers, and so drops the task, the store and the file.
+    let storage = loop {
+        match place.options().open() {
+            Ok(storage) => break storage,
+            Err(StoreError::InUse { .. }) => std::thread::yield_now(),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(subject(&storage, "notes").await.status().await.head.get(), 1);
 }

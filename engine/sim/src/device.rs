@@ -1,0 +1,331 @@
+//! One device: a replica on a disk, and the application that uses it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use syncline::authority::Principal;
+use syncline::protocol::{Code, Problem};
+use syncline::replica::{Pace, ReplicaError, SyncError, SyncReport, Written};
+use syncline::store::StoreError;
+use syncline::{Event, Replica, ReplicaId, Transport, TransportError};
+
+use crate::clock::{NodeClock, reader};
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::finding::Law;
+use crate::invariants::status;
+use crate::ledger::Acknowledged;
+use crate::rng::mix;
+use crate::sim::{Node, Sim};
+use crate::stack::Stack;
+use crate::store::{SimStore, Speed};
+use crate::witness::{Witness, locked};
+
+/// What all tasks of a device share. Outlives its process.
+pub(crate) struct Device {
+    pub(crate) index: usize,
+    pub(crate) node: Node,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) clock: Arc<NodeClock>,
+    pub(crate) principal: Principal,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) stack: Stack,
+    pub(crate) speed: Speed,
+    /// The identity of a store without one.
+    pub(crate) fresh: ReplicaId,
+    replica: Mutex<Option<Replica>>,
+    /// Others read its store.
+    served: bool,
+    /// Where new identities come from, and how many there were.
+    seed: u64,
+    minted: Arc<AtomicU32>,
+    /// A sync has said that the device's history contradicts its peer's.
+    wedged: AtomicBool,
+    /// How often its peer has said that it failed itself.
+    failures: AtomicU32,
+    /// It has all views, not only the old version's.
+    upgraded: AtomicBool,
+    /// The replica is being opened.
+    opening: AtomicBool,
+}
+
+/// What a device is made of.
+pub(crate) struct Parts {
+    pub(crate) index: usize,
+    pub(crate) node: Node,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) principal: Principal,
+    pub(crate) witness: Arc<Witness>,
+    pub(crate) stack: Stack,
+    pub(crate) speed: Speed,
+    pub(crate) fresh: ReplicaId,
+    pub(crate) seed: u64,
+    pub(crate) old: bool,
+    pub(crate) served: bool,
+}
+
+/// A new identity, the `count`-th of a device.
+fn identity(seed: u64, index: u64, count: u32) -> ReplicaId {
+    let high = mix(seed ^ mix(index << 32 | u64::from(count) | 1 << 63));
+    ReplicaId::from_bytes((u128::from(high) << 64 | u128::from(count) + 1).to_be_bytes()).expect("it is not zero")
+}
+
+/// How long an application waits before it opens its store again.
+const REOPEN: Duration = Duration::from_millis(5);
+
+impl Device {
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let Parts { index, node, disk, principal, witness, stack, speed, fresh, seed, old, served } = parts;
+        let clock = disk.clock.clone();
+        let (replica, wedged) = (Mutex::default(), AtomicBool::new(false));
+        let (upgraded, opening) = (AtomicBool::new(!old), AtomicBool::new(false));
+        Arc::new(Self {
+            index,
+            node,
+            disk,
+            clock,
+            principal,
+            witness,
+            stack,
+            speed,
+            fresh,
+            served,
+            seed,
+            minted: Arc::default(),
+            replica,
+            wedged,
+            failures: AtomicU32::new(0),
+            upgraded,
+            opening,
+        })
+    }
+
+    pub(crate) fn sim(&self) -> &Arc<Sim> {
+        &self.witness.sim
+    }
+
+    pub(crate) fn replica(&self) -> Option<Replica> {
+        locked(&self.replica).clone()
+    }
+
+    pub(crate) fn is_wedged(&self) -> bool {
+        self.wedged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Relaxed)
+    }
+
+    /// It will be opened with all views. Returns whether that is new.
+    pub(crate) fn upgrade(&self) -> bool {
+        !self.upgraded.swap(true, Ordering::Relaxed)
+    }
+
+    /// Its process has died.
+    pub(crate) fn die(&self) {
+        locked(&self.replica).take();
+        self.opening.store(false, Ordering::Relaxed);
+        self.witness.forget(self.index);
+    }
+
+    /// Opens the replica after so long, unless that is being done, and again until it succeeds.
+    pub(crate) fn open_after(self: &Arc<Self>, span: Duration) {
+        if self.opening.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let device = self.clone();
+        self.sim().clone().spawn(self.node, async move {
+            device.sim().sleep(span).await;
+            while !device.open().await {
+                device.sim().sleep(REOPEN).await;
+            }
+            device.opening.store(false, Ordering::Relaxed);
+        });
+    }
+
+    /// Opens the replica. Returns whether it is open now as it should be.
+    async fn open(&self) -> bool {
+        let upgraded = self.is_upgraded();
+        let store = Arc::new(SimStore::new(self.disk.clone(), self.speed));
+        let (seed, index, minted) = (self.seed, self.index as u64, self.minted.clone());
+        let identities = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
+        let compose = Replica::compose(crate::world::space(), store);
+        let compose = compose.clock(reader(&self.clock)).identities(identities);
+        let mut compose = if self.served { compose.served() } else { compose };
+        for view in self.stack.views.iter().filter(|view| upgraded || !view.newer) {
+            compose = (view.compose)(compose);
+        }
+        match compose.open(self.fresh).await {
+            Ok(replica) => {
+                self.sim().tell(|| format!("device {} is open", self.index));
+                self.witness.forget(self.index);
+                *locked(&self.replica) = Some(replica);
+                // It may have been upgraded meanwhile.
+                upgraded == self.is_upgraded()
+            }
+            Err(error) => {
+                self.sim().tell(|| format!("device {} does not open: {error}", self.index));
+                false
+            }
+        }
+    }
+
+    /// Records events.
+    pub(crate) async fn write(self: Arc<Self>, events: Vec<Event>) {
+        let Some(replica) = self.replica() else { return };
+        match replica.write(&events).await {
+            Ok(written) => self.acknowledge(written),
+            Err(ReplicaError::Store(error)) => self.failed("write", &error),
+            Err(error) => self.sim().found(Law::NoPanic, format!("a sound write fails: {error}")),
+        }
+    }
+
+    /// A write has returned: its bundle must be in the log.
+    pub(crate) fn acknowledge(&self, written: Written) {
+        let dot = written.dot;
+        self.sim().note(dot.seq.get());
+        let entry = self.disk.with_image(|image| image.entry(dot));
+        match entry {
+            // It has moved meanwhile: that is noted already.
+            None if self.witness.ledger().has_moved(dot) => {}
+            Some(entry) => {
+                self.sim().tell(|| format!("device {} has written bundle {}", self.index, dot.seq));
+                let acknowledged = Acknowledged { name: (dot, entry.chain), device: self.index };
+                self.witness.ledger().acknowledge(acknowledged);
+            }
+            None => {
+                let detail = format!("device {}: write returned bundle {dot}, which is not in its log", self.index);
+                self.sim().found(Law::AcknowledgedIsKept, detail);
+            }
+        }
+    }
+
+    /// Exchanges logs with a peer.
+    pub(crate) async fn sync(self: Arc<Self>, way: Arc<dyn Transport>) {
+        let Some(replica) = self.replica() else { return };
+        match replica.sync(&*way).await {
+            Ok(report) => self.synced(&report),
+            Err(error) => self.sync_failed(&error),
+        }
+    }
+
+    fn synced(&self, report: &SyncReport) {
+        self.sim().note(report.pushed << 32 | report.pulled);
+        self.sim().note(report.supplied << 42 | report.restamped << 21 | report.rehomed);
+        let ahead = report.stopped.as_ref().is_some_and(|problem| matches!(problem.code, Code::ClockAhead { .. }));
+        let healed = [(report.restamped, Fault::Restamped), (report.rehomed, Fault::Rehomed)];
+        healed.into_iter().filter(|(count, _)| *count > 0).for_each(|(_, fault)| self.sim().count(fault));
+        if ahead || report.restamped > 0 || report.held.is_some() {
+            self.sim().count(Fault::TooFarAhead);
+        }
+        self.sim().tell(|| {
+            let SyncReport { pushed, supplied, pulled, restamped, rehomed, refused, stopped, held, .. } = report;
+            let stop = stopped.as_ref().map(|problem| format!(", stopped: {problem}")).unwrap_or_default();
+            let hold = held.map(|held| format!(", held at {}", held.dot)).unwrap_or_default();
+            let counts = [(*supplied, "supplied"), (*restamped, "restamped"), (*rehomed, "rehomed")];
+            let counts = counts.into_iter().chain([(refused.len() as u64, "refused")]).filter(|(count, _)| *count > 0);
+            let counts: String = counts.map(|(count, what)| format!(", {count} {what}")).collect();
+            format!("device {} synced: {pushed} out, {pulled} in{counts}{stop}{hold}", self.index)
+        });
+    }
+
+    pub(crate) fn sync_failed(self: &Arc<Self>, error: &SyncError) {
+        self.sim().tell(|| format!("device {}: sync fails: {error}", self.index));
+        match error {
+            SyncError::Transport(TransportError::Refused(Problem { code: Code::Internal, .. })) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            SyncError::Transport(_) | SyncError::Replaced => {}
+            SyncError::Replica(ReplicaError::Store(error)) => self.failed("sync", error),
+            SyncError::Forked { .. } | SyncError::Diverged(_) | SyncError::Unequal { .. }
+                if self.witness.ledger().may_any_fork() =>
+            {
+                self.wedged.store(true, Ordering::Relaxed);
+            }
+            error => {
+                let detail = format!("device {}: sync fails without a cause: {error}", self.index);
+                self.sim().found(Law::ComesToRest, detail);
+            }
+        }
+    }
+
+    /// The store has failed: a handle that stays unusable is opened anew.
+    fn failed(self: &Arc<Self>, what: &str, error: &StoreError) {
+        self.sim().tell(|| format!("device {}: {what} fails: {error}", self.index));
+        match error {
+            StoreError::Poisoned { .. } => {
+                locked(&self.replica).take();
+                self.open_after(REOPEN);
+            }
+            StoreError::Backend { .. } => {}
+            error => {
+                let detail = format!("device {}: {what} fails: {error}", self.index);
+                self.sim().found(Law::StoreKeepsItsWord, detail);
+            }
+        }
+    }
+
+    /// Folds one view anew.
+    pub(crate) async fn rebuild(self: Arc<Self>, view: syncline::ViewId) {
+        let Some(replica) = self.replica() else { return };
+        match replica.rebuild(&view).await {
+            Ok(()) => self.sim().fault(Fault::Rebuilt, || format!("device {} has rebuilt {view}", self.index)),
+            Err(ReplicaError::Store(error)) => self.failed("rebuild", &error),
+            Err(_) => {}
+        }
+    }
+
+    /// Looks at the status, which must be true.
+    pub(crate) async fn look(self: Arc<Self>) {
+        let Some(replica) = self.replica() else { return };
+        match replica.status().await {
+            Ok(status) => {
+                self.sim().note(status.head.get() << 1 | u64::from(status.in_sync()));
+                if let Err(finding) = status::is_true(&self, &status) {
+                    self.sim().found(finding.law, finding.detail);
+                }
+            }
+            Err(ReplicaError::Store(error)) => self.failed("status", &error),
+            Err(_) => {}
+        }
+    }
+
+    /// Stays in sync until it fails for good.
+    pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>) {
+        let pace = Patience(self.clone());
+        while !self.is_wedged() {
+            if let Some(replica) = self.replica() {
+                let Err(error) = replica.live(&*way, &pace).await;
+                self.sync_failed(&error);
+            }
+            self.sim().sleep(Duration::from_millis(40)).await;
+        }
+    }
+}
+
+/// Waits longer with each failure.
+struct Patience(Arc<Device>);
+
+impl std::fmt::Debug for Patience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Patience").field(&self.0.index).finish()
+    }
+}
+
+#[async_trait]
+impl Pace for Patience {
+    async fn synced(&self, report: &SyncReport) {
+        self.0.synced(report);
+    }
+
+    async fn pause(&self, error: &SyncError, failures: u32) {
+        self.0.sync_failed(error);
+        self.0.sim().sleep(Duration::from_millis(5 << failures.min(5))).await;
+    }
+}

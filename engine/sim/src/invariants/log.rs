@@ -1,0 +1,108 @@
+//! A log reads back as it was committed: every bundle, every hash, every place, over pages of any size.
+
+use syncline::store::{Limit, StoredRun};
+use syncline::{ChainHash, Cursor, Dot, EventStore, Run};
+
+use crate::disk::Disk;
+use crate::finding::{Finding, Law};
+use crate::image::Image;
+use crate::stores::finish;
+use crate::world::World;
+
+fn broken(detail: impl Into<String>) -> Finding {
+    Finding { law: Law::StoreKeepsItsWord, detail: detail.into() }
+}
+
+/// All runs of a log, by pages of at most `limit`.
+fn read(store: &dyn EventStore, limit: Limit) -> Result<Vec<StoredRun>, Finding> {
+    let failed = |error: syncline::StoreError| broken(format!("a log does not read back: {error}"));
+    let mut cursor = Cursor::start(finish(store.status()).map_err(failed)?.log);
+    let mut runs = Vec::new();
+    loop {
+        let page = finish(store.read(cursor, limit)).map_err(failed)?;
+        let (last, moved) = (page.is_last(), page.next.position > cursor.position);
+        runs.extend(page.runs);
+        if last {
+            return Ok(runs);
+        }
+        if !moved {
+            return Err(broken(format!("a page behind {cursor} is empty and not the last")));
+        }
+        cursor = page.next;
+    }
+}
+
+/// All runs of a log.
+pub(crate) fn runs(store: &dyn EventStore, limit: Limit) -> Result<Vec<Run>, Finding> {
+    Ok(read(store, limit)?.into_iter().map(|stored| stored.run).collect())
+}
+
+/// Every log reads back as the commits to it have made it.
+pub(crate) fn is_as_committed(world: &World) -> Result<(), Finding> {
+    let limit = Limit::items(1 + (world.plan.seed % 40) as u32);
+    for disk in world.disks() {
+        let in_disk = |finding: Finding| Finding { detail: format!("{}: {}", disk.name, finding.detail), ..finding };
+        compare(&disk, limit).map_err(in_disk)?;
+    }
+    Ok(())
+}
+
+fn compare(disk: &Disk, limit: Limit) -> Result<(), Finding> {
+    let store = disk.peek();
+    let runs = read(&*store, limit)?;
+    let status = finish(store.status()).map_err(|error| broken(error.to_string()))?;
+    disk.with_image(|image| {
+        if (status.revision.get(), status.head.get()) != (image.revision, image.head()) {
+            return Err(broken("revision or head are not those of the last commit"));
+        }
+        if status.heads != image.heads() {
+            return Err(broken("the heads are not those of the bundles"));
+        }
+        if status.clock != image.clock {
+            return Err(broken("the log's clock is not the largest time committed"));
+        }
+        bundles(&runs, image)
+    })
+}
+
+/// The bundles that were read are those that were committed, in their places.
+fn bundles(runs: &[StoredRun], image: &Image) -> Result<(), Finding> {
+    let mut place = 0usize;
+    for StoredRun { position, previous, run } in runs {
+        if position.get() != place as u64 + 1 {
+            return Err(broken(format!("position {position} is read where {} comes next", place + 1)));
+        }
+        let first = run.first().get();
+        let before = match first {
+            1 => ChainHash::GENESIS,
+            _ => image.entry(dot_before(run)).map_or(ChainHash::GENESIS, |entry| entry.chain),
+        };
+        let mut chain = *previous;
+        if before != chain {
+            return Err(broken(format!("the chain hash before bundle {first} of {} is wrong", run.origin())));
+        }
+        for bundle in run.bundles() {
+            chain = bundle.chain_after(chain);
+            let expected = image.positions.get(place).copied();
+            let right = expected == Some(bundle.dot) && image.holds((bundle.dot, chain));
+            if !right || bundle.is_void() != image.voids.contains(&bundle.dot) {
+                return Err(broken(format!("bundle {} is not what was committed at {}", bundle.dot, place + 1)));
+            }
+            place += 1;
+        }
+        if run.check() != chain.check() {
+            return Err(Finding {
+                law: Law::ChainHolds,
+                detail: format!("a run up to bundle {} of {} carries a wrong check", run.last(), run.origin()),
+            });
+        }
+    }
+    if place != image.positions.len() {
+        return Err(broken(format!("{place} of {} bundles are read", image.positions.len())));
+    }
+    Ok(())
+}
+
+fn dot_before(run: &Run) -> Dot {
+    Dot { origin: run.origin(), seq: syncline::Seq::new(run.first().get() - 1) }
+}

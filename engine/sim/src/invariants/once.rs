@@ -1,0 +1,27 @@
+//! What was written once is there once: a bundle that was written anew is not also there under its old name.
+
+use crate::fault::Fault;
+use crate::finding::{Finding, Law};
+use crate::world::World;
+
+/// No log holds a bundle both as it was and as what it has become. (A clone does not know what its twin has done with the tail that
+/// both began with, and a device whose server has forgotten what it had stored does not know who else has it: there, twice is what
+/// was written.)
+pub(crate) fn written(world: &World) -> Result<(), Finding> {
+    let Some(disk) = world.disks().into_iter().next() else { return Ok(()) };
+    let forgot = [Fault::ServerRestored, Fault::ServerRewound].map(|fault| world.sim.state().tally.get(fault));
+    if forgot != [0, 0] {
+        return Ok(());
+    }
+    let ledger = world.witness.ledger();
+    let both = |(old, new): &(crate::ledger::Name, crate::ledger::Name)| {
+        !ledger.is_cloned(old.0.origin) && disk.with_image(|image| image.holds(*old) && image.holds(*new))
+    };
+    match ledger.rehomed().find(both) {
+        None => Ok(()),
+        Some((old, new)) => {
+            let detail = format!("bundle {} was written anew as {}, and both are in the logs", old.0, new.0);
+            Err(Finding { law: Law::NothingTwice, detail })
+        }
+    }
+}

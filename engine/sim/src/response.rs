@@ -1,0 +1,70 @@
+//! What an application does where the engine asks for it: a device that holds another history than its peers, of a third or, where
+//! it serves others, of its own, goes on in a fresh store, under a new identity, and writes again what nobody has of its own.
+
+use syncline::store::Limit;
+use syncline::Event;
+
+use crate::disk::Disk;
+use crate::executor::Spins;
+use crate::invariants::log;
+use crate::ledger::Name;
+use crate::world::{Place, World};
+
+impl World {
+    /// Helps every device that cannot go on alone. Returns whether there was one.
+    pub(crate) fn respond(&mut self) -> Result<bool, Spins> {
+        let wedged = |place: &Place| !place.left && place.device.is_wedged();
+        let helped: Vec<usize> = (0..self.places.len()).filter(|index| wedged(&self.places[*index])).collect();
+        let old: Vec<_> = helped.iter().map(|index| self.places[*index].device.disk.clone()).collect();
+        for index in &helped {
+            self.sim.tell(|| format!("device {index} goes on under a new identity, in a fresh store"));
+            let place = &mut self.places[*index];
+            place.identities.extend(place.device.disk.with_image(|image| image.identities.clone()));
+            self.replace_device(*index);
+        }
+        if helped.is_empty() || !self.rest()? {
+            return Ok(false);
+        }
+        // What anybody has of the old log comes back first.
+        for _ in 0..self.rounds() {
+            self.round()?;
+        }
+        for (index, old) in helped.into_iter().zip(old) {
+            self.write_again(index, &old)?;
+        }
+        Ok(true)
+    }
+
+    /// Writes what an old log had of its own and nobody has.
+    fn write_again(&mut self, index: usize, old: &Disk) -> Result<(), Spins> {
+        let device = self.places[index].device.clone();
+        for (name, events) in self.bundles(index, old) {
+            let homes = self.witness.ledger().homes(name);
+            let known = device.disk.with_image(|image| homes.iter().any(|home| image.holds(*home)));
+            if known || events.is_empty() {
+                continue;
+            }
+            let Some(replica) = device.replica() else { return Ok(()) };
+            let Some(Ok(written)) = self.drive(async move { replica.write(&events).await })? else { return Ok(()) };
+            device.acknowledge(written);
+            if let Some(entry) = device.disk.with_image(|image| image.entry(written.dot)) {
+                self.witness.ledger().rehome(name, (written.dot, entry.chain));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bundles in a log that the device has written under any of its identities, with their events.
+    fn bundles(&self, index: usize, disk: &Disk) -> Vec<(Name, Vec<Event>)> {
+        let own = &self.places[index].identities;
+        let runs = log::runs(&*disk.peek(), Limit::PAGE).unwrap_or_default();
+        let bundles = runs.iter().filter(|run| own.contains(&run.origin())).flat_map(|run| run.bundles());
+        bundles
+            .filter_map(|bundle| {
+                let chain = disk.with_image(|image| image.entry(bundle.dot))?.chain;
+                let events = bundle.events().flatten().map(|event| Event::new(event.kind(), event.payload.to_vec()));
+                Some(((bundle.dot, chain), events.collect()))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,62 @@
+//! What is under test: projections, stores, ways and what devices write. By default the lab's own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use syncline::projection::Fold;
+use syncline::replica::Compose;
+use syncline::{Projection, Transport, ViewId};
+
+use crate::shared::Shared;
+use crate::stores::Stores;
+use crate::workload::{Cells, Writes, writes};
+
+/// One projection under test.
+#[derive(Clone)]
+pub(crate) struct ViewUnderTest {
+    pub(crate) id: ViewId,
+    pub(crate) fold: Arc<dyn Fold>,
+    pub(crate) compose: Arc<dyn Fn(Compose) -> Compose + Send + Sync>,
+    /// Only upgraded devices have it.
+    pub(crate) newer: bool,
+}
+
+/// Makes the stores of one history.
+pub(crate) type MakeStores = Arc<dyn Fn() -> Arc<dyn Stores> + Send + Sync>;
+/// Puts something between a replica and its way to a peer.
+pub(crate) type Detour = Arc<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + Sync>;
+
+/// The composition under test.
+#[derive(Clone)]
+pub(crate) struct Stack {
+    pub(crate) writes: Writes,
+    pub(crate) views: Vec<ViewUnderTest>,
+    /// Whether the lab knows what its rows must be.
+    pub(crate) own_views: bool,
+    pub(crate) stores: Option<MakeStores>,
+    pub(crate) detour: Option<Detour>,
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let views: Vec<_> = self.views.iter().map(|view| &view.id).collect();
+        f.debug_struct("Stack").field("views", &views).field("own_stores", &self.stores.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl ViewUnderTest {
+    pub(crate) fn new(projection: impl Projection, newer: bool) -> Self {
+        let shared = Shared::new(projection);
+        let (id, fold) = (Projection::view(&shared), Arc::new(shared.clone()));
+        let compose = move |compose: Compose| compose.projection(shared.clone());
+        Self { id, fold, compose: Arc::new(compose), newer }
+    }
+}
+
+impl Stack {
+    /// The lab's own events and views, in memory.
+    pub(crate) fn own() -> Self {
+        let views = vec![ViewUnderTest::new(Cells::of_set(), false), ViewUnderTest::new(Cells::of_tag(), true)];
+        Self { writes: Arc::new(writes), views, own_views: true, stores: None, detour: None }
+    }
+}

@@ -1,0 +1,130 @@
+//! Deaths and restores: what is lost is noted, what was under way is dropped where it stands.
+
+use std::time::Duration;
+
+use super::{DATABASE, World};
+use crate::fault::Fault;
+use crate::ledger::Name;
+use crate::sim::Node;
+use crate::stores::Crash;
+
+impl World {
+    pub(crate) fn crash_device(&mut self, device: u8, power: bool, millis: u16) {
+        let index = self.index(device);
+        let crash = if power { Crash::Power } else { Crash::Process };
+        let was_up = self.places[index].device.replica().is_some();
+        self.kill_device(index);
+        let fault = match (was_up, power) {
+            (false, _) => Fault::CrashedInRecovery,
+            (true, true) => Fault::PowerCut,
+            (true, false) => Fault::Crashed,
+        };
+        self.sim.fault(fault, || format!("device {index}: {fault}"));
+        let lost = self.places[index].device.disk.crash(crash);
+        if !lost.is_empty() {
+            self.sim.fault(Fault::SuffixLost, || format!("device {index} has lost {} bundles", lost.len()));
+        }
+        self.excuse(index, &lost);
+        self.start(index, Duration::from_millis(millis.into()));
+    }
+
+    /// Drops all that runs on a device.
+    pub(crate) fn kill_device(&mut self, index: usize) {
+        let place = &mut self.places[index];
+        place.running.clear();
+        let (node, device) = (place.device.node, place.device.clone());
+        if let Some(door) = &place.door {
+            door.close();
+        }
+        if self.exec.kill(node) {
+            self.sim.count(Fault::CrashedInCommit);
+        }
+        device.die();
+        self.net.cut(node);
+    }
+
+    /// A device's disk has lost these bundles: it may write their numbers again.
+    pub(crate) fn excuse(&mut self, index: usize, lost: &[Name]) {
+        let identity = self.places[index].device.disk.with_image(|image| image.identity);
+        let mut ledger = self.witness.ledger();
+        lost.iter().for_each(|name| ledger.excuse(*name));
+        if !lost.is_empty() {
+            identity.into_iter().for_each(|id| ledger.allow_fork(id));
+            lost.iter().for_each(|(dot, _)| ledger.allow_fork(dot.origin));
+        }
+    }
+
+    pub(crate) fn crash_server(&mut self, server: u8, power: bool, millis: u16) {
+        if self.servers.is_empty() {
+            return self.crash_device(server, power, millis);
+        }
+        let span = Duration::from_millis(millis.into());
+        if !power {
+            let index = usize::from(server) % self.servers.len();
+            self.sim.fault(Fault::Crashed, || format!("server {index} dies"));
+            return self.restart_server(index, span);
+        }
+        self.sim.fault(Fault::PowerCut, || "the power of the servers' store goes".into());
+        self.exec.kill(Node(DATABASE));
+        let Some(database) = self.database.clone() else { return };
+        let lost = database.crash(Crash::Power);
+        if !lost.is_empty() {
+            self.sim.fault(Fault::SuffixLost, || format!("the servers' store has lost {} bundles", lost.len()));
+        }
+        lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
+        database.set_down(true);
+        let sim = self.sim.clone();
+        self.sim.spawn(Node(DATABASE), async move {
+            sim.sleep(span).await;
+            database.set_down(false);
+        });
+    }
+
+    /// A server's process dies and starts again after so long.
+    pub(crate) fn restart_server(&mut self, index: usize, span: Duration) {
+        let server = &self.servers[index];
+        server.door.close();
+        self.exec.kill(server.door.node);
+        self.net.cut(server.door.node);
+        self.serve_after(&server.door, &server.clock, span, true);
+    }
+
+    pub(crate) fn restore_device(&mut self, device: u8) {
+        let index = self.index(device);
+        self.kill_device(index);
+        if let Some(lost) = self.places[index].device.disk.restore(None) {
+            let count = lost.len();
+            self.sim.fault(Fault::DeviceRestored, || format!("device {index} goes back {count} bundles, to its backup"));
+            self.excuse(index, &lost);
+        }
+        self.start(index, Duration::from_millis(10));
+    }
+
+    pub(crate) fn restore_server(&mut self, same_log: bool) {
+        let Some(database) = self.database.clone() else { return };
+        let log = (!same_log).then(|| self.fresh_log());
+        self.exec.kill(Node(DATABASE));
+        for index in 0..self.servers.len() {
+            self.restart_server(index, Duration::from_millis(10));
+        }
+        database.set_down(false);
+        if let Some(lost) = database.restore(log) {
+            let fault = if same_log { Fault::ServerRewound } else { Fault::ServerRestored };
+            self.sim.fault(fault, || format!("the servers' store goes back {} bundles, to its backup", lost.len()));
+            lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
+        }
+    }
+
+    pub(crate) fn leave(&mut self, device: u8) {
+        let here = self.places.iter().filter(|place| !place.left).count();
+        if here <= 2 {
+            return;
+        }
+        let index = self.index(device);
+        self.kill_device(index);
+        self.places[index].left = true;
+        let names = self.places[index].device.disk.with_image(|image| image.names().collect::<Vec<_>>());
+        names.into_iter().for_each(|name| self.witness.ledger().excuse(name));
+        self.sim.fault(Fault::Left, || format!("device {index} leaves for ever"));
+    }
+}

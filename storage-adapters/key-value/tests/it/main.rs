@@ -1,0 +1,6 @@
+//! The layout and the threads over a map in memory, whose failures are made to order.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
+
+mod conformance;
+mod map;

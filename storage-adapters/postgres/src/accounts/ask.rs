@@ -1,0 +1,74 @@
+//! Who somebody is, and what they may do.
+
+use sqlx::postgres::PgConnection;
+use syncline::authority::accounts::TokenHash;
+use syncline::authority::{Name, Principal, Role};
+use syncline::{NTP64, ReplicaId, SpaceId, StoreError};
+
+use crate::database::Ask;
+use crate::error::{Result, corrupt};
+use crate::number::to_bytes;
+
+/// The device with this token, unless it is revoked or its time has come.
+pub(super) struct Holder {
+    pub(super) token: TokenHash,
+    pub(super) now: NTP64,
+}
+
+impl Ask for Holder {
+    const DURING: &'static str = "checking a token";
+    type Answer = Option<Principal>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Principal>> {
+        let select = "SELECT user_name, device_name FROM account_tokens
+            WHERE hash = $1 AND NOT revoked AND (expires IS NULL OR expires > $2)";
+        let query = sqlx::query_as(select).bind(self.token.0).bind(to_bytes(self.now));
+        Ok(query.fetch_optional(connection).await?.map(principal).transpose()?)
+    }
+}
+
+/// The device that has claimed an origin.
+pub(super) struct Supplier(pub(super) ReplicaId);
+
+impl Ask for Supplier {
+    const DURING: &'static str = "checking an origin";
+    type Answer = Option<Principal>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Principal>> {
+        let select = "SELECT user_name, device_name FROM account_replicas WHERE origin = $1";
+        let query = sqlx::query_as(select).bind(self.0.to_bytes());
+        Ok(query.fetch_optional(connection).await?.map(principal).transpose()?)
+    }
+}
+
+/// A user's role in a space.
+pub(super) struct RoleOf<'a> {
+    pub(super) user: &'a Name,
+    pub(super) space: &'a SpaceId,
+}
+
+impl Ask for RoleOf<'_> {
+    const DURING: &'static str = "checking a role";
+    type Answer = Option<Role>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Role>> {
+        let select = "SELECT role FROM account_grants WHERE space = $1 AND user_name = $2";
+        let query = sqlx::query_scalar::<_, String>(select).bind(self.space.as_str()).bind(self.user.as_str());
+        Ok(query.fetch_optional(connection).await?.map(|role| parse_role(&role)).transpose()?)
+    }
+}
+
+fn principal((user, device): (String, String)) -> std::result::Result<Principal, StoreError> {
+    Ok(Principal { user: name(user)?, device: name(device)? })
+}
+
+/// A stored name.
+pub(super) fn name(text: String) -> std::result::Result<Name, StoreError> {
+    Name::new(text).map_err(|error| corrupt("the accounts", error))
+}
+
+/// The role with this name.
+pub(super) fn parse_role(text: &str) -> std::result::Result<Role, StoreError> {
+    let role = [Role::Reader, Role::Writer, Role::Owner].into_iter().find(|role| role.to_string() == text);
+    role.ok_or_else(|| corrupt("the accounts", format!("`{text}` is not a role")))
+}

@@ -1,0 +1,135 @@
+//! Changes of accounts. Users, devices and spaces are never deleted, so what was there when it was looked for still is.
+
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use syncline::authority::accounts::{AccountsError, TokenHash};
+use syncline::authority::{Name, Principal, Role};
+use syncline::{NTP64, ReplicaId, SpaceId};
+
+use super::{Trouble, ask};
+use crate::database::Ask;
+use crate::error::Result as Read;
+use crate::number::to_bytes;
+
+type Result = std::result::Result<(), Trouble>;
+
+pub(super) async fn add_user(connection: &mut PgConnection, user: &Name) -> Result {
+    let insert = "INSERT INTO account_users (name) VALUES ($1) ON CONFLICT DO NOTHING";
+    let added = sqlx::query(insert).bind(user.as_str()).execute(connection).await?;
+    is_new(added.rows_affected(), "user", user)
+}
+
+pub(super) async fn add_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+    need_user(connection, user).await?;
+    let insert = "INSERT INTO account_devices (user_name, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    let added = sqlx::query(insert).bind(user.as_str()).bind(device.as_str()).execute(connection).await?;
+    is_new(added.rows_affected(), "device", device)
+}
+
+pub(super) async fn add_token(
+    connection: &mut PgConnection,
+    (user, device): (&Name, &Name),
+    token: &TokenHash,
+    expires: Option<NTP64>,
+) -> Result {
+    need_device(connection, user, device).await?;
+    let insert = "INSERT INTO account_tokens (hash, user_name, device_name, expires) VALUES ($1, $2, $3, $4)
+        ON CONFLICT DO NOTHING";
+    let query = sqlx::query(insert).bind(token.0).bind(user.as_str()).bind(device.as_str());
+    let added = query.bind(expires.map(to_bytes)).execute(connection).await?;
+    is_new(added.rows_affected(), "token of", &format!("{user}/{device}"))
+}
+
+pub(super) async fn revoke_tokens(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+    need_device(connection, user, device).await?;
+    let update = "UPDATE account_tokens SET revoked = true WHERE user_name = $1 AND device_name = $2";
+    sqlx::query(update).bind(user.as_str()).bind(device.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn add_space(connection: &mut PgConnection, space: &SpaceId, owner: &Name) -> Result {
+    need_user(connection, owner).await?;
+    let mut transaction = connection.begin().await?;
+    let insert = "INSERT INTO account_spaces (name) VALUES ($1) ON CONFLICT DO NOTHING";
+    let added = sqlx::query(insert).bind(space.as_str()).execute(&mut *transaction).await?.rows_affected();
+    if added > 0 {
+        set_role(&mut transaction, space, owner, Role::Owner).await?;
+    }
+    transaction.commit().await?;
+    is_new(added, "space", space)
+}
+
+pub(super) async fn grant(connection: &mut PgConnection, space: &SpaceId, user: &Name, role: Role) -> Result {
+    need_space(connection, space).await?;
+    need_user(connection, user).await?;
+    set_role(connection, space, user, role).await
+}
+
+pub(super) async fn revoke(connection: &mut PgConnection, space: &SpaceId, user: &Name) -> Result {
+    need_space(connection, space).await?;
+    need_user(connection, user).await?;
+    let delete = "DELETE FROM account_grants WHERE space = $1 AND user_name = $2";
+    sqlx::query(delete).bind(space.as_str()).bind(user.as_str()).execute(connection).await?;
+    Ok(())
+}
+
+/// Claims an origin for a device where nobody has, and tells whether it is the device's. A device that has no account here,
+/// because another program vouches for it, can claim none. Claiming again changes nothing, so it may be asked again.
+pub(super) struct Claim<'a> {
+    pub(super) asker: &'a Principal,
+    pub(super) origin: ReplicaId,
+}
+
+impl Ask for Claim<'_> {
+    const DURING: &'static str = "claiming an origin";
+    type Answer = bool;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Read<bool> {
+        let insert = "INSERT INTO account_replicas (origin, user_name, device_name)
+            SELECT $1, user_name, name FROM account_devices WHERE user_name = $2 AND name = $3 ON CONFLICT DO NOTHING";
+        let (user, device) = (self.asker.user.as_str(), self.asker.device.as_str());
+        sqlx::query(insert).bind(self.origin.to_bytes()).bind(user).bind(device).execute(&mut *connection).await?;
+        Ok(ask::Supplier(self.origin).ask(connection).await?.as_ref() == Some(self.asker))
+    }
+}
+
+async fn set_role(connection: &mut PgConnection, space: &SpaceId, user: &Name, role: Role) -> Result {
+    let upsert = "INSERT INTO account_grants (space, user_name, role) VALUES ($1, $2, $3)
+        ON CONFLICT (space, user_name) DO UPDATE SET role = excluded.role";
+    let query = sqlx::query(upsert).bind(space.as_str()).bind(user.as_str()).bind(role.to_string());
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn need_user(connection: &mut PgConnection, user: &Name) -> Result {
+    let select = "SELECT EXISTS (SELECT FROM account_users WHERE name = $1)";
+    let known = sqlx::query_scalar(select).bind(user.as_str()).fetch_one(&mut *connection).await?;
+    is_known(known, "user", user)
+}
+
+async fn need_space(connection: &mut PgConnection, space: &SpaceId) -> Result {
+    let select = "SELECT EXISTS (SELECT FROM account_spaces WHERE name = $1)";
+    let known = sqlx::query_scalar(select).bind(space.as_str()).fetch_one(&mut *connection).await?;
+    is_known(known, "space", space)
+}
+
+async fn need_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+    need_user(connection, user).await?;
+    let select = "SELECT EXISTS (SELECT FROM account_devices WHERE user_name = $1 AND name = $2)";
+    let query = sqlx::query_scalar(select).bind(user.as_str()).bind(device.as_str());
+    is_known(query.fetch_one(connection).await?, "device", device)
+}
+
+fn is_new(added: u64, what: &'static str, name: &impl ToString) -> Result {
+    match added {
+        0 => Err(Trouble::Refused(AccountsError::Exists { what, name: name.to_string() })),
+        _ => Ok(()),
+    }
+}
+
+fn is_known(known: bool, what: &'static str, name: &impl ToString) -> Result {
+    match known {
+        true => Ok(()),
+        false => Err(Trouble::Refused(AccountsError::Unknown { what, name: name.to_string() })),
+    }
+}

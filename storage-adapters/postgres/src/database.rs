@@ -1,0 +1,108 @@
+//! One schema of one database, as this process sees it: connections, open spaces, announcements.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use syncline::store::{Durability, StoreError};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::announce::Announcer;
+use crate::error::{Fault, Result};
+use crate::listen::Listener;
+use crate::options::PostgresOptions;
+use crate::pool::{Pool, timed_out};
+use crate::session::{self, Promise};
+use crate::space::Spaces;
+use crate::{schema, writer};
+
+/// What the storage, its stores and its accounts share.
+pub(crate) struct Database {
+    pub(crate) pool: Pool,
+    pub(crate) spaces: Arc<Spaces>,
+    pub(crate) announcer: Announcer,
+    pub(crate) listener: Listener,
+    pub(crate) counts: writer::Counts,
+    /// Where commits run to their end, even if nobody waits for them any more.
+    pub(crate) runtime: Handle,
+    promise: Promise,
+    /// How long the server works on one statement.
+    statement_timeout: Duration,
+}
+
+/// What the way to the server and back may take, beside the server's own time.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A question to the database. It changes nothing, so that it can be asked again when a connection is lost.
+pub(crate) trait Ask: Sync {
+    /// What it is called in errors.
+    const DURING: &'static str;
+    type Answer: Send;
+
+    fn ask(&self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
+}
+
+impl Database {
+    pub(crate) async fn open(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
+        let first = session::first(options)?;
+        let opening = async {
+            let connecting = timeout(options.connect_timeout, PgConnection::connect_with(&first)).await;
+            let mut connection = connecting.unwrap_or_else(|_| Err(timed_out()))?;
+            let promise = Promise::ask(&mut connection).await?;
+            schema::migrate(&mut connection, &options.schema).await?;
+            drop(connection.close().await); // it has done its work, however it ends
+            Ok(promise)
+        };
+        let promise = opening.await.map_err(|fault: Fault| fault.unchanged("opening the database"))?;
+        let connect = session::working(first, options, &promise);
+        let channel = format!("syncline_{}", options.schema);
+        let spaces = Arc::new(Spaces::default());
+        let listener = Listener::new(connect.clone(), channel.clone(), options.poll_interval, spaces.clone());
+        let pool = Pool::new(connect, options.connections_max.get(), options.connect_timeout);
+        let (announcer, counts) = (Announcer::new(channel), writer::Counts::default());
+        let (runtime, statement_timeout) = (Handle::current(), options.statement_timeout);
+        Ok(Self { pool, spaces, announcer, listener, counts, runtime, promise, statement_timeout })
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.promise.durability()
+    }
+
+    /// Asks, and asks once more where the connection turns out to be lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`], and those of the question.
+    pub(crate) async fn ask<A: Ask>(&self, question: A) -> std::result::Result<A::Answer, StoreError> {
+        match self.ask_once(&question).await {
+            Err(fault) if fault.is_lost() => self.ask_once(&question).await,
+            answer => answer,
+        }
+        .map_err(|fault| fault.unchanged(A::DURING))
+    }
+
+    /// Does something that takes the server so many statements.
+    ///
+    /// # Errors
+    /// A lost connection where it takes longer than the server would let it: the server has gone without a word.
+    pub(crate) async fn bounded<T>(&self, statements: u32, act: impl Future<Output = T>) -> sqlx::Result<T> {
+        if self.statement_timeout.is_zero() {
+            return Ok(act.await);
+        }
+        let patience = self.statement_timeout.saturating_mul(statements).saturating_add(GRACE);
+        timeout(patience, act).await.map_err(|_| timed_out())
+    }
+
+    async fn ask_once<A: Ask>(&self, question: &A) -> Result<A::Answer> {
+        let mut lease = self.pool.lease().await?;
+        let answer = self.bounded(1, question.ask(&mut lease)).await.unwrap_or_else(|error| Err(error.into()));
+        match &answer {
+            Ok(_) | Err(Fault::Store(_)) => lease.give_back(),
+            Err(fault) if fault.is_lost() => self.pool.forget_idle(),
+            Err(_) => {}
+        }
+        answer
+    }
+}

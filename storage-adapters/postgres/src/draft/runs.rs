@@ -1,0 +1,107 @@
+//! What becomes of a log's runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syncline::store::{StoreError, StoredRun};
+use syncline::{Dot, Position, ReplicaId, Run, Seq};
+
+use crate::error::corrupt;
+
+/// The runs that a draft adds, and those of the log that it may change.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    /// By origin and last seq.
+    held: BTreeMap<(ReplicaId, Seq), Held>,
+    /// Runs of the log that go, or are written anew, by their last position.
+    removed: BTreeSet<Position>,
+}
+
+#[derive(Debug)]
+struct Held {
+    stored: StoredRun,
+    /// It is not in the log as it is here.
+    is_new: bool,
+}
+
+/// Whether a run holds a bundle.
+pub(super) fn holds(run: &Run, dot: Dot) -> bool {
+    run.origin() == dot.origin && (run.first()..=run.last()).contains(&dot.seq)
+}
+
+impl Runs {
+    /// Runs of the log.
+    pub(super) fn of(stored: Vec<StoredRun>) -> Self {
+        let mut runs = Self::default();
+        stored.into_iter().for_each(|stored| runs.hold(Held { stored, is_new: false }));
+        runs
+    }
+
+    /// The runs to insert, in the order of their positions.
+    pub(crate) fn inserted(&self) -> Vec<&StoredRun> {
+        let mut runs: Vec<_> = self.held.values().filter(|held| held.is_new).map(|held| &held.stored).collect();
+        runs.sort_by_key(|stored| stored.position);
+        runs
+    }
+
+    /// The runs to remove before that, by their last position.
+    pub(crate) fn removed(&self) -> &BTreeSet<Position> {
+        &self.removed
+    }
+
+    /// The run that holds a bundle of the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where there is none, though the bundle's origin reaches as far.
+    pub(super) fn find(&self, dot: Dot) -> Result<&StoredRun, StoreError> {
+        let found = self.held.range((dot.origin, dot.seq)..).next().map(|(_, held)| &held.stored);
+        let found = found.filter(|stored| holds(&stored.run, dot));
+        found.ok_or_else(|| corrupt(format!("bundle {dot}"), "the log does not hold it, though it holds later ones"))
+    }
+
+    /// An origin's runs that reach beyond bundle `after`, in order.
+    pub(super) fn behind(&self, origin: ReplicaId, after: Seq) -> impl Iterator<Item = &StoredRun> {
+        let runs = self.held.range((origin, after.plus(1))..).take_while(move |((of, _), _)| *of == origin);
+        runs.map(|(_, held)| &held.stored)
+    }
+
+    /// Removes the runs of an origin that reach beyond bundle `after`.
+    pub(super) fn remove_behind(&mut self, origin: ReplicaId, after: Seq) {
+        let lasts: Vec<Seq> = self.behind(origin, after).map(|stored| stored.run.last()).collect();
+        for last in lasts {
+            drop(self.remove(origin, last));
+        }
+    }
+
+    /// Adds a run.
+    pub(super) fn insert(&mut self, stored: StoredRun) {
+        self.hold(Held { stored, is_new: true });
+    }
+
+    /// Makes bundles void, all of which are held. A run that this makes too long becomes several.
+    pub(super) fn make_voids(&mut self, dots: &[Dot]) {
+        let mut dots = dots.to_vec();
+        dots.sort_unstable();
+        let mut rest = &dots[..];
+        while let Some(first) = rest.first() {
+            let run = &self.find(*first).expect("the batch was checked").run;
+            let (last, count) = (run.last(), rest.iter().take_while(|dot| holds(run, **dot)).count());
+            let seqs: Vec<Seq> = rest[..count].iter().map(|dot| dot.seq).collect();
+            let mut stored = self.remove(first.origin, last).expect("it was found");
+            stored.run = stored.run.with_voids(&seqs, stored.previous);
+            stored.pieces().into_iter().for_each(|piece| self.insert(piece));
+            rest = &rest[count..];
+        }
+    }
+
+    fn hold(&mut self, held: Held) {
+        self.held.insert((held.stored.run.origin(), held.stored.run.last()), held);
+    }
+
+    fn remove(&mut self, origin: ReplicaId, last: Seq) -> Option<StoredRun> {
+        let Held { stored, is_new } = self.held.remove(&(origin, last))?;
+        if !is_new {
+            self.removed.insert(stored.end());
+        }
+        Some(stored)
+    }
+}

@@ -1,0 +1,86 @@
+//! Syncline's logs, rows and accounts in a Postgres database, which any number of server processes share.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use syncline::{Service, Storage};
+//! use syncline_postgres::PostgresOptions;
+//!
+//! # async fn serve(clock: Arc<dyn syncline::PhysicalClock>) -> Result<(), Box<dyn std::error::Error>> {
+//! let storage = PostgresOptions::new("postgres://sync@db.example.org/notes").open().await?;
+//! println!("a commit that has returned is {}", storage.durability());
+//! let accounts = Arc::new(storage.accounts(clock.clone()));
+//! let service = Service::new(Arc::new(storage), accounts, clock); // one in each process
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! * A commit that has returned survives what [`Storage::durability`](syncline::Storage::durability) says, which is asked of the
+//!   server when the storage is opened: a power cut where it flushes its log before it answers (`synchronous_commit`, `fsync` and
+//!   `full_page_writes`), otherwise the death of this process, and not a crash of the server.
+//! * A commit first changes the space's row in the table of spaces, and so waits for every commit before it. Positions are
+//!   counted in that row: commit order is position order, without gaps, and no reader skips. Spaces do not wait for each other.
+//! * Commits of one process that wait for each other share one transaction, as far as they came together.
+//! * Processes over one schema behave as one. A commit wakes who waits in other processes, by `NOTIFY` right after it. Where the
+//!   announcement is lost, those who wait find the commit by looking: [`PostgresOptions::poll_interval`].
+//! * Every read sees one moment. Runs are checked against their hash chain when they are read.
+//! * A lost connection is opened anew, and a question asked again. A commit whose answer is lost fails with
+//!   [`Retry::Reload`](syncline::store::Retry::Reload): it is done wholly or not at all, and the status tells which. Any other
+//!   failure of a commit has changed nothing.
+//!
+//! # How a commit is written
+//!
+//! A group of batches is checked and joined in memory ([`syncline::store::WriteBatch`] by batch, so that a refused one leaves no
+//! trace), onto what this process remembers of the log's end. One statement writes all of it, by arrays, on condition that the
+//! log is still at that revision. Where another process was faster, the group waits in line for the space's row and is computed
+//! again, onto what is read then. Alone on a space, a process needs one round trip for a commit.
+//!
+//! # Looking inside
+//!
+//! With `psql`, beside running servers:
+//!
+//! ```sql
+//! SET search_path = syncline;
+//! SELECT * FROM attributes WHERE space = 'notes' AND entity = 'article/7';  -- space, entity, attribute, value (jsonb), at
+//! SELECT * FROM bundles WHERE space = 'notes' ORDER BY position DESC LIMIT 10;  -- space, position, origin, seq, at, void, bytes
+//! ```
+//!
+//! A value is NULL where `jsonb` cannot hold it, which knows no character NUL. A `void` was refused, and its body, `bytes` long,
+//! is gone. The index `rows_by_entity` is for the first of these views alone: who does not look may drop it, and write new
+//! attributes faster.
+//!
+//! # Scale
+//!
+//! All tables of logs are keyed by the space's name first, without sequences and without references between spaces, so that they
+//! can be partitioned, or distributed by an engine that speaks Postgres' language, by hash of the space. Between the storage and
+//! the server may stand a pooler that gives each connection a session of its own.
+//!
+//! # Features
+//!
+//! `tls`: encrypted connections (`sslmode=require` and above in the URL), by rustls with the system's root certificates.
+
+mod accounts;
+mod announce;
+mod database;
+mod draft;
+mod error;
+mod listen;
+mod log;
+mod number;
+mod options;
+mod pool;
+mod rows;
+mod schema;
+mod session;
+mod space;
+mod storage;
+mod store;
+mod tail;
+mod write;
+mod writer;
+
+pub use accounts::PostgresAccounts;
+pub use options::PostgresOptions;
+pub use storage::{PostgresStorage, WriterStats};

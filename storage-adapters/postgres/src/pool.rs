@@ -1,0 +1,115 @@
+//! A pool of connections that asks nothing of the server.
+//!
+//! The driver's own pool asks after every use whether the connection is still there; for a small commit that is a second round
+//! trip. Here a connection is given back only by those who have used it to the end; all others are closed.
+
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+/// A connection that was idle for longer is tried before it is trusted.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer is closed when somebody looks.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// Connections of one storage. Like all that knows how to connect, it has no `Debug`, which would show a password.
+pub(crate) struct Pool {
+    options: PgConnectOptions,
+    timeout: Duration,
+    permits: Semaphore,
+    /// Used last is used next, so that those too many grow old at the bottom.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    connection: PgConnection,
+    since: Instant,
+}
+
+/// A connection in use. Closed when dropped, unless it is given back.
+pub(crate) struct Lease<'a> {
+    /// Always there until it is given back.
+    connection: Option<PgConnection>,
+    pool: &'a Pool,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Pool {
+    /// A pool of at most `max` connections, none of them open yet.
+    pub(crate) fn new(options: PgConnectOptions, max: u32, timeout: Duration) -> Self {
+        let permits = usize::try_from(max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let permits = Semaphore::new(permits);
+        Self { options, timeout, permits, idle: Mutex::default() }
+    }
+
+    /// A connection for one use, waited for in the order of asking.
+    ///
+    /// # Errors
+    /// [`sqlx::Error::PoolTimedOut`] where the others do not give one back in time; the driver's where none can be opened.
+    pub(crate) async fn lease(&self) -> Result<Lease<'_>, sqlx::Error> {
+        let permit = timeout(self.timeout, self.permits.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
+        let connection = timeout(self.timeout, self.connection()).await.unwrap_or_else(|_| Err(timed_out()))?;
+        Ok(Lease { connection: Some(connection), pool: self, _permit: permit })
+    }
+
+    async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+        while let Some(mut idle) = self.take_idle() {
+            if idle.since.elapsed() < TRUSTED || idle.connection.ping().await.is_ok() {
+                return Ok(idle.connection);
+            }
+        }
+        PgConnection::connect_with(&self.options).await
+    }
+
+    fn take_idle(&self) -> Option<Idle> {
+        self.idle().pop()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes what is idle: a connection was lost, so that the others probably are as well.
+    pub(crate) fn forget_idle(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
+    }
+}
+
+/// The server did not answer in time.
+pub(crate) fn timed_out() -> sqlx::Error {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+impl Lease<'_> {
+    /// Leaves the connection to the next one. Only for connections that are between two requests and in no transaction.
+    pub(crate) fn give_back(mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        let mut idle = self.pool.idle();
+        idle.push(Idle { connection, since: Instant::now() });
+        if idle[0].since.elapsed() > IDLE_MAX {
+            idle.remove(0);
+        }
+    }
+}
+
+impl Deref for Lease<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.connection.as_ref().expect("it was not given back")
+    }
+}
+
+impl DerefMut for Lease<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.connection.as_mut().expect("it was not given back")
+    }
+}

@@ -1,0 +1,120 @@
+//! Reading rows.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnection, PgRow};
+use syncline::SpaceId;
+use syncline::ViewId;
+use syncline::store::{Limit, Row, RowKey, RowRange};
+
+use crate::database::Ask;
+use crate::error::Result;
+
+/// How many rows a scan looks at first. Where that is not enough, it looks at so many times more.
+const ROWS_FIRST: i64 = 1_024;
+const ROWS_GROWTH: i64 = 8;
+
+/// Rows by their keys.
+pub(crate) struct Load<'a> {
+    pub(crate) space: &'a SpaceId,
+    pub(crate) keys: &'a [RowKey],
+}
+
+impl Ask for Load<'_> {
+    const DURING: &'static str = "loading rows";
+    type Answer = Vec<Option<Bytes>>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<Option<Bytes>>> {
+        let select = "SELECT value FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS wanted (view, key, place)
+            LEFT JOIN rows ON rows.space = $1 AND rows.view = wanted.view AND rows.key = wanted.key ORDER BY place";
+        let views: Vec<&str> = self.keys.iter().map(|key| key.view.as_str()).collect();
+        let keys: Vec<&[u8]> = self.keys.iter().map(|key| &key.key[..]).collect();
+        let query = sqlx::query(select).bind(self.space.as_str()).bind(views).bind(keys);
+        let rows = query.fetch_all(connection).await?;
+        rows.iter().map(|row| Ok(row.try_get::<Option<&[u8]>, _>(0)?.map(Bytes::copy_from_slice))).collect()
+    }
+}
+
+/// Rows by a range of their keys.
+pub(crate) struct Scan<'a> {
+    pub(crate) space: &'a SpaceId,
+    pub(crate) view: &'a ViewId,
+    pub(crate) range: &'a RowRange,
+    pub(crate) limit: Limit,
+}
+
+impl Ask for Scan<'_> {
+    const DURING: &'static str = "scanning rows";
+    type Answer = Vec<Row>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<Row>> {
+        let items = i64::from(self.limit.items.max(1));
+        let mut count = items.min(ROWS_FIRST);
+        loop {
+            // Each look is a statement of its own, so that what is answered is of one moment.
+            let rows = self.look(connection, count).await?;
+            let enough = count == items || rows.len() < usize::try_from(count).unwrap_or(usize::MAX);
+            if enough {
+                return rows.iter().map(read_row).collect();
+            }
+            count = items.min(count * ROWS_GROWTH);
+        }
+    }
+}
+
+impl Scan<'_> {
+    /// The first `count` rows, fewer where the range ends or the limit of bytes is reached.
+    async fn look(&self, connection: &mut PgConnection, count: i64) -> Result<Vec<PgRow>> {
+        macro_rules! select {
+            ($end:literal) => {
+                concat!(
+                    "SELECT key, value FROM (
+                        SELECT key, value, row_number() OVER keys AS number,
+                            sum(octet_length(key) + octet_length(value)) OVER keys AS bytes
+                        FROM rows WHERE space = $1 AND view = $2 AND key >= $3 ",
+                    $end,
+                    "
+                        WINDOW keys AS (ORDER BY key ROWS UNBOUNDED PRECEDING) ORDER BY key LIMIT $4
+                    ) AS rows WHERE number = 1 OR bytes <= $5 ORDER BY key"
+                )
+            };
+        }
+        let end = end(&self.range.end);
+        let select = if end.is_some() { select!("AND key < $6") } else { select!("") };
+        let query =
+            sqlx::query(select).bind(self.space.as_str()).bind(self.view.as_str()).bind(start(&self.range.start));
+        let query = query.bind(count).bind(i64::from(self.limit.bytes));
+        let query = if let Some(end) = end { query.bind(end) } else { query };
+        Ok(query.fetch_all(connection).await?)
+    }
+}
+
+fn read_row(row: &PgRow) -> Result<Row> {
+    let bytes = |column| Ok::<_, sqlx::Error>(Bytes::copy_from_slice(row.try_get::<&[u8], _>(column)?));
+    Ok(Row { key: bytes(0)?, value: bytes(1)? })
+}
+
+/// The first key of the range.
+fn start(bound: &Bound<Bytes>) -> Vec<u8> {
+    match bound {
+        Bound::Included(key) => key.to_vec(),
+        Bound::Excluded(key) => successor(key),
+        Bound::Unbounded => Vec::new(),
+    }
+}
+
+/// The first key behind the range, where it has an end.
+fn end(bound: &Bound<Bytes>) -> Option<Vec<u8>> {
+    match bound {
+        Bound::Included(key) => Some(successor(key)),
+        Bound::Excluded(key) => Some(key.to_vec()),
+        Bound::Unbounded => None,
+    }
+}
+
+/// The next key in the order of bytes.
+fn successor(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
+}

@@ -1,0 +1,127 @@
+//! One schema of a database: many spaces, each a log of its own, and the accounts.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+use syncline::store::{Durability, EventStore, Storage, StoreError};
+use syncline::{LogId, NTP64, PhysicalClock, SpaceId};
+
+use crate::accounts::PostgresAccounts;
+use crate::database::{Ask, Database};
+use crate::error::{Result, corrupt};
+use crate::number::to_bytes;
+use crate::options::PostgresOptions;
+use crate::store::PostgresStore;
+
+/// An open schema. Cheap to clone; clones, the stores opened from it and its accounts share its connections, which close when
+/// the last of them is dropped.
+///
+/// Any number of processes may have the same schema open and behave as one.
+#[derive(Clone)]
+pub struct PostgresStorage {
+    database: Arc<Database>,
+}
+
+/// What was committed through a storage since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterStats {
+    /// Commits that were made.
+    pub commits: u64,
+    /// Transactions, each one wait for the disk, that these commits shared.
+    pub transactions: u64,
+}
+
+impl PostgresStorage {
+    /// Opens the database at `url` with the usual [`PostgresOptions`], in the schema `syncline`.
+    ///
+    /// # Errors
+    /// As [`PostgresOptions::open`].
+    pub async fn at(url: impl Into<String>) -> std::result::Result<Self, StoreError> {
+        PostgresOptions::new(url).open().await
+    }
+
+    pub(crate) async fn open_with(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
+        Ok(Self { database: Arc::new(Database::open(options).await?) })
+    }
+
+    /// The accounts in this schema. `clock` tells which tokens have expired.
+    pub fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> PostgresAccounts {
+        PostgresAccounts::new(self.database.clone(), clock)
+    }
+
+    /// What was committed through this storage so far.
+    pub fn stats(&self) -> WriterStats {
+        let counts = &self.database.counts;
+        let (commits, transactions) = (&counts.commits, &counts.transactions);
+        WriterStats { commits: commits.load(Ordering::Relaxed), transactions: transactions.load(Ordering::Relaxed) }
+    }
+}
+
+impl fmt::Debug for PostgresStorage {
+    /// Leaves out how it connects, which includes a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("PostgresStorage");
+        debug.field("durability", &self.database.durability()).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Storage for PostgresStorage {
+    async fn open(&self, space: &SpaceId) -> std::result::Result<Arc<dyn EventStore>, StoreError> {
+        self.database.ask(OpenSpace(space)).await?;
+        let space = self.database.spaces.get_or_insert(space);
+        Ok(Arc::new(PostgresStore::new(self.database.clone(), space)))
+    }
+
+    async fn spaces(&self) -> std::result::Result<Vec<SpaceId>, StoreError> {
+        self.database.ask(ListSpaces).await
+    }
+
+    fn durability(&self) -> Durability {
+        self.database.durability()
+    }
+}
+
+/// Creates a space where it does not exist. Once more changes nothing.
+struct OpenSpace<'a>(&'a SpaceId);
+
+impl Ask for OpenSpace<'_> {
+    const DURING: &'static str = "opening a space";
+    type Answer = ();
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<()> {
+        let exists = "SELECT EXISTS (SELECT FROM spaces WHERE name = $1)";
+        if sqlx::query_scalar(exists).bind(self.0.as_str()).fetch_one(&mut *connection).await? {
+            return Ok(());
+        }
+        let insert =
+            "INSERT INTO spaces (name, log, revision, head, clock) VALUES ($1, $2, 0, 0, $3) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(insert).bind(self.0.as_str()).bind(new_log().to_bytes()).bind(to_bytes(NTP64(0)));
+        query.execute(connection).await?;
+        Ok(())
+    }
+}
+
+fn new_log() -> LogId {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("every supported system has a source of chance");
+    LogId::from_bytes(bytes).expect("128 random bits are not all zero")
+}
+
+/// All spaces, in the order of their names.
+struct ListSpaces;
+
+impl Ask for ListSpaces {
+    const DURING: &'static str = "listing the spaces";
+    type Answer = Vec<SpaceId>;
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<SpaceId>> {
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM spaces ORDER BY name").fetch_all(connection).await?;
+        let space = |name: &String| SpaceId::new(name).map_err(|error| corrupt("the table of spaces", error).into());
+        names.iter().map(space).collect()
+    }
+}

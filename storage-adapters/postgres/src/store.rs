@@ -1,0 +1,85 @@
+//! One space of a database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use syncline::store::{
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+};
+use syncline::{Cursor, ReplicaId, Revision, Seq, ViewId};
+
+use crate::database::Database;
+use crate::log::{AtRevision, ReadOrigin, ReadPage, Status};
+use crate::rows::{Load, Scan};
+use crate::space::Space;
+use crate::writer;
+
+/// A handle to one space.
+pub(crate) struct PostgresStore {
+    database: Arc<Database>,
+    space: Arc<Space>,
+}
+
+impl PostgresStore {
+    pub(crate) fn new(database: Arc<Database>, space: Arc<Space>) -> Self {
+        Self { database, space }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("space", &self.space.name).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl EventStore for PostgresStore {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        self.database.ask(Status(&self.space.name)).await
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        self.database.ask(ReadPage { space: &self.space.name, after, limit }).await
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        self.database.ask(ReadOrigin { space: &self.space.name, origin, after, limit }).await
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.database.ask(Load { space: &self.space.name, keys }).await
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.database.ask(Scan { space: &self.space.name, view, range: &range, limit }).await
+    }
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        writer::commit(&self.database, &self.space, batch).await
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        let mut listener = self.space.listen();
+        self.database.listener.start(&self.database.runtime);
+        let revision = self.database.ask(AtRevision(&self.space.name)).await?;
+        if revision > since {
+            return Ok(revision);
+        }
+        loop {
+            listener.await;
+            listener = self.space.listen();
+            let heard = self.space.heard();
+            if heard > since {
+                return Ok(heard);
+            }
+        }
+    }
+}

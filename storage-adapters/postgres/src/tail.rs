@@ -1,0 +1,106 @@
+//! The end of a log, as far as a commit needs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgRow};
+use syncline::store::StoreError;
+use syncline::{ChainHash, Head, LogId, NTP64, Position, ReplicaId, Revision, Seq, SpaceId};
+
+use crate::error::{Result, corrupt};
+use crate::number::{array, from_bigint, from_bytes};
+
+/// A space's head row at one revision, and the heads of some origins.
+///
+/// Every commit raises the revision, so what is remembered of a log is true exactly as long as the revision is the log's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tail {
+    pub(crate) log: LogId,
+    pub(crate) revision: Revision,
+    pub(crate) head: Position,
+    pub(crate) clock: NTP64,
+    /// Of the origins that were asked for; [`Head::NONE`] where the log has nothing of one.
+    pub(crate) heads: BTreeMap<ReplicaId, Head>,
+}
+
+impl Tail {
+    /// Reads the head row and the heads of these origins, all from one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where they do not read back, or the space is gone.
+    pub(crate) async fn read(
+        connection: &mut PgConnection,
+        space: &SpaceId,
+        origins: &BTreeSet<ReplicaId>,
+    ) -> Result<Self> {
+        let select = "SELECT log, revision, spaces.head, clock, origin, seq, chain, time FROM spaces
+            LEFT JOIN unnest($2::bytea[]) AS wanted ON true
+            LEFT JOIN heads ON heads.space = name AND origin = wanted WHERE name = $1";
+        let wanted: Vec<_> = origins.iter().map(|origin| origin.to_bytes()).collect();
+        let rows = sqlx::query(select).bind(space.as_str()).bind(wanted).fetch_all(connection).await?;
+        let first = rows.first().ok_or_else(|| gone(space))?;
+        let mut tail = read_head_row(first)?;
+        tail.heads = origins.iter().map(|origin| (*origin, Head::NONE)).collect();
+        for row in &rows {
+            if let Some(origin) = row.try_get::<Option<&[u8]>, _>("origin")? {
+                tail.heads.insert(read_origin(origin)?, read_head(row)?);
+            }
+        }
+        Ok(tail)
+    }
+
+    /// Waits for everybody else who changes the space, and keeps others from doing so until the transaction ends.
+    pub(crate) async fn lock(connection: &mut PgConnection, space: &SpaceId) -> Result<()> {
+        let lock = "SELECT FROM spaces WHERE name = $1 FOR NO KEY UPDATE";
+        sqlx::query(lock).bind(space.as_str()).execute(connection).await?;
+        Ok(())
+    }
+
+    /// With what an older reading of the same revision says of other origins.
+    pub(crate) fn joined(mut self, older: Option<Self>) -> Self {
+        if let Some(older) = older.filter(|older| (older.log, older.revision) == (self.log, self.revision)) {
+            self.heads = older.heads.into_iter().chain(self.heads).collect();
+        }
+        self
+    }
+
+    /// Whether it says something of all these origins.
+    pub(crate) fn knows(&self, origins: &BTreeSet<ReplicaId>) -> bool {
+        origins.iter().all(|origin| self.heads.contains_key(origin))
+    }
+}
+
+/// The space was deleted behind our back.
+pub(crate) fn gone(space: &SpaceId) -> StoreError {
+    corrupt(format!("space {space}"), "its row in the table of spaces is gone")
+}
+
+/// The columns `log`, `revision`, `head` and `clock`.
+pub(crate) fn read_head_row(row: &PgRow) -> Result<Tail> {
+    let log = array("a space's log", row.try_get("log")?)?;
+    Ok(Tail {
+        log: LogId::from_bytes(log).ok_or_else(|| corrupt("a space's log", "it is all zero"))?,
+        revision: Revision::new(from_bigint("a space's revision", row.try_get("revision")?)?),
+        head: Position::new(from_bigint("a space's head", row.try_get("head")?)?),
+        clock: from_bytes("a space's clock", row.try_get("clock")?)?,
+        heads: BTreeMap::new(),
+    })
+}
+
+/// The columns `seq`, `chain` and `time`.
+fn read_head(row: &PgRow) -> Result<Head> {
+    let seq = row.try_get("seq")?;
+    Ok(head(seq, row.try_get("chain")?, row.try_get("time")?)?)
+}
+
+/// A head from its columns.
+pub(crate) fn head(seq: i64, chain: &[u8], time: &[u8]) -> std::result::Result<Head, StoreError> {
+    let seq = Seq::new(from_bigint("a head's seq", seq)?);
+    let chain = ChainHash::from_bytes(array("a head's chain hash", chain)?);
+    Ok(Head { seq, chain, time: from_bytes("a head's time", time)? })
+}
+
+/// An origin from its column.
+pub(crate) fn read_origin(bytes: &[u8]) -> std::result::Result<ReplicaId, StoreError> {
+    ReplicaId::from_bytes(array("an origin", bytes)?).ok_or_else(|| corrupt("an origin", "it is all zero"))
+}

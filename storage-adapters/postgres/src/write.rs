@@ -1,0 +1,120 @@
+//! Writing a draft: one statement, whatever it holds.
+
+use sqlx::Executor;
+use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::query::Query;
+use syncline::{Position, ReplicaId, SpaceId};
+
+use crate::draft::Draft;
+use crate::error::Result;
+use crate::number::to_bytes;
+
+/// Moves the head row from one revision to another, and with it everything else, or does nothing where the log is not at that
+/// revision: then no part finds the head row, and there is nothing to insert. The head row comes first in all parts, so that who
+/// waits, waits there.
+macro_rules! statement {
+    ($($rows:literal)?) => {
+        concat!(
+            "WITH moved AS (
+                UPDATE spaces SET revision = $4, head = $5, clock = $6 WHERE name = $1 AND log = $2 AND revision = $3
+                RETURNING name
+            ), appended AS (
+                INSERT INTO runs (space, last, origin, seq, previous, run)
+                SELECT moved.name, run.* FROM moved,
+                    unnest($7::bigint[], $8::bytea[], $9::bigint[], $10::bytea[], $11::bytea[]) AS run
+            ), headed AS (
+                INSERT INTO heads (space, origin, seq, chain, time)
+                SELECT moved.name, head.* FROM moved,
+                    unnest($12::bytea[], $13::bigint[], $14::bytea[], $15::bytea[]) AS head
+                ON CONFLICT (space, origin)
+                DO UPDATE SET seq = excluded.seq, chain = excluded.chain, time = excluded.time
+            )",
+            $($rows,)?
+            "SELECT FROM moved"
+        )
+    };
+}
+
+/// For drafts without rows, as a relay's: planning and starting what has nothing to do costs more than the rest.
+const APPEND: &str = statement!();
+
+const WRITE: &str = statement!(
+    ", put AS (
+        INSERT INTO rows (space, view, key, value)
+        SELECT moved.name, row.* FROM moved, unnest($16::text[], $17::bytea[], $18::bytea[]) AS row
+        ON CONFLICT (space, view, key) DO UPDATE SET value = excluded.value
+    ), deleted AS (
+        DELETE FROM rows USING moved, unnest($19::text[], $20::bytea[]) AS row (view, key)
+        WHERE rows.space = moved.name AND rows.space = $1 AND rows.view = row.view AND rows.key = row.key
+    ), folded AS (
+        INSERT INTO views (space, view, position)
+        SELECT moved.name, view.* FROM moved, unnest($21::text[], $22::bigint[]) AS view
+        ON CONFLICT (space, view) DO UPDATE SET position = excluded.position
+    ) "
+);
+
+/// Writes a draft, apart from its [`removals`]. `false` where the log is not at the revision that it was computed from;
+/// nothing is written then.
+pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<bool> {
+    let appends_only = draft.rows.is_empty() && draft.views.is_empty();
+    let query = bind_log(sqlx::query(if appends_only { APPEND } else { WRITE }), space, draft);
+    let query = if appends_only { query } else { bind_rows(query, draft) };
+    Ok(connection.fetch_optional(query).await?.is_some())
+}
+
+/// Deletes what a draft removes or writes anew: runs, heads, views. Only within a transaction that also writes the draft.
+pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
+    if !draft.runs.removed().is_empty() {
+        let delete = "DELETE FROM runs WHERE space = $1 AND last = ANY($2)";
+        let lasts: Vec<i64> = draft.runs.removed().iter().map(|last| checked(last.get())).collect();
+        sqlx::query(delete).bind(space.as_str()).bind(lasts).execute(&mut *connection).await?;
+    }
+    let forgotten: Vec<_> = draft.forgotten().map(ReplicaId::to_bytes).collect();
+    if !forgotten.is_empty() {
+        let delete = "DELETE FROM heads WHERE space = $1 AND origin = ANY($2)";
+        sqlx::query(delete).bind(space.as_str()).bind(forgotten).execute(&mut *connection).await?;
+    }
+    if !draft.clear.is_empty() {
+        let views: Vec<&str> = draft.clear.iter().map(|view| view.as_str()).collect();
+        let delete = "WITH progress AS (DELETE FROM views WHERE space = $1 AND view = ANY($2))
+            DELETE FROM rows WHERE space = $1 AND view = ANY($2)";
+        sqlx::query(delete).bind(space.as_str()).bind(views).execute(connection).await?;
+    }
+    Ok(())
+}
+
+type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
+
+fn bind_log<'q>(query: Statement<'q>, space: &'q SpaceId, draft: &'q Draft<'_>) -> Statement<'q> {
+    let tail = &draft.tail;
+    let query = query.bind(space.as_str()).bind(tail.log.to_bytes());
+    let query = query.bind(checked(draft.base.get())).bind(checked(tail.revision.get()));
+    let query = query.bind(checked(tail.head.get())).bind(to_bytes(tail.clock));
+    let runs = draft.runs.inserted();
+    let query = query.bind(runs.iter().map(|stored| checked(stored.end().get())).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| stored.run.origin().to_bytes()).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| checked(stored.run.last().get())).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| stored.previous.to_bytes()).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| &stored.run.as_bytes()[..]).collect::<Vec<_>>());
+    let heads = draft.heads();
+    let query = query.bind(heads.clone().map(|(origin, _)| origin.to_bytes()).collect::<Vec<_>>());
+    let query = query.bind(heads.clone().map(|(_, head)| checked(head.seq.get())).collect::<Vec<_>>());
+    let query = query.bind(heads.clone().map(|(_, head)| head.chain.to_bytes()).collect::<Vec<_>>());
+    query.bind(heads.map(|(_, head)| to_bytes(head.time)).collect::<Vec<_>>())
+}
+
+fn bind_rows<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
+    let puts = || draft.rows.iter().filter_map(|(key, value)| Some((key, (*value)?)));
+    let query = query.bind(puts().map(|(key, _)| key.view.as_str()).collect::<Vec<_>>());
+    let query = query.bind(puts().map(|(key, _)| &key.key[..]).collect::<Vec<_>>());
+    let query = query.bind(puts().map(|(_, value)| &value[..]).collect::<Vec<_>>());
+    let deletes = || draft.rows.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key);
+    let query = query.bind(deletes().map(|key| key.view.as_str()).collect::<Vec<_>>());
+    let query = query.bind(deletes().map(|key| &key.key[..]).collect::<Vec<_>>());
+    let query = query.bind(draft.views.keys().map(|view| view.as_str()).collect::<Vec<_>>());
+    query.bind(draft.views.values().copied().map(Position::get).map(checked).collect::<Vec<_>>())
+}
+
+fn checked(number: u64) -> i64 {
+    i64::try_from(number).expect("a draft takes no number that does not fit")
+}

@@ -1,0 +1,211 @@
+//! Commits of one space: those that wait share a transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+use syncline::SpaceId;
+use syncline::store::{Committed, Retry, StoreError, WriteBatch};
+use tokio::sync::oneshot;
+
+use crate::announce::Announcer;
+use crate::database::Database;
+use crate::draft::{Draft, Outcome, only_adds, origins};
+use crate::error::{Fault, backend, duplicate};
+use crate::space::Space;
+use crate::tail::{Tail, gone};
+use crate::{log, write};
+
+/// Batches of one transaction are taken until they hold so many bytes.
+const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Batches of one transaction.
+const GROUP_BATCHES_MAX: usize = 256;
+/// A group that takes longer than so many statements may has met a connection that is dead without saying so.
+const STATEMENTS: u32 = 4;
+/// What a failed commit was doing.
+const DURING: &str = "committing";
+
+/// A batch that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    batch: WriteBatch,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// How much was committed since the storage was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) commits: AtomicU64,
+    pub(crate) transactions: AtomicU64,
+}
+
+/// Commits a batch, together with others that wait. It is committed even if the future is dropped.
+pub(crate) async fn commit(database: &Arc<Database>, space: &Arc<Space>, batch: WriteBatch) -> Outcome {
+    let (answer, outcome) = oneshot::channel();
+    space.queue().push_back(Waiting { batch, answer });
+    database.runtime.spawn(take_turn(database.clone(), space.clone()));
+    let ended =
+        "the commit was abandoned, because its runtime ended or it failed in an unforeseen way; read the status";
+    outcome.await.unwrap_or_else(|_| Err(backend(Retry::Reload, ended)))
+}
+
+/// Waits for the turn, and commits what waits then. There is one such task for each batch; most find nothing left to do.
+async fn take_turn(database: Arc<Database>, space: Arc<Space>) {
+    let mut remembered = space.turn.lock().await;
+    let (batches, answers) = take_group(&space);
+    if batches.is_empty() {
+        return;
+    }
+    let outcomes = match commit_group(&database, &space.name, remembered.take(), &batches).await {
+        Ok((tail, outcomes)) => {
+            if let Some(Committed { revision, .. }) = outcomes.iter().flatten().last() {
+                count(&database, outcomes.iter().flatten().count());
+                space.hear(*revision);
+                Announcer::announce(&database, &space.name, *revision);
+            }
+            *remembered = Some(tail);
+            outcomes
+        }
+        Err(error) => batches.iter().map(|_| Err(duplicate(&error))).collect(),
+    };
+    drop(remembered);
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        drop(answer.send(outcome)); // nobody waits for it any more
+    }
+}
+
+fn count(database: &Database, commits: usize) {
+    database.counts.commits.fetch_add(commits as u64, Ordering::Relaxed);
+    database.counts.transactions.fetch_add(1, Ordering::Relaxed);
+}
+
+fn take_group(space: &Space) -> (Vec<WriteBatch>, Vec<oneshot::Sender<Outcome>>) {
+    let mut queue = space.queue();
+    let mut bytes = 0;
+    let fits = |waiting: &&Waiting| {
+        bytes += size(&waiting.batch);
+        bytes <= GROUP_BYTES_MAX
+    };
+    let count = queue.iter().take(GROUP_BATCHES_MAX).take_while(fits).count();
+    let count = count.max(1).min(queue.len()); // one goes through, however large it is
+    queue.drain(..count).map(|Waiting { batch, answer }| (batch, answer)).unzip()
+}
+
+fn size(batch: &WriteBatch) -> usize {
+    let runs: usize = batch.runs.iter().map(|append| append.run().as_bytes().len()).sum();
+    let rows = batch.rows.iter().map(|row| row.key.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len));
+    runs + rows.sum::<usize>()
+}
+
+/// Why a group was not committed.
+enum Failure {
+    /// Nothing has happened.
+    Unchanged(Fault),
+    /// It may have happened, where the connection was lost.
+    Unknown(Fault),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Unchanged(fault)
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unchanged(error.into())
+    }
+}
+
+/// What to remember of the log, and each batch's outcome.
+type Done = (Tail, Vec<Outcome>);
+
+/// Commits a group.
+///
+/// # Errors
+/// Where the transaction failed. Unless the connection was lost, nothing has happened.
+async fn commit_group(
+    database: &Database,
+    space: &SpaceId,
+    remembered: Option<Tail>,
+    batches: &[WriteBatch],
+) -> Result<Done, StoreError> {
+    let mut lease = database.pool.lease().await.map_err(|error| Fault::from(error).unchanged("connecting"))?;
+    let done = database.bounded(STATEMENTS, commit_over(&mut lease, space, remembered, batches)).await;
+    let done = done.unwrap_or_else(|error| Err(Failure::Unknown(error.into())));
+    match &done {
+        Ok(_) => lease.give_back(),
+        Err(Failure::Unchanged(fault) | Failure::Unknown(fault)) if fault.is_lost() => database.pool.forget_idle(),
+        Err(_) => {}
+    }
+    done.map_err(|failure| match failure {
+        Failure::Unchanged(fault) => fault.unchanged(DURING),
+        Failure::Unknown(fault) => fault.unknown(DURING),
+    })
+}
+
+async fn commit_over(
+    connection: &mut PgConnection,
+    space: &SpaceId,
+    remembered: Option<Tail>,
+    batches: &[WriteBatch],
+) -> Result<Done, Failure> {
+    if batches.iter().all(only_adds)
+        && let Some(done) = at_once(connection, space, remembered, batches).await?
+    {
+        return Ok(done);
+    }
+    in_line(connection, space, batches).await
+}
+
+/// Computes the change from what is remembered or read of the log, and writes it in one statement, on condition that the log is
+/// still at that revision. `None` where another process was faster.
+async fn at_once(
+    connection: &mut PgConnection,
+    space: &SpaceId,
+    remembered: Option<Tail>,
+    batches: &[WriteBatch],
+) -> Result<Option<Done>, Failure> {
+    let origins = origins(batches);
+    let from_memory = remembered.as_ref().is_some_and(|tail| tail.knows(&origins));
+    let tail = match remembered {
+        Some(tail) if from_memory => tail,
+        other => Tail::read(connection, space, &origins).await?.joined(other),
+    };
+    let (mut draft, mut outcomes) = Draft::of(tail, Vec::new(), batches);
+    if from_memory && outcomes.iter().any(Result::is_err) {
+        // Memory may be out of date: nobody is refused for that.
+        (draft, outcomes) = Draft::of(Tail::read(connection, space, &origins).await?, Vec::new(), batches);
+    }
+    let written = match draft.is_empty() {
+        true => Ok(true),
+        false => write::draft(connection, space, &draft).await,
+    };
+    match written {
+        Ok(true) => Ok(Some((draft.into_tail(), outcomes))),
+        Ok(false) => Ok(None),
+        Err(fault) if fault.is_race() => Ok(None),
+        Err(fault) => Err(Failure::Unknown(fault)),
+    }
+}
+
+/// Waits in line for the space's head row, and computes and writes the change while nobody else can change the space.
+async fn in_line(connection: &mut PgConnection, space: &SpaceId, batches: &[WriteBatch]) -> Result<Done, Failure> {
+    let mut transaction = connection.begin().await?;
+    Tail::lock(&mut transaction, space).await?;
+    // Not one statement with the lock: that would see the log as it was before the wait.
+    let tail = Tail::read(&mut transaction, space, &origins(batches)).await?;
+    let concerned = log::concerned(&mut transaction, space, batches).await?;
+    let (draft, outcomes) = Draft::of(tail, concerned, batches);
+    if draft.is_empty() {
+        transaction.rollback().await?;
+        return Ok((draft.into_tail(), outcomes));
+    }
+    write::removals(&mut transaction, space, &draft).await?;
+    if !write::draft(&mut transaction, space, &draft).await? {
+        return Err(Fault::Store(gone(space)).into());
+    }
+    transaction.commit().await.map_err(|error| Failure::Unknown(error.into()))?;
+    Ok((draft.into_tail(), outcomes))
+}

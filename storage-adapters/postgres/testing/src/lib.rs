@@ -1,0 +1,88 @@
+//! Postgres servers for the tests of Syncline: found or installed, started for one test program, gone with it.
+//!
+//! [`Server::shared`] is a server for all tests of a program, each in a [`Scratch`] schema of its own. Where the variable
+//! `SYNCLINE_TEST_POSTGRES_URL` is set, it is the server named there; otherwise a cluster in a temporary directory that listens
+//! on a Unix socket only, and that stops and disappears with the program, also if that is killed. Its programs are looked for in
+//! the directory `PG_BIN_DIR`, in `/usr/lib/postgresql/*/bin` and on the `PATH`; root on a system with `apt-get` installs them
+//! where there are none. Where no server can be had, tests fail and say why: none passes by being skipped.
+//!
+//! Postgres refuses to run as root; for root the server runs as `postgres` or `nobody`.
+
+use std::env;
+use std::sync::OnceLock;
+
+mod cluster;
+mod programs;
+mod scratch;
+mod user;
+
+pub use scratch::Scratch;
+
+use cluster::{Cluster, Disk};
+
+/// Names a running server to be used in place of one of our own.
+pub const URL_VARIABLE: &str = "SYNCLINE_TEST_POSTGRES_URL";
+
+/// A server that tests may use.
+#[derive(Debug)]
+pub struct Server {
+    url: String,
+    /// `None` where the server is somebody else's.
+    cluster: Option<Cluster>,
+}
+
+impl Server {
+    /// The server that the tests of this program share. It does not wait for the disk: fast, and lost in a power cut.
+    ///
+    /// # Panics
+    /// Where no server can be had. The message says what to do.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| match env::var(URL_VARIABLE) {
+            Ok(url) => Self { url, cluster: None },
+            Err(_) => Self::of(Cluster::start(Disk::Ignored)),
+        })
+    }
+
+    /// A server of the caller's own, to be restarted or broken, that keeps what it has acknowledged. Stopped when dropped.
+    ///
+    /// # Panics
+    /// Where none can be had. The message says what to do.
+    pub fn start() -> Self {
+        Self::of(Cluster::start(Disk::Trusted))
+    }
+
+    fn of(cluster: Cluster) -> Self {
+        Self { url: cluster.url(), cluster: Some(cluster) }
+    }
+
+    /// How to connect.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A schema that nobody else uses. It does not exist yet; on a server of somebody else it is deleted when dropped.
+    pub fn scratch(&self) -> Scratch {
+        Scratch::new(self.url.clone(), self.cluster.is_none())
+    }
+
+    /// Stops the server in the middle of what it does, and starts it again.
+    ///
+    /// # Panics
+    /// Where the server is somebody else's, or does not start.
+    pub fn restart(&self) {
+        self.own().restart();
+    }
+
+    /// Stops the server in the middle of what it does, until [`restart`](Self::restart).
+    ///
+    /// # Panics
+    /// Where the server is somebody else's.
+    pub fn stop(&self) {
+        self.own().stop();
+    }
+
+    fn own(&self) -> &Cluster {
+        self.cluster.as_ref().expect("only a server of the caller's own is stopped")
+    }
+}

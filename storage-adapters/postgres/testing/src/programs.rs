@@ -1,0 +1,105 @@
+//! The server's programs.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::user;
+
+/// What a cluster is made with.
+const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
+
+/// The directory of the server's programs.
+///
+/// # Panics
+/// Where there are none and none can be installed.
+pub(crate) fn find_or_install() -> PathBuf {
+    if let Ok(named) = env::var("PG_BIN_DIR") {
+        let named = PathBuf::from(named);
+        assert!(is_complete(&named), "PG_BIN_DIR names {}, which holds not all of {NEEDED:?}", named.display());
+        return named;
+    }
+    if let Some(found) = find() {
+        return found;
+    }
+    let failure = match install() {
+        Ok(()) => "the package `postgresql` has none of them".to_owned(),
+        Err(why) => why,
+    };
+    find().unwrap_or_else(|| panic!("{}", advice(&failure)))
+}
+
+fn advice(failure: &str) -> String {
+    format!(
+        "these tests need a Postgres server, and its programs {NEEDED:?} were not found ({failure}). Install the package \
+         `postgresql`, or name the programs' directory in PG_BIN_DIR, or a running server in {}",
+        crate::URL_VARIABLE
+    )
+}
+
+fn find() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    newest(Path::new("/usr/lib/postgresql"))
+        .or_else(|| env::split_paths(&path).find(|directory| is_complete(directory)))
+}
+
+/// The programs of the newest version below a directory that has one for each version.
+fn newest(versions: &Path) -> Option<PathBuf> {
+    let version =
+        |entry: std::fs::DirEntry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin")));
+    let found = versions.read_dir().ok()?.filter_map(|entry| version(entry.ok()?));
+    found.filter(|(_, programs)| is_complete(programs)).max().map(|(_, programs)| programs)
+}
+
+fn is_complete(directory: &Path) -> bool {
+    NEEDED.iter().all(|program| directory.join(program).is_file())
+}
+
+/// Installs the distribution's package, where that is ours to do.
+fn install() -> Result<(), String> {
+    if !user::is_root() {
+        return Err("only root may install them".into());
+    }
+    eprintln!("installing the package `postgresql` for the tests");
+    run(&["update"]).and_then(|()| run(&["install", "--yes", "--no-install-recommends", "postgresql"]))
+}
+
+fn run(arguments: &[&str]) -> Result<(), String> {
+    let mut command = Command::new("apt-get");
+    // Another test program may be installing at the same time.
+    command.args(["--quiet", "--option", "DPkg::Lock::Timeout=300"]).args(arguments);
+    let output = command.env("DEBIAN_FRONTEND", "noninteractive").output();
+    let output = output.map_err(|error| format!("`apt-get` does not run: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("`apt-get {}` failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_newest_complete_version_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        for (version, programs) in [("9", &NEEDED[..]), ("15", &NEEDED), ("17", &NEEDED[..2]), ("old", &NEEDED)] {
+            let programs = programs.iter().map(|program| directory.path().join(version).join("bin").join(program));
+            for program in programs {
+                fs::create_dir_all(program.parent().unwrap()).unwrap();
+                fs::write(program, "").unwrap();
+            }
+        }
+        assert_eq!(newest(directory.path()), Some(directory.path().join("15/bin")));
+        assert_eq!(newest(&directory.path().join("none")), None);
+    }
+
+    #[test]
+    fn the_failure_says_all_that_can_be_done() {
+        let advice = advice("nothing helped");
+        for way in ["nothing helped", "`postgresql`", "PG_BIN_DIR", "SYNCLINE_TEST_POSTGRES_URL"] {
+            assert!(advice.contains(way), "{advice}");
+        }
+    }
+}

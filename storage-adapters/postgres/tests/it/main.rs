@@ -1,0 +1,15 @@
+//! The adapter against real servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod accounts;
+mod conformance;
+mod damage;
+mod durability;
+mod fixture;
+mod format;
+mod limits;
+mod lost;
+mod processes;
+mod proxy;
+mod shell;

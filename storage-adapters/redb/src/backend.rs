@@ -1,0 +1,159 @@
+//! redb as a key-value database: one table of bytes.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition,
+    TableError,
+};
+use syncline::store::{Durability, StoreError};
+use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, files, guarded, inspect};
+
+use crate::error::{BACKEND, failed, foreign};
+use crate::options::RedbOptions;
+
+const TABLE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("syncline");
+
+type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// What a redb file begins with.
+const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// An open redb file.
+#[derive(Debug)]
+pub(crate) struct Redb {
+    database: Shown,
+    path: PathBuf,
+    two_phase: bool,
+}
+
+/// The table at one moment.
+pub(crate) struct RedbSnapshot<'a> {
+    table: Table,
+    path: &'a Path,
+}
+
+impl Redb {
+    /// Opens a file that is ours or may become so. One that is not is left as it was.
+    pub(crate) fn open(options: &RedbOptions) -> Result<Self, StoreError> {
+        let path = options.path.clone();
+        look(&path)?;
+        files::check_writable(BACKEND, &path)?;
+        let create = || {
+            let mut builder = Database::builder();
+            builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(options.verify);
+            builder.create(&path).map_err(|error| failed(&path, error))
+        };
+        let database = guarded(BACKEND, &path.display(), create)?;
+        files::sync_parent(BACKEND, &path)?;
+        let redb = Self { database: Shown(database), path, two_phase: options.two_phase };
+        guarded(BACKEND, &redb.path.display(), || redb.add_table())?;
+        Ok(redb)
+    }
+
+    /// Sees to it that the table exists, where no other program's does.
+    fn add_table(&self) -> Result<(), StoreError> {
+        match find_table(&self.database.0, &self.path)? {
+            Some(_) => Ok(()),
+            None => self.write(&Changes::default()),
+        }
+    }
+}
+
+impl KeyValue for Redb {
+    const NAME: &'static str = BACKEND;
+    type Snapshot<'a> = RedbSnapshot<'a>;
+
+    fn snapshot(&self) -> Result<RedbSnapshot<'_>, StoreError> {
+        let read = self.database.0.begin_read().map_err(|error| failed(&self.path, error))?;
+        let table = read.open_table(TABLE).map_err(|error| failed(&self.path, error))?;
+        Ok(RedbSnapshot { table, path: &self.path })
+    }
+
+    fn write(&self, changes: &Changes) -> Result<(), StoreError> {
+        let mut transaction = self.database.0.begin_write().map_err(|error| failed(&self.path, error))?;
+        transaction.set_two_phase_commit(self.two_phase);
+        {
+            let mut table = transaction.open_table(TABLE).map_err(|error| failed(&self.path, error))?;
+            for (key, value) in changes.iter() {
+                let changed = match value {
+                    Some(value) => table.insert(key, value).map(drop),
+                    None => table.remove(key).map(drop),
+                };
+                changed.map_err(|error| failed(&self.path, error))?;
+            }
+        }
+        transaction.commit().map_err(|error| failed(&self.path, error))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+}
+
+impl Snapshot for RedbSnapshot<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let value = self.table.get(key).map_err(|error| failed(self.path, error))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
+    }
+
+    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        for entry in self.table.range(keys).map_err(|error| failed(self.path, error))? {
+            let (key, value) = entry.map_err(|error| failed(self.path, error))?;
+            if each(key.value(), value.value()).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a file that is not ours, without changing it. What cannot be told so is left to the opening.
+fn look(path: &Path) -> Result<(), StoreError> {
+    let mut begin = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut begin)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(path, StorageError::Io(error))),
+        Err(_) | Ok(0) => return Ok(()),
+        Ok(_) if begin != MAGIC => return Err(foreign(path, "unknown (not of redb)")),
+        Ok(_) => {}
+    }
+    let look = || match ReadOnlyDatabase::open(path) {
+        Err(error @ DatabaseError::DatabaseAlreadyOpen) => Err(failed(path, error)),
+        // It needs repair.
+        Err(_) => Ok(()),
+        Ok(database) => match find_table(&database, path)? {
+            Some(table) => inspect(&RedbSnapshot { table, path }, &path.display().to_string()).map(drop),
+            None => Ok(()),
+        },
+    };
+    match guarded(BACKEND, &path.display(), look) {
+        Err(StoreError::Corrupt { .. }) => Ok(()),
+        looked => looked,
+    }
+}
+
+/// Our table; none where there is no table at all.
+fn find_table(database: &impl ReadableDatabase, path: &Path) -> Result<Option<Table>, StoreError> {
+    let read = database.begin_read().map_err(|error| failed(path, error))?;
+    let other = || read.list_tables().map(|mut tables| tables.next().is_some());
+    match read.open_table(TABLE) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) if !other().map_err(|error| failed(path, error))? => Ok(None),
+        Err(TableError::Storage(error)) => Err(failed(path, error)),
+        Err(_) => Err(foreign(path, "unknown (a redb file of another program)")),
+    }
+}
+
+/// A database, which does not show itself.
+struct Shown(Database);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}

@@ -1,0 +1,69 @@
+//! How a file is opened.
+
+use std::path::PathBuf;
+
+use syncline::store::StoreError;
+
+use crate::storage::RedbStorage;
+
+/// Which file to open, and how.
+///
+/// ```
+/// use syncline_redb::RedbOptions;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("notes.redb");
+/// let storage = RedbOptions::new(path).cache_bytes(8 * 1024 * 1024).open()?;
+/// # Ok::<(), syncline::StoreError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct RedbOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) two_phase: bool,
+    pub(crate) verify: bool,
+    pub(crate) cache_bytes: usize,
+}
+
+impl RedbOptions {
+    /// The file at `path`, which is created where it does not exist; its directory must.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), two_phase: true, verify: true, cache_bytes: 64 * 1024 * 1024 }
+    }
+
+    /// Whether a commit waits for the disk twice: first for its data, then for the mark that makes them count. On unless
+    /// told otherwise.
+    ///
+    /// With one wait, a commit cut short is found out by its checksums, which somebody who chooses what is written and when
+    /// the power goes could forge; and where the last commit is damaged later, the one before it is used in its place. A
+    /// server keeps both; on a device of its owner's one wait does, at little more than half the time.
+    #[must_use]
+    pub fn two_phase_commit(self, two_phase: bool) -> Self {
+        Self { two_phase, ..self }
+    }
+
+    /// Whether opening reads the whole file and checks every page. On unless told otherwise.
+    ///
+    /// It finds damage that nothing else would, a lost row for example, before it is used. Turn it off where the file is so
+    /// large that the time matters: values still carry checksums that are checked whenever they are read.
+    #[must_use]
+    pub fn verify(self, verify: bool) -> Self {
+        Self { verify, ..self }
+    }
+
+    /// Bytes of pages kept in memory, at most. 64 MiB unless told otherwise.
+    #[must_use]
+    pub fn cache_bytes(self, bytes: usize) -> Self {
+        Self { cache_bytes: bytes, ..self }
+    }
+
+    /// Opens the file and starts its threads. Blocks for as long as that takes, which grows with the file where it is
+    /// verified, or was not closed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
+    /// where a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] where it is damaged.
+    /// [`StoreError::Backend`] where it cannot be opened for writing.
+    pub fn open(self) -> Result<RedbStorage, StoreError> {
+        RedbStorage::open_with(&self)
+    }
+}

@@ -1,0 +1,24 @@
+//! The laws of a store, held by redb.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncline::Storage;
+use syncline_conformance::{Scratch, StoreHarness, store_suite};
+use syncline_redb::RedbStorage;
+
+#[derive(Default)]
+struct Redb(Scratch);
+
+#[async_trait]
+impl StoreHarness for Redb {
+    async fn fresh(&self) -> Arc<dyn Storage> {
+        Arc::new(RedbStorage::at(self.0.renew().join("laws.redb")).unwrap())
+    }
+
+    async fn reopen(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(RedbStorage::at(self.0.path().join("laws.redb")).unwrap()))
+    }
+}
+
+store_suite!(Redb::default());

@@ -1,0 +1,5 @@
+//! Syncline over redb.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
+
+mod conformance;

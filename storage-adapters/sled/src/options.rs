@@ -1,0 +1,55 @@
+//! How a directory is opened.
+
+use std::path::PathBuf;
+
+use syncline::store::{Durability, StoreError};
+
+use crate::storage::SledStorage;
+
+/// Which directory to open, and how.
+///
+/// ```
+/// use syncline_sled::SledOptions;
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("notes");
+/// let storage = SledOptions::new(path).cache_bytes(8 * 1024 * 1024).open()?;
+/// # Ok::<(), syncline::StoreError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct SledOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) durability: Durability,
+    pub(crate) cache_bytes: u64,
+}
+
+impl SledOptions {
+    /// The directory at `path`, which is created where it does not exist; the one above must.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), durability: Durability::Synced, cache_bytes: 64 * 1024 * 1024 }
+    }
+
+    /// What a returned commit survives. [`Durability::Synced`] unless told otherwise: sled's flush, and then a sync of its
+    /// files. [`Durability::Process`] leaves the sync out. [`Durability::Volatile`] is taken as `Process`.
+    #[must_use]
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability: durability.max(Durability::Process), ..self }
+    }
+
+    /// Bytes of pages kept in memory, about. 64 MiB unless told otherwise.
+    #[must_use]
+    pub fn cache_bytes(self, bytes: u64) -> Self {
+        Self { cache_bytes: bytes, ..self }
+    }
+
+    /// Opens the directory and starts its threads. Blocks for as long as that takes: up to two seconds where an earlier
+    /// handle is being closed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where the directory is open already, in this process or another.
+    /// [`StoreError::UnsupportedFormat`] where a newer build or another program wrote it; another program's is left as it
+    /// was. [`StoreError::Corrupt`] where it is damaged. [`StoreError::Backend`] where it cannot be opened for writing.
+    pub fn open(self) -> Result<SledStorage, StoreError> {
+        SledStorage::open_with(&self)
+    }
+}

@@ -1,0 +1,54 @@
+//! One sled directory: many spaces, each a log of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncline::SpaceId;
+use syncline::store::{Durability, EventStore, Storage, StoreError};
+use syncline_key_value::{KeyValueStorage, WriterStats};
+
+use crate::backend::Sled;
+use crate::options::SledOptions;
+
+/// An open directory. Cheap to clone; clones and the stores opened from it share it. When the last of them is dropped, queued
+/// commits are finished and the directory is closed: the drop blocks until then.
+///
+/// One process at a time has the directory open; a second open answers [`StoreError::InUse`].
+#[derive(Debug, Clone)]
+pub struct SledStorage(KeyValueStorage<Sled>);
+
+impl SledStorage {
+    /// Opens the directory at `path` with the usual [`SledOptions`].
+    ///
+    /// # Errors
+    /// As [`SledOptions::open`].
+    pub fn at(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SledOptions::new(path.as_ref()).open()
+    }
+
+    pub(crate) fn open_with(options: &SledOptions) -> Result<Self, StoreError> {
+        let what = options.path.display().to_string();
+        KeyValueStorage::open(Sled::open(options)?, what).map(Self)
+    }
+
+    /// What the writer has done so far.
+    pub fn stats(&self) -> WriterStats {
+        self.0.stats()
+    }
+}
+
+#[async_trait]
+impl Storage for SledStorage {
+    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        self.0.open(space).await
+    }
+
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+        self.0.spaces().await
+    }
+
+    fn durability(&self) -> Durability {
+        self.0.durability()
+    }
+}

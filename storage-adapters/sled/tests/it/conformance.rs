@@ -1,0 +1,24 @@
+//! The laws of a store, held by sled.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use syncline::Storage;
+use syncline_conformance::{Scratch, StoreHarness, store_suite};
+use syncline_sled::SledStorage;
+
+#[derive(Default)]
+struct Sled(Scratch);
+
+#[async_trait]
+impl StoreHarness for Sled {
+    async fn fresh(&self) -> Arc<dyn Storage> {
+        Arc::new(SledStorage::at(self.0.renew().join("laws")).unwrap())
+    }
+
+    async fn reopen(&self) -> Option<Arc<dyn Storage>> {
+        Some(Arc::new(SledStorage::at(self.0.path().join("laws")).unwrap()))
+    }
+}
+
+store_suite!(Sled::default());
