@@ -29,7 +29,7 @@ fn a_mounted_router_knows_the_applications_sessions() {
 
 #[test]
 fn a_wrapped_store_sees_what_the_engine_asks() {
-    // One commit for the identity, one per write; a write loads and writes its one row.
+    // Opening looks for the identity, stores it and looks again; then each write loads its row and commits it.
     let printed = output(env!("CARGO_BIN_EXE_wrapped_store"));
-    assert_eq!(printed, "commits: 11\nrows loaded: 10\nrows written: 11\n");
+    assert_eq!(printed, "commits: 11\nrows loaded: 12\nrows written: 11\n");
 }
