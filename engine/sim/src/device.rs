@@ -69,7 +69,7 @@ pub(crate) struct Parts {
 /// A new identity, the `count`-th of a device.
 fn identity(seed: u64, index: u64, count: u32) -> ReplicaId {
     let high = mix(seed ^ mix(index << 32 | u64::from(count) | 1 << 63));
-    ReplicaId::from_bytes((u128::from(high) << 64 | u128::from(count) + 1).to_be_bytes()).expect("it is not zero")
+    ReplicaId::from_bytes(((u128::from(high) << 64) | (u128::from(count) + 1)).to_be_bytes()).expect("it is not zero")
 }
 
 /// How long an application waits before it opens its store again.

@@ -91,7 +91,18 @@ impl Disk {
         };
         let (sim, witness) = (witness.sim.clone(), witness.clone());
         let changed = Signal::new();
-        Arc::new(Self { name, node, clock, durability, simulated, sim, witness, stores, state: Mutex::new(state), changed })
+        Arc::new(Self {
+            name,
+            node,
+            clock,
+            durability,
+            simulated,
+            sim,
+            witness,
+            stores,
+            state: Mutex::new(state),
+            changed,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -296,7 +307,8 @@ impl Disk {
         let status = match finish(state.live.status()) {
             Ok(status) => status,
             Err(error) => {
-                self.sim.found(Law::StoreKeepsItsWord, format!("{}: after a crash it does not open: {error}", self.name));
+                self.sim
+                    .found(Law::StoreKeepsItsWord, format!("{}: after a crash it does not open: {error}", self.name));
                 return Vec::new();
             }
         };

@@ -19,6 +19,9 @@ const RESPONSES_MAX: usize = 12;
 /// How many rounds may meet a peer that fails, after the faults have stopped.
 const FAILED_MAX: u32 = 2;
 
+/// One of the laws that must hold at rest.
+type LawCheck = fn(&World) -> Result<(), crate::finding::Finding>;
+
 impl World {
     /// Stops all faults, syncs everybody with everybody, and checks everything.
     pub(crate) fn heal(&mut self) -> Result<(), Spins> {
@@ -120,8 +123,15 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [fn(&World) -> Result<(), crate::finding::Finding>; 7] =
-            [log::is_as_committed, equal::logs, once::written, pure::projections, equal::rows, rebuild::rows, oracle::rows];
+        let laws: [LawCheck; 7] = [
+            log::is_as_committed,
+            equal::logs,
+            once::written,
+            pure::projections,
+            equal::rows,
+            rebuild::rows,
+            oracle::rows,
+        ];
         for law in laws {
             if let Err(finding) = law(self) {
                 self.sim.found(finding.law, finding.detail);

@@ -1,4 +1,18 @@
-//! The convergence lab.
+//! The convergence lab: the real engine on simulated disks, clocks and networks, in virtual time, with faults drawn from a seed.
+//!
+//! One seed is one history, always the same. While it runs and when it has healed, the laws are checked: nothing acknowledged is
+//! lost, nothing comes twice or from nowhere, logs are contiguous and chained, rows are equal everywhere, equal to a rebuild and to a
+//! naive oracle, cursors never skip, clocks stay within the bound, nothing waits behind a refusal, status never lies.
+//!
+//! ```
+//! use syncline_sim::{Profile, run_seed};
+//!
+//! let outcome = run_seed(7, Profile::Flaky, 50, false);
+//! assert_eq!(outcome.finding, None);
+//! assert_eq!(outcome.trace, run_seed(7, Profile::Flaky, 50, false).trace, "a seed is one history");
+//! ```
+//!
+//! The program `sim` runs many: `cargo run --release -p syncline-sim -- --profile restore --histories 1000 --jobs 2`.
 
 mod access;
 mod clock;
@@ -38,7 +52,7 @@ pub use stores::{Crash, Stores};
 pub use trace::Line;
 pub use workload::POISON;
 
-/// Runs one seed.
+/// Runs the history of one seed: so many steps, with the faults of a profile. With `story` it tells what happens.
 pub fn run_seed(seed: u64, profile: Profile, steps: usize, story: bool) -> Outcome {
     history::run(&Plan::new(seed, profile, steps), &stack::Stack::own(), story)
 }

@@ -91,7 +91,8 @@ impl Net {
     /// Ends all trouble.
     pub(crate) fn heal(&self) {
         let mut state = self.state();
-        state.rates = Rates { delayed: state.rates.delayed, delay_max: state.rates.delay_max.min(2_000), ..Rates::default() };
+        state.rates =
+            Rates { delayed: state.rates.delayed, delay_max: state.rates.delay_max.min(2_000), ..Rates::default() };
         state.partitions.clear();
     }
 }

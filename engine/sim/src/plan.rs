@@ -202,7 +202,8 @@ impl Plan {
             Shape::Cluster => 2 + rng.below(2) as u8,
             Shape::Chain | Shape::Mesh => 0,
         };
-        let some = |rng: &mut Rng, per_mille| (0..32).fold(0, |bits, bit| bits | u32::from(rng.chance(per_mille)) << bit);
+        let some =
+            |rng: &mut Rng, per_mille| (0..32).fold(0, |bits, bit| bits | u32::from(rng.chance(per_mille)) << bit);
         let live = some(&mut rng, mix.live);
         let unsynced = some(&mut rng, mix.unsynced);
         let old = some(&mut rng, mix.old);

@@ -132,8 +132,13 @@ const CRASHES: &[(u32, Deed)] = &[
     (15, Deed::Cancel),
 ];
 const CLOCKS: &[(u32, Deed)] = &[(20, Deed::Skew), (20, Deed::Jump), (30, Deed::Drift)];
-const RESTORES: &[(u32, Deed)] =
-    &[(30, Deed::BackUp), (14, Deed::RestoreDevice), (6, Deed::CloneDevice), (10, Deed::RestoreServer), (2, Deed::Leave)];
+const RESTORES: &[(u32, Deed)] = &[
+    (30, Deed::BackUp),
+    (14, Deed::RestoreDevice),
+    (6, Deed::CloneDevice),
+    (10, Deed::RestoreServer),
+    (2, Deed::Leave),
+];
 const HOSTILE: &[(u32, Deed)] =
     &[(40, Deed::Poison), (15, Deed::Revoke), (20, Deed::Forge), (10, Deed::Upgrade), (10, Deed::Rebuild)];
 const PARTITIONS: &[(u32, Deed)] = &[(25, Deed::Part), (25, Deed::Cut)];

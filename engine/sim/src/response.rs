@@ -1,8 +1,8 @@
 //! What an application does where the engine asks for it: a device that holds another history than its peers, of a third or, where
 //! it serves others, of its own, goes on in a fresh store, under a new identity, and writes again what nobody has of its own.
 
-use syncline::store::Limit;
 use syncline::Event;
+use syncline::store::Limit;
 
 use crate::disk::Disk;
 use crate::executor::Spins;

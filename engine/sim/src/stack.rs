@@ -40,7 +40,10 @@ pub(crate) struct Stack {
 impl fmt::Debug for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let views: Vec<_> = self.views.iter().map(|view| &view.id).collect();
-        f.debug_struct("Stack").field("views", &views).field("own_stores", &self.stores.is_some()).finish_non_exhaustive()
+        f.debug_struct("Stack")
+            .field("views", &views)
+            .field("own_stores", &self.stores.is_some())
+            .finish_non_exhaustive()
     }
 }
 

@@ -112,7 +112,8 @@ impl SimTransport {
     /// The request arrives once more, much later.
     fn repeat(&self, service: Arc<Service>, request: Request, rates: Rates) {
         let (sim, principal, name) = (self.witness.sim.clone(), self.principal.clone(), self.door.name.clone());
-        let span = delay(Rates { delayed: 1_000, delay_max: rates.delay_max.max(1_000) * 20, ..rates }, &mut sim.state().net);
+        let span =
+            delay(Rates { delayed: 1_000, delay_max: rates.delay_max.max(1_000) * 20, ..rates }, &mut sim.state().net);
         sim.clone().spawn(self.door.node, async move {
             if let Some(span) = span {
                 sim.sleep(span).await;

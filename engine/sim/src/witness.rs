@@ -145,11 +145,6 @@ impl Witness {
         }
         Ok(())
     }
-
-    /// An origin's device was restored or cloned: it may write a number again.
-    pub(crate) fn allow_fork(&self, origin: ReplicaId) {
-        self.ledger().allow_fork(origin);
-    }
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

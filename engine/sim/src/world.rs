@@ -83,7 +83,8 @@ pub(crate) struct Server {
 impl World {
     pub(crate) fn new(plan: Plan, stack: Stack, with_story: bool) -> Self {
         let sim = Sim::new(plan.seed, with_story);
-        let stores = stack.stores.as_ref().map_or_else(|| Arc::new(InMemory::default()) as Arc<dyn Stores>, |make| make());
+        let stores =
+            stack.stores.as_ref().map_or_else(|| Arc::new(InMemory::default()) as Arc<dyn Stores>, |make| make());
         let mut world = Self {
             exec: Executor::new(sim.clone(), plan.seed),
             witness: Witness::new(sim.clone()),
@@ -175,7 +176,19 @@ impl World {
         let disk = self.disk(&format!("device {index}, moved ({})", self.ids), node, clock, false);
         let (witness, stack, speed) = (self.witness.clone(), self.stack.clone(), self.plan.mix.speed);
         let (seed, served) = (mix(self.plan.seed ^ self.ids), self.places[index].door.is_some());
-        let parts = Parts { index, node, disk: disk.clone(), principal, witness, stack, speed, fresh, seed, old: false, served };
+        let parts = Parts {
+            index,
+            node,
+            disk: disk.clone(),
+            principal,
+            witness,
+            stack,
+            speed,
+            fresh,
+            seed,
+            old: false,
+            served,
+        };
         self.places[index].device = Device::new(parts);
         if self.places[index].door.is_some() {
             self.places[index].door = Some(Door::new(format!("device {index}"), node, disk));

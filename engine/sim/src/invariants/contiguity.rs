@@ -10,8 +10,7 @@ use crate::image::{Entry, Image};
 pub(crate) fn follows(entries: &[Entry], append: &Append) -> Result<(), Finding> {
     let (expected, first) = (entries.len() as u64 + 1, append.run().first());
     if first.get() != expected {
-        let detail =
-            format!("a log took bundle {first} of {} where {expected} comes next", append.run().origin());
+        let detail = format!("a log took bundle {first} of {} where {expected} comes next", append.run().origin());
         let law = if first.get() < expected { Law::NothingTwice } else { Law::Contiguous };
         return Err(Finding { law, detail });
     }

@@ -30,7 +30,8 @@ impl Marks {
                 return Some(format!("beyond the end of the log at {}", peer.head()));
             }
             let new = &peer.positions[(*mark).min(position) as usize..position as usize];
-            let missing = new.iter().find(|dot| image.entry(**dot).is_none() && !image.identities.contains(&dot.origin))?;
+            let missing =
+                new.iter().find(|dot| image.entry(**dot).is_none() && !image.identities.contains(&dot.origin))?;
             Some(format!("behind bundle {missing}, which is not here"))
         });
         *mark = (*mark).max(position);

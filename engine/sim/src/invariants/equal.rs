@@ -24,12 +24,16 @@ pub(crate) fn logs(world: &World) -> Result<(), Finding> {
                 let ahead = ours.iter().find(|(origin, head)| theirs.get(*origin).seq < head.seq);
                 if let Some((origin, head)) = ahead {
                     let at = theirs.get(origin).seq;
-                    let detail = format!("{} has bundle {} of {origin}, {} ends at {at}", one.name, head.seq, another.name);
+                    let detail =
+                        format!("{} has bundle {} of {origin}, {} ends at {at}", one.name, head.seq, another.name);
                     return Err(unequal(detail));
                 }
             }
             if heads != theirs {
-                return Err(unequal(format!("{} and {} hold different histories of an origin", first.name, other.name)));
+                return Err(unequal(format!(
+                    "{} and {} hold different histories of an origin",
+                    first.name, other.name
+                )));
             }
             if voids != image.voids {
                 let dot = voids.symmetric_difference(&image.voids).next().expect("the sets differ");

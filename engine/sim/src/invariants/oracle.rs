@@ -16,13 +16,16 @@ fn wrong(detail: String) -> Finding {
     Finding { law: Law::RowsAreRight, detail }
 }
 
+/// When something was said, and what.
+type Said = (Stamp, [u8; 4]);
+
 /// The lab's own views hold what the events say. (Users' views have no oracle here.)
 pub(crate) fn rows(world: &World) -> Result<(), Finding> {
     let Some(place) = world.places.iter().find(|place| !place.left).filter(|_| world.stack.own_views) else {
         return Ok(());
     };
     let store = place.device.disk.peek();
-    let mut events: BTreeMap<(Kind, Vec<u8>), Vec<(Stamp, [u8; 4])>> = BTreeMap::new();
+    let mut events: BTreeMap<(Kind, Vec<u8>), Vec<Said>> = BTreeMap::new();
     for run in runs(&*store, Limit::PAGE)? {
         for event in run.bundles().flat_map(|bundle| bundle.events()).flatten() {
             let kind = event.kind();

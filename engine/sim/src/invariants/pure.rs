@@ -20,7 +20,8 @@ pub(crate) fn projections(world: &World) -> Result<(), Finding> {
         return Ok(());
     };
     let runs = runs(&*place.device.disk.peek(), Limit::PAGE)?;
-    let events: Vec<EventRef<'_>> = runs.iter().flat_map(|run| run.bundles()).flat_map(|bundle| bundle.events()).flatten().collect();
+    let events: Vec<EventRef<'_>> =
+        runs.iter().flat_map(|run| run.bundles()).flat_map(|bundle| bundle.events()).flatten().collect();
     for view in &world.stack.views {
         check(&*view.fold, &events).map_err(|why| {
             let detail = format!("{}: {why}", view.id);
@@ -54,7 +55,10 @@ fn check(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<(), String> {
 fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
     let (mut rows, mut keys) = (Rows::new(), Keys::default());
     for event in events {
-        keys = { let _ = keys; Keys::default() };
+        keys = {
+            let _ = keys;
+            Keys::default()
+        };
         fold.keys(event, &mut keys);
         for key in keys.iter() {
             let old = rows.get(key).cloned();

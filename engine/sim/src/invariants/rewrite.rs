@@ -34,7 +34,11 @@ pub(crate) fn apply(image: &mut Image, rewrite: &Rewrite) -> Result<Vec<(Name, N
         new.extend(image.append(place, append)?);
     }
     if old.len() != new.len() || !places.is_empty() {
-        return Err(broken(format!("a tail of {} bundles was rewritten as {}, or in other places", old.len(), new.len())));
+        return Err(broken(format!(
+            "a tail of {} bundles was rewritten as {}, or in other places",
+            old.len(),
+            new.len()
+        )));
     }
     Ok(old.into_iter().zip(new).collect())
 }

@@ -94,7 +94,8 @@ impl World {
         self.kill_device(index);
         if let Some(lost) = self.places[index].device.disk.restore(None) {
             let count = lost.len();
-            self.sim.fault(Fault::DeviceRestored, || format!("device {index} goes back {count} bundles, to its backup"));
+            self.sim
+                .fault(Fault::DeviceRestored, || format!("device {index} goes back {count} bundles, to its backup"));
             self.excuse(index, &lost);
         }
         self.start(index, Duration::from_millis(10));
