@@ -14,8 +14,11 @@ use syncline::projection::{Keys, RowState};
 use syncline::protocol::{Answer, Notice, Problem, Pull, Push, Request};
 use syncline::{Append, Dot, Head, NTP64, Projection, ReplicaId, Run, Seq, Stamp};
 
+/// What a fuzzer calls with whatever it has thought of.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("run", run),
     ("body", body),
     ("message", message),

@@ -1,5 +1,7 @@
 //! Runs every example and reads what it prints.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::process::Command;
 
 fn output(program: &str) -> String {

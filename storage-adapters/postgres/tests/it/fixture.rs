@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor, PgConnection};
 use syncline::store::{Storage, StoreError};
 use syncline_conformance::Subject;
 use syncline_postgres::{PostgresOptions, PostgresStorage};
@@ -59,8 +59,8 @@ impl Holder {
     }
 
     /// Lets the row go.
-    pub(crate) async fn let_go(self) {
-        self.0.close().await.unwrap();
+    pub(crate) async fn let_go(mut self) {
+        self.0.execute("ROLLBACK").await.unwrap();
     }
 
     /// Ends one of the server's processes.

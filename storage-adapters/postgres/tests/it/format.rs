@@ -101,3 +101,24 @@ async fn a_database_that_does_not_exist_is_told_with_advice() {
     let error = syncline_postgres::PostgresStorage::at(url).await.unwrap_err();
     assert!(error.retry() == Retry::Never && error.to_string().contains("create the database"), "{error}");
 }
+
+#[tokio::test]
+async fn every_table_of_the_logs_can_be_partitioned_by_space() {
+    let scratch = scratch();
+    drop(open(&scratch).await);
+    let mut connection = scratch.connect().await;
+    for (table, space) in
+        [("spaces", "name"), ("heads", "space"), ("runs", "space"), ("views", "space"), ("rows", "space")]
+    {
+        // Refused where a key or a unique index does not hold the column.
+        let parted = format!("CREATE TABLE parted_{table} (LIKE {table} INCLUDING ALL) PARTITION BY HASH ({space})");
+        connection.execute(sqlx::AssertSqlSafe(parted)).await.unwrap();
+        let references =
+            "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND $1::regclass IN (conrelid, confrelid)";
+        let count: i64 = sqlx::query_scalar(references).bind(table).fetch_one(&mut connection).await.unwrap();
+        assert_eq!(count, 0, "{table}");
+    }
+    let sequences = "SELECT count(*) FROM pg_sequences WHERE schemaname = $1";
+    let count: i64 = sqlx::query_scalar(sequences).bind(scratch.schema()).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(count, 0);
+}

@@ -161,6 +161,8 @@ async fn no_statement_reads_a_whole_table_however_small_it_was_when_it_was_plann
     let scratch = scratch();
     let connection = &mut scratch.connect().await;
     drop(open(&scratch).await);
+    // Now the server knows that the tables are empty: reading them from end to end is the best plan there is.
+    ask(connection, "ANALYZE spaces, heads, runs, views, rows").await;
     let before = scans(&scratch, connection).await;
     assert_eq!(before.len(), 5, "{before:?}");
     let storage = open(&scratch).await;
