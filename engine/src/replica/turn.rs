@@ -19,6 +19,8 @@ pub(super) struct Turn {
     pub(super) id: ReplicaId,
     /// Writes taken from the queue and not settled yet.
     pub(super) taken: Option<Taken>,
+    /// How many writes shared the last commit of such.
+    pub(super) last_writes: usize,
 }
 
 impl Turn {
@@ -28,7 +30,7 @@ impl Turn {
             let status = store.status().await?;
             let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
             if let Some(row) = store.load(&[key]).await?.remove(0) {
-                return Ok(Self { status, id: reserved::get(IDENTITY, &row)?, taken: None });
+                return Ok(Self { status, id: reserved::get(IDENTITY, &row)?, taken: None, last_writes: 0 });
             }
             let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh)];
             let batch = WriteBatch { expected: Some(status.revision), rows, ..WriteBatch::default() };

@@ -1,8 +1,12 @@
 //! Writing. Writers that come while a commit is running are committed together by the next: each gets a bundle of its own, all
 //! share one durable commit.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use bytes::Bytes;
 use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
@@ -13,6 +17,9 @@ use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
 use crate::run::{Append, Body, RunBuilder};
 use crate::store::StoreError;
 use crate::time::NTP64;
+
+/// How often the executor's other tasks may come first while writers gather.
+const GATHER_YIELDS_MAX: usize = 4;
 
 /// A bundle that was written: durable in this replica's store, not yet known to any peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,13 +70,19 @@ impl Replica {
     /// The bundle may still be written, by the next turn at the latest.
     pub async fn write(&self, events: &[Event]) -> Result<Written, ReplicaError> {
         let body = Bytes::from(encode_body(events)?);
-        let (answer, mut answered) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
         locked(&self.inner.queue).push(Pending { body, answer });
-        let mut turn = self.inner.turn.lock().await;
+        // Whoever gets the turn commits for all; the others only wait for their answers.
+        let (mut turn, mut answered) = match select(self.inner.turn.lock(), answered).await {
+            Either::Left((turn, answered)) => (turn, answered),
+            Either::Right((Ok(result), _)) => return result,
+            Either::Right((Err(_), _)) => unreachable!("a queued write is answered before it is dropped"),
+        };
         loop {
             if let Some(result) = answered.try_recv().ok().flatten() {
                 return result;
             }
+            self.inner.gather(&turn).await;
             self.inner.write_some(&mut turn).await;
         }
     }
@@ -80,6 +93,17 @@ impl Inner {
     pub(super) async fn settle(&self, turn: &mut Turn) {
         while turn.taken.is_some() || !locked(&self.queue).is_empty() {
             self.write_some(turn).await;
+        }
+    }
+
+    /// Gives the writers that were answered last time the chance to write again, so that they share this commit, too. Waits no
+    /// longer than it takes the executor to ask each of them once or twice; a writer alone does not wait at all.
+    async fn gather(&self, turn: &Turn) {
+        for _ in 0..GATHER_YIELDS_MAX {
+            if turn.taken.is_some() || locked(&self.queue).len() >= turn.last_writes {
+                return;
+            }
+            yield_once().await;
         }
     }
 
@@ -94,6 +118,7 @@ impl Inner {
         let Some(Taken { packed, .. }) = &turn.taken else { return };
         let result = self.commit_own(turn, packed.clone()).await;
         if let Some(Taken { writes, .. }) = turn.taken.take() {
+            turn.last_writes = writes.len();
             answer(writes, |index| result.clone().map(|packed| packed.written[index]));
         }
         self.written.notify(usize::MAX);
@@ -170,6 +195,19 @@ impl Inner {
         turn.taken = Some(Taken { packed: packed.clone(), ..taken });
         Ok(packed)
     }
+}
+
+/// Lets the executor's other tasks come first, once.
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Answers each write. A writer that has gone away does not need its answer.
