@@ -1,9 +1,9 @@
 //! sled as a key-value database: one tree.
 
 use std::fmt;
-use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
@@ -12,26 +12,32 @@ use sled::{Batch, Db, Tree};
 use syncline::store::{Durability, StoreError};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, guarded};
 
-use crate::directory;
+use crate::directory::Claim;
 use crate::disk::Disk;
 use crate::error::{BACKEND, failed, is_lock};
 use crate::options::SledOptions;
 
 const TREE: &str = "syncline";
 
+/// The key under which writes count themselves, behind all others.
+const COUNT: [u8; 6] = [0xff; 6];
+
 /// How often sled is asked to open a directory that it has not quite let go of, and how long to wait in between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An open directory. The database closes before the lock is released.
+/// An open directory. The database closes before the claim ends.
 pub(crate) struct Sled {
     tree: Tree,
     _database: Db,
-    disk: Option<Disk>,
+    disk: Disk,
+    durability: Durability,
     /// sled shows a batch key by key; this shows it in one step.
     step: RwLock<()>,
+    /// Writes that have returned.
+    count: AtomicU64,
     path: PathBuf,
-    _lock: File,
+    claim: Claim,
 }
 
 impl fmt::Debug for Sled {
@@ -43,28 +49,36 @@ impl fmt::Debug for Sled {
 impl Sled {
     /// Opens a directory that is ours or may become so. One that is not is left as it was.
     pub(crate) fn open(options: &SledOptions) -> Result<Self, StoreError> {
-        let path = options.path.clone();
-        let lock = directory::claim(&path)?;
-        // Nothing is flushed behind our back: a failure there would reach nobody.
-        let config = sled::Config::new().path(&path).cache_capacity(options.cache_bytes).flush_every_ms(None);
-        let open = || open_patiently(&config).map_err(|error| failed(&path, error));
-        let database = guarded(BACKEND, &path.display(), open)?;
-        let tree =
-            guarded(BACKEND, &path.display(), || database.open_tree(TREE).map_err(|error| failed(&path, error)))?;
-        let disk = match options.durability {
-            Durability::Synced => Some(Disk::open(&path).map_err(|error| failed(&path, error.into()))?),
-            _ => None,
-        };
-        Ok(Self { tree, _database: database, disk, step: RwLock::new(()), path, _lock: lock })
+        let claim = Claim::take(&options.path)?;
+        guarded(BACKEND, &options.path.display(), || Self::start(options, claim))
     }
 
-    fn try_write(&self, batch: Batch) -> sled::Result<()> {
+    fn start(options: &SledOptions, claim: Claim) -> Result<Self, StoreError> {
+        let path = options.path.clone();
+        let (io, own) = (|error: std::io::Error| failed(&path, error.into()), |error| failed(&path, error));
+        // Nothing is flushed behind our back: a failure there would reach nobody.
+        let config = sled::Config::new().path(&path).cache_capacity(options.cache_bytes).flush_every_ms(None);
+        let database = open_patiently(&config).map_err(own)?;
+        let tree = database.open_tree(TREE).map_err(own)?;
+        let count = tree.get(COUNT).map_err(own)?.and_then(|count| Some(u64::from_be_bytes(*count.first_chunk()?)));
+        let (count, promised) = (count.unwrap_or_default(), claim.promised().map_err(io)?);
+        if count < promised {
+            let why = format!("sled gives back {count} of {promised} writes");
+            return Err(StoreError::Corrupt { backend: BACKEND, at: path.display().to_string(), why });
+        }
+        let disk = Disk::open(&path).map_err(io)?;
+        claim.promise(count).map_err(io)?;
+        let (durability, step, count) = (options.durability, RwLock::new(()), count.into());
+        Ok(Self { tree, _database: database, disk, durability, step, count, path, claim })
+    }
+
+    fn apply(&self, batch: Batch) -> sled::Result<()> {
         let step = self.step.write().unwrap_or_else(PoisonError::into_inner);
         self.tree.apply_batch(batch)?;
         drop(step);
         self.tree.flush()?;
-        if let Some(disk) = &self.disk {
-            disk.sync()?;
+        if self.durability == Durability::Synced {
+            self.disk.sync()?;
         }
         Ok(())
     }
@@ -72,6 +86,7 @@ impl Sled {
 
 impl KeyValue for Sled {
     const NAME: &'static str = BACKEND;
+    // sled keeps sixteen values together, and in a file of their own where they are large together.
     const PACKED_BYTES: usize = 4 * 1024;
     type Snapshot<'a> = SledSnapshot<'a>;
 
@@ -80,18 +95,29 @@ impl KeyValue for Sled {
     }
 
     fn write(&self, changes: &Changes) -> Result<(), StoreError> {
+        let count = self.count.load(Ordering::Relaxed) + 1;
         let mut batch = Batch::default();
+        batch.insert(&COUNT, &count.to_be_bytes());
         for (key, value) in changes.iter() {
             match value {
                 Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
-        self.try_write(batch).map_err(|error| failed(&self.path, error))
+        self.apply(batch).map_err(|error| failed(&self.path, error))?;
+        self.count.store(count, Ordering::Relaxed);
+        Ok(())
     }
 
     fn durability(&self) -> Durability {
-        if self.disk.is_some() { Durability::Synced } else { Durability::Process }
+        self.durability
+    }
+}
+
+impl Drop for Sled {
+    fn drop(&mut self) {
+        // What is promised must be on the disk. Where that fails, less damage is noticed later.
+        let _ = self.disk.sync().and_then(|()| self.claim.promise(self.count.load(Ordering::Relaxed)));
     }
 }
 

@@ -1,7 +1,10 @@
-//! Whose directory it is.
+//! Whose directory it is, and how many writes it must at least give back.
+//!
+//! sled takes damage in its log for the end of the log, and opens with what was there before. So every write counts itself,
+//! and the mark that makes a directory ours holds the count of the last close: a directory that gives back less is damaged.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
 use syncline::store::StoreError;
@@ -12,28 +15,57 @@ use crate::error::{BACKEND, failed, foreign};
 /// The file that marks a directory as ours, and is locked while it is open.
 const MARK: &str = "syncline.lock";
 
-/// Takes a directory that is ours, and makes one ours that is empty or does not exist. One that is neither is left as it
-/// was. The claim ends when the file is closed.
-pub(crate) fn claim(path: &Path) -> Result<File, StoreError> {
-    let io = |error: std::io::Error| failed(path, error.into());
-    match fs::create_dir(path) {
-        Ok(()) => files::sync_parent(BACKEND, path)?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(io(error)),
+/// A directory that is ours and open nowhere else, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim(File);
+
+impl Claim {
+    /// Takes a directory that is ours, and makes one ours that is empty or does not exist. One that is neither is left as it
+    /// was.
+    pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
+        let io = |error: io::Error| failed(path, error.into());
+        match fs::create_dir(path) {
+            Ok(()) => files::sync_parent(BACKEND, path)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(io(error)),
+        }
+        let mark = path.join(MARK);
+        if !path.is_dir() {
+            return Err(foreign(path, "unknown (a file, where sled keeps a directory)"));
+        }
+        if !mark.exists() && path.read_dir().map_err(io)?.next().is_some() {
+            return Err(foreign(path, "unknown (a directory of another program)"));
+        }
+        files::check_writable(BACKEND, path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&mark).map_err(io)?;
+        files::sync_parent(BACKEND, &mark)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                Err(StoreError::InUse { backend: BACKEND, what: path.display().to_string() })
+            }
+            Err(TryLockError::Error(error)) => Err(io(error)),
+        }
     }
-    let mark = path.join(MARK);
-    if !path.is_dir() {
-        return Err(foreign(path, "unknown (a file, where sled keeps a directory)"));
+
+    /// How many writes the directory must at least give back.
+    pub(crate) fn promised(&self) -> io::Result<u64> {
+        let mut text = String::new();
+        let mut file = &self.0;
+        file.rewind()?;
+        file.read_to_string(&mut text)?;
+        match text.trim_end() {
+            "" => Ok(0),
+            count => count.parse().map_err(|_| io::Error::new(ErrorKind::InvalidData, "its mark holds no number")),
+        }
     }
-    if !mark.exists() && path.read_dir().map_err(io)?.next().is_some() {
-        return Err(foreign(path, "unknown (a directory of another program)"));
-    }
-    files::check_writable(BACKEND, path)?;
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&mark).map_err(io)?;
-    files::sync_parent(BACKEND, &mark)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { backend: BACKEND, what: path.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(io(error)),
+
+    /// Notes how many writes it gives back from now on.
+    pub(crate) fn promise(&self, count: u64) -> io::Result<()> {
+        let mut file = &self.0;
+        file.rewind()?;
+        // Always as long, and so short that it is written as one.
+        file.write_all(format!("{count:020}\n").as_bytes())?;
+        file.sync_all()
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use syncline::Storage;
 use syncline_conformance::{StoreHarness, store_suite};
-use syncline_key_value::KeyValueStorage;
 
 use crate::map::Disk;
 
@@ -17,12 +16,11 @@ impl StoreHarness for InMemory {
     async fn fresh(&self) -> Arc<dyn Storage> {
         let disk = Disk::default();
         *self.0.lock().unwrap() = disk.clone();
-        Arc::new(KeyValueStorage::open(disk.backend(), "memory").unwrap())
+        Arc::new(disk.open())
     }
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
-        let backend = self.0.lock().unwrap().backend();
-        Some(Arc::new(KeyValueStorage::open(backend, "memory").unwrap()))
+        Some(Arc::new(self.0.lock().unwrap().open()))
     }
 }
 

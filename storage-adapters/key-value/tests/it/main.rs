@@ -2,5 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
+mod close;
 mod conformance;
+mod damage;
+mod failure;
+mod format;
+mod group;
 mod map;
+mod packing;
+mod script;

@@ -3,31 +3,49 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Bound, Range};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use syncline::store::{Durability, Retry, StoreError};
-use syncline_key_value::{Changes, KeyValue, Snapshot, Visit};
+use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit};
 
-type Entries = BTreeMap<Vec<u8>, Bytes>;
+pub(crate) type Entries = BTreeMap<Vec<u8>, Bytes>;
 
 /// What outlives a backend, as a disk does. Clones are one disk.
 #[derive(Clone, Default)]
-pub(crate) struct Disk(Arc<(Mutex<Inner>, Condvar)>);
+pub(crate) struct Disk(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    inner: Mutex<Inner>,
+    moved: Condvar,
+}
 
 #[derive(Default)]
 struct Inner {
     entries: Arc<Entries>,
-    writes: usize,
-    /// What the next write comes to; well, unless said otherwise.
+    /// How the next write ends; well, unless said otherwise.
     next: Option<Failure>,
-    /// Writes wait for this to end.
-    held: bool,
-    /// Writes that wait.
-    waiting: usize,
+    /// Where writes wait.
+    hold: Option<Hold>,
+    /// What has happened so far.
+    counts: Counts,
 }
 
-/// How a write or a read ends.
+/// What has happened to a disk so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Writes that were begun.
+    pub(crate) begun: usize,
+    /// Writes that can be seen.
+    pub(crate) seen: usize,
+    /// Looks at it.
+    pub(crate) looks: usize,
+    /// Backends that are open.
+    pub(crate) open: usize,
+}
+
+/// How a write ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// Nothing is written.
@@ -38,42 +56,68 @@ pub(crate) enum Failure {
     Panic,
 }
 
+/// Where a write waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Before it can be seen.
+    Unseen,
+    /// When it can be seen and is not durable yet.
+    Seen,
+}
+
 impl Disk {
-    pub(crate) fn backend(&self) -> Map {
-        Map(self.clone())
+    /// A disk with something on it.
+    pub(crate) fn with(entries: Entries) -> Self {
+        let disk = Self::default();
+        disk.inner().entries = entries.into();
+        disk
+    }
+
+    pub(crate) fn open(&self) -> KeyValueStorage<Map> {
+        self.try_open().unwrap()
+    }
+
+    pub(crate) fn try_open(&self) -> Result<KeyValueStorage<Map>, StoreError> {
+        self.inner().counts.open += 1;
+        KeyValueStorage::open(Map(self.clone()), "a map")
     }
 
     pub(crate) fn entries(&self) -> Entries {
         (*self.inner().entries).clone()
     }
 
-    /// Changes what is stored, behind the backend's back.
-    pub(crate) fn edit(&self, edit: impl FnOnce(&mut Entries)) {
-        edit(Arc::make_mut(&mut self.inner().entries));
+    pub(crate) fn counts(&self) -> Counts {
+        self.inner().counts
     }
 
     pub(crate) fn fail_next(&self, failure: Failure) {
         self.inner().next = Some(failure);
     }
 
-    /// How many writes have been made.
-    pub(crate) fn writes(&self) -> usize {
-        self.inner().writes
-    }
-
     /// Makes writes wait, or lets them go.
-    pub(crate) fn hold(&self, held: bool) {
-        self.inner().held = held;
-        self.0.1.notify_all();
+    pub(crate) fn hold(&self, hold: impl Into<Option<Hold>>) {
+        self.inner().hold = hold.into();
+        self.0.moved.notify_all();
     }
 
-    /// Waits until a write waits.
-    pub(crate) fn await_write(&self) {
-        let _inner = self.0.1.wait_while(self.inner(), |inner| inner.waiting == 0).unwrap();
+    /// Waits until it has come to this.
+    pub(crate) fn wait_until(&self, come: impl Fn(Counts) -> bool) {
+        let _inner = self.0.moved.wait_while(self.inner(), |inner| !come(inner.counts)).unwrap();
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.0.lock().unwrap()
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Counts)) -> MutexGuard<'_, Inner> {
+        let mut inner = self.inner();
+        count(&mut inner.counts);
+        self.0.moved.notify_all();
+        inner
+    }
+
+    fn wait_out(&self, hold: Hold) {
+        let _inner = self.0.moved.wait_while(self.inner(), |inner| inner.hold == Some(hold)).unwrap();
     }
 }
 
@@ -86,35 +130,38 @@ impl fmt::Debug for Map {
     }
 }
 
+impl Drop for Map {
+    fn drop(&mut self) {
+        drop(self.0.count(|counts| counts.open -= 1));
+    }
+}
+
 impl KeyValue for Map {
     const NAME: &'static str = "map";
     type Snapshot<'a> = View;
 
     fn snapshot(&self) -> Result<View, StoreError> {
-        Ok(View(self.0.inner().entries.clone()))
+        Ok(View(self.0.count(|counts| counts.looks += 1).entries.clone()))
     }
 
     fn write(&self, changes: &Changes) -> Result<(), StoreError> {
-        let mut inner = self.0.inner();
-        inner.waiting += 1;
-        self.0.0.1.notify_all();
-        inner = self.0.0.1.wait_while(inner, |inner| inner.held).unwrap();
-        inner.waiting -= 1;
-        let failure = inner.next.take();
-        if failure == Some(Failure::Panic) {
-            drop(inner);
-            panic!("to order");
-        }
-        if failure != Some(Failure::Lost) {
-            let entries = Arc::make_mut(&mut inner.entries);
-            for (key, value) in changes.iter() {
-                match value {
-                    Some(value) => entries.insert(key.to_vec(), Bytes::copy_from_slice(value)),
-                    None => entries.remove(key),
-                };
+        let failure = self.0.count(|counts| counts.begun += 1).next.take();
+        self.0.wait_out(Hold::Unseen);
+        match failure {
+            Some(Failure::Panic) => panic!("to order"),
+            Some(Failure::Lost) => {}
+            Some(Failure::Unclear) | None => {
+                let mut inner = self.0.count(|counts| counts.seen += 1);
+                let entries = Arc::make_mut(&mut inner.entries);
+                for (key, value) in changes.iter() {
+                    match value {
+                        Some(value) => entries.insert(key.to_vec(), Bytes::copy_from_slice(value)),
+                        None => entries.remove(key),
+                    };
+                }
             }
-            inner.writes += 1;
         }
+        self.0.wait_out(Hold::Seen);
         match failure {
             Some(_) => Err(StoreError::Backend { backend: "map", retry: Retry::Never, source: "to order".into() }),
             None => Ok(()),

@@ -3,3 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod conformance;
+mod damage;
+mod file;
+mod fixture;
+mod format;
+mod reopen;

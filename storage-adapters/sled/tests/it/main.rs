@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod conformance;
+mod damage;
+mod directory;
+mod format;
+mod reopen;
