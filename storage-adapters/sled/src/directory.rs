@@ -69,3 +69,26 @@ impl Claim {
         file.sync_all()
     }
 }
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child process that is just being started has it open, too, until it becomes
+        // another program. Where this fails, the claim ends with the last of them.
+        let _ = self.0.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_has_inherited_the_mark_does_not_keep_the_claim() {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = Claim::take(dir.path()).unwrap();
+        let inherited = claim.0.try_clone().unwrap();
+        drop(claim);
+        Claim::take(dir.path()).unwrap();
+        drop(inherited);
+    }
+}

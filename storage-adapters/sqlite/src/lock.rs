@@ -13,7 +13,7 @@ use crate::error::{BACKEND, refused};
 /// It is not the database file that is locked: SQLite's own locks on it would end with the first handle that is closed.
 #[derive(Debug)]
 pub(crate) struct FileLock {
-    _file: File,
+    file: File,
     path: PathBuf,
     created: bool,
 }
@@ -35,7 +35,7 @@ impl FileLock {
             Err(_) => (options.create(true).truncate(false).open(&path).map_err(failed)?, false),
         };
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file, path, created }),
+            Ok(()) => Ok(Self { file, path, created }),
             Err(TryLockError::WouldBlock) => {
                 Err(StoreError::InUse { backend: BACKEND, what: database.display().to_string() })
             }
@@ -49,5 +49,29 @@ impl FileLock {
             // Nothing depends on it: the next opener takes the lock whether the file is there or not.
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child process that is just being started has it open, too, until it becomes
+        // another program. Where this fails, the lock ends with the last of them.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_has_inherited_the_file_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite");
+        let lock = FileLock::take(&path).unwrap();
+        let inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        FileLock::take(&path).unwrap();
+        drop(inherited);
     }
 }

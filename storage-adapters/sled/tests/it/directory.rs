@@ -36,6 +36,18 @@ impl Place {
         self.options().open().unwrap()
     }
 
+    /// Opens the directory with sled alone, whose threads may hold its lock for a moment after a handle is dropped.
+    pub(crate) fn open_bare(&self) -> sled::Db {
+        loop {
+            match sled::open(self.path()) {
+                Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {
+                    std::thread::yield_now();
+                }
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
     /// Asserts that opening the directory is refused and changes nothing in it.
     pub(crate) fn assert_left_alone(&self, is_right: impl Fn(&StoreError) -> bool) {
         let files = self.files();

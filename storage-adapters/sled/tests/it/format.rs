@@ -36,7 +36,7 @@ fn a_newer_version_is_refused_by_its_number() {
     let place = Place::new();
     drop(place.open());
     {
-        let database = sled::open(place.path()).unwrap();
+        let database = place.open_bare();
         database.open_tree("syncline").unwrap().insert([0; 5], &b"syncline\0\0\0\x63"[..]).unwrap();
         database.flush().unwrap();
     }
