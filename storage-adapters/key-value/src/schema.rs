@@ -6,7 +6,7 @@ use syncline::store::StoreError;
 use syncline::{LogId, SpaceId};
 
 use crate::backend::{KeyValue, Snapshot};
-use crate::changes::Pending;
+use crate::changes::{Changes, Pending};
 use crate::error::{Fault, Result, damage};
 use crate::keys::{self, SpaceKey};
 use crate::read;
@@ -73,21 +73,20 @@ pub(crate) fn spaces(snapshot: &impl Snapshot) -> Result<Vec<SpaceId>> {
     Ok(spaces)
 }
 
-/// Reads a space, and creates it with this log id where it does not exist.
-pub(crate) fn open<K: KeyValue>(backend: &K, name: &SpaceId, fresh: LogId) -> Result<Space> {
-    let mut pending = Pending::new(backend.snapshot()?);
+/// Reads a space. Where it does not exist, it is one with this log id, and there are changes that create it.
+pub(crate) fn open(snapshot: impl Snapshot, name: &SpaceId, fresh: LogId) -> Result<(Space, Changes)> {
     let place = |key| Place { key: SpaceKey(key), name: name.clone() };
     let key = keys::name(name.as_str());
-    if let Some(number) = read::get(&pending, &key, || DIRECTORY.into())? {
-        return Space::read(&pending, place(number_in(&number)?));
+    if let Some(number) = read::get(&snapshot, &key, || DIRECTORY.into())? {
+        return Ok((Space::read(&snapshot, place(number_in(&number)?))?, Changes::default()));
     }
-    let number = count(&pending)?.checked_add(1).ok_or_else(too_many)?;
+    let number = count(&snapshot)?.checked_add(1).ok_or_else(too_many)?;
     let space = Space::fresh(place(number), fresh);
+    let mut pending = Pending::new(snapshot);
     pending.put(key, &[&number.to_be_bytes()]);
     pending.put(keys::count(), &[&number.to_be_bytes()]);
     pending.put(space.place.key.status(), &[&Status::fresh(fresh).encode()]);
-    backend.write(&pending.into_changes())?;
-    Ok(space)
+    Ok((space, pending.into_changes()))
 }
 
 const DIRECTORY: &str = "the directory of spaces";

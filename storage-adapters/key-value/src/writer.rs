@@ -37,8 +37,11 @@ pub(crate) enum Job {
 pub(crate) struct Commit {
     pub(crate) space: Arc<Space>,
     pub(crate) batch: WriteBatch,
-    pub(crate) answer: oneshot::Sender<Result<Committed, StoreError>>,
+    pub(crate) answer: oneshot::Sender<Outcome>,
 }
+
+/// What became of a commit.
+type Outcome = Result<Committed, StoreError>;
 
 /// A space to open, or to create with this log id.
 pub(crate) struct Open {
@@ -50,7 +53,8 @@ pub(crate) struct Open {
 impl Commit {
     /// About how many bytes the commit holds in memory.
     pub(crate) fn weight(batch: &WriteBatch) -> usize {
-        let runs = batch.runs.iter().map(|append| append.run().as_bytes().len() + 200);
+        let rewritten = batch.rewrite.iter().flat_map(|rewrite| &rewrite.runs).map(|(_, append)| append);
+        let runs = batch.runs.iter().chain(rewritten).map(|append| append.run().as_bytes().len() + 200);
         let row = |value: Option<&bytes::Bytes>| value.map_or(0, |value| value.len()) + 100;
         let rows = batch.rows.iter().map(|write| write.key.key.len() + row(write.value.as_ref()));
         200 + runs.sum::<usize>() + rows.sum::<usize>()
@@ -75,7 +79,7 @@ pub(crate) struct Writer<K> {
 
 /// What a group of commits comes to.
 struct Plan {
-    outcomes: Vec<Result<Committed, StoreError>>,
+    outcomes: Vec<Outcome>,
     drafts: BTreeMap<SpaceKey, Draft>,
     changes: Changes,
 }
@@ -117,26 +121,28 @@ impl<K: KeyValue> Writer<K> {
         if group.is_empty() {
             return;
         }
-        let Plan { outcomes, drafts, changes } = match self.guarded(|| self.plan(&group)) {
+        let outcomes = self.outcomes(&group);
+        group.into_iter().zip(outcomes).for_each(|(commit, outcome)| _ = commit.answer.send(outcome));
+    }
+
+    /// Commits a group in one write. What becomes of each commit, in order.
+    fn outcomes(&self, group: &[Commit]) -> Vec<Outcome> {
+        let Plan { outcomes, drafts, changes } = match self.guarded(|| self.plan(group)) {
             Ok(plan) => plan,
             Err(error) => {
                 let error = shared(error);
-                return group.into_iter().for_each(|commit| _ = commit.answer.send(Err(error())));
+                return group.iter().map(|_| Err(error())).collect();
             }
         };
-        if !changes.is_empty()
-            && let Err(error) = self.write(&changes)
-        {
+        if let Err(error) = self.write(&changes) {
             let error = shared(error);
-            let answer =
-                |(commit, outcome): (Commit, Result<_, _>)| commit.answer.send(outcome.and_then(|_| Err(error())));
-            return group.into_iter().zip(outcomes).for_each(|both| _ = answer(both));
+            return outcomes.into_iter().map(|outcome| outcome.and_then(|_| Err(error()))).collect();
         }
         drafts.into_values().for_each(Draft::publish);
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         self.counters.commits.fetch_add(done as u64, Ordering::Relaxed);
         self.counters.writes.fetch_add(u64::from(done > 0), Ordering::Relaxed);
-        group.into_iter().zip(outcomes).for_each(|(commit, outcome)| _ = commit.answer.send(outcome));
+        outcomes
     }
 
     /// Plans the commits of a group in order, each on a layer of its own: what is refused leaves no trace.
@@ -162,14 +168,22 @@ impl<K: KeyValue> Writer<K> {
         if let Some(space) = self.spaces.get(name) {
             return Ok(space);
         }
-        let space =
-            Arc::new(self.guarded(|| schema::open(&*self.backend, name, fresh).map_err(|fault| fault.of(K::NAME)))?);
+        let open = || {
+            let snapshot = self.backend.snapshot()?;
+            schema::open(snapshot, name, fresh).map_err(|fault| fault.of(K::NAME))
+        };
+        let (space, changes) = self.guarded(open)?;
+        self.write(&changes)?;
+        let space = Arc::new(space);
         self.spaces.insert(&space);
         Ok(space)
     }
 
-    /// Writes. Where that fails, nothing that this handle knows is to be trusted any more.
+    /// Writes what there is to write. Where that fails, nothing that this handle knows is to be trusted any more.
     fn write(&self, changes: &Changes) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let written = self.guarded(|| self.backend.write(changes));
         written.inspect_err(|error| self.spoil(error.to_string()))
     }

@@ -25,11 +25,16 @@ type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// An open redb file.
-#[derive(Debug)]
 pub(crate) struct Redb {
-    database: Shown,
+    database: Database,
     path: PathBuf,
     two_phase: bool,
+}
+
+impl fmt::Debug for Redb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redb").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 /// The table at one moment.
@@ -51,14 +56,14 @@ impl Redb {
         };
         let database = guarded(BACKEND, &path.display(), create)?;
         files::sync_parent(BACKEND, &path)?;
-        let redb = Self { database: Shown(database), path, two_phase: options.two_phase };
+        let redb = Self { database, path, two_phase: options.two_phase };
         guarded(BACKEND, &redb.path.display(), || redb.add_table())?;
         Ok(redb)
     }
 
     /// Sees to it that the table exists, where no other program's does.
     fn add_table(&self) -> Result<(), StoreError> {
-        match find_table(&self.database.0, &self.path)? {
+        match find_table(&self.database, &self.path)? {
             Some(_) => Ok(()),
             None => self.write(&Changes::default()),
         }
@@ -70,13 +75,13 @@ impl KeyValue for Redb {
     type Snapshot<'a> = RedbSnapshot<'a>;
 
     fn snapshot(&self) -> Result<RedbSnapshot<'_>, StoreError> {
-        let read = self.database.0.begin_read().map_err(|error| failed(&self.path, error))?;
+        let read = self.database.begin_read().map_err(|error| failed(&self.path, error))?;
         let table = read.open_table(TABLE).map_err(|error| failed(&self.path, error))?;
         Ok(RedbSnapshot { table, path: &self.path })
     }
 
     fn write(&self, changes: &Changes) -> Result<(), StoreError> {
-        let mut transaction = self.database.0.begin_write().map_err(|error| failed(&self.path, error))?;
+        let mut transaction = self.database.begin_write().map_err(|error| failed(&self.path, error))?;
         transaction.set_two_phase_commit(self.two_phase);
         {
             let mut table = transaction.open_table(TABLE).map_err(|error| failed(&self.path, error))?;
@@ -140,20 +145,12 @@ fn look(path: &Path) -> Result<(), StoreError> {
 /// Our table; none where there is no table at all.
 fn find_table(database: &impl ReadableDatabase, path: &Path) -> Result<Option<Table>, StoreError> {
     let read = database.begin_read().map_err(|error| failed(path, error))?;
-    let other = || read.list_tables().map(|mut tables| tables.next().is_some());
+    let other = || Ok(read.list_tables()?.next().is_some() || read.list_multimap_tables()?.next().is_some());
+    let other = || other().map_err(|error: StorageError| failed(path, error));
     match read.open_table(TABLE) {
         Ok(table) => Ok(Some(table)),
-        Err(TableError::TableDoesNotExist(_)) if !other().map_err(|error| failed(path, error))? => Ok(None),
+        Err(TableError::TableDoesNotExist(_)) if !other()? => Ok(None),
         Err(TableError::Storage(error)) => Err(failed(path, error)),
         Err(_) => Err(foreign(path, "unknown (a redb file of another program)")),
-    }
-}
-
-/// A database, which does not show itself.
-struct Shown(Database);
-
-impl fmt::Debug for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Database")
     }
 }

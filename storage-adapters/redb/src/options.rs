@@ -35,7 +35,7 @@ impl RedbOptions {
     ///
     /// With one wait, a commit cut short is found out by its checksums, which somebody who chooses what is written and when
     /// the power goes could forge; and where the last commit is damaged later, the one before it is used in its place. A
-    /// server keeps both; on a device of its owner's one wait does, at little more than half the time.
+    /// server keeps both; on a device of its owner's one wait does, and takes half the time or less.
     #[must_use]
     pub fn two_phase_commit(self, two_phase: bool) -> Self {
         Self { two_phase, ..self }
@@ -43,8 +43,9 @@ impl RedbOptions {
 
     /// Whether opening reads the whole file and checks every page. On unless told otherwise.
     ///
-    /// It finds damage that nothing else would, a lost row for example, before it is used. Turn it off where the file is so
-    /// large that the time matters: values still carry checksums that are checked whenever they are read.
+    /// It finds damage that nothing else would, a lost row for example, before it is used. It takes about a second per GiB of
+    /// what the system has in memory, and the disk's time for the rest. Turn it off where that is too long: values still carry
+    /// checksums that are checked whenever they are read.
     #[must_use]
     pub fn verify(self, verify: bool) -> Self {
         Self { verify, ..self }

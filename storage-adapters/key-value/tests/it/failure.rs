@@ -43,6 +43,17 @@ fn after_a_failed_write_every_call_says_so_until_the_database_is_opened_anew() {
 }
 
 #[test]
+fn a_space_whose_creation_failed_is_told_apart_from_one_that_exists() {
+    let disk = Disk::default();
+    let storage = disk.open();
+    disk.fail_next(Failure::Lost);
+    assert!(matches!(block_on(storage.open(&space("notes"))), Err(StoreError::Backend { .. })));
+    assert!(is_poisoned(block_on(storage.open(&space("notes")))));
+    drop(storage);
+    assert_eq!(block_on(disk.open().spaces()).unwrap(), []);
+}
+
+#[test]
 fn a_failed_write_fails_every_commit_in_it_but_a_refused_one_is_refused() {
     block_on(async {
         let disk = Disk::default();

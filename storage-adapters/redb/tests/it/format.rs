@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use redb::{Database, TableDefinition};
+use redb::{Database, MultimapTableDefinition, TableDefinition};
 use syncline::StoreError;
 
 use crate::file::Place;
@@ -39,7 +39,12 @@ fn a_file_of_another_program_is_left_alone() {
         write.open_table(OURS).unwrap().insert(&b"theirs"[..], &b"data"[..]).unwrap();
         write.commit().unwrap();
     };
-    let programs: [fn(&Database); 3] = [their_table, our_name, our_table];
+    let their_multimap = |database: &Database| {
+        let write = database.begin_write().unwrap();
+        write.open_multimap_table(MultimapTableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 2).unwrap();
+        write.commit().unwrap();
+    };
+    let programs: [fn(&Database); 4] = [their_table, their_multimap, our_name, our_table];
     for program in programs {
         let place = Place::new();
         program(&Database::create(place.path()).unwrap());

@@ -7,4 +7,5 @@ mod damage;
 mod file;
 mod fixture;
 mod format;
+mod full;
 mod reopen;

@@ -5,5 +5,7 @@
 mod conformance;
 mod damage;
 mod directory;
+mod fixture;
 mod format;
+mod full;
 mod reopen;
