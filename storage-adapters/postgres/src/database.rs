@@ -36,7 +36,7 @@ pub(crate) struct Database {
 /// What the way to the server and back may take, beside the server's own time.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A question to the database. It changes nothing, so that it can be asked again when a connection is lost.
+/// A question to the database. Asking it twice is as good as once, so that it can be asked again when a connection is lost.
 pub(crate) trait Ask: Sync {
     /// What it is called in errors.
     const DURING: &'static str;

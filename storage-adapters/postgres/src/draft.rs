@@ -182,9 +182,10 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether a batch is written by one statement: it only adds to the log, and its rows replace what was there.
+/// Whether a batch is written by one statement: it only adds to the log, and deletes no row.
 pub(crate) fn only_adds(batch: &WriteBatch) -> bool {
-    batch.rewrite.is_none() && batch.voids.is_empty() && batch.clear.is_empty()
+    let deletes = batch.rows.iter().any(|row| row.value.is_none());
+    batch.rewrite.is_none() && batch.voids.is_empty() && batch.clear.is_empty() && !deletes
 }
 
 /// The origins that a group's batches speak of.

@@ -76,9 +76,10 @@ fn server_error(error: sqlx::Error, during: &'static str, unknown: bool) -> Stor
     let code = code(&error);
     let (retry, hint) = match code.as_deref() {
         Some("XX001" | "XX002") => return corrupt(during, error),
-        _ if unknown => {
-            (Retry::Reload, "; the connection was lost before the answer came: read the status to learn the outcome")
-        }
+        _ if unknown => (
+            Retry::Reload,
+            "; the connection was lost before the answer came, so it may or may not be done: read again before you repeat it",
+        ),
         Some(code) => advice(code),
         None => match &error {
             sqlx::Error::Io(_) => (Retry::Later, "; check that the server runs and can be reached"),

@@ -217,7 +217,7 @@ pub(crate) async fn concerned(
                     AND runs.seq <= coalesce((
                         SELECT min(seq) FROM runs
                         WHERE space = $1 AND runs.origin = part.origin AND runs.seq >= part.final
-                    ), part.final)
+                    ), part.final) OFFSET 0
             ) AS found
         ))";
     let origins: Vec<_> = parts.iter().map(|(origin, _, _)| origin.to_bytes()).collect();

@@ -17,12 +17,13 @@ const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What all statements here have in common: they find their rows by a key, so that one plan, made once, is right for all
 /// parameters and all statistics. A plan that reads whole tables would be one that was made while they were empty.
-const PLANNING: [(&str, &str); 6] = [
+const PLANNING: [(&str, &str); 7] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 

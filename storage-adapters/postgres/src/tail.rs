@@ -35,7 +35,8 @@ impl Tail {
     ) -> Result<Self> {
         let select = "SELECT log, revision, spaces.head, clock, origin, seq, chain, time FROM spaces
             LEFT JOIN unnest($2::bytea[]) AS wanted ON true
-            LEFT JOIN heads ON heads.space = name AND origin = wanted WHERE name = $1";
+            LEFT JOIN LATERAL (SELECT * FROM heads WHERE space = $1 AND origin = wanted OFFSET 0) AS heads ON true
+            WHERE name = $1";
         let wanted: Vec<_> = origins.iter().map(|origin| origin.to_bytes()).collect();
         let rows = sqlx::query(select).bind(space.as_str()).bind(wanted).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(space))?;

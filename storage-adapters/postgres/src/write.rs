@@ -43,12 +43,9 @@ const WRITE: &str = statement!(
         INSERT INTO rows (space, view, key, value)
         SELECT moved.name, row.* FROM moved, unnest($16::text[], $17::bytea[], $18::bytea[]) AS row
         ON CONFLICT (space, view, key) DO UPDATE SET value = excluded.value
-    ), deleted AS (
-        DELETE FROM rows USING moved, unnest($19::text[], $20::bytea[]) AS row (view, key)
-        WHERE rows.space = moved.name AND rows.space = $1 AND rows.view = row.view AND rows.key = row.key
     ), folded AS (
         INSERT INTO views (space, view, position)
-        SELECT moved.name, view.* FROM moved, unnest($21::text[], $22::bigint[]) AS view
+        SELECT moved.name, view.* FROM moved, unnest($19::text[], $20::bigint[]) AS view
         ON CONFLICT (space, view) DO UPDATE SET position = excluded.position
     ) "
 );
@@ -62,7 +59,7 @@ pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft:
     Ok(connection.fetch_optional(query).await?.is_some())
 }
 
-/// Deletes what a draft removes or writes anew: runs, heads, views. Only within a transaction that also writes the draft.
+/// Deletes what a draft removes or writes anew: runs, heads, views, rows. Only within a transaction that also writes the draft.
 pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
     if !draft.runs.removed().is_empty() {
         let delete = "DELETE FROM runs WHERE space = $1 AND last = ANY($2)";
@@ -78,7 +75,13 @@ pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, dra
         let views: Vec<&str> = draft.clear.iter().map(|view| view.as_str()).collect();
         let delete = "WITH progress AS (DELETE FROM views WHERE space = $1 AND view = ANY($2))
             DELETE FROM rows WHERE space = $1 AND view = ANY($2)";
-        sqlx::query(delete).bind(space.as_str()).bind(views).execute(connection).await?;
+        sqlx::query(delete).bind(space.as_str()).bind(views).execute(&mut *connection).await?;
+    }
+    let deleted: Vec<_> = draft.rows.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
+    for keys in deleted.chunk_by(|a, b| a.view == b.view) {
+        let delete = "DELETE FROM rows WHERE space = $1 AND view = $2 AND key = ANY($3)";
+        let query = sqlx::query(delete).bind(space.as_str()).bind(keys[0].view.as_str());
+        query.bind(keys.iter().map(|key| &key.key[..]).collect::<Vec<_>>()).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -108,9 +111,6 @@ fn bind_rows<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
     let query = query.bind(puts().map(|(key, _)| key.view.as_str()).collect::<Vec<_>>());
     let query = query.bind(puts().map(|(key, _)| &key.key[..]).collect::<Vec<_>>());
     let query = query.bind(puts().map(|(_, value)| &value[..]).collect::<Vec<_>>());
-    let deletes = || draft.rows.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key);
-    let query = query.bind(deletes().map(|key| key.view.as_str()).collect::<Vec<_>>());
-    let query = query.bind(deletes().map(|key| &key.key[..]).collect::<Vec<_>>());
     let query = query.bind(draft.views.keys().map(|view| view.as_str()).collect::<Vec<_>>());
     query.bind(draft.views.values().copied().map(Position::get).map(checked).collect::<Vec<_>>())
 }

@@ -127,7 +127,8 @@ async fn an_origin_belongs_to_the_device_that_was_first() {
 
 #[tokio::test]
 async fn what_exists_is_not_added_and_what_does_not_is_not_changed() {
-    let World { accounts, .. } = World::new().await;
+    let world = World::new().await;
+    let accounts = &world.accounts;
     let (ann, eve, phone, notes) = (name("ann"), name("eve"), name("phone"), space("notes"));
     let hash = Token::from_secret([3; 32]).hash();
     let refusals = [

@@ -8,7 +8,7 @@ use syncline::authority::Open;
 use syncline::protocol::{Answer, Push, Reply, Request};
 use syncline::store::{Limit, Storage, StoreError, WriteBatch};
 use syncline::{Cursor, NTP64, Revision, Service, Transport};
-use syncline_conformance::{Author, Subject, appends, placed, puts, space, unpack, view};
+use syncline_conformance::{Author, Placed, Subject, appends, placed, puts, space, unpack, view};
 use syncline_memory::MemoryTransport;
 use syncline_postgres::PostgresStorage;
 
@@ -51,19 +51,24 @@ async fn writers_in_several_processes_share_one_log_that_no_reader_skips_in() {
             }
         }));
     }
-    let reader = notes(&storages[2]).await;
+    let reading = tokio::spawn(read_as_it_grows(notes(&storages[2]).await, usize::from(WRITERS) * ROUNDS));
+    join_all(tasks).await.into_iter().for_each(|task| task.unwrap());
+    let read = reading.await.unwrap();
+    assert_eq!(read, notes(&storages[0]).await.log().await);
+    assert!(read.iter().zip(1..).all(|(placed, position)| placed.position.get() == position));
+}
+
+async fn read_as_it_grows(reader: Subject, count: usize) -> Vec<Placed> {
     let (mut cursor, mut revision, mut read) = (reader.cursor(0).await, Revision::ZERO, Vec::new());
-    while read.len() < usize::from(WRITERS) * ROUNDS {
+    while read.len() < count {
         let page = reader.store().read(cursor, Limit::items(7)).await.unwrap();
         read.extend(unpack(&page.runs));
-        if page.is_last() && read.len() < usize::from(WRITERS) * ROUNDS {
+        if page.is_last() && read.len() < count {
             revision = reader.changed(revision).await;
         }
         cursor = page.next;
     }
-    join_all(tasks).await.into_iter().for_each(|task| task.unwrap());
-    assert_eq!(read, notes(&storages[0]).await.log().await);
-    assert!(read.iter().zip(1..).all(|(placed, position)| placed.position.get() == position));
+    read
 }
 
 #[tokio::test]
