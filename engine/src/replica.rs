@@ -19,6 +19,7 @@ use crate::wire::DecodeError;
 
 mod attributes;
 mod catch_up;
+mod dead_letter;
 mod heal;
 mod history;
 mod ingest;
@@ -33,8 +34,9 @@ mod view;
 mod watch;
 mod write;
 
+pub use dead_letter::DeadLetter;
 pub use live::Pace;
-pub use outcome::{DeadLetter, Outcome};
+pub use outcome::{Outcome, Tier};
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Held, SyncError, SyncReport};
 pub use view::View;
@@ -94,6 +96,12 @@ pub enum ReplicaError {
     /// The clock is used up.
     #[error(transparent)]
     Clock(#[from] ClockExhausted),
+    /// There is no such dead letter: the bundle was not refused, or its letter has been dealt with.
+    #[error("{dot} has no dead letter, or none any more; ask for its outcome")]
+    NoDeadLetter {
+        /// The bundle asked for.
+        dot: crate::id::Dot,
+    },
     /// The replica does not maintain this view.
     #[error("the replica has no view {view}; add its projection when opening the replica")]
     NoSuchView {

@@ -9,7 +9,7 @@ use crate::protocol::Refusal;
 use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
 use crate::wire::DecodeError;
 
-/// At a service: bundle → why it was refused.
+/// At a service: bundle → why it was refused. At a replica: the same of own bundles whose dead letters were forgotten.
 pub(crate) const REFUSED: &str = "syncline.refused@1";
 /// At a replica: own bundle → the refusal and the body that was refused.
 pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
@@ -17,7 +17,8 @@ pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
 pub(crate) const PEERS: &str = "syncline.peers@1";
 /// At a replica: its own identity.
 pub(crate) const IDENTITY: &str = "syncline.identity@1";
-/// At a replica: own bundle under an identity it has given up → the same bundle under its new one.
+/// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that
+/// was written in its place.
 pub(crate) const MOVED: &str = "syncline.moved@1";
 /// Events that a projection could not read, by view and bundle.
 pub(crate) const UNREADABLE: &str = "syncline.unreadable@1";

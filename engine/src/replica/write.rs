@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
+use super::dead_letter::rewritten;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::clock::ClockExhausted;
@@ -34,6 +35,8 @@ pub struct Written {
 #[derive(Debug)]
 pub(super) struct Pending {
     body: Bytes,
+    /// The dead letter that it stands for.
+    letter: Option<Dot>,
     answer: oneshot::Sender<Result<Written, ReplicaError>>,
 }
 
@@ -71,7 +74,7 @@ impl Replica {
     pub async fn write(&self, events: &[Event]) -> Result<Written, ReplicaError> {
         let body = Bytes::from(encode_body(events)?);
         let (answer, answered) = oneshot::channel();
-        locked(&self.inner.queue).push(Pending { body, answer });
+        locked(&self.inner.queue).push(Pending { body, letter: None, answer });
         // Whoever gets the turn commits for all; the others only wait for their answers.
         let (mut turn, mut answered) = match select(self.inner.turn.lock(), answered).await {
             Either::Left((turn, answered)) => (turn, answered),
@@ -89,6 +92,23 @@ impl Replica {
 }
 
 impl Inner {
+    /// Writes a body for a caller that has the turn already.
+    pub(super) async fn write_in_turn(
+        &self,
+        turn: &mut Turn,
+        body: Bytes,
+        letter: Option<Dot>,
+    ) -> Result<Written, ReplicaError> {
+        let (answer, mut answered) = oneshot::channel();
+        locked(&self.queue).push(Pending { body, letter, answer });
+        loop {
+            if let Some(result) = answered.try_recv().ok().flatten() {
+                return result;
+            }
+            self.write_some(turn).await;
+        }
+    }
+
     /// Commits what was queued or taken by writers that have gone away.
     pub(super) async fn settle(&self, turn: &mut Turn) {
         while turn.taken.is_some() || !locked(&self.queue).is_empty() {
@@ -168,7 +188,9 @@ impl Inner {
             }
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
-            let batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
+            let mut batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
+            let writes = turn.taken.iter().flat_map(|taken| &taken.writes).zip(&packed.written);
+            batch.rows.extend(writes.filter_map(|(write, at)| Some(rewritten(write.letter?, *at))).flatten());
             let Err(error) = self.commit(turn, batch).await else { return Ok(packed) };
             let own = turn.status.heads.get(turn.id);
             if own == packed.append.head() {

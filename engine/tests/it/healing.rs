@@ -162,22 +162,6 @@ fn a_device_restored_from_a_backup_keeps_what_it_wrote_since() {
 }
 
 #[test]
-fn a_writer_can_wait_for_what_becomes_of_a_bundle() {
-    let clock = Hand::at(1_000);
-    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
-    let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
-    let one = device(memory(), 1, &clock);
-    let good = block_on(one.write(&[set("a", "1")])).unwrap();
-    let bad = block_on(one.write(&[set("a", "secret")])).unwrap();
-    let way = way(&service);
-    let (good, bad, synced) =
-        block_on(async { futures_util::join!(one.settled(good.dot), one.settled(bad.dot), one.sync(&way)) });
-    synced.unwrap();
-    assert_eq!(good.unwrap(), Outcome::Stored);
-    assert!(matches!(bad.unwrap(), Outcome::Refused(_)));
-}
-
-#[test]
 fn an_acknowledgement_older_than_what_the_server_has_lost_is_not_believed() {
     let clock = Hand::at(1_000);
     let (before, one) = (service(&clock), device(memory(), 1, &clock));

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use crate::world::*;
-use syncline::Service;
+use futures_util::FutureExt as _;
 use syncline::authority::Open;
 use syncline::protocol::Request;
-use syncline::replica::Outcome;
+use syncline::replica::{Outcome, ReplicaError, Tier};
+use syncline::{Dot, Service};
 
 fn strict(clock: &Hand) -> Arc<Service> {
     let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
     Arc::new(service.with_policy(Arc::new(Forbids("secret"))))
+}
+
+/// Polls so often, and then gives up.
+fn poll(times: usize, future: impl Future) {
+    let mut future = Box::pin(future);
+    let _ = (0..times).find(|_| (&mut future).now_or_never().is_some());
 }
 
 #[test]
@@ -44,6 +51,67 @@ fn a_dead_letter_keeps_what_was_refused_until_it_is_dealt_with() {
     block_on(one.forget_dead_letter(refused.dot)).unwrap();
     block_on(one.sync(&way(&service))).unwrap();
     assert!(block_on(one.status()).unwrap().in_sync());
+    assert!(matches!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Refused(_)), "forgotten is not stored");
+    assert!(matches!(block_on(one.forget_dead_letter(refused.dot)), Err(ReplicaError::NoDeadLetter { .. })));
+}
+
+#[test]
+fn a_dead_letter_that_is_written_again_is_superseded_by_the_new_bundle() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (strict(&clock), replica(1, &clock), replica(2, &clock));
+    let refused = block_on(one.write(&[set("a", "secret")])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    let written = block_on(one.rewrite_dead_letter(refused.dot, &[set("a", "hint")])).unwrap();
+    assert_eq!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Superseded(written.dot));
+    assert_eq!(block_on(one.outcome(written.dot)).unwrap(), Outcome::Pending);
+    block_on(one.sync(&way(&service))).unwrap();
+    assert!(block_on(one.status()).unwrap().in_sync());
+    block_on(other.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&other), [("a".into(), "hint".into())].into());
+    let again = block_on(one.rewrite_dead_letter(refused.dot, &[set("a", "hint")]));
+    assert!(matches!(again, Err(ReplicaError::NoDeadLetter { dot }) if dot == refused.dot), "nothing is written twice");
+    assert_eq!(block_on(one.status()).unwrap().head.get(), 2);
+}
+
+#[test]
+fn a_rewriting_that_is_given_up_half_way_is_not_done_twice() {
+    for polls in 1..12 {
+        let clock = Hand::at(100);
+        let service = strict(&clock);
+        let one = block_on(compose(Arc::new(Yields(memory())), &clock).open(id(1))).unwrap();
+        let refused = block_on(one.write(&[set("a", "secret")])).unwrap();
+        block_on(one.sync(&way(&service))).unwrap();
+        let events = [set("a", "hint")];
+        poll(polls, one.rewrite_dead_letter(refused.dot, &events));
+        let _ = block_on(one.rewrite_dead_letter(refused.dot, &events));
+        assert_eq!(block_on(one.status()).unwrap().head.get(), 2, "given up after {polls} polls");
+        assert!(matches!(block_on(one.outcome(refused.dot)).unwrap(), Outcome::Superseded(_)));
+        assert_eq!(block_on(one.dead_letters()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_bundle_can_be_waited_for_here_and_at_a_peer() {
+    let clock = Hand::at(100);
+    let service = strict(&clock);
+    let one = block_on(compose(Arc::new(Yields(memory())), &clock).open(id(1))).unwrap();
+    let good = block_on(one.write(&[set("a", "1")])).unwrap().dot;
+    let bad = block_on(one.write(&[set("a", "secret")])).unwrap().dot;
+    assert_eq!(block_on(one.wait_for(good, Tier::Local)).unwrap(), Outcome::Pending);
+    let next = Dot { seq: bad.seq.plus(1), ..bad };
+    assert_eq!(
+        block_on(one.wait_for(next, Tier::Peer)).unwrap(),
+        Outcome::Unknown,
+        "what is not there is not waited for"
+    );
+    poll(1, one.write(&[set("b", "2")]));
+    assert_eq!(block_on(one.wait_for(next, Tier::Local)).unwrap(), Outcome::Pending);
+    let peer = way(&service);
+    let (good, bad, _) = block_on(async {
+        futures_util::join!(one.wait_for(good, Tier::Peer), one.wait_for(bad, Tier::Peer), one.sync(&peer))
+    });
+    assert_eq!(good.unwrap(), Outcome::Stored);
+    assert!(matches!(bad.unwrap(), Outcome::Refused(_)));
 }
 
 #[test]

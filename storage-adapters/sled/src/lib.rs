@@ -3,15 +3,19 @@
 //! sled 0.34 has not been maintained for years, and by its own account is a beta. This adapter is for those who have it in their
 //! program already. It keeps every law of a store, and makes up for what is known to be unsafe in sled, as far as an adapter can:
 //!
-//! | what sled does | what this adapter does | what remains |
-//! |---|---|---|
-//! | `flush` does not sync its log on Linux: acknowledged writes are lost in a power cut | it syncs the log after each flush | |
-//! | large values lie in files of their own, never synced | it syncs each of them, and their directory | a commit after a large one takes longer with the number of such files |
-//! | takes damage in its log for the log's end, and opens with what was there before | every write counts itself, and the count of the last close is kept beside sled's files: a directory that gives back less is refused | damage done between a crash and the next open, to writes since the last open |
-//! | panics where it does not understand what it reads | a panic while opening or reading becomes an error | its own threads may panic, and memory stay taken |
-//! | keeps its lock for a while after it is closed | it asks again, for two seconds | |
-//! | shows a batch key by key | reads wait while a batch is applied | |
-//! | gives space back late, or never | packs what an origin writes one by one | a file that grows to several times its content |
+//! * Its `flush` does not sync its log on Linux: acknowledged writes are lost in a power cut. This adapter syncs the log after
+//!   each flush.
+//! * Large values lie in files of their own that it never syncs. This adapter syncs each of them, and their directory. A commit
+//!   after a large one takes longer with the number of such files.
+//! * It takes damage in its log for the log's end, and opens with what was there before. Every write counts itself, and the count
+//!   of the last close is kept beside sled's files: a directory that gives back less is refused. What remains is damage done
+//!   between a crash and the next open, to writes since the last open.
+//! * It panics where it does not understand what it reads. A panic while opening or reading becomes an error; its own threads may
+//!   still panic, and memory stay taken.
+//! * It keeps its lock for a while after it is closed. This adapter asks again, for two seconds.
+//! * It shows a batch key by key. Reads wait while a batch is applied.
+//! * It gives space back late, or never. What an origin writes one by one is packed; a directory still grows to several times its
+//!   content.
 //!
 //! ```
 //! use syncline::SpaceId;

@@ -1,0 +1,93 @@
+//! What was refused, and how the application deals with it: it writes the events again in another form, or forgets them.
+
+use super::write::Written;
+use super::{Replica, ReplicaError};
+use crate::event::{Event, Events, encode_body};
+use crate::id::Dot;
+use crate::protocol::Refusal;
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, MOVED, REFUSED};
+use crate::store::{EventStore, Limit, RowKey, RowRange, RowWrite, StoreError};
+use crate::time::NTP64;
+
+/// A refused bundle's events, kept until the application has dealt with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The bundle, now a void.
+    pub dot: Dot,
+    /// Why it was refused.
+    pub refusal: Refusal,
+    /// What it said.
+    pub events: Vec<Event>,
+}
+
+impl Replica {
+    /// The refused bundles that the application has not dealt with yet, in the order they were written.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, ReplicaError> {
+        let rows =
+            self.inner.store.scan(&reserved::view(DEAD_LETTERS), RowRange::all(), Limit::items(u32::MAX)).await?;
+        Ok(rows.iter().map(|row| dead_letter(&row.key, &row.value)).collect::<Result<_, _>>()?)
+    }
+
+    /// Writes these events in place of a dead letter's, as a new bundle at the end of the log, and forgets the letter: both in one
+    /// commit. What became of the refused bundle is then [`Superseded`](super::Outcome::Superseded) by the new one.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoDeadLetter`] where there is none, or none any more; otherwise as [`Replica::write`]. Nothing was written
+    /// then, and the letter is still there.
+    ///
+    /// # Cancel
+    /// The bundle may still be written, by the next turn at the latest, and the letter forgotten with it.
+    pub async fn rewrite_dead_letter(&self, dot: Dot, events: &[Event]) -> Result<Written, ReplicaError> {
+        let body = encode_body(events)?;
+        let mut turn = self.inner.turn.lock().await;
+        // A rewriting that was given up half way comes first, so that no letter is written twice.
+        self.inner.settle(&mut turn).await;
+        load(&*self.inner.store, dot).await?;
+        self.inner.write_in_turn(&mut turn, body.into(), Some(dot)).await
+    }
+
+    /// Forgets a dead letter: the application does without it. Its bundle stays a void, and its outcome the refusal.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NoDeadLetter`] where there is none, or none any more; [`ReplicaError::Store`].
+    ///
+    /// # Cancel
+    /// The letter may be forgotten or not.
+    pub async fn forget_dead_letter(&self, dot: Dot) -> Result<(), ReplicaError> {
+        let refusal = load(&*self.inner.store, dot).await?.refusal;
+        let rows = vec![forgotten(dot), reserved::put(REFUSED, reserved::dot_key(dot), &refusal)];
+        Ok(self.inner.commit_rows(rows).await?)
+    }
+}
+
+/// The rows that change when `letter` is written again as `written`.
+pub(super) fn rewritten(letter: Dot, written: Written) -> [RowWrite; 2] {
+    [forgotten(letter), reserved::put(MOVED, reserved::dot_key(letter), &written.dot)]
+}
+
+fn forgotten(dot: Dot) -> RowWrite {
+    RowWrite { key: row_key(dot), value: None }
+}
+
+fn row_key(dot: Dot) -> RowKey {
+    RowKey::new(reserved::view(DEAD_LETTERS), reserved::dot_key(dot))
+}
+
+async fn load(store: &dyn EventStore, dot: Dot) -> Result<DeadLetterRow, ReplicaError> {
+    let row = store.load(&[row_key(dot)]).await?.remove(0).ok_or(ReplicaError::NoDeadLetter { dot })?;
+    Ok(reserved::get(DEAD_LETTERS, &row)?)
+}
+
+fn dead_letter(key: &[u8], value: &[u8]) -> Result<DeadLetter, StoreError> {
+    let corrupt = |why: String| StoreError::Corrupt { backend: "engine", at: format!("a row of {DEAD_LETTERS}"), why };
+    let dot = reserved::key_dot(key).ok_or_else(|| corrupt("its key is no bundle's name".into()))?;
+    let DeadLetterRow { refusal, body } = reserved::get(DEAD_LETTERS, value)?;
+    let events = Events::new(&body, dot, NTP64(0)).map(|event| {
+        let event = event.map_err(|error| corrupt(error.to_string()))?;
+        Ok(Event::new(event.kind(), event.payload.to_vec()))
+    });
+    Ok(DeadLetter { dot, refusal, events: events.collect::<Result<_, StoreError>>()? })
+}
