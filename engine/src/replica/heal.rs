@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::peers::peer_row;
+use super::peers::{Peers, peer_row};
 use super::turn::Turn;
 use super::{Inner, ReplicaError, locked};
 use crate::clock::ClockExhausted;
@@ -40,8 +40,8 @@ pub(super) enum Cure {
 }
 
 impl Inner {
-    /// Rewrites the own bundles behind `after`. Returns how many there were: none where `sent`, the last bundle that the peer has just
-    /// refused, is another one by now, because another handle on this store has cured the trouble.
+    /// Rewrites the own bundles behind `after`. Returns how many there were: none where `sent`, the last bundle that was sent or
+    /// compared, is another one by now, because another handle on this store has cured the trouble.
     pub(super) async fn heal(&self, after: Seq, sent: Option<Head>, cure: Cure) -> Result<u64, ReplicaError> {
         let mut turn = self.turn.lock().await;
         loop {
@@ -82,7 +82,7 @@ impl Inner {
     }
 
     /// The own head as it was after bundle `after`.
-    async fn head_at(&self, turn: &Turn, after: Seq, tail: &[StoredRun]) -> Result<Head, StoreError> {
+    pub(super) async fn head_at(&self, turn: &Turn, after: Seq, tail: &[StoredRun]) -> Result<Head, StoreError> {
         let Some(first) = tail.first() else { return Ok(turn.status.heads.get(turn.id)) };
         if after == Seq::ZERO {
             return Ok(Head::NONE);
@@ -118,7 +118,8 @@ impl Inner {
             batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
             batch.rows.extend(moved_rows(turn.id, tail, &runs));
             // What peers have acknowledged was of the old identity.
-            peers = locked(&self.peers).all().map(|row| PeerRow { acked: Seq::ZERO, ..row }).collect();
+            let known = Peers::load(&*self.store).await?;
+            peers = known.all().map(|row| PeerRow { acked: Seq::ZERO, ..row }).collect();
             batch.rows.extend(peers.iter().map(peer_row));
         }
         let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);

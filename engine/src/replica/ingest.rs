@@ -1,11 +1,10 @@
 //! Taking bundles from a peer: what is known is dropped, the rest is checked, folded and committed with the cursor.
 
-use super::peers::peer_row;
+use super::peers::{Known, peer_row};
 use super::sync::{Held, SyncError};
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::id::{Dot, Seq};
-use crate::reserved::PeerRow;
 use crate::run::{Append, Run, Unchained};
 use crate::store::StoreError;
 use crate::time::NTP64;
@@ -22,7 +21,7 @@ pub(super) struct Ingested {
 impl Inner {
     /// Commits what of `runs` is new, with the peer's row, in one transaction. A bundle from too far in the future is held: what
     /// precedes it is committed, the peer's cursor stays, and the next sync asks for it again.
-    pub(super) async fn ingest(&self, runs: &[Run], row: PeerRow, vouched: NTP64) -> Result<Ingested, SyncError> {
+    pub(super) async fn ingest(&self, runs: &[Run], known: Known, vouched: NTP64) -> Result<Ingested, SyncError> {
         let mut turn = self.turn.lock().await;
         loop {
             // Somebody else may have committed without these views, as a service on the same store does.
@@ -30,6 +29,7 @@ impl Inner {
             let (appends, held) = self.select(&turn, runs, vouched)?;
             let bundles = appends.iter().map(|append| append.run().count()).sum();
             let mut batch = self.append_batch(&turn, appends).await?;
+            let row = self.row_for(&turn, known);
             if held.is_none() {
                 batch.rows.push(peer_row(&row));
             }

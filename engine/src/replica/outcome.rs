@@ -39,7 +39,8 @@ impl Replica {
     /// [`ReplicaError::Store`].
     pub async fn outcome(&self, dot: Dot) -> Result<Outcome, ReplicaError> {
         let (own, head) = {
-            let turn = self.inner.turn.lock().await;
+            let mut turn = self.inner.turn.lock().await;
+            self.inner.refresh(&mut turn).await?;
             (turn.id, turn.status.heads.get(dot.origin).seq)
         };
         let keys = [MOVED, DEAD_LETTERS, REFUSED].map(|view| RowKey::new(reserved::view(view), reserved::dot_key(dot)));

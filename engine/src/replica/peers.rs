@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::id::{Cursor, LogId, Position, Seq};
+use super::turn::Turn;
+use super::{Inner, locked};
+use crate::id::{Cursor, LogId, Position, ReplicaId, Seq};
 use crate::reserved::{self, PEERS, PeerRow};
-use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError};
+use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError, WriteBatch};
 use crate::time::{NTP64, ahead};
 
 /// All peers, by the identity of their logs.
@@ -12,6 +14,14 @@ use crate::time::{NTP64, ahead};
 pub(super) struct Peers {
     known: BTreeMap<LogId, PeerRow>,
     heard: Option<Heard>,
+}
+
+/// What a session has learnt of its peer's log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// The identity that it speaks for: acknowledgements are of this one's bundles.
+    pub(super) own: ReplicaId,
+    pub(super) row: PeerRow,
 }
 
 /// The last that was heard of a peer.
@@ -89,6 +99,33 @@ impl Peers {
     /// Up to which own bundle at least one peer has answered.
     pub(super) fn acked(&self) -> Seq {
         self.known.values().map(|row| row.acked).max().unwrap_or_default()
+    }
+}
+
+impl Inner {
+    /// The row to store. What the peer has acknowledged of an identity that another handle on the store has given up meanwhile says
+    /// nothing of the present one.
+    pub(super) fn row_for(&self, turn: &Turn, Known { own, row }: Known) -> PeerRow {
+        if turn.id == own {
+            return row;
+        }
+        let acked = locked(&self.peers).known(row.cursor.log).map_or(Seq::ZERO, |known| known.acked);
+        PeerRow { acked, ..row }
+    }
+
+    /// Stores what is known of a peer, where no other commit has.
+    pub(super) async fn note_peer(&self, known: Known) -> Result<(), StoreError> {
+        let mut turn = self.turn.lock().await;
+        loop {
+            let row = self.row_for(&turn, known);
+            let (expected, rows) = (Some(turn.status.revision), vec![peer_row(&row)]);
+            match self.commit(&mut turn, WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+                Ok(_) => locked(&self.peers).note(row),
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
     }
 }
 

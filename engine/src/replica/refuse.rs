@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::peers::peer_row;
+use super::peers::{Known, peer_row};
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::id::Seq;
@@ -15,11 +15,12 @@ use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 
 impl Inner {
     /// Takes note of what a peer has refused of this replica's own bundles, with the peer's row, in one transaction.
-    pub(super) async fn refuse(&self, refused: &[RefusedBundle], row: PeerRow) -> Result<(), StoreError> {
+    pub(super) async fn refuse(&self, refused: &[RefusedBundle], known: Known) -> Result<(), StoreError> {
         let mut turn = self.turn.lock().await;
         loop {
             while self.catch_up_some(&mut turn).await? {}
             let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
+            let row = self.row_for(&turn, known);
             let batch = self.refusal_batch(&turn, &own, row).await?;
             match self.commit(&mut turn, batch).await {
                 Ok(_) => locked(&self.peers).note(row),

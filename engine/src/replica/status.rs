@@ -57,7 +57,8 @@ impl Replica {
     pub async fn status(&self) -> Result<ReplicaStatus, ReplicaError> {
         let refused = self.count(DEAD_LETTERS).await?;
         let unreadable = self.count(UNREADABLE).await?;
-        let turn = self.inner.turn.lock().await;
+        let mut turn = self.inner.turn.lock().await;
+        self.inner.refresh(&mut turn).await?;
         let peers = locked(&self.inner.peers);
         let peer = peers.heard().map(|heard| PeerStatus {
             log: heard.log,

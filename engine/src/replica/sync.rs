@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::heal::Cure;
-use super::peers::{Heard, peer_row, stranger};
+use super::peers::{Heard, Known, stranger};
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::clock::ClockDrift;
 use crate::heads::Heads;
@@ -122,8 +122,7 @@ impl Replica {
         let _alone = self.inner.syncing.lock().await;
         let result = match (self.exchange(peer).await, &self.inner.identities) {
             (Err(SyncError::Forked { .. }), Some(fresh)) => {
-                let common = Session::begin(&self.inner, peer).await?.common_history().await?;
-                let rehomed = self.inner.heal(common, None, Cure::Rehome { fresh: fresh() }).await?;
+                let rehomed = self.rehome(peer, fresh()).await?;
                 self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
             }
             (Err(SyncError::Replaced), _) => self.exchange(peer).await,
@@ -131,6 +130,23 @@ impl Replica {
         };
         self.inner.answered.notify(usize::MAX);
         result
+    }
+
+    /// Moves the own bundles that the peer does not share under a fresh identity. None are moved where the fork was only in this
+    /// handle's view: another handle on the same store has rewritten the tail and pushed it meanwhile.
+    async fn rehome(&self, peer: &dyn Transport, fresh: ReplicaId) -> Result<u64, SyncError> {
+        let own = {
+            let mut turn = self.inner.turn.lock().await;
+            let seen = (turn.id, turn.status.heads.get(turn.id));
+            self.inner.reload(&mut turn).await?;
+            let own = turn.status.heads.get(turn.id);
+            if (turn.id, own) != seen {
+                return Ok(0);
+            }
+            own
+        };
+        let common = Session::begin(&self.inner, peer).await?.common_history().await?;
+        Ok(self.inner.heal(common, Some(own), Cure::Rehome { fresh }).await?)
     }
 
     async fn exchange(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {
@@ -191,6 +207,11 @@ impl<'a> Session<'a> {
         Ok(Self { inner, peer, own: turn.id, theirs, clock: answer.clock, row, report })
     }
 
+    /// What this session has learnt.
+    fn known(&self) -> Known {
+        Known { own: self.own, row: self.row }
+    }
+
     async fn own_seq(&self) -> Seq {
         self.inner.turn.lock().await.status.heads.get(self.own).seq
     }
@@ -199,10 +220,10 @@ impl<'a> Session<'a> {
     async fn finish(self) -> Result<SyncReport, SyncError> {
         let stored = locked(&self.inner.peers).known(self.row.cursor.log);
         if stored != Some(self.row) {
-            self.inner.commit_rows(vec![peer_row(&self.row)]).await?;
-            locked(&self.inner.peers).note(self.row);
+            self.inner.note_peer(self.known()).await?;
         }
-        let turn = self.inner.turn.lock().await;
+        let mut turn = self.inner.turn.lock().await;
+        self.inner.reload(&mut turn).await?;
         locked(&self.inner.peers).set_lacking(lacking(&turn.status.heads, &self.theirs.heads));
         drop(turn);
         Ok(self.report)

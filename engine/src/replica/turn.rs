@@ -21,6 +21,8 @@ pub(super) struct Turn {
     pub(super) taken: Option<Taken>,
     /// How many writes shared the last commit of such.
     pub(super) last_writes: usize,
+    /// A commit has begun and its outcome is not known: the status may lack what is in the log.
+    pub(super) stale: bool,
 }
 
 impl Turn {
@@ -30,7 +32,13 @@ impl Turn {
             let status = store.status().await?;
             let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
             if let Some(row) = store.load(&[key]).await?.remove(0) {
-                return Ok(Self { status, id: reserved::get(IDENTITY, &row)?, taken: None, last_writes: 0 });
+                return Ok(Self {
+                    status,
+                    id: reserved::get(IDENTITY, &row)?,
+                    taken: None,
+                    last_writes: 0,
+                    stale: false,
+                });
             }
             let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh)];
             let batch = WriteBatch { expected: Some(status.revision), rows, ..WriteBatch::default() };
@@ -58,10 +66,21 @@ impl Inner {
         turn.status = self.store.status().await?;
         let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
         if let Some(row) = self.store.load(&[key]).await?.remove(0) {
-            turn.id = reserved::get(IDENTITY, &row)?;
+            let id = reserved::get(IDENTITY, &row)?;
+            if id != turn.id {
+                turn.id = id;
+                *super::locked(&self.peers) = super::peers::Peers::load(&*self.store).await?;
+            }
         }
         self.clock.advance(turn.status.high_water());
+        turn.stale = false;
         Ok(())
+    }
+
+    /// Reads the log's status anew where it may lack something: a commit was dropped half way, or has failed and so has the reading
+    /// after it.
+    pub(super) async fn refresh(&self, turn: &mut Turn) -> Result<(), StoreError> {
+        if turn.stale { self.reload(turn).await } else { Ok(()) }
     }
 
     /// The batch that appends these runs and folds them into every view that is current.
@@ -115,6 +134,7 @@ impl Inner {
         let heads: Vec<_> = batch.runs.iter().map(|append| (append.run().origin(), append.head())).collect();
         let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
         let changed: Vec<RowKey> = batch.rows.iter().map(|row| row.key.clone()).collect();
+        turn.stale = true;
         let committed = match self.store.commit(batch).await {
             Ok(committed) => committed,
             Err(error) => {
@@ -122,6 +142,7 @@ impl Inner {
                 return Err(error);
             }
         };
+        turn.stale = false;
         let status = &mut turn.status;
         (status.revision, status.head) = (committed.revision, committed.head);
         heads.into_iter().for_each(|(origin, head)| status.heads.set(origin, head));

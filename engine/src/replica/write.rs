@@ -67,7 +67,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Invalid`] where there is no event or a limit is exceeded; [`ReplicaError::Store`] where the store fails.
-    /// Nothing was written then.
+    /// Nothing was written then, unless the store does not know itself ([`StoreError::Backend`]): the bundle may be in the log.
     ///
     /// # Cancel
     /// The bundle may still be written, by the next turn at the latest.

@@ -39,7 +39,7 @@ impl Session<'_> {
             let refusal =
                 Refusal::new("refused-elsewhere", "the peer has refused this bundle; its reason is not known here");
             let refused = |seq| RefusedBundle { origin: self.own, seq, refusal: refusal.clone() };
-            self.inner.refuse(&common.voids.into_iter().map(refused).collect::<Vec<_>>(), self.row).await?;
+            self.inner.refuse(&common.voids.into_iter().map(refused).collect::<Vec<_>>(), self.known()).await?;
         }
         Ok(common.seq)
     }
@@ -47,11 +47,16 @@ impl Session<'_> {
     /// Asks the peer for its bundles of this replica behind `from`, and compares hash by hash. `None` where the histories differ at
     /// `from` already.
     async fn compare_from(&self, from: Seq) -> Result<Option<Common>, SyncError> {
-        let ours = self.inner.own_tail(&*self.inner.turn.lock().await, from).await?;
-        let theirs = self.theirs.heads.get(self.own);
-        let Some(start) = ours.first().map(|stored| stored.previous) else {
-            return Ok(Some(Common { seq: from, voids: Vec::new() }));
+        let (ours, start) = {
+            let turn = self.inner.turn.lock().await;
+            let ours = self.inner.own_tail(&turn, from).await?;
+            let start = self.inner.head_at(&turn, from, &ours).await?;
+            (ours, start)
         };
+        if start.seq != from {
+            return Ok(None);
+        }
+        let (theirs, start) = (self.theirs.heads.get(self.own), start.chain);
         let mut common = Common { seq: from, voids: Vec::new() };
         let (mut chain, mut proved) = (start, theirs.seq == from && theirs.chain == start);
         let mut ours = ours.iter().flat_map(|stored| stored.run.bundles());

@@ -7,7 +7,7 @@ use crate::heads::Heads;
 use crate::id::{Cursor, Dot, ReplicaId};
 use crate::protocol::{Code, Have, Problem, Pull, Pulled, Reply, Request};
 use crate::replica::locked;
-use crate::replica::peers::Heard;
+use crate::replica::peers::{Heard, Known};
 use crate::reserved::PeerRow;
 use crate::run::{Run, Unchained};
 use crate::store::{Limit, StoreError};
@@ -60,7 +60,7 @@ impl Session<'_> {
         let mut batch = self.fetch(have, without).await?;
         loop {
             let row = PeerRow { cursor: batch.next, ..self.row };
-            let ingest = self.inner.ingest(&batch.runs, row, self.clock);
+            let ingest = self.inner.ingest(&batch.runs, Known { row, ..self.known() }, self.clock);
             let (ingested, fetched) = match batch.end {
                 Some(_) => (ingest.await?, None),
                 None => {

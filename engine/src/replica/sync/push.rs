@@ -39,7 +39,8 @@ impl Session<'_> {
             }
             let problem = match self.send(runs).await? {
                 Ok(pushed) => {
-                    from = self.acknowledge(from, pushed).await?;
+                    let last = sent.as_ref().map_or(from, |sent| sent.run.last());
+                    from = self.acknowledge(from, last, pushed).await?;
                     continue;
                 }
                 Err(problem) => problem,
@@ -51,7 +52,7 @@ impl Session<'_> {
                 Code::ClockAhead { at, .. } if self.report.restamped == 0 && !self.inner.served => {
                     // Nobody has stored these: they may get the times that they should have had.
                     let elsewhere = locked(&self.inner.peers).acked_elsewhere(self.row.cursor.log);
-                    let before = Seq::new(at.seq.get() - 1).max(from).max(elsewhere);
+                    let before = Seq::new(at.seq.get() - 1).max(from).max(elsewhere).max(self.row.acked);
                     let cure = Cure::Restamp { peer: self.clock };
                     self.report.restamped = self.inner.heal(before, sent.as_ref().map(end), cure).await?;
                     if self.report.restamped == 0 {
@@ -128,8 +129,9 @@ impl Session<'_> {
     }
 
     /// Notes what the peer has answered for own bundles. Refusals are stored at once, acknowledgements with the next commit.
-    async fn acknowledge(&mut self, from: Seq, pushed: Pushed) -> Result<Seq, SyncError> {
+    async fn acknowledge(&mut self, from: Seq, last: Seq, pushed: Pushed) -> Result<Seq, SyncError> {
         let through = pushed.through.iter().find(|(origin, _)| *origin == self.own).map_or(from, |(_, seq)| *seq);
+        let through = through.min(last);
         if through <= from {
             return Err(SyncError::Unexpected);
         }
@@ -137,7 +139,7 @@ impl Session<'_> {
         self.report.pushed += through.since(from);
         self.row.acked = through;
         if !pushed.refused.is_empty() {
-            self.inner.refuse(&pushed.refused, self.row).await?;
+            self.inner.refuse(&pushed.refused, self.known()).await?;
             let dot = |origin, seq| Dot { origin, seq };
             let refused = pushed.refused.into_iter().map(|refused| (dot(refused.origin, refused.seq), refused.refusal));
             self.report.refused.extend(refused);
@@ -149,7 +151,8 @@ impl Session<'_> {
     async fn note(&mut self, pushed: &Pushed) {
         if let Some((first, last)) = pushed.placed {
             // Nobody else has written in between: these bundles need not be passed over by a pull.
-            if self.row.cursor.position.plus(1) == first {
+            let at_end = self.row.cursor.position == self.theirs.head.position;
+            if at_end && self.row.cursor.position.plus(1) == first {
                 self.row.cursor.position = last;
             }
             self.theirs.head.position = self.theirs.head.position.max(last);
