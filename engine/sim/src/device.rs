@@ -49,6 +49,8 @@ pub(crate) struct Device {
     upgraded: AtomicBool,
     /// The replica is being opened.
     opening: AtomicBool,
+    /// An earlier handle may still be at work beside the present one.
+    two_handles: AtomicBool,
 }
 
 /// What a device is made of.
@@ -72,6 +74,8 @@ fn identity(seed: u64, index: u64, count: u32) -> ReplicaId {
     ReplicaId::from_bytes(((u128::from(high) << 64) | (u128::from(count) + 1)).to_be_bytes()).expect("it is not zero")
 }
 
+/// Longer than any clock can be off.
+pub(crate) const UNBOUNDED: Duration = Duration::from_secs(1 << 32);
 /// How long an application waits before it opens its store again.
 const REOPEN: Duration = Duration::from_millis(5);
 
@@ -99,6 +103,7 @@ impl Device {
             failures: AtomicU32::new(0),
             upgraded,
             opening,
+            two_handles: AtomicBool::new(false),
         })
     }
 
@@ -124,6 +129,7 @@ impl Device {
 
     /// It will be opened with all views. Returns whether that is new.
     pub(crate) fn upgrade(&self) -> bool {
+        self.two_handles.store(true, Ordering::Relaxed);
         !self.upgraded.swap(true, Ordering::Relaxed)
     }
 
@@ -131,6 +137,7 @@ impl Device {
     pub(crate) fn die(&self) {
         locked(&self.replica).take();
         self.opening.store(false, Ordering::Relaxed);
+        self.two_handles.store(false, Ordering::Relaxed);
         self.witness.forget(self.index);
     }
 
@@ -156,7 +163,13 @@ impl Device {
         let (seed, index, minted) = (self.seed, self.index as u64, self.minted.clone());
         let identities = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
         let compose = Replica::compose(crate::world::space(), store);
-        let compose = compose.clock(reader(&self.clock)).identities(identities);
+        let mut compose = compose.clock(reader(&self.clock));
+        if !self.stack.careless {
+            compose = compose.identities(identities);
+        }
+        if self.stack.unbounded {
+            compose = compose.max_drift(UNBOUNDED);
+        }
         let mut compose = if self.served { compose.served() } else { compose };
         for view in self.stack.views.iter().filter(|view| upgraded || !view.newer) {
             compose = (view.compose)(compose);
@@ -261,6 +274,7 @@ impl Device {
         match error {
             StoreError::Poisoned { .. } => {
                 locked(&self.replica).take();
+                self.two_handles.store(true, Ordering::Relaxed);
                 self.open_after(REOPEN);
             }
             StoreError::Backend { .. } => {}
@@ -287,7 +301,9 @@ impl Device {
         match replica.status().await {
             Ok(status) => {
                 self.sim().note(status.head.get() << 1 | u64::from(status.in_sync()));
-                if let Err(finding) = status::is_true(&self, &status) {
+                // What one handle was told the other does not know.
+                let alone = !self.two_handles.load(Ordering::Relaxed);
+                if let Some(finding) = status::is_true(&self, &status).err().filter(|_| alone) {
                     self.sim().found(finding.law, finding.detail);
                 }
             }

@@ -19,6 +19,11 @@ use crate::witness::Witness;
 /// Of a thousand commits on a disk that is not synced, so many reach it before the next.
 const FLUSHED: u32 = 150;
 
+/// Of a thousand records that were not flushed, so many reach the disk before the power goes.
+const ARRIVED: u32 = 700;
+/// Of a thousand power cuts, so many tear the last record that reached the disk.
+const TORN: u32 = 300;
+
 /// One log's disk.
 pub(crate) struct Disk {
     pub(crate) name: String,
@@ -246,13 +251,23 @@ impl Disk {
             if crash == Crash::Process || lost == 0 {
                 return Vec::new();
             }
-            let kept = state.durable + self.sim.state().disk.index(lost + 1);
+            let kept = state.durable + self.readable(lost);
             let log = state.image.log;
             return self.rebuild(&mut state, kept, log);
         }
         self.stores.crash(&self.current(&state), crash);
         state.live = self.stores.open(&self.current(&state), state.image.log);
         self.compare(&mut state, crash)
+    }
+
+    /// How many of the records that were not flushed a recovery can read. Each reached the disk or did not, in no order, and the last
+    /// that did may be torn; records carry checksums, so that recovery ends at the first that is missing or torn.
+    fn readable(&self, unflushed: usize) -> usize {
+        let disk = &mut self.sim.state().disk;
+        let arrived: Vec<bool> = (0..unflushed).map(|_| disk.chance(ARRIVED)).collect();
+        let torn = arrived.iter().rposition(|arrived| *arrived).filter(|_| disk.chance(TORN));
+        let whole = arrived.iter().enumerate().take_while(|(number, arrived)| **arrived && Some(*number) != torn);
+        whole.count()
     }
 
     /// Goes back to the backup, as a log of this identity. Returns what is gone, or `None` where nothing would change.

@@ -81,7 +81,7 @@ faults! {
     Restamped = "restamped",
     /// A device took a new identity. (What the engine does about a fork, not a fault.)
     Rehomed = "rehomed",
-    /// An event of an unknown kind was folded past.
+    /// A log whose kinds were not all known was folded anew by a version that knows them.
     UnknownKind = "unknown-kind",
     /// A device was upgraded to a version with more views.
     Upgraded = "upgraded",
@@ -91,8 +91,6 @@ faults! {
     Rebuilt = "rebuilt",
     /// A forged push was sent.
     Forged = "forged",
-    /// An answer was tampered with.
-    Tampered = "tampered",
 }
 
 impl fmt::Display for Fault {

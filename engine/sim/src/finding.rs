@@ -38,6 +38,8 @@ pub enum Law {
     StoreKeepsItsWord,
     /// Nothing panics.
     NoPanic,
+    /// The histories touch what is under test.
+    SomethingIsTested,
 }
 
 impl fmt::Display for Law {
@@ -59,6 +61,7 @@ impl fmt::Display for Law {
             Self::ProjectionIsPure => "a projection is pure and order-independent",
             Self::StoreKeepsItsWord => "a store does what its trait says",
             Self::NoPanic => "nothing panics",
+            Self::SomethingIsTested => "the histories touch what is under test",
         })
     }
 }

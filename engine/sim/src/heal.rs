@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use syncline::ViewId;
+
 use crate::executor::Spins;
 use crate::finding::Law;
 use crate::invariants::{equal, kept, log, once, oracle, pure, rebuild, refusals};
@@ -66,6 +68,9 @@ impl World {
     /// Rounds of syncs, with the help of applications where the engine cannot go on alone.
     fn settle(&mut self) -> Result<(), Spins> {
         self.pass(CATCH_UP)?;
+        if self.plan.mix.alone {
+            return Ok(());
+        }
         for _ in 0..RESPONSES_MAX {
             let (mut good, mut failed) = (0, 0);
             while good < self.rounds() {
@@ -108,10 +113,12 @@ impl World {
         rng.shuffle(&mut here);
         let at_once = rng.chance(500);
         for index in here {
-            let peers = if self.plan.servers > 0 { 1 } else { self.doors(index).len() };
+            // Servers on one store are one peer.
+            let one_peer = self.databases.len() == 1;
+            let peers = if one_peer { 1 } else { self.doors(index).len() };
             for peer in 0..peers {
                 self.steps += 1;
-                let peer = if self.plan.servers > 0 { rng.below(8) as usize } else { peer };
+                let peer = if one_peer { rng.below(8) as usize } else { peer };
                 self.sync(index, peer);
                 if !at_once && !self.rest()? {
                     return Ok(());
@@ -148,7 +155,14 @@ impl World {
     }
 
     /// The end's heads go into the trace.
-    fn note_end(&self) {
+    fn note_end(&mut self) {
+        if !self.stack.own_views {
+            let rows = |id: &ViewId| {
+                let store = self.disks().first().map(|disk| disk.peek());
+                store.is_some_and(|store| equal::stored(&*store, id).is_ok_and(|rows| !rows.is_empty()))
+            };
+            self.touched = self.stack.views.iter().map(|view| view.id.clone()).filter(|id| rows(id)).collect();
+        }
         let disks = self.disks();
         let Some(disk) = disks.first() else { return };
         disk.with_image(|image| {

@@ -1,10 +1,15 @@
 //! One history from its plan to its verdict.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
 
+use syncline::ViewId;
+
+use crate::executor::Spins;
 use crate::fault::Tally;
 use crate::finding::{Finding, Law};
 use crate::plan::Plan;
+use crate::quiet;
+use crate::shared;
 use crate::stack::Stack;
 use crate::trace::Line;
 use crate::world::World;
@@ -24,19 +29,22 @@ pub struct Outcome {
     pub polls: u64,
     /// What happened, where it was asked for.
     pub story: Vec<Line>,
+    /// The user's views that had rows in the end.
+    pub touched: BTreeSet<ViewId>,
 }
 
 /// Runs a plan.
 pub(crate) fn run(plan: &Plan, stack: &Stack, with_story: bool) -> Outcome {
     let mut world = World::new(plan.clone(), stack.clone(), with_story);
-    let ended = catch_unwind(AssertUnwindSafe(|| happen(&mut world)));
-    match ended {
+    match quiet::catch(|| happen(&mut world)) {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => world.sim.found(Law::ComesToRest, "something runs without end and without time passing"),
+        Ok(Err(Spins)) => world.sim.found(Law::ComesToRest, "something runs without end and without time passing"),
         Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            world.sim.found(Law::NoPanic, format!("a panic: {text}"));
+            let (law, whose) = match shared::panicked() {
+                Some(view) => (Law::ProjectionIsPure, format!("{view} panics")),
+                None => (Law::NoPanic, "a panic".into()),
+            };
+            world.sim.found(law, format!("{whose}: {panic}"));
         }
     }
     let (steps, polls) = (world.steps, world.exec.polls());
@@ -44,13 +52,14 @@ pub(crate) fn run(plan: &Plan, stack: &Stack, with_story: bool) -> Outcome {
     state.trace.note(polls);
     let (trace, tally, story) = (state.trace.hash(), state.tally.clone(), state.trace.take_story());
     drop(state);
-    Outcome { finding: world.sim.finding(), trace, tally, steps, polls, story }
+    let touched = std::mem::take(&mut world.touched);
+    Outcome { finding: world.sim.finding(), trace, tally, steps, polls, story, touched }
 }
 
-fn happen(world: &mut World) -> Result<(), crate::executor::Spins> {
+fn happen(world: &mut World) -> Result<(), Spins> {
     world.sim.tell(|| {
         let Plan { shape, devices, servers, .. } = &world.plan;
-        format!("a {shape:?} of {devices} devices and {servers} servers")
+        format!("{shape}: {devices} device(s), {servers} server(s)")
     });
     if !world.rest()? {
         return Ok(());

@@ -14,3 +14,4 @@ pub(crate) mod rebuild;
 pub(crate) mod refusals;
 pub(crate) mod rewrite;
 pub(crate) mod status;
+pub(crate) mod written;

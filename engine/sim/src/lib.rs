@@ -12,47 +12,65 @@
 //! assert_eq!(outcome.trace, run_seed(7, Profile::Flaky, 50, false).trace, "a seed is one history");
 //! ```
 //!
+//! For your own projections and stores there is [`lab()`]; [`guide`] takes you from an empty crate to a caught fault.
+//!
 //! The program `sim` runs many: `cargo run --release -p syncline-sim -- --profile restore --histories 1000 --jobs 2`.
 
+#[doc = include_str!("../docs/prove-your-stack.md")]
+pub mod guide {}
+
 mod access;
+mod case;
 mod clock;
 mod device;
 mod disk;
 mod executor;
+mod failure;
 mod fault;
 mod finding;
 mod heal;
 mod history;
 mod image;
 mod invariants;
+mod lab;
 mod ledger;
+mod names;
 mod net;
 mod plan;
+pub mod planted;
 mod profile;
+mod quiet;
 mod response;
 mod rng;
 mod shared;
+mod shrink;
 mod sim;
 mod stack;
 mod store;
 mod stores;
+mod strategy;
 mod trace;
 mod transport;
 mod witness;
 mod workload;
 mod world;
 
+pub use case::{Case, Trait};
+pub use failure::Failure;
 pub use fault::{Fault, Tally};
 pub use finding::{Finding, Law};
 pub use history::Outcome;
+pub use lab::{Lab, Summary, lab};
 pub use plan::{Action, Plan, Shape, Step};
+pub use planted::Plant;
 pub use profile::Profile;
 pub use rng::Rng;
 pub use stores::{Crash, Stores};
+pub use strategy::{Histories, HistoryTree, histories};
 pub use trace::Line;
 pub use workload::POISON;
 
 /// Runs the history of one seed: so many steps, with the faults of a profile. With `story` it tells what happens.
 pub fn run_seed(seed: u64, profile: Profile, steps: usize, story: bool) -> Outcome {
-    history::run(&Plan::new(seed, profile, steps), &stack::Stack::own(), story)
+    lab(seed..seed).outcome(&Case::new(profile, seed, steps), story)
 }

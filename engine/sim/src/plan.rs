@@ -1,5 +1,7 @@
 //! A history before it happens: who is there, what is done to them and when.
 
+use std::fmt;
+
 use crate::profile::{Mix, Profile};
 use crate::rng::Rng;
 
@@ -10,10 +12,24 @@ pub enum Shape {
     Star,
     /// Devices sync with any of several servers, which share one store.
     Cluster,
+    /// Devices sync with any of two servers, which have a store each and do not know of each other.
+    Twins,
     /// Every device serves its two neighbours.
     Chain,
     /// Every device serves every other.
     Mesh,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Star => "one server",
+            Self::Cluster => "servers on one store",
+            Self::Twins => "servers that do not know of each other",
+            Self::Chain => "a chain of devices",
+            Self::Mesh => "a mesh of devices",
+        })
+    }
 }
 
 /// One thing done to the world. Numbers of devices and servers count round, so that every plan fits every world.
@@ -199,6 +215,7 @@ impl Plan {
         let devices = 2 + rng.below(3) as u8;
         let servers = match shape {
             Shape::Star => 1,
+            Shape::Twins => 2,
             Shape::Cluster => 2 + rng.below(2) as u8,
             Shape::Chain | Shape::Mesh => 0,
         };
@@ -210,5 +227,17 @@ impl Plan {
         let step = |_| Step { gap: rng.below(mix.gap_max) as u32, action: mix.action(&mut rng, devices) };
         let steps = (0..steps).map(step).collect();
         Self { seed, shape, devices, servers, live, unsynced, old, steps, mix }
+    }
+
+    /// Leaves out all steps but these, which are given in order. Those that stay happen when they would have happened.
+    pub fn keep(&mut self, keep: &[usize]) {
+        let (mut kept, mut waited) = (Vec::new(), 0u32);
+        for (number, step) in self.steps.iter().enumerate() {
+            waited = waited.saturating_add(step.gap);
+            if keep.binary_search(&number).is_ok() {
+                kept.push(Step { gap: std::mem::take(&mut waited), ..*step });
+            }
+        }
+        self.steps = kept;
     }
 }

@@ -29,6 +29,10 @@ pub enum Profile {
     Hostile,
     /// Some of everything.
     Mixed,
+    /// Devices that stay in sync by themselves, over connections that are cut: nobody syncs by hand, and healing is left to them.
+    Live,
+    /// Two servers that do not know of each other: devices carry what each has to the other.
+    Twins,
 }
 
 impl Profile {
@@ -42,6 +46,8 @@ impl Profile {
         Self::Restore,
         Self::Hostile,
         Self::Mixed,
+        Self::Live,
+        Self::Twins,
     ];
 
     /// Its name, as the command line spells it.
@@ -55,6 +61,8 @@ impl Profile {
             Self::Restore => "restore",
             Self::Hostile => "hostile",
             Self::Mixed => "mixed",
+            Self::Live => "live",
+            Self::Twins => "twins",
         }
     }
 }
@@ -87,6 +95,8 @@ pub(crate) struct Mix {
     pub(crate) live: u32,
     pub(crate) unsynced: u32,
     pub(crate) old: u32,
+    /// Nobody syncs by hand.
+    pub(crate) alone: bool,
     weights: Vec<(u32, Deed)>,
 }
 
@@ -166,6 +176,8 @@ impl Profile {
                 mix.served();
             }
             Self::Mixed => mix.mixed(rng),
+            Self::Live => mix.lives(),
+            Self::Twins => mix.twins(),
         }
         mix
     }
@@ -181,6 +193,7 @@ impl Mix {
             live: 150,
             unsynced: 0,
             old: 0,
+            alone: false,
             weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
         }
     }
@@ -216,6 +229,23 @@ impl Mix {
         }
         served.into_iter().filter(|(chosen, _)| *chosen).for_each(|(_, deeds)| self.add(deeds));
         self.old = 200;
+    }
+
+    fn lives(&mut self) {
+        self.served();
+        (self.live, self.alone) = (1_000, true);
+        self.rates = Rates { request_lost: 10, answer_lost: 10, duplicated: 10, ..STEADY };
+        self.weights.retain(|(_, deed)| *deed != Deed::Sync);
+        self.add(PARTITIONS);
+        self.add(&[(8, Deed::Crash), (4, Deed::CrashServer), (10, Deed::Poison)]);
+    }
+
+    fn twins(&mut self) {
+        self.add(PARTITIONS);
+        self.add(&[(15, Deed::Poison), (10, Deed::Crash), (6, Deed::CrashServer), (6, Deed::Fail), (6, Deed::Cancel)]);
+        // No restores: servers that hold two histories of one device have nobody to decide between them. No clocks far off either:
+        // new times for what one server refuses would make such a history where the other has stored it and its answer was lost.
+        self.shapes = vec![(1, Shape::Twins)];
     }
 
     /// Draws the next action.

@@ -13,7 +13,7 @@ use crate::world::{Place, World};
 impl World {
     /// Helps every device that cannot go on alone. Returns whether there was one.
     pub(crate) fn respond(&mut self) -> Result<bool, Spins> {
-        let wedged = |place: &Place| !place.left && place.device.is_wedged();
+        let wedged = |place: &Place| !place.left && place.device.is_wedged() && !self.stack.careless;
         let helped: Vec<usize> = (0..self.places.len()).filter(|index| wedged(&self.places[*index])).collect();
         let old: Vec<_> = helped.iter().map(|index| self.places[*index].device.disk.clone()).collect();
         for index in &helped {

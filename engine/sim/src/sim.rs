@@ -157,7 +157,7 @@ impl Sim {
         if state.finding.is_none() {
             let finding = Finding { law, detail: detail.into() };
             let now = state.now;
-            state.trace.tell(now, || format!("BROKEN: {finding}"));
+            state.trace.tell(now, || format!("BROKEN: {}", finding.law));
             state.finding = Some(finding);
         }
     }

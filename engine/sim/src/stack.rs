@@ -35,6 +35,10 @@ pub(crate) struct Stack {
     pub(crate) own_views: bool,
     pub(crate) stores: Option<MakeStores>,
     pub(crate) detour: Option<Detour>,
+    /// Replicas and servers believe any time.
+    pub(crate) unbounded: bool,
+    /// Nobody does anything about a fork.
+    pub(crate) careless: bool,
 }
 
 impl fmt::Debug for Stack {
@@ -60,6 +64,19 @@ impl Stack {
     /// The lab's own events and views, in memory.
     pub(crate) fn own() -> Self {
         let views = vec![ViewUnderTest::new(Cells::of_set(), false), ViewUnderTest::new(Cells::of_tag(), true)];
-        Self { writes: Arc::new(writes), views, own_views: true, stores: None, detour: None }
+        Self {
+            writes: Arc::new(writes),
+            views,
+            own_views: true,
+            stores: None,
+            detour: None,
+            unbounded: false,
+            careless: false,
+        }
+    }
+
+    /// Whether nothing of the user's is in it.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own_views && self.stores.is_none() && self.detour.is_none() && !self.unbounded && !self.careless
     }
 }

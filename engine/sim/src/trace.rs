@@ -14,6 +14,16 @@ impl Moment {
     }
 }
 
+/// How many bytes of a value are shown.
+const SHOWN: usize = 48;
+
+/// Bytes for people: text where they are text, cut where they are many.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    let cut = &bytes[..bytes.len().min(SHOWN)];
+    let more = if cut.len() < bytes.len() { format!("… ({} bytes)", bytes.len()) } else { String::new() };
+    format!("\"{}\"{more}", cut.escape_ascii())
+}
+
 /// One happening, told for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -21,6 +31,12 @@ pub struct Line {
     pub at: u64,
     /// What happened.
     pub text: String,
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:>12.3} ms  {}", self.at as f64 / 1e6, self.text)
+    }
 }
 
 /// Folds everything that happens into one number, and keeps the story where it is wanted.

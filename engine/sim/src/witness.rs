@@ -8,10 +8,9 @@ use syncline::{LogId, NTP64, Position, ReplicaId, Seq, time};
 
 use crate::clock::{COUNTING, NodeClock};
 use crate::disk::Disk;
-use crate::finding::{Finding, Law};
 use crate::image::{Added, Image};
-use crate::invariants::{clocks, cursors};
-use crate::ledger::{Ledger, Name};
+use crate::invariants::{clocks, cursors, written};
+use crate::ledger::Ledger;
 use crate::sim::Sim;
 
 /// What one history knows about itself.
@@ -109,7 +108,7 @@ impl Witness {
             self.ledger().rehome(*old, *new);
         }
         let checks = [
-            self.written(image, &added.bundles),
+            written::is_known(&mut self.ledger(), image, &added.bundles),
             clocks::within(image, &added.bundles, self.bound(disk)),
             added.cursors.iter().try_for_each(|row| locked(&self.cursors).check(self, (disk, image), *row)),
         ];
@@ -123,27 +122,6 @@ impl Witness {
         let clocks = locked(&self.vouchers);
         let largest = clocks.iter().map(|clock| clock.largest()).max().unwrap_or(NTP64(0)).max(disk.clock.largest());
         time::after(time::after(largest, MAX_DRIFT), COUNTING)
-    }
-
-    /// New bundles of a log's own origin are writes; all others must have been written.
-    fn written(&self, image: &Image, bundles: &[Name]) -> Result<(), Finding> {
-        let mut ledger = self.ledger();
-        for name in bundles {
-            if ledger.knows(*name) {
-                continue;
-            }
-            let (dot, _) = *name;
-            if image.identity != Some(dot.origin) {
-                let detail = format!("bundle {dot} is in the log, and nobody has written it");
-                return Err(Finding { law: Law::NothingInvented, detail });
-            }
-            let rewritten = ledger.has_moved(dot);
-            if ledger.write(*name) && !rewritten && !ledger.may_fork(dot.origin) {
-                let detail = format!("bundle {dot} was written twice, with different content");
-                return Err(Finding { law: Law::NothingTwice, detail });
-            }
-        }
-        Ok(())
     }
 }
 

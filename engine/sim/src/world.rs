@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::store::Durability;
-use syncline::{LogId, ReplicaId, Service, SpaceId, Transport};
+use syncline::{LogId, ReplicaId, Service, SpaceId, Transport, ViewId};
 
 use crate::access::{Access, Taster, principal};
 use crate::clock::{NodeClock, reader};
-use crate::device::{Device, Parts};
+use crate::device::{Device, Parts, UNBOUNDED};
 use crate::disk::Disk;
 use crate::executor::{Executor, Spins, TaskId};
 use crate::net::Net;
@@ -24,10 +24,11 @@ use crate::witness::Witness;
 
 mod act;
 mod crash;
+mod forge;
 
 /// The node of the first server.
 const SERVER: u8 = 32;
-/// The node of the servers' store.
+/// The node of the servers' first store.
 const DATABASE: u8 = 56;
 
 /// What belongs to no node, and never dies.
@@ -49,13 +50,15 @@ pub(crate) struct World {
     pub(crate) access: Arc<Access>,
     pub(crate) places: Vec<Place>,
     pub(crate) servers: Vec<Server>,
-    /// The servers' store.
-    pub(crate) database: Option<Arc<Disk>>,
+    /// The servers' stores: one for all, or one each.
+    pub(crate) databases: Vec<Arc<Disk>>,
     stores: Arc<dyn Stores>,
     /// Ids given out so far.
     ids: u64,
     /// Steps taken.
     pub(crate) steps: u64,
+    /// The user's views that had rows in the end.
+    pub(crate) touched: BTreeSet<ViewId>,
 }
 
 /// One device and what surrounds it.
@@ -92,9 +95,10 @@ impl World {
             access: Arc::default(),
             places: Vec::new(),
             servers: Vec::new(),
-            database: None,
+            databases: Vec::new(),
             ids: 0,
             steps: 0,
+            touched: BTreeSet::new(),
             sim,
             stores,
             stack,
@@ -105,13 +109,22 @@ impl World {
     }
 
     fn build(&mut self) {
-        if self.plan.servers > 0 {
+        let databases = match self.plan.shape {
+            Shape::Twins => self.plan.servers,
+            Shape::Star | Shape::Cluster => 1,
+            Shape::Chain | Shape::Mesh => 0,
+        };
+        for index in 0..databases {
             let clock = NodeClock::new(self.sim.clone());
-            let database = self.disk("the servers' store", Node(DATABASE), clock, self.plan.unsynced >> 31 & 1 == 1);
-            for index in 0..self.plan.servers {
-                self.add_server(index, &database);
-            }
-            self.database = Some(database);
+            let name =
+                if databases == 1 { "the servers' store".into() } else { format!("the store of server {index}") };
+            let unsynced = self.plan.unsynced >> (31 - index) & 1 == 1;
+            let database = self.disk(&name, Node(DATABASE + index), clock, unsynced);
+            self.databases.push(database);
+        }
+        for index in 0..self.plan.servers {
+            let database = self.databases[usize::from(index) % self.databases.len()].clone();
+            self.add_server(index, &database);
         }
         for _ in 0..self.plan.devices {
             self.add_device(None);
@@ -224,6 +237,9 @@ impl World {
     pub(crate) fn serve_after(&self, door: &Arc<Door>, clock: &Arc<NodeClock>, span: Duration, with_policy: bool) {
         let storage = SimStorage { disk: door.disk.clone(), speed: self.plan.mix.speed };
         let mut service = Service::new(Arc::new(storage), self.access.clone(), Arc::new(reader(clock)));
+        if self.stack.unbounded {
+            service = service.with_max_drift(UNBOUNDED);
+        }
         if with_policy {
             service = service.with_policy(Arc::new(Taster(self.witness.clone())));
         }
@@ -300,10 +316,10 @@ impl World {
         LogId::from_bytes(self.fresh()).expect("ids count from one")
     }
 
-    /// All disks with their holders: devices that have not left, then the servers' store.
+    /// All disks with their holders: devices that have not left, then the servers' stores.
     pub(crate) fn disks(&self) -> Vec<Arc<Disk>> {
         let devices = self.places.iter().filter(|place| !place.left).map(|place| place.device.disk.clone());
-        devices.chain(self.database.clone()).collect()
+        devices.chain(self.databases.iter().cloned()).collect()
     }
 
     /// Runs for so long.

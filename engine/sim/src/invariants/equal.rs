@@ -1,12 +1,19 @@
 //! After healing all logs hold the same bundles, and all replicas have the same rows.
 
 use bytes::Bytes;
+use syncline::projection::Keys;
 use syncline::store::{Limit, Row, RowRange};
-use syncline::{EventStore, ViewId};
+use syncline::{Bundle, EventStore, ViewId};
 
+use super::log;
 use crate::finding::{Finding, Law};
+use crate::stack::ViewUnderTest;
 use crate::stores::finish;
+use crate::trace::shown;
 use crate::world::World;
+
+/// So many bundles of a row are told, and no more.
+const DOTS_TOLD: usize = 8;
 
 fn unequal(detail: String) -> Finding {
     Finding { law: Law::EqualAfterHealing, detail }
@@ -71,15 +78,42 @@ pub(crate) fn rows(world: &World) -> Result<(), Finding> {
                 None => first = Some((index, rows)),
                 Some((one, ours)) => {
                     if let Some(key) = difference(ours, &rows) {
-                        let key = String::from_utf8_lossy(&key).into_owned();
-                        let detail = format!("row {key:?} of {} differs between devices {one} and {index}", view.id);
-                        return Err(unequal(detail));
+                        return Err(unequal(told(world, view, &key, [(*one, ours), (index, &rows)])));
                     }
                 }
             }
         }
     }
     Ok(())
+}
+
+/// How a row differs between two devices: its values, and in which order each has folded which bundles into it.
+fn told(world: &World, view: &ViewUnderTest, key: &[u8], sides: [(usize, &Vec<Row>); 2]) -> String {
+    let mut told = format!("row {} of {} differs", shown(key), view.id);
+    for (index, rows) in sides {
+        let value = rows.iter().find(|row| row.key == key).map_or("nothing".into(), |row| shown(&row.value));
+        told += &format!("; device {index} has {value}");
+        let store = world.places[index].device.disk.peek();
+        let dots = touching(&*store, view, key);
+        if (1..=DOTS_TOLD).contains(&dots.len()) {
+            told += &format!(" from bundles {}", dots.join(", "));
+        }
+    }
+    told
+}
+
+/// The bundles that touch a row, in the order of the log.
+fn touching(store: &dyn EventStore, view: &ViewUnderTest, key: &[u8]) -> Vec<String> {
+    let runs = log::runs(store, Limit::PAGE).unwrap_or_default();
+    let touches = |bundle: &Bundle<'_>| {
+        bundle.events().flatten().any(|event| {
+            let mut keys = Keys::default();
+            view.fold.keys(&event, &mut keys);
+            keys.iter().any(|touched| touched == key)
+        })
+    };
+    let bundles = runs.iter().flat_map(|run| run.bundles()).filter(touches);
+    bundles.map(|bundle| bundle.dot.to_string()).collect()
 }
 
 /// The first key at which two lists of rows differ.

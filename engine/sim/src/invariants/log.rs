@@ -48,9 +48,14 @@ pub(crate) fn is_as_committed(world: &World) -> Result<(), Finding> {
 }
 
 fn compare(disk: &Disk, limit: Limit) -> Result<(), Finding> {
-    let store = disk.peek();
-    let runs = read(&*store, limit)?;
-    let status = finish(store.status()).map_err(|error| broken(error.to_string()))?;
+    status(disk)?;
+    let runs = read(&*disk.peek(), limit)?;
+    disk.with_image(|image| bundles(&runs, image))
+}
+
+/// A log's status is that of the last commit.
+pub(crate) fn status(disk: &Disk) -> Result<(), Finding> {
+    let status = finish(disk.peek().status()).map_err(|error| broken(error.to_string()))?;
     disk.with_image(|image| {
         if (status.revision.get(), status.head.get()) != (image.revision, image.head()) {
             return Err(broken("revision or head are not those of the last commit"));
@@ -61,7 +66,7 @@ fn compare(disk: &Disk, limit: Limit) -> Result<(), Finding> {
         if status.clock != image.clock {
             return Err(broken("the log's clock is not the largest time committed"));
         }
-        bundles(&runs, image)
+        Ok(())
     })
 }
 

@@ -5,12 +5,12 @@ use crate::finding::{Finding, Law};
 use crate::world::World;
 
 /// No log holds a bundle both as it was and as what it has become. (A clone does not know what its twin has done with the tail that
-/// both began with, and a device whose server has forgotten what it had stored does not know who else has it: there, twice is what
-/// was written.)
+/// both began with; and where a server has forgotten what it had stored, or a device that it moved its tail, nobody knows who else has
+/// it: there, twice is what was written.)
 pub(crate) fn written(world: &World) -> Result<(), Finding> {
     let Some(disk) = world.disks().into_iter().next() else { return Ok(()) };
-    let forgot = [Fault::ServerRestored, Fault::ServerRewound].map(|fault| world.sim.state().tally.get(fault));
-    if forgot != [0, 0] {
+    let forgot = [Fault::ServerRestored, Fault::ServerRewound, Fault::SuffixLost];
+    if forgot.into_iter().any(|fault| world.sim.state().tally.get(fault) > 0) {
         return Ok(());
     }
     let ledger = world.witness.ledger();

@@ -1,7 +1,6 @@
 //! A projection is pure: equal events give equal rows, in any order, all at once or one by one.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use syncline::EventRef;
@@ -10,6 +9,8 @@ use syncline::store::Limit;
 
 use super::log::runs;
 use crate::finding::{Finding, Law};
+use crate::quiet;
+use crate::trace::shown;
 use crate::world::World;
 
 type Rows = BTreeMap<Vec<u8>, Bytes>;
@@ -34,37 +35,48 @@ pub(crate) fn projections(world: &World) -> Result<(), Finding> {
 /// Folds events in several ways and compares.
 fn check(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<(), String> {
     let by = |events: &[EventRef<'_>]| {
-        catch_unwind(AssertUnwindSafe(|| one_by_one(fold, events))).unwrap_or_else(|_| Err("it panics".into()))
+        quiet::catch(|| one_by_one(fold, events)).unwrap_or_else(|panic| Err(format!("it panics: {panic}")))
     };
     let first = by(events)?;
-    if by(events)? != first {
-        return Err("the same events in the same order give other rows: it looks at something else than events".into());
+    if let Some(row) = differing(&first, &by(events)?) {
+        return Err(format!("{row}: the same events in the same order; it looks at something else than events"));
     }
     let mut sorted = events.to_vec();
     sorted.sort_by_key(|event| event.stamp);
-    if by(&sorted)? != first {
-        return Err("events in the order of their times give other rows: it depends on the order of arrival".into());
+    let in_order = by(&sorted)?;
+    if let Some(row) = differing(&first, &in_order) {
+        return Err(format!("{row} in the order of their times; it depends on the order of arrival"));
     }
     sorted.reverse();
-    if by(&sorted)? != first {
-        return Err("events in reverse order give other rows: it depends on the order of arrival".into());
+    if let Some(row) = differing(&in_order, &by(&sorted)?) {
+        return Err(format!("{row} in reverse order; it depends on the order of arrival"));
     }
     Ok(())
 }
 
+/// How two ways of folding differ, if they do.
+fn differing(one: &Rows, other: &Rows) -> Option<String> {
+    let keys: BTreeSet<&Vec<u8>> = one.keys().chain(other.keys()).collect();
+    let key = keys.into_iter().find(|key| one.get(*key) != other.get(*key))?;
+    let value = |rows: &Rows| rows.get(key).map_or("nothing".into(), |value| shown(value));
+    let (one, other) = (value(one), value(other));
+    Some(format!("row {} is {one} and, folded once more, {other}", shown(key)))
+}
+
 fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
-    let (mut rows, mut keys) = (Rows::new(), Keys::default());
+    let mut rows = Rows::new();
     for event in events {
-        keys = {
-            let _ = keys;
-            Keys::default()
-        };
+        let mut keys = Keys::default();
         fold.keys(event, &mut keys);
-        for key in keys.iter() {
+        let keys: BTreeSet<&[u8]> = keys.iter().collect();
+        for key in keys {
             let old = rows.get(key).cloned();
-            let new = fold.fold(key, old.as_deref(), std::slice::from_ref(event), &mut |_, _| {});
+            let mut aside = 0;
+            let new = fold.fold(key, old.as_deref(), std::slice::from_ref(event), &mut |_, _| aside += 1);
             let new = new.map_err(|error| format!("a row that it wrote does not read back: {error}"))?;
-            rows.insert(key.to_vec(), new);
+            if old.is_some() || aside == 0 {
+                rows.insert(key.to_vec(), new);
+            }
         }
     }
     Ok(rows)

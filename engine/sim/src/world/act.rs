@@ -9,8 +9,10 @@ use super::{SERVER, World};
 use crate::disk::{Disk, Failure};
 use crate::executor::Spins;
 use crate::fault::Fault;
+use crate::invariants::log;
 use crate::plan::{Action, Step};
 use crate::rng::Rng;
+use crate::trace::shown;
 use crate::workload::POISON;
 
 /// Devices that a world has at most.
@@ -55,8 +57,8 @@ impl World {
             }
             Action::Upgrade { device } => drop(self.upgrade(self.index(device))),
             Action::Revoke { device, millis } => self.revoke(device, millis),
-            Action::Look { device } => self.run(device, |device| device.look()),
-            Action::Forge { .. } => {}
+            Action::Look { device } => self.look(device),
+            Action::Forge { device, seed } => self.forge(device, seed),
         }
     }
 
@@ -92,6 +94,7 @@ impl World {
             if poison {
                 events.push(Event::new(POISON, "poison"));
             }
+            self.sim.tell(|| format!("device {} writes {}", self.index(device), described(&events)));
             self.run(device, |device| device.write(events));
         }
     }
@@ -107,6 +110,14 @@ impl World {
         if place.running.len() > 12 {
             place.running.remove(0);
         }
+    }
+
+    fn look(&mut self, device: u8) {
+        let disk = self.places[self.index(device)].device.disk.clone();
+        if let Err(finding) = log::status(&disk) {
+            self.sim.found(finding.law, format!("{}: {}", disk.name, finding.detail));
+        }
+        self.run(device, |device| device.look());
     }
 
     fn cancel(&mut self, device: u8) {
@@ -176,9 +187,18 @@ impl World {
         let was_old = device.upgrade();
         if was_old {
             self.sim.fault(Fault::Upgraded, || format!("device {index} is upgraded"));
+            if device.disk.with_image(|image| image.head()) > 0 {
+                self.sim.count(Fault::UnknownKind);
+            }
             device.open_after(Duration::ZERO);
             self.live(index);
         }
         was_old
     }
+}
+
+/// Events for people: their kinds and payloads.
+fn described(events: &[Event]) -> String {
+    let event = |event: &Event| format!("{} {}", event.kind, shown(&event.payload));
+    events.iter().map(event).collect::<Vec<_>>().join(" and ")
 }

@@ -1,11 +1,14 @@
 //! Deaths and restores: what is lost is noted, what was under way is dropped where it stands.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DATABASE, World};
+use syncline::ReplicaId;
+
+use super::World;
 use crate::fault::Fault;
 use crate::ledger::Name;
-use crate::sim::Node;
 use crate::stores::Crash;
 
 impl World {
@@ -20,11 +23,12 @@ impl World {
             (true, false) => Fault::Crashed,
         };
         self.sim.fault(fault, || format!("device {index}: {fault}"));
+        let identities = self.identities(index);
         let lost = self.places[index].device.disk.crash(crash);
         if !lost.is_empty() {
             self.sim.fault(Fault::SuffixLost, || format!("device {index} has lost {} bundles", lost.len()));
         }
-        self.excuse(index, &lost);
+        self.excuse(&identities, &lost);
         self.start(index, Duration::from_millis(millis.into()));
     }
 
@@ -43,14 +47,17 @@ impl World {
         self.net.cut(node);
     }
 
-    /// A device's disk has lost these bundles: it may write their numbers again.
-    pub(crate) fn excuse(&mut self, index: usize, lost: &[Name]) {
-        let identity = self.places[index].device.disk.with_image(|image| image.identity);
+    /// Under which identities a device may have written what a fault destroys.
+    fn identities(&self, index: usize) -> BTreeSet<ReplicaId> {
+        self.places[index].device.disk.with_image(|image| image.identities.clone())
+    }
+
+    /// A device's disk has lost these bundles: it may write its numbers again.
+    fn excuse(&self, identities: &BTreeSet<ReplicaId>, lost: &[Name]) {
         let mut ledger = self.witness.ledger();
         lost.iter().for_each(|name| ledger.excuse(*name));
         if !lost.is_empty() {
-            identity.into_iter().for_each(|id| ledger.allow_fork(id));
-            lost.iter().for_each(|(dot, _)| ledger.allow_fork(dot.origin));
+            identities.iter().for_each(|id| ledger.allow_fork(*id));
         }
     }
 
@@ -64,17 +71,18 @@ impl World {
             self.sim.fault(Fault::Crashed, || format!("server {index} dies"));
             return self.restart_server(index, span);
         }
-        self.sim.fault(Fault::PowerCut, || "the power of the servers' store goes".into());
-        self.exec.kill(Node(DATABASE));
-        let Some(database) = self.database.clone() else { return };
+        let index = usize::from(server) % self.databases.len();
+        let (database, node) = (self.databases[index].clone(), self.databases[index].node);
+        self.sim.fault(Fault::PowerCut, || format!("the power of {} goes", database.name));
+        self.exec.kill(node);
         let lost = database.crash(Crash::Power);
         if !lost.is_empty() {
-            self.sim.fault(Fault::SuffixLost, || format!("the servers' store has lost {} bundles", lost.len()));
+            self.sim.fault(Fault::SuffixLost, || format!("{} has lost {} bundles", database.name, lost.len()));
         }
         lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
         database.set_down(true);
         let sim = self.sim.clone();
-        self.sim.spawn(Node(DATABASE), async move {
+        self.sim.spawn(node, async move {
             sim.sleep(span).await;
             database.set_down(false);
         });
@@ -92,26 +100,32 @@ impl World {
     pub(crate) fn restore_device(&mut self, device: u8) {
         let index = self.index(device);
         self.kill_device(index);
+        let identities = self.identities(index);
         if let Some(lost) = self.places[index].device.disk.restore(None) {
             let count = lost.len();
             self.sim
                 .fault(Fault::DeviceRestored, || format!("device {index} goes back {count} bundles, to its backup"));
-            self.excuse(index, &lost);
+            self.excuse(&identities, &lost);
         }
         self.start(index, Duration::from_millis(10));
     }
 
     pub(crate) fn restore_server(&mut self, same_log: bool) {
-        let Some(database) = self.database.clone() else { return };
+        if self.databases.is_empty() {
+            return;
+        }
+        let database = self.databases[self.steps as usize % self.databases.len()].clone();
         let log = (!same_log).then(|| self.fresh_log());
-        self.exec.kill(Node(DATABASE));
+        self.exec.kill(database.node);
         for index in 0..self.servers.len() {
-            self.restart_server(index, Duration::from_millis(10));
+            if Arc::ptr_eq(&self.servers[index].door.disk, &database) {
+                self.restart_server(index, Duration::from_millis(10));
+            }
         }
         database.set_down(false);
         if let Some(lost) = database.restore(log) {
             let fault = if same_log { Fault::ServerRewound } else { Fault::ServerRestored };
-            self.sim.fault(fault, || format!("the servers' store goes back {} bundles, to its backup", lost.len()));
+            self.sim.fault(fault, || format!("{} goes back {} bundles, to its backup", database.name, lost.len()));
             lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
         }
     }

@@ -1,0 +1,88 @@
+//! Projections that break a law each.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use syncline::projection::Keys;
+use syncline::{Event, EventRef, Projection, Stamp, Unreadable, ViewId};
+
+use crate::rng::Rng;
+use crate::workload::{SET, read};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The last event to arrive wins.
+    ArrivalWins,
+    /// Of events of one time the last to arrive wins.
+    TiesByArrival,
+    /// A delete leaves nothing behind, so that an older write that comes late brings the value back.
+    ForgetsDeletes,
+    /// The row says when it was folded.
+    ReadsClock,
+    /// The row is a hash map, whose order is another in every process.
+    HashOrder,
+    /// It panics at an event that it did not expect.
+    Panics,
+}
+
+/// A row of any of them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Row {
+    last: Option<Stamp>,
+    value: Option<[u8; 4]>,
+    noise: u64,
+    seen: HashMap<u64, u64>,
+}
+
+/// The last value per key, wrong in one way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wrong(pub(crate) Flaw);
+
+/// What these projections fold: values, some of which stand for a delete.
+pub(crate) fn writes(rng: &mut Rng) -> Vec<Event> {
+    let mut payload = vec![b'a' + rng.below(4) as u8];
+    let value = if rng.chance(300) { 0 } else { rng.bits() as u32 };
+    payload.extend_from_slice(&value.to_be_bytes());
+    vec![Event::new(SET, payload)]
+}
+
+impl Projection for Wrong {
+    type State = Row;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("wrong@1").expect("the name is well formed")
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        if let (true, Some((key, _))) = (event.is(&SET), read(event.payload)) {
+            keys.push(key);
+        }
+    }
+
+    fn apply(&self, _: &[u8], row: &mut Row, event: &EventRef<'_>) -> Result<(), Unreadable> {
+        let (_, value) = read(event.payload).ok_or_else(|| Unreadable::new("it is no value"))?;
+        let deletes = value == [0; 4];
+        let newer = row.last.is_none_or(|last| event.stamp > last);
+        let wins = match self.0 {
+            Flaw::ArrivalWins => true,
+            Flaw::TiesByArrival => row.last.is_none_or(|last| event.stamp.time >= last.time),
+            _ => newer,
+        };
+        if wins {
+            (row.last, row.value) = (Some(event.stamp), (!deletes).then_some(value));
+        }
+        match self.0 {
+            Flaw::ForgetsDeletes if deletes && wins => *row = Row::default(),
+            Flaw::ReadsClock => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH);
+                row.noise = now.map_or(0, |now| now.as_nanos() as u64);
+            }
+            Flaw::HashOrder => drop(row.seen.insert(event.stamp.time.0, event.dot.seq.get())),
+            Flaw::Panics => assert!(value[0] < 250, "no value is as large as that"),
+            _ => {}
+        }
+        Ok(())
+    }
+}

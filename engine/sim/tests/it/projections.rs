@@ -1,0 +1,92 @@
+//! A projection that breaks the law is named, with the smallest history that shows it.
+
+use std::collections::HashMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use syncline::projection::Keys;
+use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId};
+use syncline_sim::{Failure, Law, Profile, lab};
+
+const RENAMED: Kind = Kind::new("todo.renamed", 1);
+
+/// How a projection goes wrong.
+#[derive(Clone, Copy)]
+enum Wrong {
+    LastToArriveWins,
+    ReadsAClock,
+    IteratesAHashMap,
+    Panics,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Title {
+    text: String,
+    folded_at: u128,
+    words: HashMap<String, u32>,
+}
+
+struct Titles(Wrong);
+
+impl Projection for Titles {
+    type State = Title;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("titles@1").unwrap()
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        if event.is(&RENAMED) {
+            keys.push(&event.payload[..1]);
+        }
+    }
+
+    fn apply(&self, _: &[u8], row: &mut Title, event: &EventRef<'_>) -> Result<(), Unreadable> {
+        let text = String::from_utf8_lossy(&event.payload[1..]).into_owned();
+        match self.0 {
+            Wrong::LastToArriveWins => row.text = text,
+            Wrong::ReadsAClock => {
+                row.folded_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+            }
+            Wrong::IteratesAHashMap => *row.words.entry(text).or_default() += 1,
+            Wrong::Panics => assert!(text != "title 7", "a title that nobody expected"),
+        }
+        Ok(())
+    }
+}
+
+fn failure(wrong: Wrong) -> Box<Failure> {
+    let lab = lab(0..100).profile(Profile::Flaky).projection(Titles(wrong));
+    let lab = lab.writes(|rng| vec![Event::new(RENAMED, format!("{}title {}", rng.below(3), rng.below(20)))]);
+    lab.run().unwrap_err()
+}
+
+#[test]
+fn order_of_arrival_is_found_and_told_with_two_writes() {
+    let failure = failure(Wrong::LastToArriveWins);
+    assert_eq!(failure.finding.law, Law::ProjectionIsPure, "{failure}");
+    assert!(failure.finding.detail.contains("order of arrival"), "{failure}");
+    let writes = failure.story.iter().filter(|line| line.text.contains("has written bundle")).count();
+    assert!(writes <= 3 && failure.case.plan().steps.len() <= 4, "{failure}");
+}
+
+#[test]
+fn a_clock_in_a_projection_is_found() {
+    let failure = failure(Wrong::ReadsAClock);
+    assert_eq!(failure.finding.law, Law::ProjectionIsPure, "{failure}");
+    assert!(failure.finding.detail.contains("something else than events"), "{failure}");
+}
+
+#[test]
+fn the_order_of_a_hash_map_is_found() {
+    let failure = failure(Wrong::IteratesAHashMap);
+    assert_eq!(failure.finding.law, Law::ProjectionIsPure, "{failure}");
+}
+
+#[test]
+fn a_panic_is_found_and_named_with_its_view() {
+    let failure = failure(Wrong::Panics);
+    assert_eq!(failure.finding.law, Law::ProjectionIsPure, "{failure}");
+    assert!(failure.finding.detail.contains("titles@1 panics: a title that nobody expected"), "{failure}");
+    assert!(failure.case.plan().steps.len() <= 2, "{failure}");
+}

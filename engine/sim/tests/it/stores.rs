@@ -1,0 +1,147 @@
+//! A user's own store: a good one passes every profile, a bad one is named, with the smallest history that shows it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_executor::block_on;
+use syncline::store::{
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+};
+use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Revision, Seq, ViewId};
+use syncline_sim::{Crash, Failure, Law, Profile, Stores, lab};
+
+/// Whether and how a store breaks its word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Good,
+    /// Calls a commit synced and loses it when the power goes.
+    LiesAboutDurability,
+    /// Forgets a row now and then.
+    Forgets,
+    /// Hands the runs of a page out in another order.
+    Reorders,
+}
+
+#[derive(Debug)]
+struct Shelf(Kind, Mutex<BTreeMap<String, Arc<Mine>>>);
+
+impl Stores for Shelf {
+    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore> {
+        let mut shelf = self.1.lock().unwrap();
+        shelf.entry(name.to_owned()).or_insert_with(|| Arc::new(Mine::new(self.0, log))).clone()
+    }
+
+    fn crash(&self, name: &str, crash: Crash) {
+        if let (Kind::LiesAboutDurability, Crash::Power, Some(store)) =
+            (self.0, crash, self.1.lock().unwrap().get(name))
+        {
+            store.lose_the_last();
+        }
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+}
+
+/// A store over the reference store.
+#[derive(Debug)]
+struct Mine {
+    kind: Kind,
+    log: LogId,
+    live: Mutex<Arc<MemoryStore>>,
+    batches: Mutex<Vec<WriteBatch>>,
+}
+
+impl Mine {
+    fn new(kind: Kind, log: LogId) -> Self {
+        Self { kind, log, live: Mutex::new(Arc::new(MemoryStore::new(log))), batches: Mutex::default() }
+    }
+
+    fn live(&self) -> Arc<MemoryStore> {
+        self.live.lock().unwrap().clone()
+    }
+
+    fn lose_the_last(&self) {
+        let mut batches = self.batches.lock().unwrap();
+        batches.pop();
+        let live = Arc::new(MemoryStore::new(self.log));
+        batches.iter().for_each(|batch| drop(block_on(live.commit(batch.clone()))));
+        *self.live.lock().unwrap() = live;
+    }
+}
+
+#[async_trait]
+impl EventStore for Mine {
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        self.live().status().await
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
+        let mut page = self.live().read(after, limit).await?;
+        if self.kind == Kind::Reorders {
+            page.runs.reverse();
+        }
+        Ok(page)
+    }
+
+    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
+        self.live().read_origin(origin, after, limit).await
+    }
+
+    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        self.live().load(keys).await
+    }
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        self.live().scan(view, range, limit).await
+    }
+
+    async fn commit(&self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
+        let live = self.live();
+        let stored = batch.clone();
+        if self.kind == Kind::Forgets && batch.rows.len() > 2 {
+            batch.rows.pop();
+        }
+        let committed = live.commit(batch).await?;
+        self.batches.lock().unwrap().push(stored);
+        Ok(committed)
+    }
+
+    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
+        self.live().changed(since).await
+    }
+}
+
+fn failure(kind: Kind, profile: Profile) -> Box<Failure> {
+    lab(0..100).profile(profile).stores(move || Shelf(kind, Mutex::default())).run().unwrap_err()
+}
+
+#[test]
+fn a_good_store_passes_every_profile() {
+    for profile in Profile::ALL {
+        lab(0..8).profile(*profile).stores(|| Shelf(Kind::Good, Mutex::default())).run().unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_lies_about_durability_is_found() {
+    let failure = failure(Kind::LiesAboutDurability, Profile::Crash);
+    assert_eq!(failure.finding.law, Law::StoreKeepsItsWord, "{failure}");
+    assert!(failure.finding.detail.contains("commits had to survive"), "{failure}");
+    assert!(failure.case.plan().steps.len() <= 2, "a write and a power cut are enough: {failure}");
+}
+
+#[test]
+fn a_store_that_forgets_is_found() {
+    let failure = failure(Kind::Forgets, Profile::Calm);
+    assert!(matches!(failure.finding.law, Law::EqualAfterHealing | Law::RowsAreTheFold), "{failure}");
+}
+
+#[test]
+fn a_store_that_reorders_is_found() {
+    let failure = failure(Kind::Reorders, Profile::Calm);
+    assert!(matches!(failure.finding.law, Law::StoreKeepsItsWord | Law::ComesToRest), "{failure}");
+}
