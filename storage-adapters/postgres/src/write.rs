@@ -59,10 +59,18 @@ pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft:
     Ok(connection.fetch_optional(query).await?.is_some())
 }
 
-/// Deletes what a draft removes or writes anew: runs, heads, views, rows. Only within a transaction that also writes the draft.
+/// Deletes what a draft removes or writes anew: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
+/// lock on the space keeps everything in its place.
+///
+/// What is many is looked up key by key and deleted by its place. A plain `key = ANY(…)` may be planned as a search of the array for
+/// every row of the view.
 pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
     if !draft.runs.removed().is_empty() {
-        let delete = "DELETE FROM runs WHERE space = $1 AND last = ANY($2)";
+        let delete = "DELETE FROM runs WHERE space = $1 AND ctid = ANY(ARRAY(
+            SELECT found.ctid FROM unnest($2) AS wanted (last), LATERAL (
+                SELECT runs.ctid FROM runs WHERE space = $1 AND runs.last = wanted.last OFFSET 0
+            ) AS found
+        ))";
         let lasts: Vec<i64> = draft.runs.removed().iter().map(|last| checked(last.get())).collect();
         sqlx::query(delete).bind(space.as_str()).bind(lasts).execute(&mut *connection).await?;
     }
@@ -79,7 +87,11 @@ pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, dra
     }
     let deleted: Vec<_> = draft.rows.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
     for keys in deleted.chunk_by(|a, b| a.view == b.view) {
-        let delete = "DELETE FROM rows WHERE space = $1 AND view = $2 AND key = ANY($3)";
+        let delete = "DELETE FROM rows WHERE space = $1 AND ctid = ANY(ARRAY(
+            SELECT found.ctid FROM unnest($3) AS wanted (key), LATERAL (
+                SELECT rows.ctid FROM rows WHERE space = $1 AND view = $2 AND rows.key = wanted.key OFFSET 0
+            ) AS found
+        ))";
         let query = sqlx::query(delete).bind(space.as_str()).bind(keys[0].view.as_str());
         query.bind(keys.iter().map(|key| &key.key[..]).collect::<Vec<_>>()).execute(&mut *connection).await?;
     }
