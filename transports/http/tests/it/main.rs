@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod asking;
+mod chance;
 mod client;
 mod conformance;
 mod decoys;
+mod faults;
+mod fleet;
 mod forms;
 mod golden;
 mod history;
@@ -15,6 +18,7 @@ mod limits;
 mod mounted;
 mod openapi;
 mod people;
+mod proxy;
 mod replicas;
 mod requests;
 mod shutdown;

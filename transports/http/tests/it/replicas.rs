@@ -6,12 +6,13 @@ use futures_util::StreamExt;
 use syncline::attributes::{Attribute, Attributes, Value};
 use syncline::replica::Changes;
 use syncline::store::{RowRange, Storage};
-use syncline::{MemoryStorage, Replica, ReplicaId, Transport};
+use syncline::{MemoryStorage, Replica, ReplicaId};
 use syncline_conformance::{new_log_id, space};
 use syncline_http::{Backoff, HttpTransport, RouterOptions, Server, Shutdown, router};
 
 use crate::decoys::{Act, Decoy};
 use crate::people::{ANN, SPACE};
+use crate::proxy::Proxy;
 use crate::site::{NOW, Site};
 
 async fn replica(byte: u8) -> Replica {
@@ -63,19 +64,23 @@ async fn shows(changes: &mut Changes, replica: &Replica, value: &str) {
 #[tokio::test]
 async fn live_replicas_follow_each_other_and_go_on_after_the_server_has_been_restarted() {
     let site = Site::start().await;
+    // An address that stays while the server comes and goes: a port given back may be somebody else's the next moment.
+    let address = Proxy::before(site.address, &[], 0).await;
     let (one, other) = (replica(1).await, replica(2).await);
     let mut changes = other.watch();
     let lives = [one.clone(), other.clone()].map(|replica| {
-        let way: Box<dyn Transport> = Box::new(site.ann());
-        tokio::spawn(async move { replica.live(&*way, &AT_ONCE).await })
+        let way = HttpTransport::builder(&address.url(), ANN).attempts(1).build().unwrap();
+        tokio::spawn(async move { replica.live(&way, &AT_ONCE).await })
     });
     set(&one, "a", "written before the restart").await;
     shows(&mut changes, &other, "written before the restart").await;
 
+    address.lead_to(None);
     site.shutdown.begin();
     site.serving.await.unwrap();
     set(&one, "b", "written while the server was away").await;
-    let server = Server::bind(site.address).await.unwrap();
+    let server = Server::bind("127.0.0.1:0").await.unwrap();
+    address.lead_to(Some(server.address()));
     tokio::spawn(server.serve(router(site.service.clone(), RouterOptions::default()), Shutdown::new()));
     shows(&mut changes, &other, "written while the server was away").await;
     set(&one, "c", "written after the restart").await;
