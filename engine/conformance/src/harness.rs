@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use syncline::store::Storage;
+use syncline::store::{Storage, StoreError};
 use syncline::{Service, Transport, TransportError};
 use tempfile::TempDir;
 
@@ -17,6 +17,14 @@ pub trait StoreHarness: Send + Sync {
     /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` where it does not outlive its
     /// handles. The kit has dropped every handle to it before.
     async fn reopen(&self) -> Option<Arc<dyn Storage>>;
+
+    /// Opens what [`fresh`](Self::fresh) gave last a second time while the first is open, as another process would: with
+    /// connections and a memory of its own. A backend that takes one process at a time answers with what its second opener is
+    /// told, which must be [`StoreError::InUse`]. `None`, unless overridden: no other process can reach the data, because it
+    /// is in memory; a durable storage must override it.
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        None
+    }
 }
 
 /// Gives the kit connections of one transport. Each law makes a harness of its own, so laws run side by side.

@@ -2,7 +2,8 @@
 //!
 //! A law is one function, named as the sentence that it proves. A suite turns every law into a test of its own, so that a law
 //! added here reaches every adapter, and a failure reads `redb::a_polling_reader_never_skips`. There are no capability
-//! flags: the traits are small enough that every adapter keeps every law.
+//! flags: the traits are small enough that every adapter keeps every law. Laws about several processes on one database hold for a
+//! backend that takes one at a time, too: they prove that the second one is told so, and print `does not apply` and their name.
 //!
 //! The test file of a store, whole:
 //!
@@ -30,6 +31,8 @@
 //!
 //! store_suite!(Mine);
 //! ```
+//!
+//! `examples/outside-adapter` is a store with such a test file in a crate and a workspace of its own.
 //!
 //! | suite | proves | takes |
 //! |---|---|---|

@@ -15,6 +15,7 @@ pub mod differential;
 pub mod limits;
 pub mod origin;
 pub mod page;
+pub mod processes;
 pub mod refusal;
 pub mod reopen;
 pub mod rewrite;
@@ -206,6 +207,13 @@ macro_rules! for_each_store_law {
                 rows_and_bundles_move_together
                 a_commit_is_seen_by_everybody_once_it_returns
                 a_commit_given_up_is_done_wholly_or_not_at_all
+            }
+            processes {
+                a_second_process_shares_the_log_or_is_told_that_it_is_in_use
+                a_polling_reader_in_another_process_never_skips
+                a_commit_is_seen_by_another_process_once_it_returns
+                a_revision_that_another_process_has_left_behind_is_a_conflict
+                a_commit_of_another_process_wakes_who_waits
             }
             differential {
                 random_steps_are_seen_as_the_oracle_sees_them

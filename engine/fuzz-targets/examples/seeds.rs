@@ -5,17 +5,21 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use futures_executor::block_on;
 use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
 use syncline::codec;
 use syncline::event::encode_body;
 use syncline::projection::RowState;
 use syncline::protocol::{Code, Have, Problem, Pull, Push, Request};
 use syncline::run::{Body, RunBuilder};
-use syncline::store::Limit;
+use syncline::store::{EventStore, Limit, WriteBatch};
 use syncline::{
-    ChainHash, Cursor, Dot, Event, EventRef, Heads, Kind, LogId, NTP64, Projection, ReplicaId, Run, Seq, SpaceId, Stamp,
+    Append, ChainHash, Cursor, Dot, Event, EventRef, Head, Heads, Kind, LogId, MemoryStore, NTP64, Projection,
+    ReplicaId, Run, Seq, SpaceId, Stamp,
 };
+use syncline_fuzz_targets::{export, unsealed};
 
 fn main() -> io::Result<()> {
     let (run, stock) = (run(), Attribute::new("article/7", "stock").expect("well formed"));
@@ -48,7 +52,12 @@ fn main() -> io::Result<()> {
     write("attribute_row", "plain", &folded(&[Op::set(&stock, 5)]).encode())?;
     write("text", "token", syncline::authority::accounts::Token::from_secret([7; 32]).reveal().as_bytes())?;
     write("text", "id", origin().to_string().as_bytes())?;
-    write("text", "kind", b"todo.renamed@1")
+    write("text", "kind", b"todo.renamed@1")?;
+    for (name, file) in logs(&run) {
+        write("portable", name, &file)?;
+        write("portable_frames", name, &unsealed(&file))?;
+    }
+    Ok(())
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -86,6 +95,34 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
         ("pull-by-cursor", pull(Have::Cursor(cursor))),
         ("pull-by-heads", pull(Have::Heads(Heads::new()))),
         ("push", Request::Push(space.clone(), Push { runs: vec![run.clone()] })),
+    ]
+}
+
+/// Exported logs: all that one can hold, nothing, one bundle, several.
+fn logs(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
+    let file = |runs: Vec<Append>, refused: Option<Dot>| {
+        let store = Arc::new(MemoryStore::new(LogId::from_bytes([3; 16]).expect("not zero")));
+        let voids = refused.into_iter().collect();
+        block_on(async {
+            let batch = WriteBatch { runs, voids, ..WriteBatch::default() };
+            store.commit(batch).await.expect("the runs are sound");
+            export(store, SpaceId::new("team").expect("well formed")).await
+        })
+    };
+    let append = |run: Run| Append::verify(run, Head::NONE).expect("it is an origin's first run");
+    let first = run.until(Seq::new(1), ChainHash::GENESIS).expect("it begins with 1");
+    let refused = Dot { origin: origin(), seq: Seq::new(2) };
+    let other = {
+        let other = ReplicaId::from_bytes([6; 16]).expect("not zero");
+        let mut builder = RunBuilder::new(other, Seq::new(1), ChainHash::GENESIS);
+        builder.push(NTP64(5), Body::Full(b"not even an event"));
+        builder.finish().expect("it has a bundle")
+    };
+    vec![
+        ("with-refusals", include_bytes!("../../tests/it/golden/portable-v1.synclog").to_vec()),
+        ("empty", file(Vec::new(), None)),
+        ("single", file(vec![append(first)], None)),
+        ("two-origins-and-a-void", file(vec![append(run.clone()), other], Some(refused))),
     ]
 }
 

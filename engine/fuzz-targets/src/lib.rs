@@ -14,11 +14,15 @@ use syncline::projection::{Keys, RowState};
 use syncline::protocol::{Answer, Notice, Problem, Pull, Push, Request};
 use syncline::{Append, Dot, Head, NTP64, Projection, ReplicaId, Run, Seq, Stamp};
 
+mod portable;
+
+pub use portable::{export, portable, portable_frames, sealed, unsealed};
+
 /// What a fuzzer calls with whatever it has thought of.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("run", run),
     ("body", body),
     ("message", message),
@@ -26,6 +30,8 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("attribute_payload", attribute_payload),
     ("attribute_row", attribute_row),
     ("text", text),
+    ("portable", portable),
+    ("portable_frames", portable_frames),
 ];
 
 /// A packed run: whatever decodes can be cut anywhere, joined again by hashing, and is the same bundles.

@@ -102,7 +102,9 @@ pub(crate) fn engine_manifest(file: &File<'_>) -> Vec<String> {
 }
 
 pub(crate) fn one_table(file: &File<'_>) -> Vec<String> {
-    let member = file.path.ends_with("Cargo.toml") && file.path != "Cargo.toml" && !file.path.starts_with("fuzz/");
+    // Workspaces of their own.
+    let apart = ["fuzz/", "examples/outside-adapter/"].iter().any(|folder| file.path.starts_with(folder));
+    let member = file.path.ends_with("Cargo.toml") && file.path != "Cargo.toml" && !apart;
     let sections = file.text.split("\n[").filter(|section| member && section.contains("dependencies]"));
     let lines = sections
         .flat_map(|section| section.lines().skip(1))

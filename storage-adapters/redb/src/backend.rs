@@ -1,10 +1,11 @@
 //! redb as a key-value database: one table of bytes.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use redb::{
@@ -49,6 +50,7 @@ impl Redb {
         let path = options.path.clone();
         look(&path)?;
         files::check_writable(BACKEND, &path)?;
+        guarded(BACKEND, &path.display(), || create_whole(&path))?;
         let create = || {
             let mut builder = Database::builder();
             builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(options.verify);
@@ -116,6 +118,25 @@ impl Snapshot for RedbSnapshot<'_> {
         }
         Ok(())
     }
+}
+
+/// Files whose creation this process has begun: their names until they are whole.
+static CREATED: AtomicU64 = AtomicU64::new(0);
+
+/// Creates a file that does not exist beside its place, and links it there once it is whole: one whose creation was cut short redb
+/// does not open again. Where another process is quicker, its file stays; where there are no links, redb creates it in place.
+fn create_whole(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}-{}.new", std::process::id(), CREATED.fetch_add(1, Ordering::Relaxed)));
+    let unfinished = path.with_file_name(name);
+    // Left by the crash of a process of the same number.
+    let _ = fs::remove_file(&unfinished);
+    drop(Database::create(&unfinished).map_err(|error| failed(path, error))?);
+    let _ = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished).map_err(|error| failed(path, StorageError::Io(error)))
 }
 
 /// Refuses a file that is not ours, without changing it. What cannot be told so is left to the opening.

@@ -62,7 +62,8 @@ fn hint(error: &rusqlite::Error) -> &'static str {
 
 fn sqlite_error(error: rusqlite::Error, path: &Path) -> StoreError {
     let retry = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+        // The statements are sound, so a general error comes from the file: a schema or a format that is none.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
             return corrupt(path.display().to_string(), error);
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull | ErrorCode::OutOfMemory) => {

@@ -1,6 +1,7 @@
 //! One writing process per file.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use syncline::store::StoreError;
@@ -27,7 +28,12 @@ impl FileLock {
         let mut path = database.as_os_str().to_owned();
         path.push("-lock");
         let path = PathBuf::from(path);
-        let failed = |error: std::io::Error| refused(&path, error);
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::PermissionDenied => {
+                refused(&path, format_args!("{error}; make the file and its directory writable"))
+            }
+            _ => refused(&path, error),
+        };
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         let (file, created) = match options.clone().create_new(true).open(&path) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, StoredRun};
-use syncline::{ChainHash, Position, Run, Seq, SpaceId};
+use syncline::{Append, ChainHash, Head, NTP64, Position, Run, Seq, SpaceId};
 
 use crate::error::{Result, corrupt};
 use crate::number::{SpaceKey, run_end, to_integer};
@@ -121,6 +121,8 @@ fn decode(space: &SpaceId, row: &Row<'_>) -> Result<Found> {
     let previous = ChainHash::from_bytes(row.get(1)?);
     let bytes = row.get_ref(2)?.as_blob().map_err(|error| damaged(error.to_string()))?;
     let run = Run::decode(Bytes::copy_from_slice(bytes)).map_err(|error| damaged(error.to_string()))?;
+    let before = Head { seq: Seq::new(run.first().get() - 1), chain: previous, time: NTP64(0) };
+    Append::verify(run.clone(), before).map_err(|error| damaged(error.to_string()))?;
     if run.count() > end.get() {
         return Err(damaged(format!("it holds {} bundles", run.count())).into());
     }

@@ -20,10 +20,15 @@ fn bundles_in(round: u64) -> u64 {
     1 + round % 3
 }
 
-/// Starts writers, each an origin of its own, that expect nothing of the log.
-fn start_writers(store: &Subject) -> Vec<JoinHandle<()>> {
+/// How many bundles all of them write.
+pub(super) fn bundles_of_writers() -> u64 {
+    u64::from(WRITERS) * (0..ROUNDS).map(bundles_in).sum::<u64>()
+}
+
+/// Starts writers, each an origin of its own, that expect nothing of the log. They take turns at the handles.
+pub(super) fn start_writers(handles: &[&Subject]) -> Vec<JoinHandle<()>> {
     let write = |byte| {
-        let store = store.clone();
+        let store = handles[usize::from(byte) % handles.len()].clone();
         tokio::spawn(async move {
             let mut author = Author::new(byte);
             for round in 0..ROUNDS {
@@ -40,7 +45,7 @@ async fn ended(tasks: Vec<JoinHandle<()>>) {
 }
 
 /// Does something again and again while a log is written to, and once more when the writers have ended.
-async fn meanwhile(writers: Vec<JoinHandle<()>>, mut act: impl AsyncFnMut()) {
+pub(super) async fn meanwhile(writers: Vec<JoinHandle<()>>, mut act: impl AsyncFnMut()) {
     loop {
         let last = writers.iter().all(JoinHandle::is_finished);
         act().await;
@@ -55,7 +60,7 @@ async fn meanwhile(writers: Vec<JoinHandle<()>>, mut act: impl AsyncFnMut()) {
 pub async fn a_polling_reader_never_skips(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let (mut cursor, mut read) = (store.cursor(0).await, Vec::<Dot>::new());
-    meanwhile(start_writers(&store), async || {
+    meanwhile(start_writers(&[&store]), async || {
         let mut is_last = false;
         while !is_last {
             let (bundles, last) = store.read_on(&mut cursor, Limit::items(5)).await;
@@ -64,8 +69,7 @@ pub async fn a_polling_reader_never_skips(harness: &dyn StoreHarness) {
         }
     })
     .await;
-    let total = u64::from(WRITERS) * (0..ROUNDS).map(bundles_in).sum::<u64>();
-    assert_eq!(read.iter().collect::<BTreeSet<_>>().len() as u64, total, "a bundle was skipped");
+    assert_eq!(read.iter().collect::<BTreeSet<_>>().len() as u64, bundles_of_writers(), "a bundle was skipped");
     let log: Vec<_> = store.log().await.into_iter().map(|placed| placed.dot).collect();
     assert_same!(read, log);
 }
@@ -221,7 +225,7 @@ pub async fn rows_scanned_together_are_of_one_moment(harness: &dyn StoreHarness)
 pub async fn a_page_is_of_one_moment(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let log = store.status().await.log;
-    meanwhile(start_writers(&store), async || {
+    meanwhile(start_writers(&[&store]), async || {
         let page = store.store().read(Cursor::start(log), Limit::items(u32::MAX)).await.expect("the start is served");
         assert_eq!((page.next.position, page.head.get()), (page.head, unpack(&page.runs).len() as u64));
     })

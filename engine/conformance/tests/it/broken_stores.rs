@@ -65,6 +65,11 @@ fn faults_of_many_tasks_and_spaces_are_caught() {
 }
 
 #[test]
+fn faults_of_many_processes_are_caught() {
+    assert_caught(twins::processes::all());
+}
+
+#[test]
 fn faults_of_restarts_are_caught() {
     assert_caught(twins::restarts::all());
 }
@@ -85,6 +90,7 @@ fn every_store_law_has_a_store_that_breaks_it() {
         twins::pages::all(),
         twins::rows::all(),
         twins::races::all(),
+        twins::processes::all(),
         twins::restarts::all(),
         twins::rewrites::all(),
     ];

@@ -22,6 +22,7 @@ type Method<I, O> = Box<dyn for<'a> Fn(&'a Handle, I) -> Answer<'a, O> + Send + 
 
 type Open = Box<dyn for<'a> Fn(&'a dyn Storage, SpaceId) -> Answer<'a, Arc<dyn EventStore>> + Send + Sync>;
 type Spaces = Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, Vec<SpaceId>> + Send + Sync>;
+type Beside = Box<dyn Fn(&Faulty) -> Result<Faulty, StoreError> + Send + Sync>;
 type Reopen = Box<dyn for<'a> Fn(&'a Faulty) -> BoxFuture<'a, Faulty> + Send + Sync>;
 
 /// A handle to the sound store beneath.
@@ -50,6 +51,8 @@ pub(crate) struct Fault {
     pub(crate) fresh: fn() -> Arc<dyn Storage>,
     /// What becomes of the storage and its fault over a restart.
     pub(crate) reopen: Reopen,
+    /// What a second process gets.
+    pub(crate) beside: Beside,
 }
 
 /// No fault: a store in memory that outlives its handles.
@@ -69,6 +72,7 @@ pub(crate) fn sound() -> Fault {
         durability: Durability::Process,
         fresh: || Arc::new(MemoryStorage::new(new_log_id)),
         reopen: Box::new(|before| Box::pin(async { before.clone() })),
+        beside: Box::new(|first| Ok(first.clone())),
     }
 }
 
@@ -172,5 +176,11 @@ impl StoreHarness for Twin {
         let after = (before.fault.reopen)(&before).await;
         *self.last.lock().unwrap() = Some(after.clone());
         Some(Arc::new(after))
+    }
+
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        let first = self.last.lock().unwrap().clone().unwrap();
+        let second = (first.fault.beside)(&first);
+        Some(second.map(|second| Arc::new(second) as Arc<dyn Storage>))
     }
 }

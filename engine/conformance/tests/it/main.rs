@@ -8,6 +8,7 @@ mod crdts;
 mod fault;
 mod line;
 mod memory;
+mod outside;
 mod projections;
 mod register;
 mod spoil;

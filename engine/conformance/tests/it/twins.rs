@@ -4,6 +4,7 @@ pub(crate) mod calls;
 pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod problems;
+pub(crate) mod processes;
 pub(crate) mod races;
 pub(crate) mod refusals;
 pub(crate) mod restarts;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use syncline::Storage;
+use syncline::{Storage, StoreError};
 use syncline_conformance::{StoreHarness, store_suite};
 
 use crate::map::Disk;
@@ -21,6 +21,12 @@ impl StoreHarness for InMemory {
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
         Some(Arc::new(self.0.lock().unwrap().open()))
+    }
+
+    /// A backend locks its data; this map stands for one that does.
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        assert_eq!(self.0.lock().unwrap().counts().open, 1);
+        Some(Err(StoreError::InUse { backend: "map", what: "a map".into() }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use syncline::store::Storage;
+use syncline::store::{Storage, StoreError};
 use syncline_conformance::{StoreHarness, store_suite};
 use syncline_postgres::PostgresOptions;
 use syncline_postgres_testing::{Scratch, Server};
@@ -31,6 +31,10 @@ impl StoreHarness for Postgres {
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
         Some(self.open().await)
+    }
+
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        Some(Ok(self.open().await))
     }
 }
 

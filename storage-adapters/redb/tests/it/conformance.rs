@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use syncline::Storage;
+use syncline::{Storage, StoreError};
 use syncline_conformance::{Scratch, StoreHarness, store_suite};
 use syncline_redb::RedbStorage;
 
@@ -18,6 +18,10 @@ impl StoreHarness for Redb {
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
         Some(Arc::new(RedbStorage::at(self.0.path().join("laws.redb")).unwrap()))
+    }
+
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        Some(RedbStorage::at(self.0.path().join("laws.redb")).map(|storage| Arc::new(storage) as Arc<dyn Storage>))
     }
 }
 

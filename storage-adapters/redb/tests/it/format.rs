@@ -5,6 +5,7 @@ use std::fs;
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use syncline::StoreError;
 
+use crate::elsewhere;
 use crate::file::Place;
 
 const OURS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("syncline");
@@ -102,4 +103,21 @@ fn a_file_that_is_read_only_is_an_error_that_says_so() {
     place.assert_left_alone(|error| {
         matches!(error, StoreError::Backend { .. }) && error.to_string().contains("make it writable")
     });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_belongs_to_another_user_is_an_error_that_names_it() {
+    const NAME: &str = "format::a_file_that_belongs_to_another_user_is_an_error_that_names_it";
+    if let Some(path) = elsewhere::path() {
+        let error = syncline_redb::RedbStorage::at(path).unwrap_err();
+        assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
+        return println!("\n{}{error}", elsewhere::SAYS);
+    }
+    let place = Place::new();
+    drop(place.open());
+    let before = fs::read(place.path()).unwrap();
+    let said = elsewhere::says_to_a_user(NAME, &place.path());
+    assert!(said.contains("a.redb"), "{said}");
+    assert!(fs::read(place.path()).unwrap() == before, "everything is as it was");
 }

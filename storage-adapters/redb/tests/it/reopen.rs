@@ -8,6 +8,7 @@ use syncline::StoreError;
 use syncline::store::{Durability, Storage};
 use syncline_conformance::{Author, Subject, appends};
 
+use crate::elsewhere;
 use crate::file::{Place, fill, read_all};
 
 #[test]
@@ -20,6 +21,27 @@ fn a_second_open_is_told_that_the_file_is_in_use() {
     assert!(matches!(place.options().open(), Err(StoreError::InUse { .. })), "any handle keeps it in use");
     drop(store);
     place.open();
+}
+
+#[cfg(unix)]
+#[test]
+fn another_process_is_told_that_the_file_is_in_use_until_it_is_closed() {
+    const NAME: &str = "reopen::another_process_is_told_that_the_file_is_in_use_until_it_is_closed";
+    if let Some(path) = elsewhere::path() {
+        let opened = syncline_redb::RedbStorage::at(path);
+        return println!("\n{}{opened:?}", elsewhere::SAYS);
+    }
+    let place = Place::new();
+    let storage = place.open();
+    block_on(fill(&storage));
+    let image = block_on(read_all(&storage)).unwrap();
+    let said = elsewhere::says(NAME, &place.path());
+    assert!(said.starts_with("Err(InUse"), "{said}");
+    assert!(block_on(read_all(&storage)).unwrap() == image);
+    drop(storage);
+    let said = elsewhere::says(NAME, &place.path());
+    assert!(said.starts_with("Ok"), "{said}");
+    assert!(block_on(read_all(&place.open())).unwrap() == image);
 }
 
 #[test]

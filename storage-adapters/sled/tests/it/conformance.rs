@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use syncline::Storage;
+use syncline::{Storage, StoreError};
 use syncline_conformance::{Scratch, StoreHarness, store_suite};
 use syncline_sled::SledStorage;
 
@@ -18,6 +18,10 @@ impl StoreHarness for Sled {
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
         Some(Arc::new(SledStorage::at(self.0.path().join("laws")).unwrap()))
+    }
+
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        Some(SledStorage::at(self.0.path().join("laws")).map(|storage| Arc::new(storage) as Arc<dyn Storage>))
     }
 }
 

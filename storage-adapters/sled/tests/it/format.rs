@@ -5,6 +5,7 @@ use std::fs;
 use syncline::StoreError;
 
 use crate::directory::Place;
+use crate::elsewhere;
 
 fn is_unsupported(error: &StoreError, reason: &str) -> bool {
     matches!(error, StoreError::UnsupportedFormat { found, .. } if found.contains(reason))
@@ -15,6 +16,8 @@ fn a_directory_of_another_program_is_left_alone() {
     let theirs = Place::new();
     let database = sled::open(theirs.path()).unwrap();
     database.insert("theirs", "data").unwrap();
+    // So that sled's threads, which may outlive the handle for a moment, have nothing left to write.
+    database.flush().unwrap();
     drop(database);
     let diary = Place::new();
     fs::create_dir(diary.path()).unwrap();
@@ -74,4 +77,21 @@ fn a_directory_that_is_read_only_is_an_error_that_says_so() {
         matches!(error, StoreError::Backend { .. }) && error.to_string().contains("make it writable")
     });
     mark(false);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_belongs_to_another_user_is_an_error_that_names_it() {
+    const NAME: &str = "format::a_directory_that_belongs_to_another_user_is_an_error_that_names_it";
+    if let Some(path) = elsewhere::path() {
+        let error = syncline_sled::SledStorage::at(path).unwrap_err();
+        assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
+        return println!("\n{}{error}", elsewhere::SAYS);
+    }
+    let place = Place::new();
+    drop(place.open());
+    let before = place.files();
+    let said = elsewhere::says_to_a_user(NAME, &place.path());
+    assert!(said.contains("notes"), "{said}");
+    assert!(place.files() == before, "everything is as it was");
 }

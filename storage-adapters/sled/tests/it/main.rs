@@ -5,6 +5,7 @@
 mod conformance;
 mod damage;
 mod directory;
+mod elsewhere;
 mod fixture;
 mod format;
 mod full;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use syncline::Storage;
+use syncline::{Storage, StoreError};
 use syncline_conformance::{Scratch, StoreHarness, store_suite};
 use syncline_sqlite::SqliteStorage;
 
@@ -18,6 +18,10 @@ impl StoreHarness for Sqlite {
 
     async fn reopen(&self) -> Option<Arc<dyn Storage>> {
         Some(Arc::new(SqliteStorage::at(self.0.path().join("laws.sqlite")).unwrap()))
+    }
+
+    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
+        Some(SqliteStorage::at(self.0.path().join("laws.sqlite")).map(|storage| Arc::new(storage) as Arc<dyn Storage>))
     }
 }
 

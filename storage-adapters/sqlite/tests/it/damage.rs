@@ -33,6 +33,9 @@ async fn read_all(place: &Place) -> Result<Vec<Placed>, StoreError> {
         for stored in &page.runs {
             let verified = Append::verify(stored.run.clone(), heads.get(stored.run.origin()));
             let append = verified.map_err(|error| damaged(error.to_string()))?;
+            if append.previous() != stored.previous {
+                return Err(damaged("another hash before the run".into()));
+            }
             heads.set(stored.run.origin(), append.head());
         }
         all.extend(unpack(&page.runs));
@@ -79,6 +82,26 @@ async fn a_damaged_page_gives_an_error_or_the_log_as_it_was() {
         }
     }
     assert!(errors > 3, "{errors}");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_gives_an_error_or_the_log_as_it_was() {
+    let place = Place::new();
+    let log = filled(&place).await;
+    let whole = std::fs::read(place.path()).unwrap();
+    let mut errors = 0;
+    // A sample of the header, the file's version among it, and of all pages.
+    for at in (0..100).step_by(3).chain([47]).chain((100..whole.len()).step_by(1_999)) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        std::fs::write(place.path(), bytes).unwrap();
+        match read_all(&place).await {
+            Ok(read) => assert_eq!(read, log, "byte {at}"),
+            Err(StoreError::Corrupt { .. } | StoreError::UnsupportedFormat { .. }) => errors += 1,
+            Err(other) => panic!("byte {at}: {other:?}"),
+        }
+    }
+    assert!(errors > 10, "{errors}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use syncline::StoreError;
 
+use crate::elsewhere;
 use crate::file::Place;
 
 const APPLICATION_ID: u32 = 0x5379_6e4c;
@@ -122,20 +123,28 @@ fn a_directory_is_an_error_that_names_it() {
     assert!(error.to_string().contains("a.sqlite"), "{error}");
 }
 
+#[cfg(unix)]
 #[test]
 fn a_file_that_may_not_be_written_is_an_error_that_says_so() {
-    let place = Place::new();
-    drop(place.open());
-    let mut permissions = std::fs::metadata(place.path()).unwrap().permissions();
-    permissions.set_readonly(true);
-    std::fs::set_permissions(place.path(), permissions).unwrap();
-    let may_write = std::fs::OpenOptions::new().write(true).open(place.path()).is_ok();
-    match place.options().open() {
-        // Some users may write everything.
-        Ok(_) => assert!(may_write),
-        Err(error) => {
-            assert!(!may_write && matches!(error, StoreError::Backend { .. }), "{error:?}");
-            assert!(error.to_string().contains("writable"), "{error}");
+    const NAME: &str = "format::a_file_that_may_not_be_written_is_an_error_that_says_so";
+    if let Some(path) = elsewhere::path() {
+        let error = syncline_sqlite::SqliteStorage::at(path).unwrap_err();
+        assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
+        return println!("\n{}{error}", elsewhere::SAYS);
+    }
+    // The database alone; and all that belongs to it.
+    for read_only in [&["a.sqlite"][..], &["a.sqlite", "a.sqlite-lock"]] {
+        let place = Place::new();
+        drop(place.open());
+        for file in read_only {
+            let path = place.dir().join(file);
+            let mut permissions = std::fs::metadata(&path).unwrap().permissions();
+            permissions.set_readonly(true);
+            std::fs::set_permissions(path, permissions).unwrap();
         }
+        let bytes = std::fs::read(place.path()).unwrap();
+        let said = elsewhere::says_to_a_user(NAME, &place.path());
+        assert!(said.contains("a.sqlite") && said.contains("writable"), "{said}");
+        assert_eq!(std::fs::read(place.path()).unwrap(), bytes);
     }
 }

@@ -6,6 +6,7 @@ use syncline::StoreError;
 use syncline_conformance::{Author, appends};
 use syncline_sqlite::SqliteStorage;
 
+use crate::elsewhere;
 use crate::file::{Place, subject};
 
 fn assert_in_use(opened: Result<SqliteStorage, StoreError>) {
@@ -21,6 +22,23 @@ fn a_second_open_is_told_that_the_file_is_in_use() {
     let first = place.open();
     assert_in_use(place.options().open());
     drop(first);
+    place.open();
+}
+
+#[cfg(unix)]
+#[test]
+fn another_process_is_told_that_the_file_is_in_use_until_it_is_closed() {
+    const NAME: &str = "in_use::another_process_is_told_that_the_file_is_in_use_until_it_is_closed";
+    if let Some(path) = elsewhere::path() {
+        return println!("\n{}{:?}", elsewhere::SAYS, SqliteStorage::at(path));
+    }
+    let place = Place::new();
+    let storage = place.open();
+    let said = elsewhere::says(NAME, &place.path());
+    assert!(said.starts_with("Err(InUse"), "{said}");
+    drop(storage);
+    let said = elsewhere::says(NAME, &place.path());
+    assert!(said.starts_with("Ok"), "{said}");
     place.open();
 }
 
@@ -51,7 +69,8 @@ fn a_lock_of_another_process_is_respected_and_its_remains_are_not() {
     let other = File::create(place.dir().join("a.sqlite-lock")).unwrap();
     other.lock().unwrap();
     assert_in_use(place.options().open());
-    drop(other);
+    // As the end of a process would do it; to close the file is not enough where another test is just starting a child.
+    other.unlock().unwrap();
     place.open();
 }
 

@@ -5,9 +5,11 @@
 mod accounts;
 mod conformance;
 mod damage;
+mod elsewhere;
 mod file;
 mod fixture;
 mod format;
+mod full;
 mod group;
 mod in_use;
 mod packing;

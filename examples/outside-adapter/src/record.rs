@@ -1,0 +1,102 @@
+//! What a record says.
+
+use std::fmt::Display;
+
+use serde::{Deserialize, Serialize};
+use syncline::heads::Head;
+use syncline::run::{Append, Run};
+use syncline::store::{Rewrite, RowKey, RowWrite, WriteBatch};
+use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId, codec};
+
+/// One change of the journal.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Record {
+    /// A space was created.
+    Space(SpaceId, LogId),
+    /// A batch was committed.
+    Commit(SpaceId, Batch),
+}
+
+/// A batch, as it is written.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Batch {
+    rewrite: Option<Tail>,
+    runs: Vec<Link>,
+    voids: Vec<Dot>,
+    clear: Vec<ViewId>,
+    rows: Vec<(ViewId, Vec<u8>, Option<Vec<u8>>)>,
+    views: Vec<(ViewId, Position)>,
+    clock: u64,
+}
+
+/// A tail written anew.
+#[derive(Serialize, Deserialize)]
+struct Tail {
+    origin: ReplicaId,
+    after: Head,
+    runs: Vec<(Position, Link)>,
+}
+
+/// A run, and the head that it follows.
+#[derive(Serialize, Deserialize)]
+struct Link(Run, Head);
+
+impl Record {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, impl Display> {
+        codec::decode("journal record", bytes)
+    }
+}
+
+impl Batch {
+    pub(crate) fn of(batch: &WriteBatch) -> Self {
+        let link = |append: &Append| {
+            let run = append.run();
+            let seq = Seq::new(run.first().get() - 1);
+            Link(run.clone(), Head { seq, chain: append.previous(), time: NTP64(0) })
+        };
+        let tail = |Rewrite { origin, after, runs }: &Rewrite| Tail {
+            origin: *origin,
+            after: *after,
+            runs: runs.iter().map(|(position, append)| (*position, link(append))).collect(),
+        };
+        let row = |row: &RowWrite| {
+            (row.key.view.clone(), row.key.key.to_vec(), row.value.as_ref().map(|value| value.to_vec()))
+        };
+        Self {
+            rewrite: batch.rewrite.as_ref().map(tail),
+            runs: batch.runs.iter().map(link).collect(),
+            voids: batch.voids.clone(),
+            clear: batch.clear.clone(),
+            rows: batch.rows.iter().map(row).collect(),
+            views: batch.views.clone(),
+            clock: batch.clock.0,
+        }
+    }
+
+    /// The batch again. The revision that it expected was right when it was written.
+    pub(crate) fn restore(self) -> Result<WriteBatch, impl Display> {
+        let append = |Link(run, head)| Append::verify(run, head);
+        let tail = |Tail { origin, after, runs }: Tail| {
+            let runs = runs.into_iter().map(|(position, link)| Ok((position, append(link)?))).collect::<Result<_, _>>();
+            runs.map(|runs| Rewrite { origin, after, runs })
+        };
+        Ok::<_, syncline::run::Unchained>(WriteBatch {
+            expected: None,
+            rewrite: self.rewrite.map(tail).transpose()?,
+            runs: self.runs.into_iter().map(append).collect::<Result<_, _>>()?,
+            voids: self.voids,
+            clear: self.clear,
+            rows: self
+                .rows
+                .into_iter()
+                .map(|(view, key, value)| RowWrite { key: RowKey::new(view, key), value: value.map(Into::into) })
+                .collect(),
+            views: self.views,
+            clock: NTP64(self.clock),
+        })
+    }
+}

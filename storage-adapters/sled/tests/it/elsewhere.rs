@@ -1,0 +1,58 @@
+//! A test that goes on in another process, which runs the same test of the same program.
+
+#![cfg(unix)]
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Tells a test that it is the other process, and what to open.
+const PATH: &str = "SYNCLINE_TEST_ELSEWHERE";
+/// What the other process begins its answer with.
+pub(crate) const SAYS: &str = "elsewhere: ";
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// What to open, where this is the other process.
+pub(crate) fn path() -> Option<PathBuf> {
+    env::var_os(PATH).map(PathBuf::from)
+}
+
+/// What the test of this name says in another process about `path`.
+pub(crate) fn says(test: &str, path: &Path) -> String {
+    answer(&mut Command::new(env::current_exe().unwrap()), test, path)
+}
+
+/// The same by a user who may not write to `path`: by nobody, where this is root, whom nothing is forbidden.
+pub(crate) fn says_to_a_user(test: &str, path: &Path) -> String {
+    let dir = path.parent().unwrap();
+    let before = fs::metadata(path).unwrap().permissions();
+    if fs::metadata(dir).unwrap().uid() != 0 {
+        fs::set_permissions(path, Permissions::from_mode(before.mode() & !0o222)).unwrap();
+        let said = says(test, path);
+        fs::set_permissions(path, before).unwrap();
+        return said;
+    }
+    // Somewhere where nobody finds it.
+    let program = dir.join("program");
+    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    for readable in [dir, &program] {
+        fs::set_permissions(readable, Permissions::from_mode(0o755)).unwrap();
+    }
+    let said = answer(Command::new(&program).uid(NOBODY).gid(NOBODY).current_dir("/"), test, path);
+    fs::remove_file(program).unwrap();
+    said
+}
+
+fn answer(command: &mut Command, test: &str, path: &Path) -> String {
+    let output = command.args(["--exact", test, "--nocapture"]).env(PATH, path).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let answer = said.lines().find_map(|line| line.strip_prefix(SAYS));
+    match answer {
+        Some(answer) if output.status.success() => answer.to_owned(),
+        _ => panic!("no answer:\n{said}\n{}", String::from_utf8_lossy(&output.stderr)),
+    }
+}
