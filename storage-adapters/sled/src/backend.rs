@@ -16,6 +16,7 @@ use crate::directory::Claim;
 use crate::disk::Disk;
 use crate::error::{BACKEND, failed, is_lock};
 use crate::options::SledOptions;
+use crate::pieces;
 
 const TREE: &str = "syncline";
 
@@ -76,9 +77,14 @@ impl Sled {
         let step = self.step.write().unwrap_or_else(PoisonError::into_inner);
         self.tree.apply_batch(batch)?;
         drop(step);
+        // Until it is flushed the end of the batch is in memory, and after a crash sled takes the batch as a whole or not at
+        // all. So what the log refers to is there before the log can refer to it.
+        if self.durability == Durability::Synced {
+            self.disk.sync_blobs()?;
+        }
         self.tree.flush()?;
         if self.durability == Durability::Synced {
-            self.disk.sync()?;
+            self.disk.sync_log()?;
         }
         Ok(())
     }
@@ -99,10 +105,7 @@ impl KeyValue for Sled {
         let mut batch = Batch::default();
         batch.insert(&COUNT, &count.to_be_bytes());
         for (key, value) in changes.iter() {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
+            pieces::put(&self.tree, &mut batch, key, value).map_err(|error| failed(&self.path, error))?;
         }
         self.apply(batch).map_err(|error| failed(&self.path, error))?;
         self.count.store(count, Ordering::Relaxed);
@@ -129,13 +132,16 @@ pub(crate) struct SledSnapshot<'a> {
 
 impl Snapshot for SledSnapshot<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let value = self.sled.tree.get(key).map_err(|error| failed(&self.sled.path, error))?;
-        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        let own = |error| failed(&self.sled.path, error);
+        let entry = self.sled.tree.get(key).map_err(own)?;
+        entry.map(|entry| pieces::join(&self.sled.tree, key, &entry).map_err(own)).transpose()
     }
 
     fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
         for entry in self.sled.tree.range(keys) {
-            let (key, value) = entry.map_err(|error| failed(&self.sled.path, error))?;
+            let (key, entry) = entry.map_err(|error| failed(&self.sled.path, error))?;
+            let value = pieces::join(&self.sled.tree, &key, &entry);
+            let value = value.map_err(|error| failed(&self.sled.path, error))?;
             if each(&key, &value).is_break() {
                 break;
             }

@@ -32,6 +32,18 @@ impl Disk {
 
     /// Returns when everything flushed before is on the disk.
     pub(crate) fn sync(&self) -> io::Result<()> {
+        self.sync_blobs()?;
+        // Last: what it refers to is there.
+        self.sync_log()
+    }
+
+    /// Returns when the log, as far as it is flushed, is on the disk.
+    pub(crate) fn sync_log(&self) -> io::Result<()> {
+        self.log.sync_data()
+    }
+
+    /// Returns when the large values written before are on the disk.
+    pub(crate) fn sync_blobs(&self) -> io::Result<()> {
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         let names = self.blobs.read_dir()?.map(|entry| entry.map(|entry| entry.file_name()));
         let present = names.collect::<io::Result<BTreeSet<_>>>()?;
@@ -49,8 +61,7 @@ impl Disk {
             sync_directory(&self.blobs)?;
         }
         *synced = present;
-        // Last: what it refers to is there.
-        self.log.sync_data()
+        Ok(())
     }
 }
 

@@ -5,8 +5,9 @@
 //!
 //! * Its `flush` does not sync its log on Linux: acknowledged writes are lost in a power cut. This adapter syncs the log after
 //!   each flush.
-//! * Large values lie in files of their own that it never syncs. This adapter syncs each of them, and their directory. A commit
-//!   after a large one takes longer with the number of such files.
+//! * Large pages lie in files of their own that it does not sync before its log refers to them: a power cut loses the page, with
+//!   what it held before. This adapter cuts large values into pieces, so that no page is large; files that are there from before
+//!   are synced, and their directory.
 //! * It takes damage in its log for the log's end, and opens with what was there before. Every write counts itself, and the count
 //!   of the last close is kept beside sled's files: a directory that gives back less is refused. What remains is damage done
 //!   between a crash and the next open, to writes since the last open.
@@ -44,6 +45,7 @@ mod directory;
 mod disk;
 mod error;
 mod options;
+mod pieces;
 mod storage;
 
 pub use options::SledOptions;

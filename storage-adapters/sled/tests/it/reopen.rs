@@ -70,14 +70,15 @@ fn a_directory_that_was_not_closed_opens_with_all_that_was_committed() {
 }
 
 #[test]
-fn values_in_files_of_their_own_are_there_after_a_reopen() {
+fn large_values_make_no_files_of_their_own_and_are_there_after_a_reopen() {
     let place = Place::new();
     let mut ann = Author::new(1);
     let written: Vec<_> = (0..3).map(|byte| ann.write_bodies(&[vec![byte; BODY_BYTES_MAX]])).collect();
     for append in &written {
         block_on(async { Subject::open(&place.open(), "notes").await.commit(appends([append.clone()])).await });
     }
-    assert!(place.files().keys().filter(|name| name.starts_with("notes/blobs")).count() >= 3);
+    // sled would lose these in a power cut.
+    assert_eq!(place.files().keys().filter(|name| name.starts_with("notes/blobs/")).count(), 0);
     assert!(block_on(async { Subject::open(&place.open(), "notes").await.log().await }) == placed(1, &written));
 }
 
