@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use syncline::Replica;
 use syncline::store::Durability;
-use syncline_benches::bare::Bare;
+use syncline_benches::bare::ByHand;
 use syncline_benches::ours;
+use syncline_benches::place::{Backend, Place};
 use syncline_benches::workload::{Keys, Workload};
 use tokio::runtime::Runtime;
 
@@ -34,13 +35,15 @@ fn append(criterion: &mut Criterion) {
     }
     for durability in DURABLE {
         let file = folder.path().join(format!("by-hand-{durability}.sqlite"));
-        let mut bare = Bare::create(&file, durability).expect("a new file opens");
+        let place = Place::of_path(Backend::Sqlite, &file);
+        let mut bare = runtime.block_on(ByHand::new(&place, durability)).expect("a new file opens");
         for per_commit in [1, 100] {
             group.throughput(Throughput::Elements(per_commit as u64));
             let id =
                 BenchmarkId::new(format!("by-hand sqlite/{durability}"), format!("1 writers/{per_commit} per commit"));
-            group
-                .bench_function(id, |bencher| bencher.iter_custom(|commits| time_bare(&mut bare, per_commit, commits)));
+            group.bench_function(id, |bencher| {
+                bencher.iter_custom(|commits| runtime.block_on(time_bare(&mut bare, per_commit, commits)));
+            });
         }
     }
     group.finish();
@@ -62,11 +65,11 @@ fn time_ours(runtime: &Runtime, replica: &Replica, writers: usize, per_commit: u
     runtime.block_on(work)
 }
 
-fn time_bare(bare: &mut Bare, per_commit: usize, commits: u64) -> Duration {
+async fn time_bare(bare: &mut ByHand, per_commit: usize, commits: u64) -> Duration {
     let changes = Workload::new(Keys::TEN_THOUSAND, commits).take_changes(per_commit * commits as usize);
     let start = Instant::now();
     for changes in changes.chunks(per_commit) {
-        bare.write(changes).expect("the file takes what is written");
+        bare.write(changes, true).await.expect("the file takes what is written");
     }
     start.elapsed()
 }

@@ -6,8 +6,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use syncline::attributes::Attribute;
 use syncline::store::{Durability, Limit, RowRange};
 use syncline::{Cursor, Replica};
-use syncline_benches::bare::Bare;
+use syncline_benches::bare::ByHand;
 use syncline_benches::ours;
+use syncline_benches::place::{Backend, Place};
 use syncline_benches::workload::{Change, Keys, Workload};
 use tokio::runtime::Runtime;
 
@@ -26,9 +27,12 @@ fn read(criterion: &mut Criterion) {
         let replica = replica.expect("a new store opens");
         bench_ours(criterion, &runtime, store, &replica, &changes);
     }
-    let mut bare = Bare::create(&folder.path().join("by-hand.sqlite"), Durability::Process).expect("a new file opens");
-    changes.chunks(PER_COMMIT).for_each(|changes| bare.write(changes).expect("the file takes what is written"));
-    bench_bare(criterion, &bare, &changes);
+    let place = Place::of_path(Backend::Sqlite, &folder.path().join("by-hand.sqlite"));
+    let mut bare = runtime.block_on(ByHand::new(&place, Durability::Process)).expect("a new file opens");
+    for changes in changes.chunks(PER_COMMIT) {
+        runtime.block_on(bare.write(changes, true)).expect("the file takes what is written");
+    }
+    bench_bare(criterion, &runtime, &mut bare, &changes);
 }
 
 fn bench_ours(criterion: &mut Criterion, runtime: &Runtime, store: &str, replica: &Replica, changes: &[Change]) {
@@ -65,17 +69,21 @@ async fn read_log(replica: &Replica) {
     }
 }
 
-fn bench_bare(criterion: &mut Criterion, bare: &Bare, changes: &[Change]) {
+fn bench_bare(criterion: &mut Criterion, runtime: &Runtime, bare: &mut ByHand, changes: &[Change]) {
     let mut group = criterion.benchmark_group("read");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    group.bench_function("by-hand sqlite/process/log", |bencher| bencher.iter(|| black_box(bare.read_log())));
+    group.bench_function("by-hand sqlite/process/log", |bencher| {
+        bencher.iter(|| black_box(runtime.block_on(bare.read(0, usize::MAX))));
+    });
     group.throughput(Throughput::Elements(1));
     let mut keys = changes.iter().map(|change| &change.key).cycle();
     group.bench_function("by-hand sqlite/process/attribute", |bencher| {
-        bencher.iter(|| black_box(bare.read(keys.next().expect("they go on and on"))));
+        bencher.iter(|| black_box(runtime.block_on(bare.row(keys.next().expect("they go on and on")))));
     });
     group.throughput(Throughput::Elements(1_000));
-    group.bench_function("by-hand sqlite/process/all attributes", |bencher| bencher.iter(|| black_box(bare.state())));
+    group.bench_function("by-hand sqlite/process/all attributes", |bencher| {
+        bencher.iter(|| black_box(runtime.block_on(bare.state())));
+    });
     group.finish();
 }
 

@@ -1,132 +1,268 @@
-//! The same inserts by hand: plain rusqlite, no engine, no second thread.
+//! The same work by hand on each bare library: no engine, no second thread.
 //!
-//! The tables are those of `syncline-sqlite`, and each write makes the inserts that it makes: the encoded run, the origin's
-//! head, the space's row, the attribute rows. What it leaves out is what an engine is for: it checks nothing, hashes nothing,
-//! and knows that nobody else writes.
+//! What is stored is what the adapters store, in the places where they store it: for each bundle the encoded run with the
+//! chain hash before it, found by position and by origin; each origin's head; the space's own row; the attribute rows. One
+//! call is one transaction, as durable as the adapter's, with the same settings. What it leaves out is what an engine is
+//! for: it checks nothing, hashes nothing (where a hash or a checksum stands in ours, it writes zeros of that length or
+//! nothing), packs nothing, reads nothing before it writes, and knows that nobody else writes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, params};
 use syncline::store::Durability;
 use syncline::time::STAMP_BYTES;
 
+use crate::place::{Backend, Place};
 use crate::workload::Change;
 use crate::{Failure, State};
 
-const TABLES: &str = "
-    CREATE TABLE spaces (
-        id INTEGER PRIMARY KEY, revision INTEGER NOT NULL, head INTEGER NOT NULL, clock BLOB NOT NULL, folded TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE heads (
-        id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, chain BLOB NOT NULL, time BLOB NOT NULL
-    ) STRICT;
-    CREATE TABLE runs (
-        id INTEGER PRIMARY KEY, head INTEGER NOT NULL, seq INTEGER NOT NULL, previous BLOB NOT NULL, run BLOB NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX runs_by_origin ON runs (head, seq);
-    CREATE TABLE rows (
-        view INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (view, key)
-    ) STRICT, WITHOUT ROWID;
-    INSERT INTO spaces VALUES (1, 0, 0, zeroblob(8), '');
-    INSERT INTO heads VALUES (1, 0, zeroblob(32), zeroblob(8));";
-const RUN: &str = "INSERT INTO runs (id, head, seq, previous, run) VALUES (?1, 1, ?2, ?3, ?4)";
-const HEAD: &str = "UPDATE heads SET seq = ?1, chain = ?2, time = ?3 WHERE id = 1";
-const SPACE: &str = "UPDATE spaces SET revision = ?1, head = ?1, clock = ?2, folded = ?3 WHERE id = 1";
-const ROW: &str = "REPLACE INTO rows (view, key, value) VALUES (1, ?1, ?2)";
+mod encode;
+mod pairs;
+mod postgres;
+mod redb;
+mod sled;
+mod sqlite;
+
+pub(crate) use sqlite::connect;
+
 /// Where a chain hash stands in ours.
 const NO_HASH: [u8; 32] = [0; 32];
+/// A key and its value.
+type Pair = (Vec<u8>, Vec<u8>);
 
-/// Opens a connection with the settings that the adapter uses.
-///
-/// # Errors
-/// As SQLite says.
-pub fn connect(path: &Path, durability: Durability) -> Result<Connection, Failure> {
-    let db = Connection::open(path)?;
-    let synchronous = if durability == Durability::Synced { "FULL" } else { "NORMAL" };
-    let settings = format!(
-        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};
-        PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;
-        PRAGMA temp_store = MEMORY;"
-    );
-    db.execute_batch(&settings)?;
-    db.set_prepared_statement_cache_capacity(32);
-    Ok(db)
-}
+/// Bundles of others that one transaction takes.
+const ARRIVING: usize = 1_000;
 
-/// A log with attribute rows in a SQLite file, written by hand.
+/// One bundle in the log.
 #[derive(Debug)]
-pub struct Bare {
-    db: Connection,
-    written: i64,
+struct Entry {
+    position: u64,
+    author: u8,
+    seq: u64,
+    time: [u8; 8],
+    run: Vec<u8>,
 }
 
-impl Bare {
-    /// An empty log in a new file.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub fn create(path: &Path, durability: Durability) -> Result<Self, Failure> {
-        let db = connect(path, durability)?;
-        db.execute_batch(TABLES)?;
-        Ok(Self { db, written: 0 })
+/// One transaction.
+#[derive(Debug, Default)]
+struct Batch {
+    /// At least one.
+    entries: Vec<Entry>,
+    /// Sorted by key, each once.
+    rows: Vec<Pair>,
+    /// Rows may be older than those stored, which then stay. Values begin with their time, so that bytes tell.
+    may_be_late: bool,
+    /// How far the view is folded, where it has rows at all.
+    folded: Option<String>,
+}
+
+impl Batch {
+    fn last(&self) -> &Entry {
+        self.entries.last().expect("a transaction has a bundle")
     }
 
-    /// Records these changes together, in one transaction.
+    /// The last entry of each author.
+    fn heads(&self) -> impl Iterator<Item = &Entry> {
+        let last: BTreeMap<u8, &Entry> = self.entries.iter().map(|entry| (entry.author, entry)).collect();
+        last.into_values()
+    }
+}
+
+/// A bundle of some author, as it arrives from a peer.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who wrote it: from 1.
+    pub author: u8,
+    /// When.
+    pub time: u64,
+    /// What.
+    pub changes: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Library {
+    Sqlite(sqlite::Sqlite),
+    Redb(redb::Redb),
+    Sled(sled::Sled),
+    Postgres(Box<postgres::Postgres>),
+}
+
+/// Does the same with each library.
+macro_rules! each {
+    ($library:expr, $bare:ident => $work:expr, $postgres:ident => $remote:expr) => {
+        match $library {
+            Library::Sqlite($bare) => $work,
+            Library::Redb($bare) => $work,
+            Library::Sled($bare) => $work,
+            Library::Postgres($postgres) => $remote,
+        }
+    };
+}
+
+/// A log, with attribute rows where they are asked for, written by hand.
+#[derive(Debug)]
+pub struct ByHand {
+    library: Library,
+    position: u64,
+    /// The last seq of each author.
+    seqs: BTreeMap<u8, u64>,
+}
+
+impl ByHand {
+    /// An empty log; `None` for memory, which is no library.
     ///
     /// # Errors
-    /// As SQLite says.
-    pub fn write(&mut self, changes: &[Change]) -> Result<(), Failure> {
-        let seq = self.written + 1;
+    /// As the library says.
+    pub async fn create(place: &Place, durability: Durability) -> Result<Option<Self>, Failure> {
+        let library = match place.backend() {
+            Backend::Sqlite => Library::Sqlite(sqlite::Sqlite::create(place.path(), durability)?),
+            Backend::Redb => Library::Redb(redb::Redb::create(place.path())?),
+            Backend::Sled => Library::Sled(sled::Sled::open(place.path(), durability)?),
+            Backend::Postgres => Library::Postgres(Box::new(postgres::Postgres::create(place, durability).await?)),
+            Backend::Memory => return Ok(None),
+        };
+        Ok(Some(Self { library, position: 0, seqs: BTreeMap::new() }))
+    }
+
+    /// An empty log of a backend that is a library.
+    ///
+    /// # Errors
+    /// As the library says, and for memory.
+    pub async fn new(place: &Place, durability: Durability) -> Result<Self, Failure> {
+        Ok(Self::create(place, durability).await?.ok_or("memory is no library")?)
+    }
+
+    /// Opens what is there and finds the end of the log, which is returned, too.
+    ///
+    /// # Errors
+    /// As the library says, and for memory.
+    pub async fn reopen(place: &Place, durability: Durability) -> Result<(Self, u64), Failure> {
+        let mut library = match place.backend() {
+            Backend::Sqlite => Library::Sqlite(sqlite::Sqlite::open(place.path(), durability)?),
+            Backend::Redb => Library::Redb(redb::Redb::open(place.path())?),
+            Backend::Sled => Library::Sled(sled::Sled::open(place.path(), durability)?),
+            Backend::Postgres => Library::Postgres(Box::new(postgres::Postgres::open(place, durability).await?)),
+            Backend::Memory => return Err("memory is no library".into()),
+        };
+        let position = each!(&mut library, bare => bare.head()?, postgres => postgres.head().await?);
+        Ok((Self { library, position, seqs: [(1, position)].into() }, position))
+    }
+
+    /// Records these changes together as one bundle, and their rows with it where `rows`.
+    ///
+    /// # Errors
+    /// As the library says.
+    pub async fn write(&mut self, changes: &[Change], rows: bool) -> Result<(), Failure> {
+        let mut batch = Batch::default();
         let time = now().to_be_bytes();
-        let run = encode(seq, time, changes);
-        self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        self.db.prepare_cached(RUN)?.execute(params![1 << 40 | seq, seq, NO_HASH, run])?;
-        let mut put = self.db.prepare_cached(ROW)?;
-        for (index, change) in sorted(changes) {
-            put.execute(params![&change.key[..], row(time, index, &change.value)])?;
+        self.push(&mut batch, 1, time, changes);
+        if rows {
+            let values =
+                sorted(changes).map(|(index, change)| (change.key.clone(), encode::row(1, time, index, &change.value)));
+            batch.rows.extend(values);
+            batch.folded = Some(self.folded());
         }
-        drop(put);
-        self.db.prepare_cached(HEAD)?.execute(params![seq, NO_HASH, time])?;
-        self.db.prepare_cached(SPACE)?.execute(params![seq, time, format!("attributes@1 {seq}\n")])?;
-        self.db.prepare_cached("COMMIT")?.execute([])?;
-        self.written = seq;
+        self.commit(&batch).await
+    }
+
+    /// Fills a log quickly, before it is measured: bundles of the one author that writes here.
+    ///
+    /// # Errors
+    /// As the library says.
+    pub async fn fill(&mut self, changes: &[Change], per_bundle: usize, rows: bool) -> Result<(), Failure> {
+        let arrivals = changes.chunks(per_bundle).zip(now()..);
+        let arrivals = arrivals.map(|(changes, time)| Arrival { author: 1, time, changes: changes.to_vec() });
+        self.receive(&arrivals.collect::<Vec<_>>(), rows).await
+    }
+
+    /// Takes bundles in the order of arrival, many to a transaction, and folds them into their rows where `rows`.
+    ///
+    /// # Errors
+    /// As the library says.
+    pub async fn receive(&mut self, arrivals: &[Arrival], rows: bool) -> Result<(), Failure> {
+        for arrivals in arrivals.chunks(ARRIVING) {
+            let mut batch = Batch { may_be_late: true, ..Batch::default() };
+            let mut latest: BTreeMap<&[u8], Vec<u8>> = BTreeMap::new();
+            for Arrival { author, time, changes } in arrivals {
+                let time = time.to_be_bytes();
+                self.push(&mut batch, *author, time, changes);
+                for (index, change) in changes.iter().enumerate().filter(|_| rows) {
+                    let value = encode::row(*author, time, index, &change.value);
+                    let row = latest.entry(&change.key).or_default();
+                    if *row < value {
+                        *row = value;
+                    }
+                }
+            }
+            batch.rows.extend(latest.into_iter().map(|(key, value)| (key.to_vec(), value)));
+            batch.folded = rows.then(|| self.folded());
+            self.commit(&batch).await?;
+        }
         Ok(())
     }
 
-    /// Reads the whole log, and returns how many bytes it has.
-    ///
-    /// # Errors
-    /// As SQLite says.
-    pub fn read_log(&self) -> Result<usize, Failure> {
-        let mut select = self.db.prepare_cached("SELECT run FROM runs WHERE id > ?1 ORDER BY id")?;
-        let mut rows = select.query([0])?;
-        let mut bytes = 0;
-        while let Some(row) = rows.next()? {
-            bytes += row.get_ref(0)?.as_blob()?.to_vec().len();
-        }
-        Ok(bytes)
+    fn push(&mut self, batch: &mut Batch, author: u8, time: [u8; 8], changes: &[Change]) {
+        self.position += 1;
+        let (position, seq) = (self.position, self.seqs.entry(author).or_default());
+        *seq += 1;
+        let run = encode::run(author, *seq, time, changes);
+        batch.entries.push(Entry { position, author, seq: *seq, time, run });
     }
 
-    /// Reads one attribute.
+    fn folded(&self) -> String {
+        format!("attributes@1 {}\n", self.position)
+    }
+
+    async fn commit(&mut self, batch: &Batch) -> Result<(), Failure> {
+        each!(&mut self.library, bare => bare.commit(batch), postgres => postgres.commit(batch).await)
+    }
+
+    /// How many bundles there are.
+    pub fn head(&self) -> u64 {
+        self.position
+    }
+
+    /// Reads `count` bundles behind a position, at most: their bytes.
     ///
     /// # Errors
-    /// As SQLite says.
-    pub fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        let mut select = self.db.prepare_cached("SELECT value FROM rows WHERE view = 1 AND key = ?1")?;
-        let mut rows = select.query([key])?;
-        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+    /// As the library says.
+    pub async fn read(&mut self, after: u64, count: usize) -> Result<Vec<Vec<u8>>, Failure> {
+        each!(&mut self.library, bare => bare.read(after, count), postgres => postgres.read(after, count).await)
+    }
+
+    /// Throws the rows away and folds them again from the log, in one transaction.
+    ///
+    /// # Errors
+    /// As the library says.
+    pub async fn rebuild(&mut self) -> Result<(), Failure> {
+        let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for run in self.read(0, usize::MAX).await? {
+            encode::fold(&run, &mut rows).ok_or("a run is malformed")?;
+        }
+        let folded = self.folded();
+        each!(
+            &mut self.library,
+            bare => bare.replace_rows(&rows, &folded),
+            postgres => postgres.replace_rows(&rows, &folded).await
+        )
+    }
+
+    /// One attribute's row.
+    ///
+    /// # Errors
+    /// As the library says.
+    pub async fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        each!(&mut self.library, bare => bare.row(key), postgres => postgres.row(key).await)
     }
 
     /// All attributes with their values.
     ///
     /// # Errors
-    /// As SQLite says.
-    pub fn state(&self) -> Result<State, Failure> {
-        let mut select = self.db.prepare("SELECT key, CAST(substr(value, ?1) AS TEXT) FROM rows")?;
-        let rows = select.query_map([STAMP_BYTES as i64 + 1], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<BTreeMap<_, _>, _>>()?)
+    /// As the library says.
+    pub async fn state(&mut self) -> Result<State, Failure> {
+        let rows = each!(&mut self.library, bare => bare.rows()?, postgres => postgres.rows().await?);
+        let value = |value: Vec<u8>| String::from_utf8(value[STAMP_BYTES..].to_vec());
+        rows.into_iter().map(|(key, row)| Ok((key, value(row)?))).collect()
     }
 }
 
@@ -138,41 +274,6 @@ fn sorted(changes: &[Change]) -> impl Iterator<Item = (usize, &Change)> {
     order.into_iter()
 }
 
-/// The bytes that a run of one bundle takes.
-fn encode(seq: i64, time: [u8; 8], changes: &[Change]) -> Vec<u8> {
-    let body: usize = changes.iter().map(|change| change.payload_bytes() + 2).sum();
-    let mut run = Vec::with_capacity(48 + body);
-    run.push(1);
-    run.extend_from_slice(&[7; 16]);
-    put_varint(&mut run, seq.unsigned_abs());
-    run.extend_from_slice(&[0; 8]);
-    run.extend_from_slice(&time);
-    put_varint(&mut run, (body as u64) << 1);
-    for (index, change) in changes.iter().enumerate() {
-        run.extend_from_slice(&[u8::from(index == 0), change.payload_bytes() as u8]);
-        change.put_payload(&mut run);
-    }
-    run
-}
-
-fn put_varint(out: &mut Vec<u8>, mut number: u64) {
-    while number > 0x7f {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-/// The bytes of an attribute's row.
-fn row(time: [u8; 8], index: usize, value: &str) -> Vec<u8> {
-    let mut row = Vec::with_capacity(STAMP_BYTES + value.len());
-    row.extend_from_slice(&time);
-    row.extend_from_slice(&[7; 16]);
-    row.extend_from_slice(&(index as u16).to_be_bytes());
-    row.extend_from_slice(value.as_bytes());
-    row
-}
-
 fn now() -> u64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     elapsed.as_nanos() as u64
@@ -181,18 +282,6 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syncline::Run;
-
-    #[test]
-    fn what_is_stored_by_hand_reads_as_a_run() {
-        let change = |key: &[u8], value: &str| Change { key: key.to_vec(), value: value.into() };
-        let changes = [change(b"a\0b", "1"), change(b"a\0c", "2")];
-        let run = Run::decode(encode(300, [1; 8], &changes).into()).unwrap();
-        assert_eq!((run.first().get(), run.count()), (300, 1));
-        let bundle = run.bundles().next().unwrap();
-        let payloads: Vec<_> = bundle.events().map(|event| event.unwrap().payload.to_vec()).collect();
-        assert_eq!(payloads, changes.map(|change| change.event().unwrap().payload.to_vec()));
-    }
 
     #[test]
     fn of_two_changes_of_a_key_the_later_is_kept() {

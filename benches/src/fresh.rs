@@ -8,7 +8,7 @@ use syncline::authority::Open;
 use syncline::event::encode_body;
 use syncline::protocol::{Push, Request};
 use syncline::run::{Body, RunBuilder};
-use syncline::store::Durability;
+use syncline::store::{Durability, Storage};
 use syncline::{Head, NTP64, Replica, Service, Transport};
 use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, Traffic, router};
 use syncline_sqlite::SqliteStorage;
@@ -19,7 +19,7 @@ use crate::workload::{Change, Keys, Workload};
 use crate::{Failure, State, ours};
 
 /// Replicas that have written the log.
-const AUTHORS: usize = 4;
+pub(crate) const AUTHORS: usize = 4;
 /// Bundles that an author writes before it syncs.
 const BUNDLES_PER_SYNC: usize = 50;
 /// How long ago the first bundle was written, and how much later each next one: a million end just now.
@@ -38,17 +38,34 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The changes in the order of writing, and the author of each, in the pieces that authors sync.
-    fn pieces(&self) -> impl Iterator<Item = (usize, Vec<Change>)> {
+    /// The changes in the order of writing, in the pieces that authors sync.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> {
         let mut workload = Workload::new(self.keys, 1);
         let (piece, mut left) = (BUNDLES_PER_SYNC * self.per_bundle, self.events);
-        let authors = (0..AUTHORS).cycle();
+        // Times rise from author to author, so that the latest write of a key is the same here and by hand.
+        let mut time = syncline_os::wall_clock().0 - TIME_SPAN;
+        let (authors, per_bundle) = ((0..AUTHORS).cycle(), self.per_bundle);
         authors.map_while(move |author| {
             let count = left.min(piece);
             left -= count;
-            (count > 0).then(|| (author, workload.take_changes(count)))
+            let changes = workload.take_changes(count);
+            let bundles = changes.chunks(per_bundle).map(|bundle| {
+                time += TIME_STEP;
+                (time, bundle.to_vec())
+            });
+            let bundles: Vec<_> = bundles.collect();
+            (count > 0).then_some(Piece { author, bundles })
         })
     }
+}
+
+/// What an author writes before it syncs.
+#[derive(Debug)]
+pub struct Piece {
+    /// Which of the authors.
+    pub author: usize,
+    /// The time and the changes of each bundle.
+    pub bundles: Vec<(u64, Vec<Change>)>,
 }
 
 /// One of our servers.
@@ -64,7 +81,7 @@ impl OurServer {
     ///
     /// # Errors
     /// As the system says.
-    pub async fn start(storage: SqliteStorage) -> Result<Self, Failure> {
+    pub async fn start(storage: impl Storage) -> Result<Self, Failure> {
         let service = Service::new(Arc::new(storage), Arc::new(Open), Arc::new(syncline_os::wall_clock));
         let server = Server::bind("127.0.0.1:0").await?;
         let (url, shutdown) = (format!("http://{}", server.address()), Shutdown::new());
@@ -108,15 +125,20 @@ pub fn transport(url: &str) -> Result<HttpTransport, Failure> {
 /// # Errors
 /// As the engine and the peer say.
 pub async fn write_log(plan: &Plan, peer: &dyn Transport) -> Result<(), Failure> {
-    // Times rise from author to author, so that the latest write of a key is the same here and by hand.
-    let mut time = syncline_os::wall_clock().0 - TIME_SPAN;
+    write_pieces(plan.pieces(), peer).await
+}
+
+/// Pushes these pieces to `peer`, one after the other. Those of one author stand in order.
+///
+/// # Errors
+/// As the engine and the peer say.
+pub async fn write_pieces(pieces: impl Iterator<Item = Piece>, peer: &dyn Transport) -> Result<(), Failure> {
     let mut authors = [(); AUTHORS].map(|()| (syncline_os::replica_id(), Head::NONE));
-    for (author, changes) in plan.pieces() {
+    for Piece { author, bundles } in pieces {
         let (origin, head) = &mut authors[author];
         let mut run = RunBuilder::new(*origin, head.seq.plus(1), head.chain);
-        for bundle in changes.chunks(plan.per_bundle) {
+        for (time, bundle) in bundles {
             let events = bundle.iter().map(Change::event).collect::<Result<Vec<_>, _>>()?;
-            time += TIME_STEP;
             run.push(NTP64(time), Body::Full(&encode_body(&events)?));
         }
         let run = run.finish().ok_or("a piece without changes")?;
@@ -132,13 +154,13 @@ pub async fn write_log(plan: &Plan, peer: &dyn Transport) -> Result<(), Failure>
 /// As SQLite says.
 pub fn write_pipeline(plan: &Plan, store: &mut PipelineStore) -> Result<(), Failure> {
     let (mut time, mut seqs) = (0, [0; AUTHORS]);
-    for (author, changes) in plan.pieces() {
+    for Piece { author, bundles } in plan.pieces() {
         let payload = |change: &Change| {
             let mut payload = Vec::with_capacity(change.payload_bytes());
             change.put_payload(&mut payload);
             payload
         };
-        let payloads: Vec<_> = changes.iter().map(payload).collect();
+        let payloads: Vec<_> = bundles.iter().flat_map(|(_, changes)| changes).map(payload).collect();
         store.append(payloads.iter().map(|payload| {
             (time, seqs[author]) = (time + 1, seqs[author] + 1);
             Record { node: author as i64 + 1, seq: seqs[author], time, payload }

@@ -3,17 +3,20 @@
 //! Rates of one machine say little about another, and disks change their mind within an hour. So everything here comes in
 //! pairs: ours, and the same work written by hand on the bare library, taken in turns. What counts is the ratio.
 //!
-//! * `cargo run --release -p syncline-benches` prints the ratios beside their targets.
+//! * `cargo run --release -p syncline-benches --bin compare` compares all backends, see [`compare`].
+//! * `cargo run --release -p syncline-benches` prints the ratios of SQLite beside their targets.
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.
 
 pub mod bare;
+pub mod compare;
 pub mod disk;
 pub mod fresh;
 pub mod memory;
 pub mod ours;
 pub mod pipeline;
+pub mod place;
 pub mod report;
 pub mod rounds;
 pub mod sizes;

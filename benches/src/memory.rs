@@ -67,21 +67,21 @@ async fn length(replica: &Replica) -> Result<u64, Failure> {
 }
 
 /// The largest resident set so far, in bytes.
-fn peak_of_this_process() -> Result<u64, Failure> {
+pub(crate) fn peak_of_this_process() -> Result<u64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
     Ok(kibibytes.ok_or("the system does not tell the peak")?.trim().parse::<u64>()? * 1024)
 }
 
-fn say(line: &str) -> io::Result<()> {
+pub(crate) fn say(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
 }
 
 /// A process that does not outlive its owner.
-struct Ended(Child);
+pub(crate) struct Ended(pub(crate) Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {

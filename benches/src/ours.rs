@@ -10,6 +10,7 @@ use syncline::store::{Durability, RowRange, Storage};
 use syncline::{Event, EventStore, MemoryStore, Replica, SpaceId};
 use syncline_sqlite::{SqliteOptions, SqliteStorage};
 
+use crate::place::Place;
 use crate::{Failure, State};
 
 /// The space of all measurements.
@@ -48,6 +49,19 @@ pub async fn open_memory() -> Result<Replica, Failure> {
 
 async fn open_on(store: Arc<dyn EventStore>) -> Result<Replica, Failure> {
     let replica = Replica::compose(space(), store).clock(syncline_os::wall_clock).projection(Attributes);
+    Ok(replica.open(syncline_os::replica_id()).await?)
+}
+
+/// Opens a replica at a place of any backend, with attribute rows where `rows`.
+///
+/// # Errors
+/// As the store and the engine say.
+pub async fn open(place: &Place, durability: Durability, rows: bool) -> Result<Replica, Failure> {
+    let store = place.open(durability).await?.open(&space()).await?;
+    if rows {
+        return open_on(store).await;
+    }
+    let replica = Replica::compose(space(), store).clock(syncline_os::wall_clock);
     Ok(replica.open(syncline_os::replica_id()).await?)
 }
 

@@ -1,9 +1,10 @@
 //! What is compared is the same work.
 
 use syncline::store::Durability;
-use syncline_benches::bare::Bare;
+use syncline_benches::bare::ByHand;
 use syncline_benches::fresh::{self, Plan};
 use syncline_benches::ours;
+use syncline_benches::place::{Backend, Place};
 use syncline_benches::workload::{Change, Keys, Workload};
 
 fn prepared(keys: Keys, count: usize) -> (Vec<Change>, Vec<syncline::Event>) {
@@ -18,15 +19,18 @@ async fn appending_by_hand_and_through_the_engine_leaves_the_same_rows() {
         let (changes, events) = prepared(keys, 60);
         let replica = ours::open_sqlite(&file("ours"), Durability::Process).await.unwrap();
         let memory = ours::open_memory().await.unwrap();
-        let mut bare = Bare::create(&file("by-hand"), Durability::Process).unwrap();
+        let place = Place::of_path(Backend::Sqlite, &file("by-hand"));
+        let mut bare = ByHand::new(&place, Durability::Process).await.unwrap();
         ours::append(&replica, &events, per_commit).await.unwrap();
         ours::append(&memory, &events, per_commit).await.unwrap();
-        changes.chunks(per_commit).for_each(|changes| bare.write(changes).unwrap());
-        let state = bare.state().unwrap();
+        for changes in changes.chunks(per_commit) {
+            bare.write(changes, true).await.unwrap();
+        }
+        let state = bare.state().await.unwrap();
         assert!(!state.is_empty());
         assert_eq!(ours::state(&replica).await.unwrap(), state, "{keys}");
         assert_eq!(ours::state(&memory).await.unwrap(), state, "{keys}");
-        assert!(bare.read(&changes[0].key).unwrap().is_some());
+        assert!(bare.row(&changes[0].key).await.unwrap().is_some());
     }
 }
 
@@ -35,9 +39,12 @@ async fn a_log_by_hand_takes_as_many_bytes_as_ours() {
     let folder = tempfile::tempdir().unwrap();
     let (changes, events) = prepared(Keys::Few(30), 60);
     let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), Durability::Process).await.unwrap();
-    let mut bare = Bare::create(&folder.path().join("by-hand.sqlite"), Durability::Process).unwrap();
+    let place = Place::of_path(Backend::Sqlite, &folder.path().join("by-hand.sqlite"));
+    let mut bare = ByHand::new(&place, Durability::Process).await.unwrap();
     ours::append(&replica, &events, 20).await.unwrap();
-    changes.chunks(20).for_each(|changes| bare.write(changes).unwrap());
+    for changes in changes.chunks(20) {
+        bare.write(changes, true).await.unwrap();
+    }
     let (store, own) = (replica.store(), replica.id().await);
     let mut ours = 0;
     for seq in 0..3 {
@@ -45,7 +52,8 @@ async fn a_log_by_hand_takes_as_many_bytes_as_ours() {
         let stored = store.read_origin(own, syncline::Seq::new(seq), one).await.unwrap();
         ours += stored[0].run.as_bytes().len();
     }
-    assert_eq!(bare.read_log().unwrap(), ours);
+    let by_hand: usize = bare.read(0, usize::MAX).await.unwrap().iter().map(Vec::len).sum();
+    assert_eq!(by_hand, ours);
 }
 
 #[tokio::test(flavor = "multi_thread")]

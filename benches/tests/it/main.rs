@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod alike;
+mod compare;
+mod libraries;
 mod program;
 mod weight;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
+use syncline_benches::compare::machine;
 use syncline_benches::report::{Line, table};
 use syncline_benches::{Failure, memory};
 use tempfile::TempDir;
@@ -107,7 +108,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 fn print(lines: &[Line], start: Instant, folder: &Path) -> Result<(), Failure> {
-    let wait = speed::disk_wait(folder)?;
+    let wait = machine::disk_waits(folder)?.median;
     let mut out = io::stdout().lock();
     out.write_all(table(lines).as_bytes())?;
     let missed = lines.iter().filter(|line| !line.met).count();

@@ -1,15 +1,13 @@
 //! Events per second.
 
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use syncline::store::Durability;
-use syncline_benches::bare::Bare;
+use syncline_benches::bare::ByHand;
 use syncline_benches::fresh::{self, Plan, Sites};
+use syncline_benches::place::{Backend, Place};
 use syncline_benches::report::{Line, Target};
-use syncline_benches::rounds::{Rounds, rate, timed};
+use syncline_benches::rounds::{Rounds, rate};
 use syncline_benches::workload::{Keys, Workload};
 use syncline_benches::{Failure, ours};
 
@@ -31,7 +29,8 @@ pub(crate) async fn append(effort: &Effort) -> Result<Vec<Line>, Failure> {
         announce(what);
         let folder = effort.folder()?;
         let replica = ours::open_sqlite(&folder.path().join("ours.sqlite"), DURABLE).await?;
-        let mut bare = Bare::create(&folder.path().join("by-hand.sqlite"), DURABLE)?;
+        let by_hand = Place::of_path(Backend::Sqlite, &folder.path().join("by-hand.sqlite"));
+        let mut bare = ByHand::new(&by_hand, DURABLE).await?;
         let (mut workload, mut rounds) = (Workload::new(Keys::TEN_THOUSAND, 1), Rounds::default());
         let events = effort.events(events);
         // The first round fills caches and tables, and does not count.
@@ -43,7 +42,11 @@ pub(crate) async fn append(effort: &Effort) -> Result<Vec<Line>, Failure> {
                 let start = Instant::now();
                 ours::append(&replica, events, per_commit).await?;
                 took += start.elapsed();
-                by_hand += timed(|| changes.chunks(per_commit).try_for_each(|changes| bare.write(changes)))?;
+                let start = Instant::now();
+                for changes in changes.chunks(per_commit) {
+                    bare.write(changes, true).await?;
+                }
+                by_hand += start.elapsed();
             }
             if round > 0 {
                 rounds.note(events, took, by_hand);
@@ -109,19 +112,4 @@ pub(crate) async fn fresh(effort: &Effort) -> Result<Vec<Line>, Failure> {
         lines.push(Line::of_rounds(what, DURABLE, &rounds, Target::AtLeast(1.5)));
     }
     Ok(lines)
-}
-
-/// How long the disk takes to make a small append durable.
-pub(crate) fn disk_wait(folder: &Path) -> io::Result<Duration> {
-    let path = tempfile::Builder::new().prefix("syncline-targets-").tempfile_in(folder)?;
-    let mut file: &File = path.as_file();
-    let mut waits = Vec::new();
-    for _ in 0..51 {
-        let start = Instant::now();
-        file.write_all(&[1; 4096])?;
-        file.sync_data()?;
-        waits.push(start.elapsed());
-    }
-    waits.sort_unstable();
-    Ok(waits[waits.len() / 2])
 }
