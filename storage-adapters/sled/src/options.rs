@@ -30,7 +30,8 @@ impl SledOptions {
     }
 
     /// What a returned commit survives. [`Durability::Synced`] unless told otherwise: sled's flush, and then a sync of its
-    /// files. [`Durability::Process`] leaves the sync out. [`Durability::Volatile`] is taken as `Process`.
+    /// files. [`Durability::Process`] leaves the sync out: after a power cut the directory may not even open. [`Durability::Volatile`] is
+    /// taken as `Process`.
     #[must_use]
     pub fn durability(self, durability: Durability) -> Self {
         Self { durability: durability.max(Durability::Process), ..self }

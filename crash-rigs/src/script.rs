@@ -1,0 +1,178 @@
+//! What is written: every bundle follows from the seed and its dot, so that whoever reads the store afterwards knows what each
+//! must hold and hash to, without having been told.
+
+use std::sync::Arc;
+
+use syncline::event::encode_body;
+use syncline::projection::Keys;
+use syncline::projection::fold::Projections;
+use syncline::run::{Body, RunBuilder};
+use syncline::{
+    Append, Dot, Event, EventRef, Head, Kind, NTP64, Projection, ReplicaId, Seq, SpaceId, Unreadable, ViewId,
+};
+
+use crate::chance::Chance;
+
+/// The spaces of a store.
+pub const SPACES: u8 = 3;
+/// The origins of a space; each is written by a task of its own.
+pub const WRITERS: u8 = 4;
+/// Bundles in one commit, at most.
+pub const BATCH_MAX: u64 = 500;
+
+/// Bytes of bodies in one commit, about: so that one run holds them.
+const BATCH_BYTES: usize = 1024 * 1024;
+const NOTED: Kind = Kind::new("crash.noted", 1);
+/// When the first bundles are written, in seconds since 1970.
+const START_SECONDS: u64 = 1_700_000_000;
+/// Rows that many events share, and rows that few do.
+const VIEWS: [(&str, u16); 2] = [("crash.few@1", 16), ("crash.many@1", u16::MAX)];
+
+/// All that will be written to one store.
+#[derive(Debug, Clone, Copy)]
+pub struct Script {
+    seed: u64,
+}
+
+impl Script {
+    /// The script of this seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed }
+    }
+
+    /// The name of a space.
+    pub fn space(self, space: u8) -> SpaceId {
+        SpaceId::new(&format!("space-{space}")).expect("the name is well formed")
+    }
+
+    /// The origin that a writer of a space writes as.
+    pub fn origin(self, space: u8, writer: u8) -> ReplicaId {
+        let mut chance = Chance::new(self.seed).part(u64::from(space) << 8 | u64::from(writer));
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&chance.number().to_be_bytes());
+        bytes[8..].copy_from_slice(&(chance.number() | 1).to_be_bytes());
+        ReplicaId::from_bytes(bytes).expect("the last bit is set")
+    }
+
+    /// When a bundle is written.
+    pub fn time(self, seq: Seq) -> NTP64 {
+        NTP64((START_SECONDS << 32) + (seq.get() << 16))
+    }
+
+    /// What a bundle holds: one to three events, mostly short; a few are so long that stores keep them apart.
+    pub fn body(self, dot: Dot) -> Vec<u8> {
+        let origin = dot.origin.to_bytes();
+        let origin = u64::from_be_bytes(origin[..8].try_into().expect("8 of 16 bytes"));
+        let mut chance = Chance::new(self.seed ^ origin).part(dot.seq.get());
+        let long = chance.once_in(400);
+        let events: Vec<_> = (0..chance.between(1, 3))
+            .map(|_| {
+                let bytes = if long { chance.between(20_000, 60_000) } else { chance.between(16, 200) };
+                let payload: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(|_| chance.number().to_be_bytes()).collect();
+                Event::new(NOTED, payload)
+            })
+            .collect();
+        encode_body(&events).expect("the events are short and few")
+    }
+
+    /// The next bundles of an origin: `count`, or fewer where they are long.
+    ///
+    /// # Panics
+    /// Where `count` is zero.
+    pub fn next(self, origin: ReplicaId, head: Head, count: u64) -> Append {
+        let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
+        let mut bytes = 0;
+        for step in 1..=count {
+            let seq = head.seq.plus(step);
+            let body = self.body(Dot { origin, seq });
+            bytes += body.len();
+            builder.push(self.time(seq), Body::Full(&body));
+            if bytes > BATCH_BYTES {
+                break;
+            }
+        }
+        builder.finish().expect("at least one bundle is asked for")
+    }
+}
+
+/// The views, in order.
+pub fn views() -> Vec<ViewId> {
+    projections().views().cloned().collect()
+}
+
+/// The folds of the log whose rows are kept and compared.
+///
+/// # Panics
+/// Never: the views are two and have their own names.
+pub fn projections() -> Projections {
+    let mut projections = Projections::none();
+    for (name, keys) in VIEWS {
+        projections.add(Arc::new(Noted { name, keys })).expect("no other projection has the view");
+    }
+    projections
+}
+
+/// Counts the events of a row and sums them up, so that one event more or less, or another one, makes another row.
+struct Noted {
+    name: &'static str,
+    keys: u16,
+}
+
+impl Noted {
+    fn number(event: &EventRef<'_>) -> u64 {
+        let hash = blake3::hash(event.payload);
+        u64::from_be_bytes(hash.as_bytes()[..8].try_into().expect("8 of 32 bytes"))
+    }
+}
+
+impl Projection for Noted {
+    /// How many events, and their sum.
+    type State = (u64, u64);
+
+    fn view(&self) -> ViewId {
+        ViewId::new(self.name).expect("the name is well formed")
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        let key = (Self::number(event) % u64::from(self.keys)) as u16;
+        keys.push(&key.to_be_bytes());
+    }
+
+    fn apply(&self, _: &[u8], (count, sum): &mut (u64, u64), event: &EventRef<'_>) -> Result<(), Unreadable> {
+        *count += 1;
+        *sum = sum.wrapping_add(Self::number(event));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_cut_in_two_is_the_same_history() {
+        let script = Script::new(7);
+        let origin = script.origin(1, 2);
+        let whole = script.next(origin, Head::NONE, 40);
+        let front = script.next(origin, Head::NONE, 15);
+        let back = script.next(origin, front.head(), 25);
+        assert_eq!(whole.head(), back.head());
+    }
+
+    #[test]
+    fn the_longest_batch_fits_one_run() {
+        for seed in 0..20 {
+            let script = Script::new(seed);
+            let run = script.next(script.origin(0, 0), Head::NONE, BATCH_MAX);
+            assert!(run.run().as_bytes().len() <= syncline::limits::RUN_BYTES_MAX);
+        }
+    }
+
+    #[test]
+    fn writers_of_one_store_share_no_origin() {
+        let script = Script::new(1);
+        let all = (0..SPACES).flat_map(|space| (0..WRITERS).map(move |writer| script.origin(space, writer)));
+        let distinct: std::collections::BTreeSet<_> = all.collect();
+        assert_eq!(distinct.len(), usize::from(SPACES * WRITERS));
+    }
+}

@@ -1,0 +1,113 @@
+//! One writer of one space.
+
+use std::sync::Arc;
+
+use syncline::store::{EventStore, Limit, LogStatus, WriteBatch};
+use syncline::{Append, Cursor, Position, Run, StoreError};
+
+use super::pipe::Pipe;
+use crate::chance::Chance;
+use crate::message::{Acknowledged, Intended, Message, now};
+use crate::script::{self, BATCH_MAX, Script};
+
+/// How often a commit that lost a race is computed again before it goes without rows, as a relay's does.
+const RACES_MAX: u32 = 4;
+
+/// Writes as one origin. Even numbers fold rows, odd ones append alone and leave the folding to the others.
+pub(super) struct Writer {
+    pub(super) script: Script,
+    pub(super) space: u8,
+    pub(super) number: u8,
+    pub(super) store: Arc<dyn EventStore>,
+    /// Those who fold take turns, as the replica of an application does.
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    pub(super) chance: Chance,
+    pub(super) pipe: Pipe,
+}
+
+impl Writer {
+    /// Writes until a commit fails, and says so.
+    pub(super) async fn run(&mut self) {
+        loop {
+            let written = if self.number.is_multiple_of(2) { self.fold().await } else { self.append().await };
+            if let Err(error) = written {
+                // Where nobody listens any more, nobody is to be told.
+                let _ = self.pipe.say(&Message::Failed(error.to_string()));
+                return;
+            }
+        }
+    }
+
+    /// Sizes from 1 to 500, small ones more often.
+    fn count(&mut self) -> u64 {
+        let most = [1, 1, 8, 60, BATCH_MAX][usize::try_from(self.chance.between(0, 4)).expect("it is small")];
+        self.chance.between(1, most)
+    }
+
+    async fn append(&mut self) -> Result<(), StoreError> {
+        let count = self.count();
+        let next = self.next(&self.store.status().await?, count);
+        self.commit(next, WriteBatch::default(), Position::ZERO).await
+    }
+
+    async fn fold(&mut self) -> Result<(), StoreError> {
+        let count = self.count();
+        let turn = self.turn.clone();
+        let _turn = turn.lock().await;
+        for _ in 0..RACES_MAX {
+            let status = self.store.status().await?;
+            let next = self.next(&status, count);
+            let folded = status.head.plus(next.run().count());
+            let batch = self.rows(&status, &next, folded).await?;
+            match self.commit(next, batch, folded).await {
+                Err(StoreError::Conflict { .. }) => {}
+                written => return written,
+            }
+        }
+        self.append().await
+    }
+
+    fn next(&self, status: &LogStatus, count: u64) -> Append {
+        let origin = self.script.origin(self.space, self.number);
+        self.script.next(origin, status.heads.get(origin), count)
+    }
+
+    /// The rows after these bundles, and after all that lie before them and are not folded yet.
+    async fn rows(&self, status: &LogStatus, next: &Append, folded: Position) -> Result<WriteBatch, StoreError> {
+        let views = script::views();
+        let done = status.views.get(&views[0]).copied().unwrap_or(Position::ZERO);
+        let mut runs: Vec<Run> = Vec::new();
+        let mut cursor = Cursor { log: status.log, position: done };
+        while cursor.position < status.head {
+            let page = self.store.read(cursor, Limit::PAGE).await?;
+            cursor = page.next;
+            // What others have committed meanwhile makes this commit a conflict, so that folding it too does no harm.
+            runs.extend(page.runs.into_iter().map(|stored| stored.run));
+        }
+        runs.push(next.run().clone());
+        let plan = script::projections().plan(&runs);
+        let keys = plan.rows();
+        let loaded = self.store.load(&keys).await?;
+        let fold = plan.fold(keys, loaded).map_err(|unreadable| StoreError::Corrupt {
+            backend: "rows",
+            at: format!("space {}", self.space),
+            why: unreadable.reason,
+        })?;
+        let views = views.into_iter().map(|view| (view, folded)).collect();
+        Ok(WriteBatch { expected: Some(status.revision), rows: fold.rows, views, ..WriteBatch::default() })
+    }
+
+    /// Commits the bundles with the rest of the batch, and tells before and after.
+    async fn commit(&self, next: Append, batch: WriteBatch, folded: Position) -> Result<(), StoreError> {
+        let (space, writer, head) = (self.space, self.number, next.head());
+        let last = head.seq;
+        self.say(&Message::Intended(Intended { space, writer, last }))?;
+        let done = self.store.commit(WriteBatch { clock: head.time, runs: vec![next], ..batch }).await?;
+        let (revision, head, when) = (done.revision, done.head, now());
+        self.say(&Message::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, when }))
+    }
+
+    fn say(&self, message: &Message) -> Result<(), StoreError> {
+        self.pipe.say(message).map_err(|error| crate::control::failed("pipe", error))
+    }
+}
