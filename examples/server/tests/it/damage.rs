@@ -46,7 +46,8 @@ async fn a_changed_byte_is_found_and_the_first_broken_bundle_named() {
     let origin = "01".repeat(16);
     for line in ["verify notes", "verify"] {
         let said = home.fails(1, line);
-        assert!(said.contains(&format!("space notes is damaged: bundle {origin}:2 at position 2")), "{said}");
+        assert!(said.contains("space notes is damaged"), "{said}");
+        assert!(said.contains(&format!("bundle {origin}:2 at position 2")), "{said}");
         assert!(said.contains("restore a backup"), "{said}");
     }
 }
