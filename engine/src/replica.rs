@@ -26,6 +26,7 @@ mod ingest;
 mod live;
 mod outcome;
 mod peers;
+mod recent;
 mod refuse;
 mod status;
 mod sync;

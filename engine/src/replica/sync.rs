@@ -100,6 +100,13 @@ pub enum SyncError {
     Unexpected,
 }
 
+impl SyncError {
+    /// Whether both logs were found to contradict each other.
+    fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Forked { .. } | Self::Diverged(_) | Self::Unequal { .. })
+    }
+}
+
 impl From<StoreError> for SyncError {
     fn from(error: StoreError) -> Self {
         Self::Replica(error.into())
@@ -120,7 +127,11 @@ impl Replica {
     /// What was committed stays; syncing again goes on from there.
     pub async fn sync(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {
         let _alone = self.inner.syncing.lock().await;
-        let result = match (self.exchange(peer).await, &self.inner.identities) {
+        let mut result = self.exchange(peer).await;
+        if result.as_ref().is_err_and(SyncError::is_contradiction) && self.is_overtaken().await? {
+            result = self.exchange(peer).await;
+        }
+        let result = match (result, &self.inner.identities) {
             (Err(SyncError::Forked { .. }), Some(fresh)) => {
                 let rehomed = self.rehome(peer, fresh()).await?;
                 self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
@@ -135,18 +146,23 @@ impl Replica {
     /// Moves the own bundles that the peer does not share under a fresh identity. None are moved where the fork was only in this
     /// handle's view: another handle on the same store has rewritten the tail and pushed it meanwhile.
     async fn rehome(&self, peer: &dyn Transport, fresh: ReplicaId) -> Result<u64, SyncError> {
+        if self.is_overtaken().await? {
+            return Ok(0);
+        }
         let own = {
-            let mut turn = self.inner.turn.lock().await;
-            let seen = (turn.id, turn.status.heads.get(turn.id));
-            self.inner.reload(&mut turn).await?;
-            let own = turn.status.heads.get(turn.id);
-            if (turn.id, own) != seen {
-                return Ok(0);
-            }
-            own
+            let turn = self.inner.turn.lock().await;
+            turn.status.heads.get(turn.id)
         };
         let common = Session::begin(&self.inner, peer).await?.common_history().await?;
         Ok(self.inner.heal(common, Some(own), Cure::Rehome { fresh }).await?)
+    }
+
+    /// Whether the own history is another by now than this handle knew: another handle on the same store has written or rewritten it.
+    async fn is_overtaken(&self) -> Result<bool, StoreError> {
+        let mut turn = self.inner.turn.lock().await;
+        let seen = (turn.id, turn.status.heads.get(turn.id));
+        self.inner.reload(&mut turn).await?;
+        Ok((turn.id, turn.status.heads.get(turn.id)) != seen)
     }
 
     async fn exchange(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::recent::Recent;
 use super::write::Taken;
 use super::{Inner, corrupt_row};
 use crate::id::{Position, ReplicaId};
@@ -23,6 +24,8 @@ pub(super) struct Turn {
     pub(super) last_writes: usize,
     /// A commit has begun and its outcome is not known: the status may lack what is in the log.
     pub(super) stale: bool,
+    /// Rows as of the status.
+    pub(super) recent: Recent,
 }
 
 impl Turn {
@@ -38,6 +41,7 @@ impl Turn {
                     taken: None,
                     last_writes: 0,
                     stale: false,
+                    recent: Recent::default(),
                 });
             }
             let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh)];
@@ -63,7 +67,11 @@ impl Turn {
 impl Inner {
     /// Reads the log's status anew, and the identity, which another handle or a commit of unknown outcome may have changed.
     pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
-        turn.status = self.store.status().await?;
+        let status = self.store.status().await?;
+        if (status.log, status.revision) != (turn.status.log, turn.status.revision) {
+            turn.recent.forget();
+        }
+        turn.status = status;
         let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
         if let Some(row) = self.store.load(&[key]).await?.remove(0) {
             let id = reserved::get(IDENTITY, &row)?;
@@ -86,7 +94,7 @@ impl Inner {
     /// The batch that appends these runs and folds them into every view that is current.
     pub(super) async fn append_batch(&self, turn: &Turn, runs: Vec<Append>) -> Result<WriteBatch, StoreError> {
         let projections = self.projections.filter(|view| turn.is_current(view));
-        let folded = self.fold(projections.plan(runs.iter().map(Append::run))).await?;
+        let folded = self.fold(turn, projections.plan(runs.iter().map(Append::run))).await?;
         let head = turn.status.head.plus(runs.iter().map(|append| append.run().count()).sum());
         let clock = runs.iter().map(|append| append.head().time).max().unwrap_or(turn.status.clock);
         Ok(WriteBatch {
@@ -100,9 +108,9 @@ impl Inner {
     }
 
     /// Folds planned events into the rows as they are stored.
-    pub(super) async fn fold(&self, plan: Plan<'_>) -> Result<Folded, StoreError> {
+    pub(super) async fn fold(&self, turn: &Turn, plan: Plan<'_>) -> Result<Folded, StoreError> {
         let keys = plan.rows();
-        let loaded = if keys.is_empty() { Vec::new() } else { self.store.load(&keys).await? };
+        let loaded = turn.recent.load(&*self.store, &keys).await?;
         plan.fold(keys, loaded).map_err(|error| corrupt_row("a folded row".into(), &error))
     }
 
@@ -133,7 +141,7 @@ impl Inner {
     pub(super) async fn commit(&self, turn: &mut Turn, batch: WriteBatch) -> Result<Committed, StoreError> {
         let heads: Vec<_> = batch.runs.iter().map(|append| (append.run().origin(), append.head())).collect();
         let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
-        let changed: Vec<RowKey> = batch.rows.iter().map(|row| row.key.clone()).collect();
+        let rows = batch.rows.clone();
         turn.stale = true;
         let committed = match self.store.commit(batch).await {
             Ok(committed) => committed,
@@ -143,6 +151,11 @@ impl Inner {
             }
         };
         turn.stale = false;
+        let changed = rows.iter().map(|row| row.key.clone()).collect();
+        if !clear.is_empty() {
+            turn.recent.forget();
+        }
+        turn.recent.note(rows);
         let status = &mut turn.status;
         (status.revision, status.head) = (committed.revision, committed.head);
         heads.into_iter().for_each(|(origin, head)| status.heads.set(origin, head));

@@ -1,0 +1,107 @@
+//! Rows that were committed lately, as they are stored: to fold into them again needs no read.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::store::{EventStore, RowKey, RowWrite, StoreError};
+
+/// Rows kept, at most, and the bytes that they take.
+const ROWS_MAX: usize = 16_384;
+const BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A batch of more rows is a log being read, whose rows are not likely to be touched again soon.
+const BATCH_ROWS_MAX: usize = 1_024;
+
+/// Rows as of the revision that whoever holds the turn knows. A batch computed from them expects that revision, so that a commit of
+/// anybody else's in between makes it a conflict and not a row folded from the wrong state.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    rows: BTreeMap<RowKey, Option<Bytes>>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// The rows with these keys: those that are known, and the others from the store.
+    pub(super) async fn load(&self, store: &dyn EventStore, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let unknown: Vec<_> = keys.iter().filter(|key| !self.rows.contains_key(key)).cloned().collect();
+        let read = if unknown.is_empty() { Vec::new() } else { store.load(&unknown).await? };
+        let mut read = read.into_iter();
+        let row = |key| self.rows.get(key).cloned().unwrap_or_else(|| read.next().flatten());
+        Ok(keys.iter().map(row).collect())
+    }
+
+    /// Notes what a commit has written.
+    pub(super) fn note(&mut self, rows: Vec<RowWrite>) {
+        if rows.len() > BATCH_ROWS_MAX {
+            return self.forget();
+        }
+        let size = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        for RowWrite { key, value } in rows {
+            self.bytes += size(&value);
+            match self.rows.get_mut(&key) {
+                Some(row) => self.bytes -= size(&std::mem::replace(row, value)),
+                None => {
+                    self.bytes += key.key.len();
+                    // A copy: the key may be a slice of many.
+                    self.rows.insert(RowKey::new(key.view, Bytes::copy_from_slice(&key.key)), value);
+                }
+            }
+        }
+        if self.rows.len() > ROWS_MAX || self.bytes > BYTES_MAX {
+            self.forget();
+        }
+    }
+
+    /// Forgets all: somebody else has committed, or rows were deleted that are not named.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+    use crate::store::ViewId;
+    use futures_executor::block_on;
+
+    fn write(key: u32, value: Option<&str>) -> RowWrite {
+        let view = ViewId::new("todo@1").unwrap();
+        let key = RowKey::new(view, Bytes::copy_from_slice(&key.to_be_bytes()));
+        RowWrite { key, value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())) }
+    }
+
+    /// The rows with these keys over a store that has none.
+    fn load(recent: &Recent, keys: impl IntoIterator<Item = u32>) -> Vec<Option<Bytes>> {
+        let store = MemoryStore::new(crate::LogId::from_bytes([1; 16]).unwrap());
+        let keys: Vec<_> = keys.into_iter().map(|key| write(key, None).key).collect();
+        block_on(recent.load(&store, &keys)).unwrap()
+    }
+
+    #[test]
+    fn what_is_known_stands_in_its_place_among_what_is_read() {
+        let mut recent = Recent::default();
+        recent.note(vec![write(2, Some("two")), write(4, Some("four"))]);
+        recent.note(vec![write(4, None), write(2, Some("zwei"))]);
+        assert_eq!(load(&recent, [1, 2, 3, 4]), [None, Some("zwei".into()), None, None]);
+        assert_eq!(recent.bytes, 2 * 4 + "zwei".len());
+        recent.forget();
+        assert_eq!(load(&recent, [2]), [None]);
+    }
+
+    #[test]
+    fn it_keeps_within_its_bounds_and_forgets_what_a_large_batch_may_have_changed() {
+        let mut recent = Recent::default();
+        let many = |from: u32, count: usize| (from..).take(count).map(|key| write(key, Some("x"))).collect::<Vec<_>>();
+        for batch in 0..40 {
+            recent.note(many(batch * 1_000, 1_000));
+            assert!(recent.rows.len() <= ROWS_MAX);
+        }
+        recent.note(vec![write(1, Some("one"))]);
+        recent.note(many(0, BATCH_ROWS_MAX + 1));
+        assert!(recent.rows.is_empty());
+        let large = "x".repeat(BYTES_MAX / 3);
+        (0..9).for_each(|key| recent.note(vec![write(key, Some(&large))]));
+        assert!(recent.bytes <= BYTES_MAX);
+    }
+}
