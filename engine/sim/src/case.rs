@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Plan, Shape};
+use crate::plan::{Action, Plan, Shape};
 use crate::profile::Profile;
 
 /// One history: a seed's, or what is left of it once it was shrunk.
@@ -54,6 +54,10 @@ pub enum Trait {
     OldVersions,
     /// More servers than one.
     Servers,
+    /// Stores that are read a few bundles at a time.
+    ShortPages,
+    /// Devices that write several bundles at once.
+    Bursts,
 }
 
 impl Trait {
@@ -67,6 +71,8 @@ impl Trait {
         Self::LiveDevices,
         Self::OldVersions,
         Self::Servers,
+        Self::ShortPages,
+        Self::Bursts,
     ];
 
     fn name(self) -> &'static str {
@@ -79,6 +85,8 @@ impl Trait {
             Self::LiveDevices => "live-devices",
             Self::OldVersions => "old-versions",
             Self::Servers => "servers",
+            Self::ShortPages => "short-pages",
+            Self::Bursts => "bursts",
         }
     }
 
@@ -94,6 +102,12 @@ impl Trait {
             Self::OldVersions => plan.old = 0,
             Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,
             Self::Servers => {}
+            Self::ShortPages => speed.page = u32::MAX,
+            Self::Bursts => plan.steps.iter_mut().for_each(|step| {
+                if let Action::Write { count, .. } = &mut step.action {
+                    *count = 1;
+                }
+            }),
         }
     }
 }

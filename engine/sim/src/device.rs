@@ -19,8 +19,10 @@ use crate::invariants::status;
 use crate::ledger::Acknowledged;
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
-use crate::stack::Stack;
+use crate::stack::{Misuse, Stack};
 use crate::store::{SimStore, Speed};
+use crate::trace::NOTHING_NEW;
+use crate::transport::Door;
 use crate::witness::{Witness, locked};
 
 /// What all tasks of a device share. Outlives its process.
@@ -164,10 +166,10 @@ impl Device {
         let identities = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
         let compose = Replica::compose(crate::world::space(), store);
         let mut compose = compose.clock(reader(&self.clock));
-        if !self.stack.careless {
+        if !self.stack.forks_are_left() {
             compose = compose.identities(identities);
         }
-        if self.stack.unbounded {
+        if self.stack.misuse == Some(Misuse::NoBound) {
             compose = compose.max_drift(UNBOUNDED);
         }
         let mut compose = if self.served { compose.served() } else { compose };
@@ -208,7 +210,7 @@ impl Device {
             // It has moved meanwhile: that is noted already.
             None if self.witness.ledger().has_moved(dot) => {}
             Some(entry) => {
-                self.sim().tell(|| format!("device {} has written bundle {}", self.index, dot.seq));
+                self.sim().tell(|| format!("device {} has written bundle {dot}", self.index));
                 let acknowledged = Acknowledged { name: (dot, entry.chain), device: self.index };
                 self.witness.ledger().acknowledge(acknowledged);
             }
@@ -220,15 +222,15 @@ impl Device {
     }
 
     /// Exchanges logs with a peer.
-    pub(crate) async fn sync(self: Arc<Self>, way: Arc<dyn Transport>) {
+    pub(crate) async fn sync(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
         let Some(replica) = self.replica() else { return };
         match replica.sync(&*way).await {
-            Ok(report) => self.synced(&report),
-            Err(error) => self.sync_failed(&error),
+            Ok(report) => self.synced(&report, &door),
+            Err(error) => self.sync_failed(&error, &door),
         }
     }
 
-    fn synced(&self, report: &SyncReport) {
+    fn synced(&self, report: &SyncReport, door: &Door) {
         self.sim().note(report.pushed << 32 | report.pulled);
         self.sim().note(report.supplied << 42 | report.restamped << 21 | report.rehomed);
         let ahead = report.stopped.as_ref().is_some_and(|problem| matches!(problem.code, Code::ClockAhead { .. }));
@@ -244,12 +246,16 @@ impl Device {
             let counts = [(*supplied, "supplied"), (*restamped, "restamped"), (*rehomed, "rehomed")];
             let counts = counts.into_iter().chain([(refused.len() as u64, "refused")]).filter(|(count, _)| *count > 0);
             let counts: String = counts.map(|(count, what)| format!(", {count} {what}")).collect();
-            format!("device {} synced: {pushed} out, {pulled} in{counts}{stop}{hold}", self.index)
+            let done = format!("device {} has synced with {}", self.index, door.name);
+            match (pushed, pulled) {
+                (0, 0) if counts.is_empty() && stop.is_empty() && hold.is_empty() => format!("{done}: {NOTHING_NEW}"),
+                _ => format!("{done}: {pushed} out, {pulled} in{counts}{stop}{hold}"),
+            }
         });
     }
 
-    pub(crate) fn sync_failed(self: &Arc<Self>, error: &SyncError) {
-        self.sim().tell(|| format!("device {}: sync fails: {error}", self.index));
+    pub(crate) fn sync_failed(self: &Arc<Self>, error: &SyncError, door: &Door) {
+        self.sim().tell(|| format!("device {} fails to sync with {}: {error}", self.index, door.name));
         match error {
             SyncError::Transport(TransportError::Refused(Problem { code: Code::Internal, .. })) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
@@ -270,7 +276,7 @@ impl Device {
 
     /// The store has failed: a handle that stays unusable is opened anew.
     fn failed(self: &Arc<Self>, what: &str, error: &StoreError) {
-        self.sim().tell(|| format!("device {}: {what} fails: {error}", self.index));
+        self.sim().tell(|| format!("device {}: a {what} fails: {error}", self.index));
         match error {
             StoreError::Poisoned { .. } => {
                 locked(&self.replica).take();
@@ -313,12 +319,12 @@ impl Device {
     }
 
     /// Stays in sync until it fails for good.
-    pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>) {
-        let pace = Patience(self.clone());
+    pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
+        let pace = Patience(self.clone(), door);
         while !self.is_wedged() {
             if let Some(replica) = self.replica() {
                 let Err(error) = replica.live(&*way, &pace).await;
-                self.sync_failed(&error);
+                self.sync_failed(&error, &pace.1);
             }
             self.sim().sleep(Duration::from_millis(40)).await;
         }
@@ -326,7 +332,7 @@ impl Device {
 }
 
 /// Waits longer with each failure.
-struct Patience(Arc<Device>);
+struct Patience(Arc<Device>, Arc<Door>);
 
 impl std::fmt::Debug for Patience {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -337,11 +343,11 @@ impl std::fmt::Debug for Patience {
 #[async_trait]
 impl Pace for Patience {
     async fn synced(&self, report: &SyncReport) {
-        self.0.synced(report);
+        self.0.synced(report, &self.1);
     }
 
     async fn pause(&self, error: &SyncError, failures: u32) {
-        self.0.sync_failed(error);
+        self.0.sync_failed(error, &self.1);
         self.0.sim().sleep(Duration::from_millis(5 << failures.min(5))).await;
     }
 }

@@ -185,7 +185,8 @@ impl Disk {
             Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.name, finding.detail)),
         }
         if !batch.clear.is_empty() {
-            self.sim.tell(|| format!("{}: rows of {:?} go", self.name, batch.clear));
+            let views = || batch.clear.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            self.sim.tell(|| format!("{}: the rows of {} go", self.name, views()));
         }
         state.records.push(batch);
         let synced = self.durability == Durability::Synced || self.sim.state().disk.chance(FLUSHED);
@@ -330,10 +331,10 @@ impl Disk {
         let found = usize::try_from(status.revision.get()).unwrap_or(usize::MAX);
         let least = if crash == Crash::Process { state.records.len() } else { state.durable };
         if found < least || found > state.records.len() {
+            let (name, made) = (&self.name, state.records.len());
+            let word = if least == made { "all" } else { "more" };
             let detail = format!(
-                "{}: after a crash it is at revision {found}; {least} to {} commits had to survive",
-                self.name,
-                state.records.len()
+                "{name}: after a crash {found} of {made} commits are there; {word} had returned and had to survive"
             );
             self.sim.found(Law::StoreKeepsItsWord, detail);
             return Vec::new();

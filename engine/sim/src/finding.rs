@@ -42,6 +42,29 @@ pub enum Law {
     SomethingIsTested,
 }
 
+impl Law {
+    /// Every law.
+    pub const ALL: &[Self] = &[
+        Self::AcknowledgedIsKept,
+        Self::NothingTwice,
+        Self::NothingInvented,
+        Self::Contiguous,
+        Self::ChainHolds,
+        Self::EqualAfterHealing,
+        Self::RowsAreTheFold,
+        Self::RowsAreRight,
+        Self::CursorsNeverSkip,
+        Self::ClocksStayBound,
+        Self::NothingWaitsBehindRefusals,
+        Self::StatusIsTrue,
+        Self::ComesToRest,
+        Self::ProjectionIsPure,
+        Self::StoreKeepsItsWord,
+        Self::NoPanic,
+        Self::SomethingIsTested,
+    ];
+}
+
 impl fmt::Display for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

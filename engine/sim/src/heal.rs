@@ -10,6 +10,7 @@ use crate::finding::Law;
 use crate::invariants::{equal, kept, log, once, oracle, pure, rebuild, refusals};
 use crate::ledger::Name;
 use crate::plan::Shape;
+use crate::trace::FAULTS_STOP;
 use crate::world::World;
 
 /// How long things under way may take to end.
@@ -27,7 +28,7 @@ type LawCheck = fn(&World) -> Result<(), crate::finding::Finding>;
 impl World {
     /// Stops all faults, syncs everybody with everybody, and checks everything.
     pub(crate) fn heal(&mut self) -> Result<(), Spins> {
-        self.sim.tell(|| "the faults stop".into());
+        self.sim.tell(|| FAULTS_STOP.into());
         self.end_faults();
         if !self.rest()? {
             return Ok(());
@@ -75,6 +76,7 @@ impl World {
             let (mut good, mut failed) = (0, 0);
             while good < self.rounds() {
                 let before = self.failures();
+                self.rounds_taken += u32::from(equal::logs(self).is_err());
                 self.round()?;
                 if self.sim.finding().is_some() {
                     return Ok(());
@@ -89,6 +91,7 @@ impl World {
             if !self.respond()? {
                 return Ok(());
             }
+            self.helped = true;
         }
         self.sim.found(Law::ComesToRest, "applications have to help again and again");
         Ok(())
@@ -130,12 +133,13 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [LawCheck; 7] = [
+        let laws: [LawCheck; 8] = [
             log::is_as_committed,
             equal::logs,
             once::written,
-            pure::projections,
+            pure::repeatable,
             equal::rows,
+            pure::ordered,
             rebuild::rows,
             oracle::rows,
         ];

@@ -27,6 +27,10 @@ pub struct Outcome {
     pub steps: u64,
     /// How often a task was resumed.
     pub polls: u64,
+    /// How many rounds of syncs it took until all logs were equal again, once the faults had stopped.
+    pub rounds: u32,
+    /// Whether an application had to help.
+    pub helped: bool,
     /// What happened, where it was asked for.
     pub story: Vec<Line>,
     /// The user's views that had rows in the end.
@@ -53,17 +57,25 @@ pub(crate) fn run(plan: &Plan, stack: &Stack, with_story: bool) -> Outcome {
     let (trace, tally, story) = (state.trace.hash(), state.tally.clone(), state.trace.take_story());
     drop(state);
     let touched = std::mem::take(&mut world.touched);
-    Outcome { finding: world.sim.finding(), trace, tally, steps, polls, story, touched }
+    let (rounds, helped) = (world.rounds_taken, world.helped);
+    Outcome { finding: world.sim.finding(), trace, tally, steps, polls, rounds, helped, story, touched }
 }
 
 fn happen(world: &mut World) -> Result<(), Spins> {
     world.sim.tell(|| {
         let Plan { shape, devices, servers, .. } = &world.plan;
-        format!("{shape}: {devices} device(s), {servers} server(s)")
+        let some = |count: &u8, one: &str| format!("{count} {one}{}", if *count == 1 { "" } else { "s" });
+        match servers {
+            0 => format!("{shape}: {}", some(devices, "device")),
+            _ => format!("{shape}: {}, {}", some(devices, "device"), some(servers, "server")),
+        }
     });
+    // That everybody starts goes without saying.
+    world.sim.state().trace.mute(true);
     if !world.rest()? {
         return Ok(());
     }
+    world.sim.state().trace.mute(false);
     for step in world.plan.steps.clone() {
         world.step(step)?;
         if world.sim.finding().is_some() {

@@ -1,7 +1,6 @@
 //! The lab from outside: what is under test, which histories, and what came of them.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +8,6 @@ use syncline::{Event, Projection, Transport, ViewId};
 
 use crate::case::Case;
 use crate::failure::Failure;
-use crate::fault::Fault;
 use crate::finding::{Finding, Law};
 use crate::history::{self, Outcome};
 use crate::names::Names;
@@ -19,6 +17,8 @@ use crate::rng::Rng;
 use crate::shrink::shrink;
 use crate::stack::{Stack, ViewUnderTest};
 use crate::stores::Stores;
+use crate::summary::Summary;
+use crate::trace::terse;
 
 /// Steps of a history unless told otherwise.
 const STEPS: usize = 200;
@@ -74,19 +74,6 @@ pub struct Lab {
     profile: Profile,
     steps: usize,
     pub(crate) stack: Stack,
-}
-
-/// What all histories of a run came to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// How many histories there were.
-    pub histories: u64,
-    /// Actions in all: those of the plans, and the syncs of healing.
-    pub steps: u64,
-    /// How often a task was resumed, in all.
-    pub polls: u64,
-    /// In how many histories each fault took effect.
-    pub faults: Vec<(Fault, u64)>,
 }
 
 impl Lab {
@@ -179,7 +166,7 @@ impl Lab {
         let outcome = self.outcome(&smallest, true);
         let finding = outcome.finding.unwrap_or_else(|| finding.clone());
         let mut names = Names::default();
-        let story = names.story(outcome.story);
+        let story = names.story(terse(outcome.story));
         let finding = Finding { detail: names.shorten(&finding.detail), ..finding };
         Failure { whole: case, case: smallest, finding, story, own: self.stack.is_own() }
     }
@@ -196,31 +183,5 @@ impl Lab {
         let case = Case::new(self.profile, self.seeds.start, self.steps);
         let finding = Finding { law: Law::SomethingIsTested, detail };
         Failure { whole: case.clone(), case, finding, story: Vec::new(), own: false }
-    }
-}
-
-impl Summary {
-    /// Counts one history in.
-    pub fn add(&mut self, outcome: &Outcome) {
-        self.histories += 1;
-        self.steps += outcome.steps;
-        self.polls += outcome.polls;
-        if self.faults.is_empty() {
-            self.faults = Fault::ALL.iter().map(|fault| (*fault, 0)).collect();
-        }
-        for ((_, histories), (_, count)) in self.faults.iter_mut().zip(outcome.tally.iter()) {
-            *histories += u64::from(count > 0);
-        }
-    }
-}
-
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} histories, {} steps, {} resumptions", self.histories, self.steps, self.polls)?;
-        for (fault, histories) in self.faults.iter().filter(|(_, histories)| *histories > 0) {
-            let share = 100.0 * *histories as f64 / self.histories.max(1) as f64;
-            writeln!(f, "  {:<20} in {share:5.1}% of histories", fault.name())?;
-        }
-        Ok(())
     }
 }

@@ -19,6 +19,9 @@
 #[doc = include_str!("../docs/prove-your-stack.md")]
 pub mod guide {}
 
+#[doc = include_str!("../docs/teeth.md")]
+pub mod teeth {}
+
 mod access;
 mod case;
 mod clock;
@@ -32,6 +35,7 @@ mod heal;
 mod history;
 mod image;
 mod invariants;
+mod kept;
 mod lab;
 mod ledger;
 mod names;
@@ -49,6 +53,7 @@ mod stack;
 mod store;
 mod stores;
 mod strategy;
+mod summary;
 mod trace;
 mod transport;
 mod witness;
@@ -60,13 +65,15 @@ pub use failure::Failure;
 pub use fault::{Fault, Tally};
 pub use finding::{Finding, Law};
 pub use history::Outcome;
-pub use lab::{Lab, Summary, lab};
-pub use plan::{Action, Plan, Shape, Step};
+pub use kept::kept;
+pub use lab::{Lab, lab};
+pub use plan::{Action, Machine, Plan, Shape, Step};
 pub use planted::Plant;
 pub use profile::Profile;
 pub use rng::Rng;
 pub use stores::{Crash, Stores};
 pub use strategy::{Histories, HistoryTree, histories};
+pub use summary::{Fired, Summary};
 pub use trace::Line;
 pub use workload::POISON;
 

@@ -5,6 +5,9 @@ use std::fmt;
 use crate::profile::{Mix, Profile};
 use crate::rng::Rng;
 
+/// Of a thousand histories, so many have short pages.
+const SHORT_PAGES: u32 = 300;
+
 /// How devices reach each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Shape {
@@ -30,6 +33,16 @@ impl fmt::Display for Shape {
             Self::Mesh => "a mesh of devices",
         })
     }
+}
+
+/// Something with a clock and a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Machine {
+    /// A device.
+    Device(u8),
+    /// A server, or its store; a device where there is no server.
+    Server(u8),
 }
 
 /// One thing done to the world. Numbers of devices and servers count round, so that every plan fits every world.
@@ -91,8 +104,8 @@ pub enum Action {
     },
     /// A disk fails some calls.
     Fail {
-        /// Whose disk: devices first, then the servers' store.
-        disk: u8,
+        /// Whose disk.
+        disk: Machine,
         /// How many calls.
         calls: u8,
         /// Whether commits have their effect all the same.
@@ -101,28 +114,28 @@ pub enum Action {
     /// A disk is full for a while.
     Fill {
         /// Whose disk.
-        disk: u8,
+        disk: Machine,
         /// For how long, in milliseconds.
         millis: u16,
     },
     /// A clock is set forward or back.
     Jump {
-        /// Whose clock: devices first, then servers.
-        clock: u8,
+        /// Whose clock.
+        clock: Machine,
         /// By how many seconds.
         seconds: i64,
     },
     /// A clock runs at another rate.
     Drift {
         /// Whose clock.
-        clock: u8,
+        clock: Machine,
         /// Parts per million of true time; zero: it stands still.
         rate: i32,
     },
     /// A disk is backed up.
     BackUp {
         /// Whose disk.
-        disk: u8,
+        disk: Machine,
     },
     /// A device goes back to its backup.
     RestoreDevice {
@@ -210,7 +223,7 @@ impl Plan {
     /// The plan of a seed: at least `steps` steps of trouble as `profile` has it.
     pub fn new(seed: u64, profile: Profile, steps: usize) -> Self {
         let mut rng = Rng::stream(seed, 0);
-        let mix = profile.mix(&mut rng);
+        let mut mix = profile.mix(&mut rng);
         let shape = *rng.weighted(&mix.shapes).expect("a mix has a shape");
         let devices = 2 + rng.below(3) as u8;
         let servers = match shape {
@@ -224,8 +237,12 @@ impl Plan {
         let live = some(&mut rng, mix.live);
         let unsynced = some(&mut rng, mix.unsynced);
         let old = some(&mut rng, mix.old);
-        let step = |_| Step { gap: rng.below(mix.gap_max) as u32, action: mix.action(&mut rng, devices) };
+        let step = |number| Step { gap: rng.below(mix.gap_max) as u32, action: mix.action(&mut rng, devices, number) };
         let steps = (0..steps).map(step).collect();
+        let mut rng = Rng::stream(seed, 4);
+        if rng.chance(SHORT_PAGES) {
+            mix.speed.page = rng.between(1, 12) as u32;
+        }
         Self { seed, shape, devices, servers, live, unsynced, old, steps, mix }
     }
 

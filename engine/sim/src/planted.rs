@@ -1,6 +1,6 @@
 //! The lab's own test: known faults, built in on purpose, each of which it must find.
 //!
-//! One for every class of incident that sync engines have had: the lab is only as good as what it catches.
+//! At least one for every class of incident that sync engines have had: the lab is only as good as what it catches.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,45 +10,75 @@ use crate::case::Case;
 use crate::finding::Finding;
 use crate::lab::{Lab, lab};
 use crate::profile::Profile;
+use crate::stack::{Misuse, ViewUnderTest};
+use crate::workload::Cells;
 
 mod projections;
+mod store;
 mod stores;
+mod table;
 mod ways;
 
-use projections::{Flaw as Folding, Wrong};
+use projections::{FirstEvents, Flaw as Folding, Wrong};
 use stores::{BadStores, Flaw as Storing};
+pub use table::{Sought, seek_all, table};
 use ways::{BadWay, Flaw as Carrying};
+
+/// How many histories are given to each planted fault: one that takes more counts as not found.
+pub const SEEDS_MAX: u64 = 1_000;
 
 /// Where a fault is built in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     Projection(Folding),
+    /// The lab's own projection, wrong.
+    FirstEvents,
     Store(Storing),
     Way(Carrying),
-    /// No bound on foreign times, at replicas and servers.
-    NoBound,
-    /// An application that leaves a forked device as it is.
-    NoResponse,
+    Use(Misuse),
 }
 
-/// Gives each planted fault its name, what it is and where it is looked for, once.
+/// A class of incidents that sync engines have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// Its number in the catalogue of faults, `F1` and so on; empty for what no catalogue lists.
+    pub number: &'static str,
+    /// What happened.
+    pub title: &'static str,
+}
+
+/// Gives each planted fault its name, its class of incident, what it is and where it is looked for, once.
 macro_rules! plants {
-    ($($(#[$doc:meta])* $plant:ident = $name:literal, $part:expr, $profile:ident;)+) => {
+    ($(#[doc = $doc:literal] $plant:ident = $name:literal, $number:literal, $title:literal, $part:expr, $profile:ident;)+) => {
         /// A fault built in on purpose.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum Plant {
-            $($(#[$doc])* $plant,)+
+            $(#[doc = $doc] $plant,)+
         }
 
         impl Plant {
-            /// Every planted fault.
+            /// Every planted fault, by class.
             pub const ALL: &[Self] = &[$(Self::$plant,)+];
 
             /// Its name, as tables and the command line spell it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$plant => $name,)+
+                }
+            }
+
+            /// What it does.
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$plant => $doc.trim_ascii(),)+
+                }
+            }
+
+            /// The class of incidents that it stands for.
+            pub fn class(self) -> Class {
+                match self {
+                    $(Self::$plant => Class { number: $number, title: $title },)+
                 }
             }
 
@@ -69,82 +99,114 @@ macro_rules! plants {
 }
 
 plants! {
-    /// A polling reader passes a position whose bundle shows up later.
-    ReaderPassesPositions = "reader-passes-positions", Part::Store(Storing::HidesTheLast), Calm;
+    /// A reader passes a position whose bundle shows up later.
+    ReaderPassesPositions = "reader-passes-positions", "F1", "positions out of commit order", Part::Store(Storing::HidesTheLast), Calm;
+    /// A gap inside a page is not noticed, and the cursor goes on behind it.
+    GapInPage = "gap-in-page", "F2", "a cursor past what was not applied", Part::Way(Carrying::SkipsPulled), Calm;
     /// Positions are compared as text.
-    PositionsAsText = "positions-as-text", Part::Store(Storing::PositionsAsText), Calm;
-    /// A cursor into another copy of the log is served, and heads are not compared.
-    CursorOfAnotherLog = "cursor-of-another-log", Part::Way(Carrying::NoDigest), Restore;
+    PositionsAsText = "positions-as-text", "F3", "positions as text", Part::Store(Storing::PositionsAsText), Calm;
+    /// A cursor into a log that went back to a backup is served as if nothing had been.
+    CursorOfAnotherLog = "cursor-of-another-log", "F4", "numbers used again, or used up", Part::Way(Carrying::NoDigest), Restore;
+    /// A number that a failed commit has used is not used again, as with sequences of a database.
+    SequenceGaps = "sequence-gaps", "F4", "numbers used again, or used up", Part::Store(Storing::SequenceGaps), Hostile;
     /// What is missing is found by the latest time known.
-    LatestTimeOnly = "latest-time-only", Part::Way(Carrying::LatestTimeOnly), Calm;
+    LatestTimeOnly = "latest-time-only", "F5", "latest time instead of what is known", Part::Way(Carrying::LatestTimeOnly), Calm;
     /// Compaction removes what a reader still needs, and nobody says so.
-    CompactsUnderReaders = "compacts-under-readers", Part::Store(Storing::Compacts), Calm;
+    CompactsUnderReaders = "compacts-under-readers", "F6", "compaction under a reader", Part::Store(Storing::Compacts), Calm;
     /// A clock far ahead is believed.
-    NoClockBound = "no-clock-bound", Part::NoBound, Clock;
-    /// A refused commit moves the clock.
-    RefusedCommitMovesClock = "refused-commit-moves-clock", Part::Store(Storing::KeepsRefusedTimes), Hostile;
+    NoClockBound = "no-clock-bound", "F7", "a clock far ahead", Part::Use(Misuse::NoBound), Clock;
+    /// A refused commit leaves its time behind.
+    RefusedCommitMovesClock = "refused-commit-moves-clock", "F8", "a refused commit moves the clock", Part::Store(Storing::KeepsRefusedTimes), Hostile;
     /// An honest device with a fast clock is refused and not told why.
-    ClockRefusedMute = "clock-refused-mute", Part::Way(Carrying::RefusesClocksMute), Clock;
+    ClockRefusedMute = "clock-refused-mute", "F9", "an honest clock locked out", Part::Way(Carrying::RefusesClocksMute), Clock;
     /// After a restart the clock starts anew.
-    ClockForgetsAtRestart = "clock-forgets-at-restart", Part::Store(Storing::ForgetsTheClock), Crash;
+    ClockForgetsAtRestart = "clock-forgets-at-restart", "F10", "a clock goes back", Part::Store(Storing::ForgetsTheClock), Crash;
     /// Each replica decides a tie for what came last.
-    TiesByArrival = "ties-by-arrival", Part::Projection(Folding::TiesByArrival), Clock;
-    /// Times are kept as signed numbers.
-    SignedTimes = "signed-times", Part::Store(Storing::SignedTimes), Clock;
+    TiesByArrival = "ties-by-arrival", "F11", "ties", Part::Projection(Folding::TiesByArrival), Clock;
+    /// Times are kept in milliseconds: what counted the bundles within one is cut off.
+    RoundsTimes = "rounds-times", "F12", "the counter of a time", Part::Store(Storing::RoundsTimes), Crash;
+    /// Times are kept as signed numbers: from 2038 on they are negative.
+    SignedTimes = "signed-times", "F13", "unsigned times in signed columns", Part::Store(Storing::SignedTimes), Clock;
     /// A cloned or restored device is let in with another history.
-    AcceptsForks = "accepts-forks", Part::Way(Carrying::AcceptsForks), Restore;
+    AcceptsForks = "accepts-forks", "F14", "a cloned or restored device", Part::Way(Carrying::AcceptsForks), Restore;
     /// A forked device is left as it is.
-    LeavesForks = "leaves-forks", Part::NoResponse, Restore;
+    LeavesForks = "leaves-forks", "F14", "a cloned or restored device", Part::Use(Misuse::LeavesForks), Restore;
+    /// A forked device starts anew, and what nobody else had is forgotten.
+    ForgetsPending = "forgets-pending", "F14", "a cloned or restored device", Part::Use(Misuse::ForgetsPending), Restore;
+    /// The local store of one device is opened by another.
+    SharesStores = "shares-stores", "F15", "another's local store", Part::Store(Storing::SharesStores), Calm;
+    /// A push that is repeated is stored again.
+    TakesTwice = "takes-twice", "F16", "a lost answer, and duplicates", Part::Store(Storing::TakesTwice), Flaky;
     /// A repeated read gives a bundle twice.
-    ReadsTwice = "reads-twice", Part::Store(Storing::ReadsTwice), Calm;
+    ReadsTwice = "reads-twice", "F16", "a lost answer, and duplicates", Part::Store(Storing::ReadsTwice), Calm;
+    /// A device that starts anew writes again what others have of it.
+    WritesAllAgain = "writes-all-again", "F16", "a lost answer, and duplicates", Part::Use(Misuse::WritesAllAgain), Restore;
     /// A gap inside a push is not noticed.
-    GapInPush = "gap-in-push", Part::Way(Carrying::DropsTheFirst), Restore;
-    /// A gap inside a page is not noticed.
-    GapInPage = "gap-in-page", Part::Way(Carrying::SkipsPulled), Calm;
-    /// A push that was lost counts as delivered.
-    LostPushCounts = "lost-push-counts", Part::Way(Carrying::AcknowledgesLost), Flaky;
-    /// After a crash nothing goes on.
-    StuckAfterCrash = "stuck-after-crash", Part::Store(Storing::StuckAfterCrash), Crash;
-    /// Notices are lost, and a device that waits for one waits for ever.
-    LosesNotices = "loses-notices", Part::Way(Carrying::LosesNotices), Live;
-    /// A refused bundle holds up all behind it.
-    RefusalHoldsUp = "refusal-holds-up", Part::Way(Carrying::RefusesAll), Hostile;
-    /// A deleted thing comes back with an older write.
-    ResurrectsDeleted = "resurrects-deleted", Part::Projection(Folding::ForgetsDeletes), Flaky;
-    /// Acknowledged before it is durable.
-    AcknowledgesEarly = "acknowledges-early", Part::Store(Storing::AcknowledgesEarly), Crash;
-    /// A crash leaves half a commit.
-    TearsCommits = "tears-commits", Part::Store(Storing::TearsCommits), Crash;
-    /// Recovering twice undoes more than recovering once.
-    RecoversTwice = "recovers-twice", Part::Store(Storing::RecoversTwice), Crash;
-    /// Stored bytes change.
-    RotsBits = "rots-bits", Part::Store(Storing::RotsBits), Crash;
-    /// Bytes change on the way.
-    ChangesBodies = "changes-bodies", Part::Way(Carrying::ChangesBodies), Calm;
-    /// A failed commit has stored half of itself.
-    FailsHalfWay = "fails-half-way", Part::Store(Storing::FailsHalfWay), Calm;
-    /// Two handles on one store do not notice each other.
-    IgnoresConflicts = "ignores-conflicts", Part::Store(Storing::IgnoresConflicts), Hostile;
-    /// A refused bundle's events stay.
-    KeepsVoids = "keeps-voids", Part::Store(Storing::KeepsVoids), Hostile;
-    /// A view that is rebuilt is folded on top of its old rows.
-    RebuildsOnTop = "rebuilds-on-top", Part::Store(Storing::KeepsCleared), Hostile;
-    /// A status is older than the last commit.
-    StaleStatus = "stale-status", Part::Store(Storing::StaleStatus), Calm;
+    GapInPush = "gap-in-push", "F17", "a gap inside a push", Part::Way(Carrying::DropsTheFirst), Restore;
     /// Of several runs only the first is stored.
-    StoresTheFirst = "stores-the-first", Part::Store(Storing::StoresTheFirst), Flaky;
-    /// A commit answers a position that is not its own.
-    MiscountsPositions = "miscounts-positions", Part::Store(Storing::MiscountsPositions), Calm;
+    StoresTheFirst = "stores-the-first", "F17", "a gap inside a push", Part::Store(Storing::StoresTheFirst), Flaky;
     /// Runs of one commit are stored in another order.
-    ReordersRuns = "reorders-runs", Part::Store(Storing::Reorders), Flaky;
+    ReordersRuns = "reorders-runs", "F17", "a gap inside a push", Part::Store(Storing::Reorders), Flaky;
+    /// A push that was lost counts as delivered.
+    LostPushCounts = "lost-push-counts", "F18", "dropped on a passing error", Part::Way(Carrying::AcknowledgesLost), Flaky;
+    /// After a crash nothing goes on.
+    StuckAfterCrash = "stuck-after-crash", "F19", "stuck", Part::Store(Storing::StuckAfterCrash), Crash;
+    /// Notices are lost, and a device that waits for one waits for ever.
+    LosesNotices = "loses-notices", "F19", "stuck", Part::Way(Carrying::LosesNotices), Live;
+    /// A refused bundle holds up all behind it.
+    RefusalHoldsUp = "refusal-holds-up", "F20", "a refused event", Part::Way(Carrying::RefusesAll), Hostile;
+    /// A refused bundle is gone without a word to whoever wrote it.
+    LosesLetters = "loses-letters", "F20", "a refused event", Part::Store(Storing::LosesLetters), Hostile;
+    /// A refused bundle's events stay.
+    KeepsVoids = "keeps-voids", "F20", "a refused event", Part::Store(Storing::KeepsVoids), Hostile;
+    /// What one server refuses another admits.
+    TwoPolicies = "two-policies", "F20", "a refused event", Part::Use(Misuse::TwoPolicies), Twins;
+    /// A delete leaves nothing behind, and an older write brings the thing back.
+    ResurrectsDeleted = "resurrects-deleted", "F21", "a deleted thing comes back", Part::Projection(Folding::ForgetsDeletes), Flaky;
+    /// A commit is called synced and is gone when the power goes.
+    AcknowledgesEarly = "acknowledges-early", "F22", "acknowledged before it is durable", Part::Store(Storing::AcknowledgesEarly), Crash;
+    /// A crash leaves the bundles of a commit and not its rows.
+    TearsCommits = "tears-commits", "F23", "half a commit", Part::Store(Storing::TearsCommits), Crash;
+    /// A failed commit has stored half of itself.
+    FailsHalfWay = "fails-half-way", "F23", "half a commit", Part::Store(Storing::FailsHalfWay), Calm;
+    /// A view that is rebuilt is folded on top of its old rows.
+    RebuildsOnTop = "rebuilds-on-top", "F23", "half a commit", Part::Store(Storing::KeepsCleared), Hostile;
+    /// Recovering twice undoes more than recovering once.
+    RecoversTwice = "recovers-twice", "F24", "a crash during recovery", Part::Store(Storing::RecoversTwice), Crash;
+    /// Stored bytes change.
+    RotsBits = "rots-bits", "F25", "damaged data", Part::Store(Storing::RotsBits), Crash;
+    /// After a crash the chain hashes start anew.
+    ForgetsChains = "forgets-chains", "F25", "damaged data", Part::Store(Storing::ForgetsChains), Crash;
+    /// Where a run is cut for a small page, what remains carries the check of the whole.
+    RecutsKeepChecks = "recuts-keep-checks", "F25", "damaged data", Part::Store(Storing::RecutsKeepChecks), Calm;
+    /// Bytes change on the way.
+    ChangesBodies = "changes-bodies", "F25", "damaged data", Part::Way(Carrying::ChangesBodies), Calm;
+    /// The places of one device's bundles are counted from zero.
+    MisplacesOrigins = "misplaces-origins", "F25", "damaged data", Part::Store(Storing::MisplacesOrigins), Clock;
+    /// Two handles on one store do not notice each other.
+    IgnoresConflicts = "ignores-conflicts", "F30", "two programs on one store", Part::Store(Storing::IgnoresConflicts), Hostile;
+    /// A status is older than the last commit.
+    StaleStatus = "stale-status", "F30", "two programs on one store", Part::Store(Storing::StaleStatus), Calm;
+    /// A commit answers a position that is not its own.
+    MiscountsPositions = "miscounts-positions", "", "a store's small print", Part::Store(Storing::MiscountsPositions), Calm;
+    /// A scan ends with its first page.
+    ScansOnePage = "scans-one-page", "", "a store's small print", Part::Store(Storing::ScansOnePage), Calm;
+    /// A scan goes from the last key to the first.
+    ScansBackwards = "scans-backwards", "", "a store's small print", Part::Store(Storing::ScansBackwards), Calm;
+    /// A store panics at more rows than it expected.
+    PanicsAtLoads = "panics-at-loads", "", "a store's small print", Part::Store(Storing::PanicsAtLoads), Calm;
+    /// A peer hands out a bundle that nobody has written.
+    Invents = "invents", "", "a peer that lies", Part::Way(Carrying::Invents), Calm;
     /// The last event to arrive wins.
-    ArrivalWins = "arrival-wins", Part::Projection(Folding::ArrivalWins), Flaky;
+    ArrivalWins = "arrival-wins", "", "a projection's mistakes", Part::Projection(Folding::ArrivalWins), Flaky;
     /// A projection reads a clock.
-    ReadsClock = "reads-clock", Part::Projection(Folding::ReadsClock), Calm;
+    ReadsClock = "reads-clock", "", "a projection's mistakes", Part::Projection(Folding::ReadsClock), Calm;
     /// A projection's rows are hash maps.
-    HashOrder = "hash-order", Part::Projection(Folding::HashOrder), Calm;
+    HashOrder = "hash-order", "", "a projection's mistakes", Part::Projection(Folding::HashOrder), Calm;
     /// A projection panics.
-    Panics = "panics", Part::Projection(Folding::Panics), Calm;
+    Panics = "panics", "", "a projection's mistakes", Part::Projection(Folding::Panics), Calm;
+    /// Of every bundle only the first event is folded, on every device alike.
+    FirstEvents = "first-events", "", "a projection's mistakes", Part::FirstEvents, Calm;
 }
 
 impl fmt::Display for Plant {
@@ -170,8 +232,8 @@ impl Plant {
             Part::Projection(flaw) => lab = lab.projection(Wrong(flaw)).writes(projections::writes),
             Part::Store(flaw) => lab = lab.stores(move || BadStores::new(flaw)),
             Part::Way(flaw) => lab = lab.ways(move |inner| Arc::new(BadWay::new(flaw, inner))),
-            Part::NoBound => lab.stack.unbounded = true,
-            Part::NoResponse => lab.stack.careless = true,
+            Part::FirstEvents => lab.stack.views[0] = ViewUnderTest::new(FirstEvents(Cells::of_set()), false),
+            Part::Use(misuse) => lab.stack.misuse = Some(misuse),
         }
         lab
     }

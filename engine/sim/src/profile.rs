@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::clock::years;
 use crate::net::Rates;
-use crate::plan::{Action, Shape};
+use crate::plan::{Action, Machine, Shape};
 use crate::rng::Rng;
 use crate::store::Speed;
 
@@ -33,6 +33,8 @@ pub enum Profile {
     Live,
     /// Two servers that do not know of each other: devices carry what each has to the other.
     Twins,
+    /// Devices that are away, each time for longer, and come back to many pages.
+    Offline,
 }
 
 impl Profile {
@@ -48,6 +50,7 @@ impl Profile {
         Self::Mixed,
         Self::Live,
         Self::Twins,
+        Self::Offline,
     ];
 
     /// Its name, as the command line spells it.
@@ -63,6 +66,7 @@ impl Profile {
             Self::Mixed => "mixed",
             Self::Live => "live",
             Self::Twins => "twins",
+            Self::Offline => "offline",
         }
     }
 }
@@ -113,6 +117,7 @@ enum Deed {
     CrashServer,
     PowerServer,
     Part,
+    Away,
     Cut,
     Fail,
     Fill,
@@ -178,6 +183,7 @@ impl Profile {
             Self::Mixed => mix.mixed(rng),
             Self::Live => mix.lives(),
             Self::Twins => mix.twins(),
+            Self::Offline => mix.offline(),
         }
         mix
     }
@@ -187,7 +193,7 @@ impl Mix {
     fn calm() -> Self {
         Self {
             rates: STEADY,
-            speed: Speed { slow: 300, yields: 100, poisons: 0 },
+            speed: Speed { slow: 300, yields: 100, poisons: 0, page: u32::MAX },
             shapes: vec![(5, Shape::Star), (3, Shape::Cluster), (1, Shape::Chain), (1, Shape::Mesh)],
             gap_max: 6_000,
             live: 150,
@@ -210,7 +216,7 @@ impl Mix {
     fn crashing(&mut self, rng: &mut Rng) {
         self.add(CRASHES);
         self.unsynced = 250;
-        self.speed = Speed { slow: 500, yields: 200, poisons: if rng.chance(300) { 500 } else { 0 } };
+        self.speed = Speed { slow: 500, yields: 200, poisons: if rng.chance(300) { 500 } else { 0 }, ..self.speed };
     }
 
     fn mixed(&mut self, rng: &mut Rng) {
@@ -248,12 +254,19 @@ impl Mix {
         self.shapes = vec![(1, Shape::Twins)];
     }
 
-    /// Draws the next action.
-    pub(crate) fn action(&self, rng: &mut Rng, devices: u8) -> Action {
+    fn offline(&mut self) {
+        self.speed.page = 3;
+        self.old = 200;
+        self.add(&[(60, Deed::Away), (10, Deed::Crash), (15, Deed::Poison), (4, Deed::Upgrade)]);
+        self.served();
+    }
+
+    /// Draws the next action, the one with this number.
+    pub(crate) fn action(&self, rng: &mut Rng, devices: u8, number: usize) -> Action {
         let device = rng.below(u64::from(devices)) as u8;
-        // Devices first, then what stands behind them.
         let any = rng.below(u64::from(devices) + 1) as u8;
         let millis = rng.between(1, 120) as u16;
+        let any = if any < devices { Machine::Device(any) } else { Machine::Server((millis % 4) as u8) };
         match self.weights_choice(rng) {
             Deed::Write => {
                 let count = if rng.chance(100) { rng.between(2, 6) as u8 } else { 1 };
@@ -268,10 +281,14 @@ impl Mix {
             Deed::CrashServer => Action::CrashServer { server: rng.below(4) as u8, power: false, millis },
             Deed::PowerServer => Action::CrashServer { server: rng.below(4) as u8, power: true, millis },
             Deed::Part => Action::Part { side: rng.bits() as u32, millis: millis * 3 },
+            Deed::Away => {
+                let millis = usize::from(millis).saturating_mul(1 + number / 10);
+                Action::Part { side: 1 << device, millis: u16::try_from(millis).unwrap_or(u16::MAX) }
+            }
             Deed::Cut => Action::Cut { device },
             Deed::Fail => Action::Fail { disk: any, calls: rng.between(1, 3) as u8, after: rng.chance(500) },
             Deed::Fill => Action::Fill { disk: any, millis },
-            Deed::Skew => Action::Jump { clock: device, seconds: skew(rng) },
+            Deed::Skew => Action::Jump { clock: Machine::Device(device), seconds: skew(rng) },
             Deed::Jump => Action::Jump { clock: any, seconds: rng.between(0, 50) as i64 - 25 },
             Deed::Drift => Action::Drift { clock: any, rate: *rng.weighted(RATES).expect("there are rates") },
             Deed::BackUp => Action::BackUp { disk: any },

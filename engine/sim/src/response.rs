@@ -8,12 +8,14 @@ use crate::disk::Disk;
 use crate::executor::Spins;
 use crate::invariants::log;
 use crate::ledger::Name;
+use crate::stack::Misuse;
 use crate::world::{Place, World};
 
 impl World {
     /// Helps every device that cannot go on alone. Returns whether there was one.
     pub(crate) fn respond(&mut self) -> Result<bool, Spins> {
-        let wedged = |place: &Place| !place.left && place.device.is_wedged() && !self.stack.careless;
+        let wedged =
+            |place: &Place| !place.left && place.device.is_wedged() && self.stack.misuse != Some(Misuse::LeavesForks);
         let helped: Vec<usize> = (0..self.places.len()).filter(|index| wedged(&self.places[*index])).collect();
         let old: Vec<_> = helped.iter().map(|index| self.places[*index].device.disk.clone()).collect();
         for index in &helped {
@@ -25,12 +27,21 @@ impl World {
         if helped.is_empty() || !self.rest()? {
             return Ok(false);
         }
+        // Where two neighbours hold two histories of a third, one must win everywhere: that of the first neighbour.
+        for index in &helped {
+            self.sync(*index, 0);
+            if !self.rest()? {
+                return Ok(false);
+            }
+        }
         // What anybody has of the old log comes back first.
         for _ in 0..self.rounds() {
             self.round()?;
         }
         for (index, old) in helped.into_iter().zip(old) {
-            self.write_again(index, &old)?;
+            if self.stack.misuse != Some(Misuse::ForgetsPending) {
+                self.write_again(index, &old)?;
+            }
         }
         Ok(true)
     }
@@ -40,7 +51,8 @@ impl World {
         let device = self.places[index].device.clone();
         for (name, events) in self.bundles(index, old) {
             let homes = self.witness.ledger().homes(name);
-            let known = device.disk.with_image(|image| homes.iter().any(|home| image.holds(*home)));
+            let all = self.stack.misuse == Some(Misuse::WritesAllAgain);
+            let known = !all && device.disk.with_image(|image| homes.iter().any(|home| image.holds(*home)));
             if known || events.is_empty() {
                 continue;
             }

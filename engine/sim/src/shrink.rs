@@ -22,9 +22,9 @@ pub(crate) fn shrink(case: Case, law: Law, stack: &Stack) -> Case {
     search.cut_the_end();
     loop {
         let before = search.best.clone();
+        search.leave_out_steps();
         search.leave_out_traits();
         search.leave_out_devices();
-        search.leave_out_steps();
         if search.best == before || search.tries >= TRIES_MAX {
             return search.best;
         }

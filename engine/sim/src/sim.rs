@@ -158,6 +158,8 @@ impl Sim {
             let finding = Finding { law, detail: detail.into() };
             let now = state.now;
             state.trace.tell(now, || format!("BROKEN: {}", finding.law));
+            // What follows is only its consequence.
+            state.trace.mute(true);
             state.finding = Some(finding);
         }
     }

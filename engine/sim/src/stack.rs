@@ -26,6 +26,21 @@ pub(crate) type MakeStores = Arc<dyn Fn() -> Arc<dyn Stores> + Send + Sync>;
 /// Puts something between a replica and its way to a peer.
 pub(crate) type Detour = Arc<dyn Fn(Arc<dyn Transport>) -> Arc<dyn Transport> + Send + Sync>;
 
+/// A bad way of using the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// Replicas and servers believe any time.
+    NoBound,
+    /// Nobody does anything about a fork.
+    LeavesForks,
+    /// A forked device goes on in a fresh store, and what was pending is forgotten.
+    ForgetsPending,
+    /// A forked device goes on in a fresh store, and writes again what others have.
+    WritesAllAgain,
+    /// Two servers have two policies.
+    TwoPolicies,
+}
+
 /// The composition under test.
 #[derive(Clone)]
 pub(crate) struct Stack {
@@ -35,10 +50,8 @@ pub(crate) struct Stack {
     pub(crate) own_views: bool,
     pub(crate) stores: Option<MakeStores>,
     pub(crate) detour: Option<Detour>,
-    /// Replicas and servers believe any time.
-    pub(crate) unbounded: bool,
-    /// Nobody does anything about a fork.
-    pub(crate) careless: bool,
+    /// How the application uses the engine badly, where it does.
+    pub(crate) misuse: Option<Misuse>,
 }
 
 impl fmt::Debug for Stack {
@@ -64,19 +77,16 @@ impl Stack {
     /// The lab's own events and views, in memory.
     pub(crate) fn own() -> Self {
         let views = vec![ViewUnderTest::new(Cells::of_set(), false), ViewUnderTest::new(Cells::of_tag(), true)];
-        Self {
-            writes: Arc::new(writes),
-            views,
-            own_views: true,
-            stores: None,
-            detour: None,
-            unbounded: false,
-            careless: false,
-        }
+        Self { writes: Arc::new(writes), views, own_views: true, stores: None, detour: None, misuse: None }
     }
 
     /// Whether nothing of the user's is in it.
     pub(crate) fn is_own(&self) -> bool {
-        self.own_views && self.stores.is_none() && self.detour.is_none() && !self.unbounded && !self.careless
+        self.own_views && self.stores.is_none() && self.detour.is_none() && self.misuse.is_none()
+    }
+
+    /// Whether a fork is left to the application: its replicas are given no new identities.
+    pub(crate) fn forks_are_left(&self) -> bool {
+        matches!(self.misuse, Some(Misuse::LeavesForks | Misuse::ForgetsPending | Misuse::WritesAllAgain))
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Speed {
     pub(crate) yields: u32,
     /// Of a thousand failed commits, so many leave the handle unusable.
     pub(crate) poisons: u32,
+    /// At most so many bundles are read at a time, so that short logs have many pages, as long ones do.
+    pub(crate) page: u32,
 }
 
 /// One process's handle on a disk.

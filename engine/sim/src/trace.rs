@@ -17,10 +17,16 @@ impl Moment {
 /// How many bytes of a value are shown.
 const SHOWN: usize = 48;
 
-/// Bytes for people: text where they are text, cut where they are many.
+/// Bytes for people: text where most of them are text, cut where they are many.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     let cut = &bytes[..bytes.len().min(SHOWN)];
     let more = if cut.len() < bytes.len() { format!("… ({} bytes)", bytes.len()) } else { String::new() };
+    let plain = cut.iter().filter(|byte| byte.is_ascii_graphic() || **byte == b' ').count();
+    if plain * 2 < cut.len() {
+        let word = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let words: Vec<String> = cut.chunks(4).map(word).collect();
+        return format!("0x {}{more}", words.join(" "));
+    }
     format!("\"{}\"{more}", cut.escape_ascii())
 }
 
@@ -35,20 +41,42 @@ pub struct Line {
 
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:>12.3} ms  {}", self.at as f64 / 1e6, self.text)
+        match self.at as f64 / 1e6 {
+            millis if millis < 10_000.0 => write!(f, "{millis:>12.3} ms  {}", self.text),
+            millis => write!(f, "{:>12.3} s   {}", millis / 1e3, self.text),
+        }
     }
 }
+
+/// How a sync that exchanged nothing is told.
+pub(crate) const NOTHING_NEW: &str = "nothing new";
+
+/// A story without the syncs at the end that exchanged nothing.
+pub(crate) fn terse(mut story: Vec<Line>) -> Vec<Line> {
+    let healing = story.iter().position(|line| line.text == FAULTS_STOP).unwrap_or(story.len());
+    let mut number = 0;
+    story.retain(|line| {
+        number += 1;
+        number <= healing || !line.text.ends_with(NOTHING_NEW)
+    });
+    story
+}
+
+/// How the end of all trouble is told.
+pub(crate) const FAULTS_STOP: &str = "the faults stop";
 
 /// Folds everything that happens into one number, and keeps the story where it is wanted.
 #[derive(Debug)]
 pub(crate) struct Trace {
     hash: u64,
     story: Option<Vec<Line>>,
+    /// What happens now is not told.
+    mute: bool,
 }
 
 impl Trace {
     pub(crate) fn new(with_story: bool) -> Self {
-        Self { hash: 0, story: with_story.then(Vec::new) }
+        Self { hash: 0, story: with_story.then(Vec::new), mute: false }
     }
 
     /// Takes note of a number that is equal in every run of the seed.
@@ -58,9 +86,14 @@ impl Trace {
 
     /// Tells a happening, if anybody listens.
     pub(crate) fn tell(&mut self, at: Moment, text: impl FnOnce() -> String) {
-        if let Some(story) = &mut self.story {
+        if let Some(story) = self.story.as_mut().filter(|_| !self.mute) {
             story.push(Line { at: at.0, text: text() });
         }
+    }
+
+    /// From now on nothing is told, or all is.
+    pub(crate) fn mute(&mut self, mute: bool) {
+        self.mute = mute;
     }
 
     pub(crate) fn hash(&self) -> u64 {

@@ -84,7 +84,10 @@ impl SimTransport {
             return Fate::Lost;
         }
         if sim.state().net.chance(lost.0) {
-            sim.fault(lost.1, || format!("{} and {}: {}", self.who(), self.door.name, lost.1));
+            sim.fault(lost.1, || match lost.1 {
+                Fault::AnswerLost => format!("the answer of {} to {} is lost", self.door.name, self.who()),
+                _ => format!("a request of {} to {} is lost", self.who(), self.door.name),
+            });
             return Fate::Lost;
         }
         Fate::Arrived
@@ -118,7 +121,7 @@ impl SimTransport {
             if let Some(span) = span {
                 sim.sleep(span).await;
             }
-            sim.fault(Fault::Duplicated, || format!("{name}: a request arrives once more"));
+            sim.fault(Fault::Duplicated, || format!("a request arrives at {name} once more"));
             let _ = service.answer(&principal, request).await;
         });
     }
@@ -203,7 +206,10 @@ impl Watch {
             let cut = self.way.net.next_cut();
             if self.way.net.connection(self.way.from, self.way.door.node) != self.connection {
                 self.ended = true;
-                self.way.witness.sim.fault(Fault::Cut, || format!("{} loses its watch", self.way.who()));
+                self.way
+                    .witness
+                    .sim
+                    .fault(Fault::Cut, || format!("{} loses its watch of {}", self.way.who(), self.way.door.name));
                 return Some(Err(TransportError::Interrupted("the connection was cut".into())));
             }
             let Either::Left((notice, _)) = select(self.notices.next(), cut).await else { continue };

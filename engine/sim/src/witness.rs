@@ -66,6 +66,12 @@ impl Witness {
         locked(&self.logs).insert(log, disk.clone());
     }
 
+    /// Lets go of everything that holds the witness itself: the history is over.
+    pub(crate) fn close(&self) {
+        locked(&self.logs).clear();
+        drop(self.sim.take_spawned());
+    }
+
     /// A log has been restored under a new identity.
     pub(crate) fn moved(&self, old: LogId, new: LogId) {
         let mut logs = locked(&self.logs);

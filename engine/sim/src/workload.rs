@@ -24,10 +24,16 @@ pub(crate) fn writes(rng: &mut Rng) -> Vec<Event> {
     let event = |rng: &mut Rng| {
         let kind = if rng.chance(120) { TAG } else { SET };
         let mut payload = vec![b'a' + rng.below(6) as u8];
-        payload.extend_from_slice(&rng.bits().to_be_bytes()[..4]);
+        payload.extend_from_slice(&printable(rng.bits()));
         Event::new(kind, payload)
     };
     (0..count).map(|_| event(rng)).collect()
+}
+
+/// Four letters and digits made of these bits.
+pub(crate) fn printable(bits: u64) -> [u8; 4] {
+    const SIGNS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    std::array::from_fn(|place| SIGNS[(bits >> (59 - 5 * place)) as usize % SIGNS.len()])
 }
 
 /// A view of the lab's own: per key the last value, and a digest of every event that was folded.

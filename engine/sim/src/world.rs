@@ -16,7 +16,7 @@ use crate::net::Net;
 use crate::plan::{Plan, Shape};
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
-use crate::stack::Stack;
+use crate::stack::{Misuse, Stack};
 use crate::store::SimStorage;
 use crate::stores::{InMemory, Stores};
 use crate::transport::{Door, SimTransport};
@@ -57,6 +57,9 @@ pub(crate) struct World {
     ids: u64,
     /// Steps taken.
     pub(crate) steps: u64,
+    /// Rounds of syncs that healing took, and whether an application had to help.
+    pub(crate) rounds_taken: u32,
+    pub(crate) helped: bool,
     /// The user's views that had rows in the end.
     pub(crate) touched: BTreeSet<ViewId>,
 }
@@ -83,6 +86,14 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<NodeClock>,
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        // Disks and tasks hold the witness, which holds disks and tasks: nothing of a history may outlive it.
+        self.places.iter().for_each(|place| place.device.die());
+        self.witness.close();
+    }
+}
+
 impl World {
     pub(crate) fn new(plan: Plan, stack: Stack, with_story: bool) -> Self {
         let sim = Sim::new(plan.seed, with_story);
@@ -98,6 +109,8 @@ impl World {
             databases: Vec::new(),
             ids: 0,
             steps: 0,
+            rounds_taken: 0,
+            helped: false,
             touched: BTreeSet::new(),
             sim,
             stores,
@@ -136,7 +149,7 @@ impl World {
         self.witness.vouches(&clock);
         let door = Door::new(format!("server {index}"), Node(SERVER + index), database.clone());
         let server = Server { door, clock };
-        self.serve_after(&server.door, &server.clock, Duration::ZERO, true);
+        self.serve_after(&server.door, &server.clock, Duration::ZERO, self.has_policy(index.into()));
         self.servers.push(server);
     }
 
@@ -224,20 +237,26 @@ impl World {
         if !self.places[index].live || self.plan.servers == 0 {
             return;
         }
-        let way = self.way(index, 0);
+        let Some(door) = self.doors(index).into_iter().next() else { return };
+        let way = self.way_to(index, &door);
         let place = &mut self.places[index];
         if let Some(task) = place.living.take() {
             self.exec.cancel(task);
         }
         let device = place.device.clone();
-        place.living = Some(self.exec.start(device.node, Box::pin(device.live(way))));
+        place.living = Some(self.exec.start(device.node, Box::pin(device.live(way, door))));
+    }
+
+    /// Whether a server refuses anything.
+    pub(crate) fn has_policy(&self, server: usize) -> bool {
+        self.stack.misuse != Some(Misuse::TwoPolicies) || server == 0
     }
 
     /// Opens a door after so long.
     pub(crate) fn serve_after(&self, door: &Arc<Door>, clock: &Arc<NodeClock>, span: Duration, with_policy: bool) {
         let storage = SimStorage { disk: door.disk.clone(), speed: self.plan.mix.speed };
         let mut service = Service::new(Arc::new(storage), self.access.clone(), Arc::new(reader(clock)));
-        if self.stack.unbounded {
+        if self.stack.misuse == Some(Misuse::NoBound) {
             service = service.with_max_drift(UNBOUNDED);
         }
         if with_policy {

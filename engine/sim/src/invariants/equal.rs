@@ -5,7 +5,7 @@ use syncline::projection::Keys;
 use syncline::store::{Limit, Row, RowRange};
 use syncline::{Bundle, EventStore, ViewId};
 
-use super::log;
+use super::{log, pure};
 use crate::finding::{Finding, Law};
 use crate::stack::ViewUnderTest;
 use crate::stores::finish;
@@ -44,7 +44,10 @@ pub(crate) fn logs(world: &World) -> Result<(), Finding> {
             }
             if voids != image.voids {
                 let dot = voids.symmetric_difference(&image.voids).next().expect("the sets differ");
-                return Err(unequal(format!("bundle {dot} is void in one of {} and {} only", first.name, other.name)));
+                let (void, full) = if voids.contains(dot) { (first, other) } else { (other, first) };
+                let detail =
+                    format!("bundle {dot} is void in the log of {}, and not in that of {}", void.name, full.name);
+                return Err(unequal(detail));
             }
             Ok(())
         })?;
@@ -59,7 +62,8 @@ pub(crate) fn stored(store: &dyn EventStore, view: &ViewId) -> Result<Vec<Row>, 
         let page = finish(store.scan(view, range.clone(), Limit::PAGE));
         let page = page.map_err(|error| Finding { law: Law::StoreKeepsItsWord, detail: error.to_string() })?;
         let Some(last) = page.last() else { return Ok(rows) };
-        if rows.last().is_some_and(|row| row.key >= page[0].key) {
+        let rises = page.is_sorted_by(|one, next| one.key < next.key);
+        if !rises || rows.last().is_some_and(|row| row.key >= page[0].key) {
             let detail = format!("a scan of {view} does not move on, or not in key order");
             return Err(Finding { law: Law::StoreKeepsItsWord, detail });
         }
@@ -98,6 +102,9 @@ fn told(world: &World, view: &ViewUnderTest, key: &[u8], sides: [(usize, &Vec<Ro
         if (1..=DOTS_TOLD).contains(&dots.len()) {
             told += &format!(" from bundles {}", dots.join(", "));
         }
+    }
+    if let Some(why) = pure::why(world, view, key) {
+        told += &format!(". The projection is why: {why}");
     }
     told
 }

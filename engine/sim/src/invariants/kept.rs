@@ -37,10 +37,11 @@ pub(crate) fn acknowledged(world: &World, held: &BTreeSet<Name>) -> Result<(), F
         if let Some(disk) = world.disks().into_iter().find(lacks) {
             let (dot, device) = (acknowledged.name.0, acknowledged.device);
             let known: Vec<String> = homes.iter().map(|(dot, _)| dot.to_string()).collect();
+            let moved =
+                if known.len() > 1 { format!(" under any of its names {}", known.join(", ")) } else { String::new() };
             let detail = format!(
-                "bundle {dot} of device {device} was acknowledged and is not in {}, neither as {}",
-                disk.name,
-                known.join(" nor as ")
+                "bundle {dot} of device {device} was acknowledged and is not in the log of {}{moved}",
+                disk.name
             );
             return Err(Finding { law: Law::AcknowledgedIsKept, detail });
         }

@@ -91,7 +91,11 @@ fn bundles(runs: &[StoredRun], image: &Image) -> Result<(), Finding> {
             let expected = image.positions.get(place).copied();
             let right = expected == Some(bundle.dot) && image.holds((bundle.dot, chain));
             if !right || bundle.is_void() != image.voids.contains(&bundle.dot) {
-                return Err(broken(format!("bundle {} is not what was committed at {}", bundle.dot, place + 1)));
+                return Err(broken(format!(
+                    "position {} reads as bundle {}, which is not what was committed there",
+                    place + 1,
+                    bundle.dot
+                )));
             }
             place += 1;
         }

@@ -3,64 +3,118 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use syncline::EventRef;
 use syncline::projection::{Fold, Keys};
 use syncline::store::Limit;
+use syncline::{EventRef, Run};
 
 use super::log::runs;
 use crate::finding::{Finding, Law};
 use crate::quiet;
+use crate::stack::ViewUnderTest;
 use crate::trace::shown;
 use crate::world::World;
 
+/// So many events of a row are told, and no more.
+const EVENTS_TOLD: usize = 6;
+
 type Rows = BTreeMap<Vec<u8>, Bytes>;
 
-/// Every user's projection folds the events of this history alike, whatever their order.
-pub(crate) fn projections(world: &World) -> Result<(), Finding> {
-    let Some(place) = world.places.iter().find(|place| !place.left).filter(|_| !world.stack.own_views) else {
-        return Ok(());
-    };
-    let runs = runs(&*place.device.disk.peek(), Limit::PAGE)?;
-    let events: Vec<EventRef<'_>> =
-        runs.iter().flat_map(|run| run.bundles()).flat_map(|bundle| bundle.events()).flatten().collect();
+/// A user's projection does not panic, and folds the same events in the same order alike.
+pub(crate) fn repeatable(world: &World) -> Result<(), Finding> {
+    each(world, &|fold, events| {
+        let (first, again) = (folded(fold, events)?, folded(fold, events)?);
+        let Some(key) = differing(&first, &again) else { return Ok(()) };
+        let (one, other, key) = (value(&first, key), value(&again, key), shown(key));
+        Err(format!(
+            "row {key} is {one} and, from the same events in the same order, {other}: it looks at something else than events"
+        ))
+    })
+}
+
+/// A user's projection folds the same events alike in any order.
+pub(crate) fn ordered(world: &World) -> Result<(), Finding> {
+    each(world, &|fold, events| depends(fold, events, None))
+}
+
+/// Why replicas disagree about a row, where the order in which its events have arrived is why.
+pub(crate) fn why(world: &World, view: &ViewUnderTest, key: &[u8]) -> Option<String> {
+    let runs = log(world).ok()??;
+    depends(&*view.fold, &events(&runs), Some(key)).err()
+}
+
+/// Folds some events and says what is wrong.
+type Check = dyn Fn(&dyn Fold, &[EventRef<'_>]) -> Result<(), String>;
+
+/// Checks every user's projection with the events of the first device's log.
+fn each(world: &World, check: &Check) -> Result<(), Finding> {
+    let Some(runs) = log(world)? else { return Ok(()) };
+    let events = events(&runs);
     for view in &world.stack.views {
-        check(&*view.fold, &events).map_err(|why| {
-            let detail = format!("{}: {why}", view.id);
-            Finding { law: Law::ProjectionIsPure, detail }
-        })?;
+        let broken = |why| Finding { law: Law::ProjectionIsPure, detail: format!("{}: {why}", view.id) };
+        check(&*view.fold, &events).map_err(broken)?;
     }
     Ok(())
 }
 
-/// Folds events in several ways and compares.
-fn check(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<(), String> {
-    let by = |events: &[EventRef<'_>]| {
-        quiet::catch(|| one_by_one(fold, events)).unwrap_or_else(|panic| Err(format!("it panics: {panic}")))
-    };
-    let first = by(events)?;
-    if let Some(row) = differing(&first, &by(events)?) {
-        return Err(format!("{row}: the same events in the same order; it looks at something else than events"));
-    }
+/// The first device's log, where the projections are the user's. (The lab's own have an oracle.)
+fn log(world: &World) -> Result<Option<Vec<Run>>, Finding> {
+    let place = world.places.iter().find(|place| !place.left).filter(|_| !world.stack.own_views);
+    place.map(|place| runs(&*place.device.disk.peek(), Limit::PAGE)).transpose()
+}
+
+fn events(runs: &[Run]) -> Vec<EventRef<'_>> {
+    runs.iter().flat_map(|run| run.bundles()).flat_map(|bundle| bundle.events()).flatten().collect()
+}
+
+fn folded(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
+    quiet::catch(|| one_by_one(fold, events)).unwrap_or_else(|panic| Err(format!("it panics: {panic}")))
+}
+
+/// Compares the fold of events as they arrived with those in the order of their times, and in the reverse of that: all rows, or one.
+fn depends(fold: &dyn Fold, events: &[EventRef<'_>], row: Option<&[u8]>) -> Result<(), String> {
+    let first = folded(fold, events)?;
     let mut sorted = events.to_vec();
     sorted.sort_by_key(|event| event.stamp);
-    let in_order = by(&sorted)?;
-    if let Some(row) = differing(&first, &in_order) {
-        return Err(format!("{row} in the order of their times; it depends on the order of arrival"));
-    }
-    sorted.reverse();
-    if let Some(row) = differing(&in_order, &by(&sorted)?) {
-        return Err(format!("{row} in reverse order; it depends on the order of arrival"));
+    let mut reverse = sorted.clone();
+    reverse.reverse();
+    for (other, name) in [(sorted, "in the order of their times"), (reverse, "in the reverse order of their times")] {
+        let rows = folded(fold, &other)?;
+        let differs = match row {
+            Some(row) => (first.get(row) != rows.get(row)).then_some(row),
+            None => differing(&first, &rows).map(Vec::as_slice),
+        };
+        if let Some(key) = differs {
+            let arrived = format!("{} make {}", touching(fold, events, key), value(&first, key));
+            let ordered = format!("{name}, {}, they make {}", touching(fold, &other, key), value(&rows, key));
+            return Err(format!("row {} depends on the order of arrival: {arrived}; {ordered}", shown(key)));
+        }
     }
     Ok(())
 }
 
-/// How two ways of folding differ, if they do.
-fn differing(one: &Rows, other: &Rows) -> Option<String> {
+/// A row at which two ways of folding differ, if there is one.
+fn differing<'a>(one: &'a Rows, other: &'a Rows) -> Option<&'a Vec<u8>> {
     let keys: BTreeSet<&Vec<u8>> = one.keys().chain(other.keys()).collect();
-    let key = keys.into_iter().find(|key| one.get(*key) != other.get(*key))?;
-    let value = |rows: &Rows| rows.get(key).map_or("nothing".into(), |value| shown(value));
-    let (one, other) = (value(one), value(other));
-    Some(format!("row {} is {one} and, folded once more, {other}", shown(key)))
+    keys.into_iter().find(|key| one.get(*key) != other.get(*key))
+}
+
+fn value(rows: &Rows, key: &[u8]) -> String {
+    rows.get(key).map_or("nothing".into(), |value| shown(value))
+}
+
+/// The events that touch a row, in this order.
+fn touching(fold: &dyn Fold, events: &[EventRef<'_>], key: &[u8]) -> String {
+    let touches = |event: &&EventRef<'_>| {
+        let mut keys = Keys::default();
+        fold.keys(event, &mut keys);
+        keys.iter().any(|touched| touched == key)
+    };
+    let told: Vec<String> =
+        events.iter().filter(touches).map(|event| format!("{} {}", event.dot, shown(event.payload))).collect();
+    match told.len() {
+        0..=EVENTS_TOLD => told.join(", "),
+        count => format!("{count} events"),
+    }
 }
 
 fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {

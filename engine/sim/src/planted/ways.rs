@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use syncline::event::encode_body;
 use syncline::protocol::{Answer, Code, Have, Notice, Problem, Pull, Push, Pushed, Reply, Request};
-use syncline::{Cursor, Heads, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
+use syncline::run::{Body, RunBuilder};
+use syncline::{ChainHash, Cursor, Event, Heads, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
 
 use crate::witness::locked;
+use crate::workload::SET;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(crate) enum Flaw {
     LosesNotices,
     /// Some bodies are changed on the way.
     ChangesBodies,
+    /// The peer hands out a bundle that nobody has written.
+    Invents,
 }
 
 /// A way with one flaw.
@@ -100,8 +105,10 @@ impl BadWay {
             }
             _ => {}
         }
-        if self.flaw == Flaw::ChangesBodies {
-            pulled.runs.iter_mut().for_each(change);
+        match self.flaw {
+            Flaw::ChangesBodies => pulled.runs.iter_mut().for_each(change),
+            Flaw::Invents => pulled.runs.extend(pulled.runs.last().and_then(invented)),
+            _ => {}
         }
         Ok(answer)
     }
@@ -116,6 +123,14 @@ fn change(run: &mut syncline::Run) {
     if let Ok(changed) = syncline::Run::decode(bytes.into()) {
         *run = changed;
     }
+}
+
+/// A bundle of an origin that does not exist, of the time of this run.
+fn invented(run: &syncline::Run) -> Option<syncline::Run> {
+    let origin = ReplicaId::from_bytes([0xee; 16])?;
+    let mut builder = RunBuilder::new(origin, Seq::new(1), ChainHash::GENESIS);
+    builder.push(run.last_time(), Body::Full(&encode_body(&[Event::new(SET, "e\0\0\0\0")]).ok()?));
+    Some(builder.finish()?.run().clone())
 }
 
 /// A refusal that does not say why.

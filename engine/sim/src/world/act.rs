@@ -6,11 +6,12 @@ use std::time::Duration;
 use syncline::Event;
 
 use super::{SERVER, World};
+use crate::clock::NodeClock;
 use crate::disk::{Disk, Failure};
 use crate::executor::Spins;
 use crate::fault::Fault;
 use crate::invariants::log;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Machine, Step};
 use crate::rng::Rng;
 use crate::trace::shown;
 use crate::workload::POISON;
@@ -68,9 +69,27 @@ impl World {
         here[usize::from(device) % here.len()]
     }
 
-    fn disk_of(&self, disk: u8) -> Arc<Disk> {
-        let disks = self.disks();
-        disks[usize::from(disk) % disks.len()].clone()
+    fn disk_of(&self, machine: Machine) -> Arc<Disk> {
+        match machine {
+            Machine::Server(server) if !self.databases.is_empty() => {
+                self.databases[usize::from(server) % self.databases.len()].clone()
+            }
+            Machine::Server(device) | Machine::Device(device) => self.places[self.index(device)].device.disk.clone(),
+        }
+    }
+
+    /// A machine's clock, and what the machine is called.
+    fn clock_of(&self, machine: Machine) -> (Arc<NodeClock>, String) {
+        match machine {
+            Machine::Server(server) if !self.servers.is_empty() => {
+                let server = &self.servers[usize::from(server) % self.servers.len()];
+                (server.clock.clone(), server.door.name.clone())
+            }
+            Machine::Server(device) | Machine::Device(device) => {
+                let index = self.index(device);
+                (self.places[index].device.clock.clone(), format!("device {index}"))
+            }
+        }
     }
 
     /// Starts something on a device.
@@ -100,12 +119,14 @@ impl World {
     }
 
     pub(crate) fn sync(&mut self, index: usize, peer: usize) {
-        if self.doors(index).is_empty() {
+        let doors = self.doors(index);
+        if doors.is_empty() {
             return;
         }
-        let way = self.way(index, peer);
+        let door = &doors[peer % doors.len()];
+        let way = self.way_to(index, door);
         let place = &mut self.places[index];
-        let task = place.device.clone().sync(way);
+        let task = place.device.clone().sync(way, door.clone());
         place.running.push(self.exec.start(place.device.node, Box::pin(task)));
         if place.running.len() > 12 {
             place.running.remove(0);
@@ -131,29 +152,38 @@ impl World {
     fn part(&mut self, side: u32, millis: u16) {
         let nodes = u64::from(side & 0xffff) | u64::from(side >> 16) << SERVER;
         let until = self.sim.now().after(Duration::from_millis(millis.into()));
-        self.sim.tell(|| format!("for {millis} ms a wall stands around {side:08x}"));
+        self.sim.tell(|| match self.names(nodes) {
+            names if names.is_empty() => format!("a wall stands around nobody for {millis} ms"),
+            names => format!("a wall stands around {} for {millis} ms", names.join(" and ")),
+        });
         self.net.part(nodes, until);
     }
 
-    fn jump(&mut self, clock: u8, seconds: i64) {
-        let index = usize::from(clock) % (self.places.len() + self.servers.len());
-        let clock = match self.places.get(index) {
-            Some(place) => &place.device.clock,
-            None => &self.servers[index - self.places.len()].clock,
-        };
-        clock.jump(seconds);
-        self.sim.fault(Fault::ClockJumped, || format!("clock {index} jumps by {seconds} s"));
+    /// What the nodes of a set of bits are called.
+    fn names(&self, nodes: u64) -> Vec<String> {
+        let devices = self.places.iter().enumerate().filter(|(_, place)| !place.left);
+        let devices = devices.map(|(index, place)| (place.device.node, format!("device {index}")));
+        let servers = self.servers.iter().map(|server| (server.door.node, server.door.name.clone()));
+        devices.chain(servers).filter(|(node, _)| nodes >> node.0 & 1 == 1).map(|(_, name)| name).collect()
     }
 
-    fn drift(&mut self, clock: u8, rate: i32) {
-        let index = usize::from(clock) % (self.places.len() + self.servers.len());
-        let clock = match self.places.get(index) {
-            Some(place) => &place.device.clock,
-            None => &self.servers[index - self.places.len()].clock,
-        };
+    fn jump(&mut self, machine: Machine, seconds: i64) {
+        let (clock, whose) = self.clock_of(machine);
+        clock.jump(seconds);
+        self.sim.fault(Fault::ClockJumped, || {
+            let way = if seconds < 0 { "back" } else { "forward" };
+            format!("the clock of {whose} is set {way} by {}", span(seconds.unsigned_abs()))
+        });
+    }
+
+    fn drift(&mut self, machine: Machine, rate: i32) {
+        let (clock, whose) = self.clock_of(machine);
         clock.run_at(rate.into());
         let fault = if rate == 0 { Fault::ClockFroze } else { Fault::ClockDrifted };
-        self.sim.fault(fault, || format!("clock {index} runs at {rate} ppm"));
+        self.sim.fault(fault, || match rate {
+            0 => format!("the clock of {whose} stands still"),
+            rate => format!("the clock of {whose} runs {} times as fast as it should", f64::from(rate) / 1e6),
+        });
     }
 
     fn revoke(&mut self, device: u8, millis: u16) {
@@ -195,6 +225,19 @@ impl World {
         }
         was_old
     }
+}
+
+/// A span for people, in its two largest units.
+fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut left = seconds;
+    let parts = UNITS.into_iter().filter_map(|(unit, name)| {
+        let count = left / unit;
+        left %= unit;
+        (count > 0).then(|| format!("{count} {name}"))
+    });
+    let parts: Vec<_> = parts.take(2).collect();
+    if parts.is_empty() { "no time".into() } else { parts.join(" ") }
 }
 
 /// Events for people: their kinds and payloads.

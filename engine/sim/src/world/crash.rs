@@ -22,7 +22,11 @@ impl World {
             (true, true) => Fault::PowerCut,
             (true, false) => Fault::Crashed,
         };
-        self.sim.fault(fault, || format!("device {index}: {fault}"));
+        self.sim.fault(fault, || match (was_up, power) {
+            (false, _) => format!("device {index} dies again, before it has recovered"),
+            (true, true) => format!("the power of device {index} goes, for {millis} ms"),
+            (true, false) => format!("device {index} dies, for {millis} ms"),
+        });
         let identities = self.identities(index);
         let lost = self.places[index].device.disk.crash(crash);
         if !lost.is_empty() {
@@ -68,12 +72,12 @@ impl World {
         let span = Duration::from_millis(millis.into());
         if !power {
             let index = usize::from(server) % self.servers.len();
-            self.sim.fault(Fault::Crashed, || format!("server {index} dies"));
+            self.sim.fault(Fault::Crashed, || format!("server {index} dies, for {millis} ms"));
             return self.restart_server(index, span);
         }
         let index = usize::from(server) % self.databases.len();
         let (database, node) = (self.databases[index].clone(), self.databases[index].node);
-        self.sim.fault(Fault::PowerCut, || format!("the power of {} goes", database.name));
+        self.sim.fault(Fault::PowerCut, || format!("the power of {} goes, for {millis} ms", database.name));
         self.exec.kill(node);
         let lost = database.crash(Crash::Power);
         if !lost.is_empty() {
@@ -94,7 +98,7 @@ impl World {
         server.door.close();
         self.exec.kill(server.door.node);
         self.net.cut(server.door.node);
-        self.serve_after(&server.door, &server.clock, span, true);
+        self.serve_after(&server.door, &server.clock, span, self.has_policy(index));
     }
 
     pub(crate) fn restore_device(&mut self, device: u8) {

@@ -1,36 +1,45 @@
 //! The convergence lab as a program; see `--help`.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use syncline_sim::{Case, Failure, Plant, Profile, lab};
+use syncline_sim::{Case, Failure, Plant, Profile, kept, lab};
 
+mod report;
 mod run;
 mod teeth;
 
 /// Runs histories of simulated replicas and servers, with faults, and checks that what must hold does.
 ///
-/// The real engine runs on simulated disks, clocks and networks, in virtual time. One seed is one history, always the same. Exits
-/// with 1 where a history breaks a law: the first that does is shrunk and told.
+/// The real engine runs on simulated disks, clocks and networks, in virtual time. One seed is one history, always the same. A
+/// history is so many steps of trouble; then the faults stop, everybody syncs, and everything is compared. Exits with 0 where every
+/// law held, with 1 where a history breaks one (the first that does is shrunk and told), with 2 where the arguments make no sense.
 #[derive(Debug, Parser)]
-#[command(name = "sim", version, after_help = "Example: sim --profile restore --seed 17 --story")]
+#[command(name = "sim", version, after_help = EXAMPLES, args_override_self = true)]
 struct Cli {
-    /// The first seed.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// How many seeds from there on.
+    /// The first seed. Without it one is taken from the operating system, and printed.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many histories, one for every seed from there on.
     #[arg(long, default_value_t = 1, value_name = "N")]
     histories: u64,
-    /// Which faults: calm, flaky, partition, crash, clock, restore, hostile, mixed, live; or all, for one after the other.
+    /// Which faults: calm, flaky, partition, crash, clock, restore, hostile, mixed, live, twins, offline; or all, in turn.
     #[arg(long, default_value = "mixed")]
     profile: String,
-    /// Steps per history.
+    /// Steps of trouble per history.
     #[arg(long, default_value_t = 200, value_name = "N")]
     steps: usize,
-    /// Threads.
-    #[arg(long, default_value_t = 1, value_name = "J")]
-    jobs: u64,
+    /// Threads. [default: as many as there are processors]
+    #[arg(long, value_name = "J")]
+    jobs: Option<usize>,
+    /// Run the first of them a second time, and compare: a seed must be one history.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    twice: u64,
+    /// Before that run every history that found a fault of the engine once.
+    #[arg(long)]
+    kept: bool,
     /// Print what happens, step by step.
     #[arg(long)]
     story: bool,
@@ -40,10 +49,17 @@ struct Cli {
     /// Build this fault in, and look for it: shows what the lab says.
     #[arg(long, value_name = "NAME")]
     plant: Option<Plant>,
-    /// Look for every planted fault, and print how many histories each took.
+    /// Look for every planted fault, and print a page on how many histories each took.
     #[arg(long)]
     teeth: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  sim --profile all --histories 10000     ten thousand fresh histories, a tenth of each kind
+  sim --profile restore --seed 17 --story what happens in one of them
+  sim --replay restore:17:200:keep=3+17   a history that a failing run has named
+  sim --plant arrival-wins                what a failing run looks like";
 
 fn main() -> io::Result<ExitCode> {
     let cli = Cli::parse();
@@ -51,20 +67,35 @@ fn main() -> io::Result<ExitCode> {
         return replay(case);
     }
     if let Some(plant) = cli.plant {
-        return teeth::one(plant, cli.seed);
+        return teeth::one(plant, cli.seed.unwrap_or(1));
     }
+    let jobs = cli.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into)).max(1);
     if cli.teeth {
-        return teeth::all(cli.seed, cli.jobs);
+        return teeth::all(cli.seed.unwrap_or(1), jobs);
     }
     let profiles = match cli.profile.as_str() {
         "all" => Profile::ALL.to_vec(),
         name => vec![name.parse().unwrap_or_else(exit)],
     };
     let mut good = true;
-    for profile in profiles {
-        good &= run::all(&run::Job::new(&cli, profile))?;
+    if cli.kept {
+        good &= run::all(&run::Job { cases: kept().collect(), jobs, story: false, twice: 0 })?;
     }
+    let seed = cli.seed.unwrap_or_else(fresh);
+    writeln!(io::stdout(), "seed {seed}: {} histories of {} steps and healing", cli.histories, cli.steps)?;
+    let case = |number: u64| {
+        let (round, turn) = (number / profiles.len() as u64, number % profiles.len() as u64);
+        Case::new(profiles[turn as usize], seed.wrapping_add(round), cli.steps)
+    };
+    let cases = (0..cli.histories).map(case).collect();
+    good &= run::all(&run::Job { cases, jobs, story: cli.story, twice: cli.twice })?;
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A seed that nobody has chosen.
+fn fresh() -> u64 {
+    // Short enough to be typed. The keys of a new hasher are the operating system's.
+    RandomState::new().hash_one(0u8) >> 24
 }
 
 /// Ends for want of a sound argument.

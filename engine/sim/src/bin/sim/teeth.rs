@@ -1,17 +1,10 @@
-//! The lab's own test as a table: every planted fault, and how many histories it took to find.
+//! The lab's own test: looks for the faults that are built in on purpose.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use syncline_sim::{Finding, Plant};
-
-/// How many histories are given to each.
-const SEEDS_MAX: u64 = 1_000;
-
-/// How many histories a fault took to find, and the law that it broke, if it was found.
-type Sought = Option<(u64, Finding)>;
+use syncline_sim::Plant;
+use syncline_sim::planted::{SEEDS_MAX, seek_all, table};
 
 /// Looks for one of them, and tells what it does. Fails where it is found, as every run that finds something.
 pub(crate) fn one(plant: Plant, first: u64) -> io::Result<ExitCode> {
@@ -24,31 +17,10 @@ pub(crate) fn one(plant: Plant, first: u64) -> io::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Looks for all of them. Fails where one is not found.
-pub(crate) fn all(first: u64, jobs: u64) -> io::Result<ExitCode> {
-    let next = AtomicUsize::new(0);
-    let found: Mutex<Vec<(Plant, Sought)>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                while let Some(plant) = Plant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let sought = plant.sought(first, SEEDS_MAX);
-                    found.lock().unwrap_or_else(PoisonError::into_inner).push((*plant, sought));
-                }
-            });
-        }
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.sort_by_key(|(plant, _)| *plant);
-    let mut out = io::stdout().lock();
-    writeln!(out, "| planted fault | profile | histories | law that it breaks |\n|---|---|---|---|")?;
-    for (plant, sought) in &found {
-        let (count, law) = match sought {
-            Some((count, finding)) => (count.to_string(), finding.law.to_string()),
-            None => (format!("not in {SEEDS_MAX}"), String::new()),
-        };
-        writeln!(out, "| {plant} | {} | {count} | {law} |", plant.profile())?;
-    }
-    let all = found.iter().all(|(_, sought)| sought.is_some());
+/// Looks for all of them, and prints the page about them. Fails where one is not found.
+pub(crate) fn all(first: u64, jobs: usize) -> io::Result<ExitCode> {
+    let sought = seek_all(first, jobs);
+    write!(io::stdout().lock(), "{}", table(&sought))?;
+    let all = sought.iter().all(|sought| sought.found.is_some());
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
