@@ -62,14 +62,16 @@ pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft:
 /// Deletes what a draft removes or writes anew: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
 /// lock on the space keeps everything in its place.
 ///
-/// What is many is looked up key by key and deleted by its place. A plain `key = ANY(…)` may be planned as a search of the array for
-/// every row of the view.
+/// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
+/// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place beside a condition that an index knows;
+/// the order by `last` is that of the one index which has it.
 pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
     if !draft.runs.removed().is_empty() {
-        let delete = "DELETE FROM runs WHERE space = $1 AND ctid = ANY(ARRAY(
+        let delete = "DELETE FROM runs WHERE space IS NOT DISTINCT FROM $1 AND ctid = ANY(ARRAY(
             SELECT found.ctid FROM unnest($2) AS wanted (last), LATERAL (
-                SELECT runs.ctid FROM runs WHERE space = $1 AND runs.last = wanted.last OFFSET 0
-            ) AS found
+                SELECT runs.ctid, runs.last FROM runs
+                WHERE space = $1 AND runs.last >= wanted.last ORDER BY runs.last LIMIT 1
+            ) AS found WHERE found.last = wanted.last
         ))";
         let lasts: Vec<i64> = draft.runs.removed().iter().map(|last| checked(last.get())).collect();
         sqlx::query(delete).bind(space.as_str()).bind(lasts).execute(&mut *connection).await?;
@@ -87,7 +89,7 @@ pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, dra
     }
     let deleted: Vec<_> = draft.rows.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
     for keys in deleted.chunk_by(|a, b| a.view == b.view) {
-        let delete = "DELETE FROM rows WHERE space = $1 AND ctid = ANY(ARRAY(
+        let delete = "DELETE FROM rows WHERE space IS NOT DISTINCT FROM $1 AND ctid = ANY(ARRAY(
             SELECT found.ctid FROM unnest($3) AS wanted (key), LATERAL (
                 SELECT rows.ctid FROM rows WHERE space = $1 AND view = $2 AND rows.key = wanted.key OFFSET 0
             ) AS found
