@@ -111,6 +111,21 @@ pub trait Storage: Debug + Send + Sync + 'static {
     fn durability(&self) -> Durability;
 }
 
+#[async_trait]
+impl<S: Storage + ?Sized> Storage for Arc<S> {
+    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        (**self).open(space).await
+    }
+
+    async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+        (**self).spaces().await
+    }
+
+    fn durability(&self) -> Durability {
+        (**self).durability()
+    }
+}
+
 /// What a commit survives once it has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

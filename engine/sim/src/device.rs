@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use syncline::authority::Principal;
 use syncline::protocol::{Code, Problem};
-use syncline::replica::{Pace, ReplicaError, SyncError, SyncReport, Written};
+use syncline::replica::{OpenError, Pace, ReplicaError, SyncError, SyncReport, Written};
 use syncline::store::StoreError;
 use syncline::{Event, Replica, ReplicaId, Transport, TransportError};
 
@@ -53,6 +53,8 @@ pub(crate) struct Device {
     opening: AtomicBool,
     /// An earlier handle may still be at work beside the present one.
     two_handles: AtomicBool,
+    /// Why the replica does not open.
+    trouble: Mutex<Option<String>>,
 }
 
 /// What a device is made of.
@@ -106,6 +108,7 @@ impl Device {
             upgraded,
             opening,
             two_handles: AtomicBool::new(false),
+            trouble: Mutex::default(),
         })
     }
 
@@ -180,15 +183,26 @@ impl Device {
             Ok(replica) => {
                 self.sim().tell(|| format!("device {} is open", self.index));
                 self.witness.forget(self.index);
+                locked(&self.trouble).take();
                 *locked(&self.replica) = Some(replica);
                 // It may have been upgraded meanwhile.
                 upgraded == self.is_upgraded()
             }
             Err(error) => {
-                self.sim().tell(|| format!("device {} does not open: {error}", self.index));
+                let trouble = format!("device {} does not open: {error}", self.index);
+                self.sim().tell(|| trouble.clone());
+                if let OpenError::View(_) = error {
+                    self.sim().found(Law::ComesToRest, trouble.clone());
+                }
+                *locked(&self.trouble) = Some(trouble);
                 false
             }
         }
+    }
+
+    /// Why the replica does not open, if it is being tried.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        locked(&self.trouble).clone()
     }
 
     /// Records events.

@@ -10,19 +10,17 @@ use crate::clock::NodeClock;
 use crate::fault::Fault;
 use crate::finding::Law;
 use crate::image::Image;
-use crate::ledger::Name;
 use crate::sim::{Node, Sim};
-use crate::stores::{Crash, Stores, finish};
+use crate::stores::{Stores, finish};
 use crate::trace::Moment;
 use crate::witness::Witness;
 
+mod crash;
+
+use crash::open;
+
 /// Of a thousand commits on a disk that is not synced, so many reach it before the next.
 const FLUSHED: u32 = 150;
-
-/// Of a thousand records that were not flushed, so many reach the disk before the power goes.
-const ARRIVED: u32 = 700;
-/// Of a thousand power cuts, so many tear the last record that reached the disk.
-const TORN: u32 = 300;
 
 /// One log's disk.
 pub(crate) struct Disk {
@@ -56,6 +54,8 @@ struct State {
     full_until: Moment,
     /// Nobody answers.
     down: bool,
+    /// How a user's store has failed by itself, the last time it did.
+    own_failure: Option<String>,
 }
 
 /// What the next call does instead of succeeding.
@@ -74,14 +74,17 @@ impl std::fmt::Debug for Disk {
 }
 
 impl Disk {
+    /// A disk with an empty log. Without a durability it is the user's stores that decide what a crash leaves.
     pub(crate) fn new(
         (name, node): (String, Node),
         clock: Arc<NodeClock>,
         witness: &Arc<Witness>,
-        (stores, durability, simulated): (Arc<dyn Stores>, Durability, bool),
+        (stores, durability): (Arc<dyn Stores>, Option<Durability>),
         log: LogId,
     ) -> Arc<Self> {
-        let live = stores.open(&name, log);
+        let live = open(&witness.sim, &*stores, &name, log);
+        let simulated = durability.is_some();
+        let durability = durability.unwrap_or_else(|| stores.durability());
         let state = State {
             live,
             image: Image::new(log),
@@ -93,6 +96,7 @@ impl Disk {
             failing: Vec::new(),
             full_until: Moment(0),
             down: false,
+            own_failure: None,
         };
         let (sim, witness) = (witness.sim.clone(), witness.clone());
         let changed = Signal::new();
@@ -166,7 +170,14 @@ impl Disk {
             return Err(failed("the commit failed"));
         }
         let copy = batch.clone();
-        let committed = finish(state.live.commit(batch))?;
+        let answer = finish(state.live.commit(batch));
+        let committed = match answer {
+            Ok(committed) => committed,
+            error => {
+                drop(state);
+                return self.looked_at(error);
+            }
+        };
         self.note(&mut state, copy, committed);
         drop(state);
         self.changed.notify(usize::MAX);
@@ -175,6 +186,28 @@ impl Disk {
             return Err(failed("the commit's outcome is unknown"));
         }
         Ok(committed)
+    }
+
+    /// Looks at the answer of a store. The lab does nothing to a user's store, so each failure of it is its own.
+    pub(crate) fn looked_at<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        let Some(error) = answer.as_ref().err().filter(|_| !self.simulated) else { return answer };
+        match error {
+            StoreError::InUse { .. } | StoreError::Corrupt { .. } | StoreError::UnsupportedFormat { .. } => {
+                self.sim.found(Law::StoreKeepsItsWord, format!("{}: its store fails: {error}", self.name));
+            }
+            StoreError::Backend { .. } | StoreError::Poisoned { .. } => {
+                self.sim.tell(|| format!("{}: its store fails by itself: {error}", self.name));
+                self.state().own_failure = Some(error.to_string());
+            }
+            _ => {}
+        }
+        answer
+    }
+
+    /// How a user's store has failed by itself, if it has.
+    pub(crate) fn own_failure(&self) -> Option<String> {
+        let state = self.state();
+        state.own_failure.as_ref().map(|error| format!("{}: its store has failed by itself: {error}", self.name))
     }
 
     /// Keeps the image and the record of a commit, and looks whether it broke a law.
@@ -241,110 +274,6 @@ impl Disk {
     pub(crate) fn back_up(&self) {
         let mut state = self.state();
         state.backup = state.records.len();
-    }
-
-    /// The log's holder has died. What the crash destroyed is gone, and returned.
-    pub(crate) fn crash(&self, crash: Crash) -> Vec<Name> {
-        let mut state = self.state();
-        state.failing.clear();
-        if self.simulated {
-            let lost = state.records.len() - state.durable;
-            if crash == Crash::Process || lost == 0 {
-                return Vec::new();
-            }
-            let kept = state.durable + self.readable(lost);
-            let log = state.image.log;
-            return self.rebuild(&mut state, kept, log);
-        }
-        self.stores.crash(&self.current(&state), crash);
-        state.live = self.stores.open(&self.current(&state), state.image.log);
-        self.compare(&mut state, crash)
-    }
-
-    /// How many of the records that were not flushed a recovery can read. Each reached the disk or did not, in no order, and the last
-    /// that did may be torn; records carry checksums, so that recovery ends at the first that is missing or torn.
-    fn readable(&self, unflushed: usize) -> usize {
-        let disk = &mut self.sim.state().disk;
-        let arrived: Vec<bool> = (0..unflushed).map(|_| disk.chance(ARRIVED)).collect();
-        let torn = arrived.iter().rposition(|arrived| *arrived).filter(|_| disk.chance(TORN));
-        let whole = arrived.iter().enumerate().take_while(|(number, arrived)| **arrived && Some(*number) != torn);
-        whole.count()
-    }
-
-    /// Goes back to the backup, as a log of this identity. Returns what is gone, or `None` where nothing would change.
-    pub(crate) fn restore(&self, log: Option<LogId>) -> Option<Vec<Name>> {
-        let mut state = self.state();
-        if state.backup == state.records.len() {
-            return None;
-        }
-        let (kept, log) = (state.backup, log.unwrap_or(state.image.log));
-        Some(self.rebuild(&mut state, kept, log))
-    }
-
-    /// Fills this disk with a copy of another's log.
-    pub(crate) fn copy_from(&self, other: &Disk) {
-        self.clock.has_shown(other.clock.largest());
-        let records = other.state().records.clone();
-        let mut state = self.state();
-        let log = state.image.log;
-        let kept = records.len();
-        state.records = records;
-        self.rebuild(&mut state, kept, log);
-        state.trusted = true;
-    }
-
-    fn current(&self, state: &State) -> String {
-        if state.opened == 1 { self.name.clone() } else { format!("{}, copy {}", self.name, state.opened) }
-    }
-
-    /// Commits the first `kept` records to a new store, which replaces the old one.
-    fn rebuild(&self, state: &mut State, kept: usize, log: LogId) -> Vec<Name> {
-        state.opened += 1;
-        state.records.truncate(kept);
-        state.live = self.stores.open(&self.current(state), log);
-        let mut image = Image { generation: state.image.generation + 1, ..Image::new(log) };
-        for batch in &state.records {
-            if let Err(error) = finish(state.live.commit(batch.clone())) {
-                self.sim.found(Law::StoreKeepsItsWord, format!("{}: a sound commit fails: {error}", self.name));
-            }
-            let _ = image.apply(batch);
-        }
-        state.trusted = log != state.image.log || (state.trusted && image.revision == state.image.revision);
-        let old = std::mem::replace(&mut state.image, image);
-        state.durable = kept;
-        state.backup = state.backup.min(kept);
-        self.witness.moved(old.log, log);
-        self.changed.notify(usize::MAX);
-        old.names().filter(|name| !state.image.holds(*name)).collect()
-    }
-
-    /// Compares what a user's store has kept with what it had to keep.
-    fn compare(&self, state: &mut State, crash: Crash) -> Vec<Name> {
-        let status = match finish(state.live.status()) {
-            Ok(status) => status,
-            Err(error) => {
-                self.sim
-                    .found(Law::StoreKeepsItsWord, format!("{}: after a crash it does not open: {error}", self.name));
-                return Vec::new();
-            }
-        };
-        let found = usize::try_from(status.revision.get()).unwrap_or(usize::MAX);
-        let least = if crash == Crash::Process { state.records.len() } else { state.durable };
-        if found < least || found > state.records.len() {
-            let (name, made) = (&self.name, state.records.len());
-            let word = if least == made { "all" } else { "more" };
-            let detail = format!(
-                "{name}: after a crash {found} of {made} commits are there; {word} had returned and had to survive"
-            );
-            self.sim.found(Law::StoreKeepsItsWord, detail);
-            return Vec::new();
-        }
-        let mut image = Image { generation: state.image.generation + 1, ..Image::new(state.image.log) };
-        state.records.truncate(found);
-        state.records.iter().for_each(|batch| drop(image.apply(batch)));
-        let old = std::mem::replace(&mut state.image, image);
-        state.trusted &= old.revision == state.image.revision;
-        old.names().filter(|name| !state.image.holds(*name)).collect()
     }
 }
 

@@ -61,7 +61,9 @@ impl World {
         if self.exec.run_to_rest(limit)? {
             return Ok(true);
         }
-        let detail = format!("{} s after the faults have stopped something is still under way", REST.as_secs());
+        let detail = format!("after {} s without a fault something is still under way", REST.as_secs());
+        let troubles = self.places.iter().filter_map(|place| place.device.trouble());
+        let detail = std::iter::once(detail).chain(troubles).collect::<Vec<_>>().join("; ");
         self.sim.found(Law::ComesToRest, detail);
         Ok(false)
     }

@@ -58,7 +58,15 @@ pub(crate) fn run(plan: &Plan, stack: &Stack, with_story: bool) -> Outcome {
     drop(state);
     let touched = std::mem::take(&mut world.touched);
     let (rounds, helped) = (world.rounds_taken, world.helped);
-    Outcome { finding: world.sim.finding(), trace, tally, steps, polls, rounds, helped, story, touched }
+    let finding = world.sim.finding().map(|finding| with_failures(finding, &world));
+    Outcome { finding, trace, tally, steps, polls, rounds, helped, story, touched }
+}
+
+/// A finding, with what may be its cause: failures of a user's stores that nobody has planned.
+fn with_failures(finding: Finding, world: &World) -> Finding {
+    let failures = world.disks().into_iter().filter_map(|disk| disk.own_failure());
+    let detail = std::iter::once(finding.detail).chain(failures).collect::<Vec<_>>().join("; ");
+    Finding { detail, ..finding }
 }
 
 fn happen(world: &mut World) -> Result<(), Spins> {

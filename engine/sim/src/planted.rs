@@ -183,8 +183,12 @@ plants! {
     ChangesBodies = "changes-bodies", "F25", "damaged data", Part::Way(Carrying::ChangesBodies), Calm;
     /// The places of one device's bundles are counted from zero.
     MisplacesOrigins = "misplaces-origins", "F25", "damaged data", Part::Store(Storing::MisplacesOrigins), Clock;
+    /// A store that is opened again has another log identity.
+    ChangesIdentity = "changes-identity", "", "a store's small print", Part::Store(Storing::ChangesIdentity), Crash;
     /// Two handles on one store do not notice each other.
     IgnoresConflicts = "ignores-conflicts", "F30", "two programs on one store", Part::Store(Storing::IgnoresConflicts), Hostile;
+    /// A process has died, and its store says that it still holds it.
+    KeepsItsLock = "keeps-its-lock", "F30", "two programs on one store", Part::Store(Storing::KeepsItsLock), Crash;
     /// A status is older than the last commit.
     StaleStatus = "stale-status", "F30", "two programs on one store", Part::Store(Storing::StaleStatus), Calm;
     /// A commit answers a position that is not its own.

@@ -76,23 +76,23 @@ impl SimStore {
 #[async_trait]
 impl EventStore for SimStore {
     async fn status(&self) -> Result<LogStatus, StoreError> {
-        finish(self.live().await?.status())
+        self.disk.looked_at(finish(self.live().await?.status()))
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        finish(self.live().await?.read(after, limit))
+        self.disk.looked_at(finish(self.live().await?.read(after, limit)))
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        finish(self.live().await?.read_origin(origin, after, limit))
+        self.disk.looked_at(finish(self.live().await?.read_origin(origin, after, limit)))
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        finish(self.live().await?.load(keys))
+        self.disk.looked_at(finish(self.live().await?.load(keys)))
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        finish(self.live().await?.scan(view, range, limit))
+        self.disk.looked_at(finish(self.live().await?.scan(view, range, limit)))
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use syncline::store::Durability;
+use syncline::store::{Durability, StoreError};
 use syncline::{EventStore, LogId, MemoryStore};
 
 /// How a store's holder died.
@@ -19,14 +19,19 @@ pub enum Crash {
     Power,
 }
 
-/// Makes the stores of one history: implement it to have your own under test.
+/// Makes the stores of one history: implement it to have your own under test. [`on_disk`](crate::on_disk) is one for every
+/// [`Storage`](syncline::store::Storage) that keeps its data in a folder.
 ///
 /// A store may use threads; the lab waits for each call, so that one seed stays one history.
 pub trait Stores: Debug + Send + Sync {
-    /// Opens the store of this name, as it was left; creates it with the identity `log` where there is none.
-    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore>;
+    /// Opens the store of this name, as it was left. If there is none, creates it with the identity `log`.
+    ///
+    /// # Errors
+    /// Those of the store. The lab reports them as they are, with the name of the store.
+    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError>;
 
-    /// The holder of this store has died: every handle is gone. It is opened again next.
+    /// The holder of this store has died. The lab has dropped every handle that [`open`](Self::open) gave out, and opens the store
+    /// again next.
     fn crash(&self, name: &str, crash: Crash) {
         let _ = (name, crash);
     }
@@ -42,9 +47,9 @@ pub trait Stores: Debug + Send + Sync {
 pub(crate) struct InMemory(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
 
 impl Stores for InMemory {
-    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore> {
+    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError> {
         let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.entry(name.to_owned()).or_insert_with(|| Arc::new(MemoryStore::new(log))).clone()
+        Ok(stores.entry(name.to_owned()).or_insert_with(|| Arc::new(MemoryStore::new(log))).clone())
     }
 }
 

@@ -309,13 +309,9 @@ impl World {
     /// A new disk with an empty log.
     pub(crate) fn disk(&mut self, name: &str, node: Node, clock: Arc<NodeClock>, unsynced: bool) -> Arc<Disk> {
         let log = self.fresh_log();
-        let simulated = self.stack.stores.is_none();
-        let durability = match (simulated, unsynced) {
-            (false, _) => self.stores.durability(),
-            (true, true) => Durability::Process,
-            (true, false) => Durability::Synced,
-        };
-        let stores = (self.stores.clone(), durability, simulated);
+        let simulated = if unsynced { Durability::Process } else { Durability::Synced };
+        let durability = self.stack.stores.is_none().then_some(simulated);
+        let stores = (self.stores.clone(), durability);
         let disk = Disk::new((name.to_owned(), node), clock, &self.witness, stores, log);
         self.witness.register(log, &disk);
         disk

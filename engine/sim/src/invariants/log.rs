@@ -57,6 +57,12 @@ fn compare(disk: &Disk, limit: Limit) -> Result<(), Finding> {
 pub(crate) fn status(disk: &Disk) -> Result<(), Finding> {
     let status = finish(disk.peek().status()).map_err(|error| broken(error.to_string()))?;
     disk.with_image(|image| {
+        if status.log != image.log {
+            return Err(broken(format!(
+                "the log was {} and is now {}: its identity has changed",
+                image.log, status.log
+            )));
+        }
         if (status.revision.get(), status.head.get()) != (image.revision, image.head()) {
             return Err(broken("revision or head are not those of the last commit"));
         }

@@ -70,6 +70,11 @@ impl BadStore {
         locked(&self.inner).live.clone()
     }
 
+    /// Whether somebody who has died still holds it.
+    pub(super) fn is_held(&self) -> bool {
+        self.flaw == Flaw::KeepsItsLock && locked(&self.inner).crashed
+    }
+
     /// Whether this is one of every so many calls.
     fn every(&self, count: u64) -> bool {
         self.calls.fetch_add(1, Ordering::Relaxed) % count == count - 1
@@ -82,6 +87,7 @@ impl BadStore {
         match self.flaw {
             Flaw::AcknowledgesEarly if crash == Crash::Power => drop(inner.batches.pop()),
             Flaw::RecoversTwice if again => drop(inner.batches.pop()),
+            Flaw::ChangesIdentity => {}
             Flaw::TearsCommits => {
                 if let Some(last) = inner.batches.last_mut() {
                     last.rows.clear();
@@ -93,7 +99,8 @@ impl BadStore {
             Flaw::ForgetsChains => return inner.chains_lost = true,
             _ => return,
         }
-        inner.live = Arc::new(MemoryStore::new(self.log));
+        let other = LogId::from_bytes([0xee; 16]).filter(|_| self.flaw == Flaw::ChangesIdentity);
+        inner.live = Arc::new(MemoryStore::new(other.unwrap_or(self.log)));
         for batch in &inner.batches {
             let batch = WriteBatch { expected: None, ..batch.clone() };
             let _ = finish(inner.live.commit(batch));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use syncline::LogId;
-use syncline::store::{Durability, EventStore};
+use syncline::store::{Durability, EventStore, StoreError};
 
 use super::store::BadStore;
 use crate::stores::{Crash, Stores};
@@ -75,6 +75,10 @@ pub(crate) enum Flaw {
     PanicsAtLoads,
     /// All devices' stores are one: their names are not looked at.
     SharesStores,
+    /// What died holding it still holds it.
+    KeepsItsLock,
+    /// After a crash the log has another identity.
+    ChangesIdentity,
 }
 
 /// Stores with one flaw.
@@ -91,11 +95,14 @@ impl BadStores {
 }
 
 impl Stores for BadStores {
-    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore> {
+    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError> {
         let name = if self.flaw == Flaw::SharesStores && name.starts_with("device") { "device" } else { name };
         let mut stores = locked(&self.stores);
         let store = stores.entry(name.to_owned()).or_insert_with(|| Arc::new(BadStore::new(self.flaw, log)));
-        store.clone()
+        match store.is_held() {
+            true => Err(StoreError::InUse { backend: "planted", what: name.to_owned() }),
+            false => Ok(store.clone()),
+        }
     }
 
     fn crash(&self, name: &str, crash: Crash) {

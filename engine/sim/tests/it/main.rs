@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod on_disk;
 mod program;
 mod projections;
 mod seeds;

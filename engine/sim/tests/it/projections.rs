@@ -99,3 +99,10 @@ fn an_order_about_which_no_two_devices_disagree_is_found_too() {
     assert_eq!(finding.law, Law::ProjectionIsPure, "{finding}");
     assert!(finding.detail.contains("depends on the order of arrival"), "{finding}");
 }
+
+#[test]
+fn two_projections_of_one_view_are_refused_in_the_words_of_the_engine() {
+    let lab = lab(0..5).projection(Titles(Wrong::Panics)).projection(Titles(Wrong::Panics));
+    let failure = lab.run().unwrap_err();
+    assert!(failure.to_string().contains("another projection has it already"), "{failure}");
+}

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_executor::block_on;
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, StoreError, StoredRun,
+    WriteBatch,
 };
 use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Revision, Seq, ViewId};
 use syncline_sim::{Crash, Failure, Law, Profile, Stores, lab};
@@ -22,15 +23,19 @@ enum Kind {
     Forgets,
     /// Hands the runs of a page out in another order.
     Reorders,
+    /// After some commits fails all others, as a broken disk does.
+    Breaks,
+    /// Finds its data damaged.
+    Rots,
 }
 
 #[derive(Debug)]
 struct Shelf(Kind, Mutex<BTreeMap<String, Arc<Mine>>>);
 
 impl Stores for Shelf {
-    fn open(&self, name: &str, log: LogId) -> Arc<dyn EventStore> {
+    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError> {
         let mut shelf = self.1.lock().unwrap();
-        shelf.entry(name.to_owned()).or_insert_with(|| Arc::new(Mine::new(self.0, log))).clone()
+        Ok(shelf.entry(name.to_owned()).or_insert_with(|| Arc::new(Mine::new(self.0, log))).clone())
     }
 
     fn crash(&self, name: &str, crash: Crash) {
@@ -92,6 +97,10 @@ impl EventStore for Mine {
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        if self.kind == Kind::Rots {
+            let (at, why) = ("a row".into(), "its checksum is wrong".into());
+            return Err(StoreError::Corrupt { backend: "mine", at, why });
+        }
         self.live().load(keys).await
     }
 
@@ -102,6 +111,9 @@ impl EventStore for Mine {
     async fn commit(&self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
         let live = self.live();
         let stored = batch.clone();
+        if self.kind == Kind::Breaks && self.batches.lock().unwrap().len() > 5 {
+            return Err(StoreError::Backend { backend: "mine", retry: Retry::Later, source: "sector 7 is bad".into() });
+        }
         if self.kind == Kind::Forgets && batch.rows.len() > 2 {
             batch.rows.pop();
         }
@@ -144,4 +156,17 @@ fn a_store_that_forgets_is_found() {
 fn a_store_that_reorders_is_found() {
     let failure = failure(Kind::Reorders, Profile::Calm);
     assert!(matches!(failure.finding.law, Law::StoreKeepsItsWord | Law::ComesToRest), "{failure}");
+}
+
+#[test]
+fn a_store_that_finds_its_data_damaged_is_told_in_its_own_words() {
+    let failure = failure(Kind::Rots, Profile::Calm);
+    assert_eq!(failure.finding.law, Law::StoreKeepsItsWord, "{failure}");
+    assert!(failure.finding.detail.contains("mine: stored data is damaged at a row"), "{failure}");
+}
+
+#[test]
+fn a_store_that_fails_by_itself_is_told_in_its_own_words_whatever_law_breaks() {
+    let failure = failure(Kind::Breaks, Profile::Calm);
+    assert!(failure.finding.detail.contains("its store has failed by itself: mine: sector 7 is bad"), "{failure}");
 }
