@@ -13,6 +13,15 @@ use crate::store::BoxError;
 
 /// The way to one peer. May lose, delay or repeat requests; never alters, invents or merges them, and keeps every limit of
 /// [`limits`](crate::limits) in both directions.
+///
+/// A replica keeps one transport for as long as it runs, and asks of it:
+///
+/// * **Calls are multiplexed.** Any number of calls and watches go on at once. A slow one holds up no other.
+/// * **A dropped watch is given up.** The peer stops following the log for it, and the other calls and watches go on.
+/// * **A broken connection is replaced.** What was under way ends with an error that can be tried again. The next call or
+///   watch connects anew, as often as it takes: nobody else does it.
+///
+/// `examples/tcp-transport` does all of it in few lines, over one TCP connection.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Carries one request to the peer and brings back its answer.

@@ -41,6 +41,16 @@ pub trait TransportHarness: Send + Sync {
 
     /// Ends all services at once, as a crash of the peer would. `false` where the peer lives and dies with its caller.
     async fn crash(&self) -> bool;
+
+    /// Cuts the way to the peer, as a network does: every connection breaks and none can be made until [`mend`](Self::mend).
+    /// The peer lives on. Returns once all are broken. A [`Relay`](crate::Relay) does this for a transport over TCP.
+    ///
+    /// `false` if there is no way that could be cut, because the peer is in the same process. Its laws then print `does not
+    /// apply` and their name; they fail if the same peer can [`crash`](Self::crash).
+    async fn cut(&self) -> bool;
+
+    /// Mends the way that was cut. Connections can be made again; those that broke stay broken.
+    async fn mend(&self);
 }
 
 /// A directory for a storage on disk, deleted with the harness.

@@ -4,6 +4,7 @@
 //! added here reaches every adapter, and a failure reads `redb::a_polling_reader_never_skips`. There are no capability
 //! flags: the traits are small enough that every adapter keeps every law. Laws about several processes on one database hold for a
 //! backend that takes one at a time, too: they prove that the second one is told so, and print `does not apply` and their name.
+//! So do laws about a broken connection, for a transport within one process.
 //!
 //! The test file of a store, whole:
 //!
@@ -41,6 +42,8 @@
 //! | [`projection_suite!`] | a [`Projection`](syncline::Projection) | it, and a strategy of events |
 //! | [`crdt_suite!`] | a [`Crdt`](syncline::crdt::Crdt) | its type, a strategy of operations, and how it takes one |
 //!
+//! `examples/tcp-transport` is a transport over TCP with its test file, and `examples/fjall-adapter` one more store.
+//!
 //! A file with several suites gives each a module of its own. Each suite has a register (such as [`for_each_store_law!`]) that
 //! calls a macro of yours with all laws, and a table (such as [`store::LAWS`]) that a program can walk.
 //!
@@ -67,6 +70,7 @@ mod harness;
 pub mod peer;
 mod placed;
 pub mod projection;
+mod relay;
 #[doc(hidden)]
 pub mod run;
 pub mod store;
@@ -78,6 +82,7 @@ pub use author::{Author, NOTE};
 pub use batch::{appends, deletes, dot, puts, row_key, space, view, voids, writes};
 pub use harness::{Scratch, StoreHarness, TransportHarness};
 pub use placed::{Content, Placed, placed, unpack};
+pub use relay::Relay;
 pub use subject::{Image, SPACE, Subject};
 
 /// A log id that this process has not given out before.

@@ -14,10 +14,12 @@ use syncline::{Cursor, Run, Service, Transport, TransportError};
 use crate::{SPACE, Subject, TransportHarness, new_log_id, space};
 
 mod desk;
+mod followed;
 mod gate;
 mod trouble;
 
 pub use desk::Desk;
+pub use followed::Followed;
 pub use gate::{Gate, REFUSED, WAITS};
 pub use trouble::{SECRET, Trouble};
 

@@ -6,6 +6,7 @@ use crate::TransportHarness;
 
 pub mod call;
 pub mod crash;
+pub mod cut;
 pub mod problem;
 pub mod pull;
 pub mod push;
@@ -38,6 +39,7 @@ macro_rules! for_each_transport_law {
                 heads_arrive_as_the_peer_has_them
                 concurrent_answers_do_not_mix
                 a_slow_call_holds_up_no_other
+                many_slow_calls_and_watches_hold_up_no_other
                 two_connections_are_two_principals
                 a_repeated_call_is_answered_alike
                 a_call_given_up_may_be_repeated
@@ -91,6 +93,7 @@ macro_rules! for_each_transport_law {
                 watchers_of_two_spaces_do_not_mix
                 calls_go_on_beside_a_watch
                 a_watch_given_up_leaves_the_others
+                a_dropped_watch_is_given_up
                 a_watch_from_a_cursor_that_is_gone_is_refused
                 a_watch_of_an_unknown_space_is_refused
                 a_watch_ends_when_its_role_is_taken_away
@@ -100,6 +103,12 @@ macro_rules! for_each_transport_law {
                 a_call_under_way_is_interrupted_when_the_peer_goes
                 a_watch_ends_with_an_error_when_the_peer_goes
                 a_new_connection_goes_on_after_a_crash
+            }
+            cut {
+                a_broken_connection_is_replaced
+                a_connection_that_broke_while_idle_is_replaced
+                calls_under_way_are_interrupted_by_a_cut_and_may_be_repeated
+                a_watch_is_interrupted_by_a_cut_and_may_begin_again
             }
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use thiserror::Error;
 
 use crate::id::{Cursor, Dot, Seq};
@@ -19,7 +19,7 @@ pub struct Problem {
 
 /// The kinds of problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "kebab-case")]
+#[serde(remote = "Self", tag = "code", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
     /// The request does not read as one of this protocol.
@@ -81,6 +81,50 @@ impl Problem {
             Code::Busy { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),
             Code::Internal => Some(Duration::from_secs(1)),
             _ => None,
+        }
+    }
+}
+
+/// A codec whose bytes do not name their fields cannot read a tagged enum back: such a codec gets the JSON text of it.
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return Self::serialize(self, serializer);
+        }
+        serializer.serialize_str(&serde_json::to_string(self).map_err(ser::Error::custom)?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return Self::deserialize(deserializer);
+        }
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode, encode};
+    use crate::id::{LogId, Position, ReplicaId};
+
+    #[test]
+    fn every_kind_of_problem_survives_the_codec() {
+        let at = Dot { origin: ReplicaId::from_bytes([1; 16]).unwrap(), seq: Seq::new(u64::MAX) };
+        let cursor = Cursor { log: LogId::from_bytes([2; 16]).unwrap(), position: Position::new(u64::MAX) };
+        for code in [
+            Code::Malformed,
+            Code::CursorGone { cursor },
+            Code::Gap { at, expected: Seq::new(4) },
+            Code::Fork { at },
+            Code::ClockAhead { at, ahead_ms: u64::MAX, allowed_ms: 60_000 },
+            Code::Busy { retry_after_ms: 1_500 },
+            Code::Internal,
+        ] {
+            let problem = Problem::new(code, "what to do next");
+            assert_eq!(decode::<Problem>("problem", &encode(&problem)), Ok(problem));
         }
     }
 }

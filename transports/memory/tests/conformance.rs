@@ -20,6 +20,12 @@ impl TransportHarness for Memory {
     async fn crash(&self) -> bool {
         false // the peer lives in this process
     }
+
+    async fn cut(&self) -> bool {
+        false
+    }
+
+    async fn mend(&self) {}
 }
 
 transport_suite!(Memory);

@@ -114,6 +114,30 @@ pub async fn a_slow_call_holds_up_no_other(harness: &dyn TransportHarness) {
     assert_eq!(line.heads(SPACE).await.head.position, Position::new(2));
 }
 
+/// However many there are: a bound on calls at a time would only move the moment at which everything waits.
+pub async fn many_slow_calls_and_watches_hold_up_no_other(harness: &dyn TransportHarness) {
+    let peer = Peer::new();
+    let line = peer.connect(harness).await;
+    let start = peer.log(SPACE).await.cursor(0).await;
+    let mut watches = Vec::new();
+    for _ in 0..40 {
+        watches.push(line.watch(SPACE, start).await);
+    }
+    let pushes = (1..=40).map(|byte| {
+        let (line, slow) = (line.clone(), Author::new(byte).write_events(&[vec![Event::new(WAITS, "")]]));
+        tokio::spawn(async move { line.push(vec![slow.run().clone()]).await })
+    });
+    let pushes: Vec<_> = pushes.collect();
+    for _ in 0..40 {
+        peer.gate.arrival().await;
+    }
+    assert_eq!(line.heads(SPACE).await.head.position, Position::ZERO);
+    peer.gate.open(usize::MAX >> 4);
+    for push in join_all(pushes).await {
+        assert_eq!(push.expect("the push ends well").refused, []);
+    }
+}
+
 /// Identity is the connection's: two devices on one machine are still two.
 pub async fn two_connections_are_two_principals(harness: &dyn TransportHarness) {
     let peer = filled().await;

@@ -8,7 +8,7 @@ use crate::peer::{Peer, WAITS, push};
 use crate::{Author, SPACE, TransportHarness, placed};
 
 /// Whether an error says that the peer cannot be heard, and that trying again makes sense.
-fn is_loss(error: &TransportError) -> bool {
+pub(super) fn is_loss(error: &TransportError) -> bool {
     let lost = matches!(error, TransportError::Unreachable(_) | TransportError::Interrupted(_));
     lost && error.retry_after().is_some()
 }

@@ -1,11 +1,14 @@
 //! Following a log. No law here measures time: one that waits for ever is ended by the kit.
 
+use std::sync::Arc;
+
+use futures_util::{StreamExt, poll};
 use syncline::protocol::Code;
 use syncline::store::WriteBatch;
 use syncline::{Cursor, Position};
 use tokio::task::yield_now;
 
-use crate::peer::{Desk, Peer, READER, STRANGER, WRITER};
+use crate::peer::{Desk, Followed, Peer, READER, STRANGER, WRITER};
 use crate::{Author, SPACE, TransportHarness, appends, new_log_id, puts, view, writes};
 
 /// Whoever begins to watch learns at once where the log ends, so that nothing between reading and watching is missed.
@@ -122,6 +125,26 @@ pub async fn a_watch_given_up_leaves_the_others(harness: &dyn TransportHarness) 
     log.commit(appends([Author::new(1).write(1)])).await;
     kept.until(1).await;
     line.heads(SPACE).await;
+}
+
+/// A device opens and closes thousands of screens on one connection: what nobody listens to any more must cost the peer nothing.
+pub async fn a_dropped_watch_is_given_up(harness: &dyn TransportHarness) {
+    let followed = Followed::new();
+    let mut followers = followed.followers();
+    let peer = Peer::over(Arc::new(followed));
+    let start = peer.log(SPACE).await.cursor(0).await;
+    let line = peer.connect(harness).await;
+    let mut watches = Vec::new();
+    for _ in 0..4 {
+        let mut notices = line.watch(SPACE, start).await;
+        notices.next().await;
+        assert!(poll!(notices.0.next()).is_pending(), "nothing has happened since the first notice");
+        watches.push(notices);
+    }
+    for left in [4, 1, 0] {
+        watches.truncate(left);
+        followers.wait_for(|count| *count == left).await.expect("the peer counts on");
+    }
 }
 
 /// Watching from a place that the log cannot serve would tell of bundles that cannot be fetched.

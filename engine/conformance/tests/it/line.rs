@@ -27,6 +27,15 @@ pub(crate) struct Direct {
     pub(crate) service: Arc<Service>,
     pub(crate) principal: Principal,
     crashed: watch::Receiver<bool>,
+    way: watch::Receiver<Way>,
+}
+
+/// The way to the peer.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    is_cut: bool,
+    /// How often it was cut.
+    cuts: u32,
 }
 
 pub(crate) fn told(error: ServiceError) -> TransportError {
@@ -39,33 +48,47 @@ pub(crate) fn lost() -> TransportError {
 
 impl Direct {
     pub(crate) async fn call(&self, request: Request) -> Answered {
-        if self.has_crashed() {
-            return Err(TransportError::Unreachable("nobody listens".into()));
-        }
+        let cuts = self.connect()?;
         tokio::select! {
             answer = self.service.answer(&self.principal, request) => answer.map_err(told),
-            () = self.crash() => Err(lost()),
+            () = self.loss(cuts) => Err(lost()),
         }
     }
 
     pub(crate) async fn watch(&self, space: SpaceId, after: Cursor) -> Result<Stream, TransportError> {
+        let cuts = self.connect()?;
         let notices = self.service.watch(&self.principal, &space, after).await.map_err(told)?;
         let direct = self.clone();
         let end = async move {
-            direct.crash().await;
+            direct.loss(cuts).await;
             Err(lost())
         };
         let notices = notices.map(|notice| notice.map_err(told)).chain(futures_util::stream::pending());
         Ok(futures_util::stream::select(notices, once(end)).boxed())
     }
 
-    pub(crate) fn has_crashed(&self) -> bool {
-        *self.crashed.borrow()
+    /// How often its connection has broken.
+    pub(crate) fn cuts(&self) -> u32 {
+        self.way.borrow().cuts
     }
 
-    async fn crash(&self) {
-        let mut crashed = self.crashed.clone();
-        crashed.wait_for(|crashed| *crashed).await.expect("the harness outlives its connections");
+    /// A connection: how often the way was cut before it.
+    fn connect(&self) -> Result<u32, TransportError> {
+        let way = *self.way.borrow();
+        match *self.crashed.borrow() || way.is_cut {
+            true => Err(TransportError::Unreachable("nobody listens".into())),
+            false => Ok(way.cuts),
+        }
+    }
+
+    /// Waits until the peer is gone, or this connection to it.
+    async fn loss(&self, cuts: u32) {
+        let (mut crashed, mut way) = (self.crashed.clone(), self.way.clone());
+        let gone = tokio::select! {
+            gone = crashed.wait_for(|crashed| *crashed) => gone.is_ok(),
+            gone = way.wait_for(|way| way.cuts > cuts) => gone.is_ok(),
+        };
+        assert!(gone, "the harness outlives its connections");
     }
 }
 
@@ -180,13 +203,15 @@ impl Transport for Faulty {
 pub(crate) struct Twin {
     fault: Arc<Fault>,
     crash: Mutex<watch::Sender<bool>>,
+    way: watch::Sender<Way>,
     /// Whether connections work again after a crash.
     comes_back: bool,
 }
 
 impl Twin {
     pub(crate) fn with(fault: Arc<Fault>) -> Self {
-        Self { fault, crash: Mutex::new(watch::Sender::new(false)), comes_back: true }
+        let (crash, way) = (Mutex::new(watch::Sender::new(false)), watch::Sender::default());
+        Self { fault, crash, way, comes_back: true }
     }
 
     pub(crate) fn that_stays_away(self) -> Self {
@@ -201,7 +226,8 @@ impl TransportHarness for Twin {
         let principal = known.map_err(|error| told(error.into()))?;
         let principal = principal.ok_or_else(|| Problem::new(Code::Unauthorized, "the token is unknown"))?;
         let crashed = self.crash.lock().unwrap().subscribe();
-        Ok(Arc::new(Faulty { direct: Direct { service, principal, crashed }, fault: self.fault.clone() }))
+        let direct = Direct { service, principal, crashed, way: self.way.subscribe() };
+        Ok(Arc::new(Faulty { direct, fault: self.fault.clone() }))
     }
 
     async fn crash(&self) -> bool {
@@ -211,5 +237,14 @@ impl TransportHarness for Twin {
         // Connections learn of it before their channel closes.
         tokio::task::yield_now().await;
         true
+    }
+
+    async fn cut(&self) -> bool {
+        self.way.send_modify(|way| *way = Way { is_cut: true, cuts: way.cuts + 1 });
+        true
+    }
+
+    async fn mend(&self) {
+        self.way.send_modify(|way| way.is_cut = false);
     }
 }

@@ -1,6 +1,7 @@
 //! The faults, by what they concern.
 
 pub(crate) mod calls;
+pub(crate) mod cuts;
 pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod problems;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use syncline::{Service, Transport, TransportError};
-use syncline_conformance::{TransportHarness, transport_suite};
+use syncline_conformance::{Relay, TransportHarness, transport_suite};
 use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, router};
 use tokio::task::JoinHandle;
 
@@ -17,7 +17,7 @@ struct Http {
 
 struct Serving {
     service: Arc<Service>,
-    url: String,
+    relay: Arc<Relay>,
     task: JoinHandle<()>,
 }
 
@@ -26,27 +26,33 @@ impl Http {
         Self { json: true, ..Self::default() }
     }
 
-    /// Where the service is served, if it is.
-    fn address(&self, service: &Arc<Service>) -> Option<String> {
+    /// The way to the service, if it is served.
+    fn relay(&self, service: &Arc<Service>) -> Option<Arc<Relay>> {
         let serving = self.serving.lock().unwrap();
-        serving.iter().find(|serving| Arc::ptr_eq(&serving.service, service)).map(|serving| serving.url.clone())
+        serving.iter().find(|serving| Arc::ptr_eq(&serving.service, service)).map(|serving| serving.relay.clone())
+    }
+
+    /// The ways to all services.
+    fn relays(&self) -> Vec<Arc<Relay>> {
+        self.serving.lock().unwrap().iter().map(|serving| serving.relay.clone()).collect()
     }
 }
 
 #[async_trait]
 impl TransportHarness for Http {
     async fn connect(&self, service: Arc<Service>, token: &str) -> Result<Arc<dyn Transport>, TransportError> {
-        let url = match self.address(&service) {
-            Some(url) => url,
+        let relay = match self.relay(&service) {
+            Some(relay) => relay,
             None => {
                 let server = Server::bind("127.0.0.1:0").await.unwrap();
-                let url = format!("http://{}", server.address());
+                let relay = Arc::new(Relay::to(server.address()).await.unwrap());
                 let options = RouterOptions::default();
                 let task = tokio::spawn(server.serve(router(service.clone(), options), Shutdown::new()));
-                self.serving.lock().unwrap().push(Serving { service, url: url.clone(), task });
-                url
+                self.serving.lock().unwrap().push(Serving { service, relay: relay.clone(), task });
+                relay
             }
         };
+        let url = format!("http://{}", relay.address());
         let client = HttpTransport::builder(&url, token).attempts(1);
         Ok(Arc::new(if self.json { client.json() } else { client }.build().unwrap()))
     }
@@ -58,6 +64,17 @@ impl TransportHarness for Http {
             assert!(task.await.unwrap_err().is_cancelled());
         }
         true
+    }
+
+    async fn cut(&self) -> bool {
+        for relay in self.relays() {
+            relay.cut().await;
+        }
+        true
+    }
+
+    async fn mend(&self) {
+        self.relays().iter().for_each(|relay| relay.mend());
     }
 }
 

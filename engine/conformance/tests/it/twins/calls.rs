@@ -79,6 +79,18 @@ fn one_slot() -> Fault {
     })
 }
 
+/// Lets so many calls wait that one slow call is not noticed.
+fn eight_places() -> Fault {
+    let places = Arc::new(tokio::sync::Semaphore::new(8));
+    calls(move |direct, request| {
+        let places = places.clone();
+        Box::pin(async move {
+            let _place = places.acquire().await.unwrap();
+            direct.call(request).await
+        })
+    })
+}
+
 /// Says that it was dropped before it was done.
 struct Guard<'a>(&'a AtomicBool, bool);
 
@@ -114,6 +126,7 @@ fn connections() -> Vec<Broken> {
                 })
             }),
         ),
+        ("makes eight calls at a time", &["many_slow_calls_and_watches_hold_up_no_other"], eight_places()),
         (
             "takes everybody for who came first",
             &["two_connections_are_two_principals"],

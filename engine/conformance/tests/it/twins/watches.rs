@@ -122,6 +122,23 @@ fn holds_the_line() -> Fault {
     Fault { call: calling.call, ..watching }
 }
 
+/// Nobody tells the task behind a watch that its stream was dropped.
+fn follows_on() -> Fault {
+    watches(|direct, space, after| {
+        Box::pin(async move {
+            let mut notices = direct.watch(space, after).await?;
+            let (tell, told) = futures_channel::mpsc::unbounded();
+            tokio::spawn(async move {
+                while let Some(notice) = notices.next().await {
+                    let _ = tell.unbounded_send(notice);
+                }
+            });
+            let heard: Stream = told.boxed();
+            Ok(heard)
+        })
+    })
+}
+
 fn watchers() -> Vec<Broken> {
     let (begun, first) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(None)));
     vec![
@@ -148,5 +165,6 @@ fn watchers() -> Vec<Broken> {
         ),
         ("is taken up by a watch", &["calls_go_on_beside_a_watch"], holds_the_line()),
         ("ends all watches with one", &["a_watch_given_up_leaves_the_others"], ends_together()),
+        ("follows on for nobody", &["a_dropped_watch_is_given_up"], follows_on()),
     ]
 }
