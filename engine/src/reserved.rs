@@ -20,6 +20,8 @@ pub(crate) const IDENTITY: &str = "syncline.identity@1";
 /// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that
 /// was written in its place.
 pub(crate) const MOVED: &str = "syncline.moved@1";
+/// At a replica: up to which own bundle others may have copies. One row, with an empty key.
+pub(crate) const SENT: &str = "syncline.sent@1";
 /// Events that a projection could not read, by view and bundle.
 pub(crate) const UNREADABLE: &str = "syncline.unreadable@1";
 
@@ -30,6 +32,17 @@ pub(crate) struct PeerRow {
     pub(crate) cursor: Cursor,
     /// Up to which own bundle the peer has answered for every bundle.
     pub(crate) acked: Seq,
+}
+
+/// Up to which own bundle others may have copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SentRow {
+    /// The identity whose bundles are meant. A row of another identity than the replica's says nothing.
+    pub(crate) origin: ReplicaId,
+    /// The last bundle that a push may have carried.
+    pub(crate) through: Seq,
+    /// Which handle has written the row: each takes the next number when it writes over another's.
+    pub(crate) writer: u64,
 }
 
 /// A refused bundle of a replica's own.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use thiserror::Error;
 
+use crate::clock::ClockDrift;
 use crate::id::{Cursor, Dot, Seq};
 
 /// Why a peer did not do what was asked. Nothing has changed at the peer.
@@ -73,6 +74,13 @@ impl Problem {
     /// A problem of this kind.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into() }
+    }
+
+    /// A bundle's time lies too far ahead.
+    pub fn clock_ahead(at: Dot, drift: ClockDrift) -> Self {
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let code = Code::ClockAhead { at, ahead_ms: millis(drift.ahead), allowed_ms: millis(drift.allowed) };
+        Self::new(code, format!("bundle {at}: {drift}"))
     }
 
     /// How long to wait before asking again; `None` where the same request will be refused again.

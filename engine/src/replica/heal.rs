@@ -1,14 +1,17 @@
-//! Healing without a person: the tail of own bundles that no peer has stored is written anew, because nobody else has seen it.
+//! Healing without a person: the tail of own bundles is written anew.
 //!
-//! Two troubles end so. *The clock was far off*: the tail gets new times from the corrected clock. *The history has forked*, since the
-//! device was cloned or restored from a backup: the replica takes a new identity, and the tail moves under it. Either way the
-//! bundles keep their places in the log and their order, and the rows that they touch are folded again.
+//! Two troubles end so. *The clock was far off*: the tail gets new times from the corrected clock. It keeps its names if it exists here
+//! alone ([`Inner::seen`]); what may have been sent keeps what it says under its name for ever, and moves under a new identity. *The
+//! history has forked*, since the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
+//! under it. Either way the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::peers::{Peers, peer_row};
+use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, ReplicaError, locked};
 use crate::clock::ClockExhausted;
@@ -19,7 +22,7 @@ use crate::projection::Moved;
 use crate::reserved::{self, IDENTITY, MOVED, PeerRow, UNREADABLE};
 use crate::run::{Append, Body, Bundle, Run, RunBuilder};
 use crate::store::{Limit, Rewrite, RowKey, RowRange, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
-use crate::time::{NTP64, Stamp, ahead};
+use crate::time::{NTP64, Stamp, after as bound, ahead};
 
 /// Log bytes of the tail read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
@@ -29,32 +32,74 @@ const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 pub(super) enum Cure {
     /// With new times, since this device's clock differs from the peer's.
     Restamp {
-        /// The peer's clock now.
-        peer: NTP64,
+        /// What the peer says of its clock.
+        peer: PeerClock,
     },
     /// Under a new identity.
     Rehome {
         /// The identity.
         fresh: ReplicaId,
     },
+    /// With new times and under a new identity, since others may have the tail as it is.
+    Move {
+        /// The identity.
+        fresh: ReplicaId,
+        /// What the peer says of its clock.
+        peer: PeerClock,
+    },
+}
+
+/// What a peer says of its clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PeerClock {
+    /// The time now.
+    pub(super) now: NTP64,
+    /// How far ahead of it times may lie.
+    pub(super) allowed: Duration,
+}
+
+impl Cure {
+    /// The new identity, if there is one.
+    fn fresh(self) -> Option<ReplicaId> {
+        match self {
+            Self::Restamp { .. } => None,
+            Self::Rehome { fresh } | Self::Move { fresh, .. } => Some(fresh),
+        }
+    }
+
+    /// The peer's clock, if the tail gets new times.
+    fn peer(self) -> Option<PeerClock> {
+        match self {
+            Self::Restamp { peer } | Self::Move { peer, .. } => Some(peer),
+            Self::Rehome { .. } => None,
+        }
+    }
 }
 
 impl Inner {
-    /// Rewrites the own bundles behind `after`. Returns how many there were: none where `sent`, the last bundle that was sent or
-    /// compared, is another one by now, because another handle on this store has cured the trouble.
+    /// Rewrites the own bundles behind `after`. Returns how many there were: none if the cure is not allowed to them or does not help,
+    /// and none if `sent`, the last bundle that was sent or compared, is another one by now, because another handle on this store has
+    /// cured the trouble.
     pub(super) async fn heal(&self, after: Seq, sent: Option<Head>, cure: Cure) -> Result<u64, ReplicaError> {
         let mut turn = self.turn.lock().await;
         loop {
             while self.catch_up_some(&mut turn).await? {}
+            if !self.may_cure(&turn, after, cure).await? {
+                return Ok(0);
+            }
             let tail = self.own_tail(&turn, after).await?;
             let from = self.head_at(&turn, after, &tail).await?;
             if sent.is_some_and(|sent| !still_there(&tail, from, sent)) {
                 return Ok(0);
             }
-            if let Cure::Restamp { peer } = cure {
-                self.correct_clock(&turn, from, peer);
+            if let Some(peer) = cure.peer() {
+                self.correct_clock(&turn, from, peer.now);
             }
             let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure).await?;
+            if cure.peer().is_some_and(|peer| !helps(&batch, peer)) {
+                self.clock.advance(turn.status.high_water());
+                return Ok(0);
+            }
             let committed = self.commit(&mut turn, batch).await;
             if let Err(error) = committed {
                 // The old tail is still there, as far as is known: no time of it may be issued again.
@@ -68,6 +113,17 @@ impl Inner {
             self.reload(&mut turn).await?;
             return Ok(tail.iter().map(|stored| stored.run.count()).sum());
         }
+    }
+
+    /// Whether the own bundles behind `after` may be written anew in this way.
+    async fn may_cure(&self, turn: &Turn, after: Seq, cure: Cure) -> Result<bool, StoreError> {
+        Ok(match cure {
+            Cure::Restamp { .. } => self.seen(turn) <= after,
+            // What a peer has stored would be there twice. Another handle may have had the answer.
+            Cure::Move { .. } => Peers::load(&*self.store).await?.acked() <= after,
+            // A log with two histories of one origin cannot be exchanged at all: here, twice is the lesser evil.
+            Cure::Rehome { .. } => true,
+        })
     }
 
     /// The own runs behind `after`, as they lie in the log.
@@ -97,7 +153,7 @@ impl Inner {
     fn correct_clock(&self, turn: &Turn, from: Head, peer: NTP64) {
         let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
         let off = ahead(self.clock.uncorrected(), peer);
-        let off = if off > self.clock.max_drift() { off } else { std::time::Duration::ZERO };
+        let off = if off > self.clock.max_drift() { off } else { Duration::ZERO };
         self.clock.correct(off, others.max().unwrap_or(NTP64(0)).max(from.time));
     }
 
@@ -114,8 +170,9 @@ impl Inner {
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
         batch.rows.extend(self.forget_unreadable(turn, from.seq).await?);
         let mut peers = Vec::new();
-        if let Cure::Rehome { fresh } = cure {
+        if let Some(fresh) = cure.fresh() {
             batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
+            batch.rows.push(sent_row(&turn.sent.of_new_identity(fresh)));
             batch.rows.extend(moved_rows(turn.id, tail, &runs));
             // What peers have acknowledged was of the old identity.
             let known = Peers::load(&*self.store).await?;
@@ -137,10 +194,7 @@ impl Inner {
         from: Head,
         cure: Cure,
     ) -> Result<Vec<(Position, Append)>, ReplicaError> {
-        let (origin, mut head) = match cure {
-            Cure::Restamp { .. } => (turn.id, from),
-            Cure::Rehome { fresh } => (fresh, Head::NONE),
-        };
+        let (origin, mut head) = cure.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
         let times = self.new_times(tail, cure)?;
         let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
         let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
@@ -167,9 +221,9 @@ impl Inner {
 
     fn new_times(&self, tail: &[StoredRun], cure: Cure) -> Result<Vec<NTP64>, ClockExhausted> {
         let bundles = tail.iter().flat_map(|stored| stored.run.bundles());
-        match cure {
-            Cure::Restamp { .. } => bundles.map(|_| self.clock.tick()).collect(),
-            Cure::Rehome { .. } => Ok(bundles.map(|bundle| bundle.time).collect()),
+        match cure.peer() {
+            Some(_) => bundles.map(|_| self.clock.tick()).collect(),
+            None => Ok(bundles.map(|bundle| bundle.time).collect()),
         }
     }
 
@@ -220,6 +274,13 @@ impl Inner {
         let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
         Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
     }
+}
+
+/// Whether the peer would believe the first new time: it may have to follow others that are too far ahead.
+fn helps(batch: &WriteBatch, peer: PeerClock) -> bool {
+    let runs = batch.rewrite.iter().flat_map(|rewrite| &rewrite.runs);
+    let first = runs.flat_map(|(_, append)| append.run().bundles()).next();
+    first.is_none_or(|bundle| bundle.time <= bound(peer.now, peer.allowed))
 }
 
 /// Whether the bundle that was sent last is still the one in the tail.

@@ -1,6 +1,7 @@
 //! Taking bundles from a peer: what is known is dropped, the rest is checked, folded and committed with the cursor.
 
 use super::peers::{Known, peer_row};
+use super::sent::sent_row;
 use super::sync::{Held, SyncError};
 use super::turn::Turn;
 use super::{Inner, locked};
@@ -33,12 +34,18 @@ impl Inner {
             if held.is_none() {
                 batch.rows.push(peer_row(&row));
             }
+            // Own bundles that come back are the peer's, too, whatever this store knows of having sent them.
+            let own = batch.runs.iter().rfind(|append| append.run().origin() == turn.id);
+            let returned = own.map(|append| append.head().seq);
+            let sent = returned.map(|last| turn.sent.with_returned(last));
+            batch.rows.extend(sent.iter().map(sent_row));
             match self.commit(&mut turn, batch).await {
                 Ok(_) if held.is_none() => locked(&self.peers).note(row),
                 Ok(_) => {}
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
+            sent.into_iter().zip(returned).for_each(|(sent, last)| turn.sent.has_returned(sent, last));
             return Ok(Ingested { bundles, held });
         }
     }

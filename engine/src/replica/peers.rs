@@ -63,11 +63,6 @@ impl Peers {
         self.known.values().copied()
     }
 
-    /// Up to which own bundle a peer with another log than this has answered.
-    pub(super) fn acked_elsewhere(&self, log: LogId) -> Seq {
-        self.known.values().filter(|row| row.cursor.log != log).map(|row| row.acked).max().unwrap_or_default()
-    }
-
     /// Notes what has been stored.
     pub(super) fn note(&mut self, row: PeerRow) {
         self.known.insert(row.cursor.log, row);

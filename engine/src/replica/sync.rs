@@ -1,6 +1,7 @@
 //! Exchanging logs with a peer: compare heads, push what the peer lacks, pull what is missing here, compare again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -17,6 +18,7 @@ use crate::store::{Limit, StoreError};
 use crate::time::NTP64;
 use crate::transport::{Transport, TransportError};
 
+mod early;
 mod fork;
 mod pull;
 mod push;
@@ -33,14 +35,20 @@ pub struct SyncReport {
     pub supplied: u64,
     /// Bundles that were new here.
     pub pulled: u64,
-    /// Own bundles that got new times, because this device's clock had been too far ahead.
+    /// Own bundles that got new times, because this device's clock had been too far ahead. They had never been sent.
     pub restamped: u64,
+    /// Own bundles that got new times, too, and a new identity with them, because they may have been sent before: a push of them was not
+    /// answered. If a peer stored them then, their events are there twice.
+    pub moved: u64,
     /// Own bundles that moved under a new identity, because the old one's history had forked.
     pub rehomed: u64,
     /// Own bundles that the peer has refused; see [`Replica::dead_letters`].
     pub refused: Vec<(Dot, Refusal)>,
     /// Why the peer took no more bundles. Own ones stay pending; pulling went on.
     pub stopped: Option<Problem>,
+    /// Own bundles that wait, since the peer does not take their times yet and they may not get others. `stopped` is then
+    /// [`Code::ClockAhead`](crate::protocol::Code::ClockAhead).
+    pub waiting: Option<Waiting>,
     /// The bundle from too far in the future at which pulling stopped. It is not lost: the next sync asks for it again.
     pub held: Option<Held>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative where it is behind.
@@ -61,6 +69,34 @@ pub struct Held {
     pub dot: Dot,
     /// By how much.
     pub drift: ClockDrift,
+}
+
+/// Own bundles that wait until the peer's clock comes near their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The first of them.
+    pub dot: Dot,
+    /// How many there are: it, and all behind it.
+    pub bundles: u64,
+    /// By how much it is ahead of the peer's clock.
+    pub drift: ClockDrift,
+    /// Why they keep their times.
+    pub cause: WaitCause,
+}
+
+/// Why own bundles keep times that a peer does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitCause {
+    /// Another peer has stored them.
+    Stored,
+    /// They may have been sent: a push of them was not answered, or was refused. The wait is short, or the replica was opened without
+    /// [`identities`](super::Compose::identities).
+    Sent,
+    /// A service reads them from this store, see [`served`](super::Compose::served).
+    Served,
+    /// They follow bundles that are as far ahead, or have got new times in this sync already.
+    Follows,
 }
 
 /// Why a sync did not come to its end. What was exchanged before is kept on both sides; syncing again goes on from there.
@@ -139,6 +175,8 @@ impl Replica {
             (Err(SyncError::Replaced), _) => self.exchange(peer).await,
             (result, _) => result,
         };
+        let soon = result.as_ref().is_ok_and(|report| report.stopped.is_none());
+        self.inner.turn.lock().await.sent.expect(soon);
         self.inner.answered.notify(usize::MAX);
         result
     }
@@ -201,6 +239,8 @@ struct Session<'a> {
     theirs: PeerHeads,
     /// The peer's physical clock, as it said last.
     clock: NTP64,
+    /// How far ahead of it the peer lets times lie, if it was asked.
+    allowed: Option<Duration>,
     /// What is known of the peer's log.
     row: PeerRow,
     report: SyncReport,
@@ -220,7 +260,7 @@ impl<'a> Session<'a> {
             peers.known(log).unwrap_or_else(|| stranger(log))
         };
         let report = SyncReport { skew_ms: heard.skew_ms(), ..SyncReport::default() };
-        Ok(Self { inner, peer, own: turn.id, theirs, clock: answer.clock, row, report })
+        Ok(Self { inner, peer, own: turn.id, theirs, clock: answer.clock, allowed: None, row, report })
     }
 
     /// What this session has learnt.

@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::recent::Recent;
+use super::sent::{Sent, sent_row};
 use super::write::Taken;
 use super::{Inner, corrupt_row};
 use crate::id::{Position, ReplicaId};
 use crate::projection::fold::{Aside, Folded, Plan};
-use crate::reserved::{self, IDENTITY, UNREADABLE};
+use crate::reserved::{self, IDENTITY, SENT, SentRow, UNREADABLE};
 use crate::run::Append;
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
 
@@ -18,6 +19,8 @@ pub(super) struct Turn {
     pub(super) status: LogStatus,
     /// Own identity.
     pub(super) id: ReplicaId,
+    /// Up to which own bundle others may have copies.
+    pub(super) sent: Sent,
     /// Writes taken from the queue and not settled yet.
     pub(super) taken: Option<Taken>,
     /// How many writes shared the last commit of such.
@@ -33,18 +36,13 @@ impl Turn {
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
             let status = store.status().await?;
-            let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
-            if let Some(row) = store.load(&[key]).await?.remove(0) {
-                return Ok(Self {
-                    status,
-                    id: reserved::get(IDENTITY, &row)?,
-                    taken: None,
-                    last_writes: 0,
-                    stale: false,
-                    recent: Recent::default(),
-                });
+            if let Some((id, sent)) = load_self(store, &status).await? {
+                let (taken, recent) = (None, Recent::default());
+                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent });
             }
-            let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh)];
+            // Nothing of an identity that nobody has heard of was ever sent; the log may be a copy that knows it.
+            let sent = SentRow { origin: fresh, through: status.heads.get(fresh).seq, writer: 0 };
+            let rows = vec![reserved::put(IDENTITY, Bytes::new(), &fresh), sent_row(&sent)];
             let batch = WriteBatch { expected: Some(status.revision), rows, ..WriteBatch::default() };
             match store.commit(batch).await {
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
@@ -72,9 +70,8 @@ impl Inner {
             turn.recent.forget();
         }
         turn.status = status;
-        let key = RowKey::new(reserved::view(IDENTITY), Bytes::new());
-        if let Some(row) = self.store.load(&[key]).await?.remove(0) {
-            let id = reserved::get(IDENTITY, &row)?;
+        if let Some((id, sent)) = load_self(&*self.store, &turn.status).await? {
+            turn.sent.read(sent);
             if id != turn.id {
                 turn.id = id;
                 *super::locked(&self.peers) = super::peers::Peers::load(&*self.store).await?;
@@ -166,6 +163,16 @@ impl Inner {
         self.watchers.publish(committed.head, changed);
         Ok(committed)
     }
+}
+
+/// The stored identity, and up to where its bundles may have been sent.
+async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<(ReplicaId, Sent)>, StoreError> {
+    let keys = [IDENTITY, SENT].map(|view| RowKey::new(reserved::view(view), Bytes::new()));
+    let rows = store.load(&keys).await?;
+    let Some(row) = &rows[0] else { return Ok(None) };
+    let id = reserved::get(IDENTITY, row)?;
+    let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
+    Ok(Some((id, Sent::stored(sent, id, status.heads.get(id).seq))))
 }
 
 /// The rows of a fold, with those that name the events put aside.

@@ -9,6 +9,7 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
 use super::dead_letter::rewritten;
+use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::clock::ClockExhausted;
@@ -191,7 +192,12 @@ impl Inner {
             let mut batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
             let writes = turn.taken.iter().flat_map(|taken| &taken.writes).zip(&packed.written);
             batch.rows.extend(writes.filter_map(|(write, at)| Some(rewritten(write.letter?, *at))).flatten());
-            let Err(error) = self.commit(turn, batch).await else { return Ok(packed) };
+            let sent = turn.sent.with_write(packed.append.head().seq);
+            batch.rows.extend(sent.iter().map(sent_row));
+            let Err(error) = self.commit(turn, batch).await else {
+                sent.into_iter().for_each(|sent| turn.sent.wrote(sent));
+                return Ok(packed);
+            };
             let own = turn.status.heads.get(turn.id);
             if own == packed.append.head() {
                 // An interrupted commit of the same run, or this one before its backend failed, has gone through.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Service, ServiceError};
 use crate::authority::Principal;
+use crate::clock::ClockDrift;
 use crate::heads::{ChainHash, Head, Heads};
 use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
@@ -116,11 +117,8 @@ impl Service {
         let now = self.clock.now();
         let bound = after(now, self.max_drift);
         let Some(bundle) = run.bundles().find(|bundle| bundle.time > bound) else { return Ok(()) };
-        let (ahead, allowed) = (ahead(bundle.time, now), self.max_drift);
-        let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        let code = Code::ClockAhead { at: bundle.dot, ahead_ms: millis(ahead), allowed_ms: millis(allowed) };
-        let drift = crate::clock::ClockDrift { ahead, allowed };
-        Err(Problem::new(code, format!("bundle {}: {drift}", bundle.dot)))
+        let drift = ClockDrift { ahead: ahead(bundle.time, now), allowed: self.max_drift };
+        Err(Problem::clock_ahead(bundle.dot, drift))
     }
 
     /// Which bundles the policy refuses. Bodies that do not read as events are refused by the service itself, since every

@@ -10,4 +10,5 @@ mod portable;
 mod recovery;
 mod replica;
 mod sync;
+mod unseen;
 mod world;

@@ -8,7 +8,8 @@ use crate::store::Limit;
 use crate::time::NTP64;
 
 impl Session<'_> {
-    /// Compares the peer's head of this replica with the chain hash here at the same bundle.
+    /// Compares the peer's head of this replica with the chain hash here at the same bundle. What the peer has may be what an earlier
+    /// life of this replica has sent, before it went back to a backup.
     pub(super) async fn check_own_history(&self) -> Result<(), SyncError> {
         let theirs = self.theirs.heads.get(self.own);
         let ours = self.inner.turn.lock().await.status.heads.get(self.own);
@@ -23,7 +24,7 @@ impl Session<'_> {
         if theirs.seq <= ours.seq && chain != theirs.chain {
             return Err(SyncError::Forked { at: Dot { origin: self.own, seq: theirs.seq } });
         }
-        Ok(())
+        Ok(self.inner.found_elsewhere(self.own, theirs.seq.min(ours.seq)).await?)
     }
 
     /// The last own bundle up to which the peer's history of this replica is the same as here. Bundles of it that are voids there are

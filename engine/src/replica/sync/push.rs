@@ -1,13 +1,16 @@
 //! Handing over what the peer lacks.
 
+use std::time::Duration;
+
+use super::early::TooEarly;
 use super::{Session, SyncError};
 use crate::heads::Head;
 use crate::id::{Cursor, Dot, Position, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
-use crate::replica::heal::Cure;
-use crate::replica::locked;
+use crate::replica::sent::Leave;
 use crate::run::{Run, pack};
 use crate::store::{Limit, StoreError, StoredRun};
+use crate::time::{NTP64, before};
 use crate::transport::TransportError;
 
 /// Bytes of runs that one push carries.
@@ -29,17 +32,27 @@ impl Session<'_> {
     /// Hands own bundles over, from the last that the peer has both answered for and kept.
     async fn push_own(&mut self) -> Result<(), SyncError> {
         let mut from = self.row.acked.min(self.theirs.heads.get(self.own).seq);
-        let mut changes = 0;
+        let (mut changes, mut refused) = (0, None);
         loop {
             let stored = self.inner.store.read_origin(self.own, from, PUSH).await?;
-            let sent = stored.last().cloned();
-            let runs = pack(stored.into_iter().map(|stored| stored.run).collect());
-            if runs.is_empty() {
-                return Ok(());
+            let (offer, too_early) = self.offer(stored, refused.as_ref());
+            let Some(last) = offer.last().map(|stored| stored.run.last()) else {
+                let Some(early) = too_early else { return Ok(()) };
+                if !self.retime(early).await? {
+                    return Ok(());
+                }
+                // Under a new identity the peer has nothing.
+                (from, refused) = (from.min(self.theirs.heads.get(self.own).seq), None);
+                continue;
+            };
+            match self.inner.leave(self.own, last, self.bound()).await? {
+                Leave::Send => {}
+                Leave::ReadAgain => continue,
+                Leave::GivenUp => return Ok(()),
             }
-            let problem = match self.send(runs).await? {
+            let runs = pack(offer.into_iter().map(|stored| stored.run).collect());
+            let problem = match self.send(runs.clone()).await? {
                 Ok(pushed) => {
-                    let last = sent.as_ref().map_or(from, |sent| sent.run.last());
                     from = self.acknowledge(from, last, pushed).await?;
                     continue;
                 }
@@ -49,16 +62,13 @@ impl Session<'_> {
             match problem.code {
                 Code::Gap { expected, .. } if changes < PUSH_CHANGES_MAX => from = Seq::new(expected.get() - 1),
                 Code::Fork { at } => return Err(SyncError::Forked { at }),
-                Code::ClockAhead { at, .. } if self.report.restamped == 0 && !self.inner.served => {
-                    // Nobody has stored these: they may get the times that they should have had.
-                    let elsewhere = locked(&self.inner.peers).acked_elsewhere(self.row.cursor.log);
-                    let before = Seq::new(at.seq.get() - 1).max(from).max(elsewhere).max(self.row.acked);
-                    let cure = Cure::Restamp { peer: self.clock };
-                    self.report.restamped = self.inner.heal(before, sent.as_ref().map(end), cure).await?;
-                    if self.report.restamped == 0 {
-                        self.report.stopped = Some(problem);
-                        return Ok(());
-                    }
+                // What precedes it passes; then it is seen what can be done about it.
+                Code::ClockAhead { at, ahead_ms, allowed_ms }
+                    if at.origin == self.own && changes < PUSH_CHANGES_MAX =>
+                {
+                    self.clock = clock_told(&runs, at, ahead_ms).unwrap_or(self.clock);
+                    self.allowed = Some(Duration::from_millis(allowed_ms));
+                    refused = Some(TooEarly { at: at.seq, problem });
                 }
                 _ => {
                     self.report.stopped = Some(problem);
@@ -166,8 +176,8 @@ impl Session<'_> {
     }
 }
 
-/// The head that an origin has with the last bundle of this run.
-fn end(stored: &StoredRun) -> Head {
-    let chain = stored.run.bundles().fold(stored.previous, |chain, bundle| bundle.chain_after(chain));
-    Head { seq: stored.run.last(), chain, time: stored.run.last_time() }
+/// The clock of a peer that has found this bundle so far ahead of it.
+fn clock_told(runs: &[Run], at: Dot, ahead_ms: u64) -> Option<NTP64> {
+    let bundle = runs.iter().flat_map(Run::bundles).find(|bundle| bundle.dot == at)?;
+    Some(before(bundle.time, Duration::from_millis(ahead_ms)))
 }
