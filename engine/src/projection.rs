@@ -1,20 +1,25 @@
 //! Pure keyed folds of the log into rows.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::codec;
 use crate::event::EventRef;
-use crate::limits::{EVENT_KEYS_MAX, KEY_BYTES_MAX};
 use crate::store::ViewId;
 use crate::time::Stamp;
 
+mod aside;
+pub(crate) mod caught;
+mod erased;
 pub mod fold;
+mod keys;
+
+pub use aside::{Aside, Cause};
+pub use erased::Fold;
+pub use keys::Keys;
 
 /// Folds events into rows. A row must depend on the set of events alone: never on their order, repetition or packing, and
 /// never on a clock, chance or anything outside. `syncline-conformance` has a suite that proves it for yours.
@@ -129,114 +134,5 @@ impl Unreadable {
     /// Unreadable for this reason.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
-    }
-}
-
-/// Collects the row keys of one event.
-#[derive(Debug, Default)]
-pub struct Keys {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-    refused: Option<&'static str>,
-}
-
-impl Keys {
-    /// Adds a key of at most 1 KiB. An event with a longer one, or with more than 1,024 keys, is put aside as unreadable.
-    pub fn push(&mut self, key: &[u8]) {
-        self.push_parts(&[key]);
-    }
-
-    /// Adds the concatenation of `parts` as one key.
-    pub fn push_parts(&mut self, parts: &[&[u8]]) {
-        if parts.iter().map(|part| part.len()).sum::<usize>() > KEY_BYTES_MAX {
-            self.refused = Some("a row key exceeds 1024 bytes");
-        } else if self.ends.len() == EVENT_KEYS_MAX {
-            self.refused = Some("the event touches more than 1024 rows");
-        } else {
-            parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
-            self.ends.push(self.bytes.len());
-        }
-    }
-
-    /// Puts the event aside as unreadable, where even its keys cannot be told.
-    pub fn refuse(&mut self, reason: &'static str) {
-        self.refused = Some(reason);
-    }
-
-    /// The keys, in the order they were added.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
-    }
-
-    /// Why the keys are refused, if they are.
-    pub(crate) fn refused(&self) -> Option<&'static str> {
-        self.refused
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.refused = None;
-    }
-}
-
-/// A projection with its state type erased: what the engine keeps. Implemented for every [`Projection`].
-pub trait Fold: Send + Sync + 'static {
-    /// Name and version of the view.
-    fn view(&self) -> ViewId;
-
-    /// The rows that this event touches.
-    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys);
-
-    /// Folds events into the row with these bytes and returns its new bytes. Unreadable events are handed to `aside`.
-    ///
-    /// # Errors
-    /// [`Unreadable`] where the row itself does not read back.
-    fn fold(
-        &self,
-        key: &[u8],
-        row: Option<&[u8]>,
-        events: &[EventRef<'_>],
-        aside: &mut dyn FnMut(&EventRef<'_>, Unreadable),
-    ) -> Result<Bytes, Unreadable>;
-
-    /// The payload that an own event takes when own events get other stamps.
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>>;
-}
-
-impl<P: Projection> Fold for P {
-    fn view(&self) -> ViewId {
-        Projection::view(self)
-    }
-
-    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        Projection::keys(self, event, keys);
-    }
-
-    fn fold(
-        &self,
-        key: &[u8],
-        row: Option<&[u8]>,
-        events: &[EventRef<'_>],
-        aside: &mut dyn FnMut(&EventRef<'_>, Unreadable),
-    ) -> Result<Bytes, Unreadable> {
-        let mut state = row.map_or_else(|| Ok(P::State::default()), P::State::decode)?;
-        for event in events {
-            if let Err(unreadable) = self.apply(key, &mut state, event) {
-                aside(event, unreadable);
-            }
-        }
-        Ok(state.encode().into())
-    }
-
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
-        Projection::moved(self, event, stamps)
-    }
-}
-
-impl fmt::Debug for dyn Fold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fold({})", self.view())
     }
 }

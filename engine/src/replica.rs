@@ -12,9 +12,9 @@ use thiserror::Error;
 
 use crate::clock::{ClockExhausted, HybridClock, MAX_DRIFT, PhysicalClock};
 use crate::id::{InvalidId, ReplicaId, SpaceId};
-use crate::projection::Projection;
 use crate::projection::fold::Projections;
-use crate::store::{EventStore, StoreError};
+use crate::projection::{Cause, Projection};
+use crate::store::{EventStore, StoreError, ViewId};
 use crate::wire::DecodeError;
 
 mod attributes;
@@ -110,6 +110,29 @@ pub enum ReplicaError {
         /// The view asked for.
         view: String,
     },
+    /// A view cannot take in an event of this bundle: its projection panics on it, or a limit is exceeded. Nothing of the bundle was
+    /// written; other writes go on.
+    #[error("view {view} cannot fold event {index} of the bundle, so that nothing of it was written: {cause}")]
+    Unfoldable {
+        /// The view.
+        view: ViewId,
+        /// The event's index in the bundle.
+        index: u16,
+        /// Why.
+        cause: Cause,
+    },
+    /// A stored row does not read back as its projection's state.
+    #[error(
+        "row {key:?} of {view} does not read back: {why}; rebuild the view, or give it a new version if its state has changed"
+    )]
+    Row {
+        /// The view.
+        view: ViewId,
+        /// The row's key, for a person.
+        key: String,
+        /// Why.
+        why: String,
+    },
     /// The store refused or failed.
     #[error(transparent)]
     Store(Arc<StoreError>),
@@ -119,11 +142,6 @@ impl From<StoreError> for ReplicaError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
     }
-}
-
-/// A stored row that does not read back as its projection's state.
-fn corrupt_row(at: String, source: &crate::projection::Unreadable) -> StoreError {
-    StoreError::Corrupt { backend: "engine", at, why: source.to_string() }
 }
 
 /// Composes a replica.

@@ -164,7 +164,7 @@ fn row_findings(snapshot: &Snapshot, folded: Position, findings: &mut Vec<Findin
     let plan = script::projections().plan(&runs);
     let rows = plan.rows();
     let none = vec![None; rows.len()];
-    let fold = plan.fold(rows, none).expect("no row is read");
+    let fold = plan.fold(rows, none);
     let right: BTreeMap<(ViewId, Bytes), Bytes> =
         fold.rows.into_iter().filter_map(|row| Some(((row.key.view, row.key.key), row.value?))).collect();
     let hex = |key: &Bytes| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();

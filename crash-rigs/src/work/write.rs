@@ -88,11 +88,11 @@ impl Writer {
         let plan = script::projections().plan(&runs);
         let keys = plan.rows();
         let loaded = self.store.load(&keys).await?;
-        let fold = plan.fold(keys, loaded).map_err(|unreadable| StoreError::Corrupt {
-            backend: "rows",
-            at: format!("space {}", self.space),
-            why: unreadable.reason,
-        })?;
+        let fold = plan.fold(keys, loaded);
+        if let Some((view, why)) = fold.damaged.into_iter().next() {
+            let at = format!("a row of {view} in space {}", self.space);
+            return Err(StoreError::Corrupt { backend: "rows", at, why });
+        }
         let views = views.into_iter().map(|view| (view, folded)).collect();
         Ok(WriteBatch { expected: Some(status.revision), rows: fold.rows, views, ..WriteBatch::default() })
     }

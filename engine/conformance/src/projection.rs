@@ -9,8 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use syncline::projection::Fold;
-use syncline::projection::fold::{Aside, Projections};
+use syncline::projection::fold::Projections;
+use syncline::projection::{Aside, Cause, Fold};
 use syncline::store::RowKey;
 use syncline::{Event, Run};
 
@@ -176,12 +176,21 @@ pub(crate) fn projections(fold: &Arc<dyn Fold>) -> Projections {
 }
 
 /// Folds runs as one batch: finds the rows, loads each once, folds, writes each once. Returns what was put aside.
+///
+/// # Panics
+/// If the projection has panicked on an event. The engine puts such an event aside; the kit says what has to be mended.
 pub(crate) fn fold_batch(fold: &Arc<dyn Fold>, rows: &mut Rows, runs: &[Run]) -> Vec<Aside> {
     let projections = projections(fold);
     let plan = projections.plan(runs);
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
-    let folded = plan.fold(keys, loaded).expect("a row reads back");
+    let folded = plan.fold(keys, loaded);
+    assert!(folded.damaged.is_empty(), "a row does not read back: {:?}", folded.damaged);
+    for Aside { cause, dot, index, .. } in &folded.aside {
+        if let Cause::Panicked(panic) = cause {
+            panic!("the projection panics on event {index} of bundle {dot}: {panic}");
+        }
+    }
     for row in folded.rows {
         match row.value {
             Some(value) => rows.insert(row.key, value),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use syncline::authority::Principal;
+use syncline::projection::Cause;
 use syncline::protocol::{Code, Problem};
 use syncline::replica::{OpenError, Pace, ReplicaError, SyncError, SyncReport, Written};
 use syncline::store::StoreError;
@@ -211,6 +212,9 @@ impl Device {
         match replica.write(&events).await {
             Ok(written) => self.acknowledge(written),
             Err(ReplicaError::Store(error)) => self.failed("write", &error),
+            Err(ReplicaError::Unfoldable { view, cause: Cause::Panicked(panic), .. }) => {
+                self.sim().found(Law::ProjectionIsPure, format!("{view} panics: {panic}"));
+            }
             Err(error) => self.sim().found(Law::NoPanic, format!("a sound write fails: {error}")),
         }
     }

@@ -9,7 +9,6 @@ use crate::fault::Tally;
 use crate::finding::{Finding, Law};
 use crate::plan::Plan;
 use crate::quiet;
-use crate::shared;
 use crate::stack::Stack;
 use crate::trace::Line;
 use crate::world::World;
@@ -43,13 +42,7 @@ pub(crate) fn run(plan: &Plan, stack: &Stack, with_story: bool) -> Outcome {
     match quiet::catch(|| happen(&mut world)) {
         Ok(Ok(())) => {}
         Ok(Err(Spins)) => world.sim.found(Law::ComesToRest, "something runs without end and without time passing"),
-        Err(panic) => {
-            let (law, whose) = match shared::panicked() {
-                Some(view) => (Law::ProjectionIsPure, format!("{view} panics")),
-                None => (Law::NoPanic, "a panic".into()),
-            };
-            world.sim.found(law, format!("{whose}: {panic}"));
-        }
+        Err(panic) => world.sim.found(Law::NoPanic, format!("a panic: {panic}")),
     }
     let (steps, polls) = (world.steps, world.exec.polls());
     let mut state = world.sim.state();

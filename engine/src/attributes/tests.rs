@@ -43,7 +43,9 @@ fn event_ref(stamp: Stamp, event: &Event) -> EventRef<'_> {
 fn fold(row: Option<&[u8]>, events: &[(Stamp, Event)]) -> Vec<u8> {
     let events: Vec<_> = events.iter().map(|(stamp, event)| event_ref(*stamp, event)).collect();
     let key = attribute().key();
-    Fold::fold(&Attributes, &key, row, &events, &mut |_, unreadable| panic!("{unreadable}")).unwrap().to_vec()
+    let row = Fold::fold(&Attributes, &key, row, &events, &mut |_, cause| panic!("{cause}")).unwrap();
+    // No row comes of no event: that reads as the empty one.
+    row.map_or_else(|| AttributeRow::default().encode(), |row| row.to_vec())
 }
 
 /// The row after these events.

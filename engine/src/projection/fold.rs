@@ -1,13 +1,13 @@
 //! Folding bundles into rows: find the touched rows, load each once, fold, write each once, in key order.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Fold, Keys, Moved, Unreadable};
+use super::{Aside, Cause, Fold, Keys, Moved};
 use crate::event::{EventRef, Events};
 use crate::id::{Dot, InvalidId};
-use crate::limits::ROW_BYTES_MAX;
 use crate::run::Run;
 use crate::store::{RowKey, RowWrite, ViewId};
 
@@ -99,26 +99,17 @@ struct Touch {
     key_end: u32,
 }
 
-/// An event that a projection could not read, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Aside {
-    /// The view it was meant for; none where the bundle's body itself is malformed.
-    pub view: Option<ViewId>,
-    /// Its bundle.
-    pub dot: Dot,
-    /// Its index in the bundle.
-    pub index: u16,
-    /// Why.
-    pub reason: String,
-}
-
 /// The outcome of a fold.
 #[derive(Debug, Default)]
 pub struct Folded {
     /// The touched rows, in the order of view and key.
     pub rows: Vec<RowWrite>,
-    /// The events that could not be read.
+    /// The events that were put aside.
     pub aside: Vec<Aside>,
+    /// Views with a stored row that does not read back, and why. No event can cause that: the store is damaged, or the state has another
+    /// layout under the same view. The rows stay as they are, and the events that touch them are among those put aside; fold the view
+    /// anew.
+    pub damaged: BTreeMap<ViewId, String>,
 }
 
 impl<'a> Plan<'a> {
@@ -127,7 +118,10 @@ impl<'a> Plan<'a> {
             match event {
                 Ok(event) if !keep(&event) => {}
                 Ok(event) => self.add(event),
-                Err(error) => self.aside.push(Aside { view: None, dot, index: 0, reason: error.to_string() }),
+                Err(error) => {
+                    let cause = Cause::Malformed(error.to_string());
+                    self.aside.push(Aside { view: None, dot, index: 0, cause });
+                }
             }
         }
     }
@@ -138,9 +132,8 @@ impl<'a> Plan<'a> {
         for (projection, (view, fold)) in self.projections.iter().enumerate() {
             keys.clear();
             fold.keys(&event, &mut keys);
-            if let Some(reason) = keys.refused() {
-                let (view, reason) = (Some(view.clone()), reason.to_owned());
-                self.aside.push(Aside { view, dot: event.dot, index: event.stamp.index, reason });
+            if let Some(cause) = keys.refused() {
+                self.aside.push(aside(view, &event, cause.clone()));
                 continue;
             }
             for key in keys.iter() {
@@ -183,35 +176,28 @@ impl<'a> Plan<'a> {
     }
 
     /// Folds the events into the loaded rows, which `loaded` gives in the order of `rows`.
-    ///
-    /// # Errors
-    /// [`Unreadable`] where a stored row does not read back, which no event can cause: rebuild its view.
-    pub fn fold(mut self, rows: Vec<RowKey>, loaded: Vec<Option<Bytes>>) -> Result<Folded, Unreadable> {
-        let mut folded = Folded { rows: Vec::with_capacity(rows.len()), aside: std::mem::take(&mut self.aside) };
+    pub fn fold(mut self, rows: Vec<RowKey>, loaded: Vec<Option<Bytes>>) -> Folded {
+        let mut folded = Folded { rows: Vec::with_capacity(rows.len()), ..Folded::default() };
+        folded.aside = std::mem::take(&mut self.aside);
         let mut events = Vec::new();
         for ((touches, key), old) in self.groups().zip(rows).zip(loaded) {
             let (view, fold) = &self.projections[touches[0].projection as usize];
             events.clear();
             events.extend(touches.iter().map(|touch| self.events[touch.event as usize]));
-            let aside_before = folded.aside.len();
-            let mut put_aside = |event: &EventRef<'_>, unreadable: Unreadable| {
-                let (view, reason) = (Some(view.clone()), unreadable.reason);
-                folded.aside.push(Aside { view, dot: event.dot, index: event.stamp.index, reason });
-            };
-            let new = fold.fold(&key.key, old.as_deref(), &events, &mut put_aside)?;
-            if new.len() > ROW_BYTES_MAX {
-                // A row that outgrows its limit must not stop the log: it keeps its last state.
-                let reason =
-                    || Unreadable::new(format!("the row would take {} bytes, the limit is {ROW_BYTES_MAX}", new.len()));
-                events.iter().for_each(|event| put_aside(event, reason()));
-                continue;
-            }
-            // A row that no event could be read into does not come to be.
-            let ghost = old.is_none() && folded.aside.len() == aside_before + events.len();
-            if !ghost && old.as_ref() != Some(&new) {
-                folded.rows.push(RowWrite { key, value: Some(new) });
+            let mut put_aside = |event: &EventRef<'_>, cause| folded.aside.push(aside(view, event, cause));
+            match fold.fold(&key.key, old.as_deref(), &events, &mut put_aside) {
+                Ok(new) if new == old => {}
+                Ok(new) => folded.rows.push(RowWrite { key, value: new }),
+                Err(damaged) => {
+                    events.iter().for_each(|event| put_aside(event, Cause::Row(damaged.reason.clone())));
+                    folded.damaged.insert(view.clone(), damaged.reason);
+                }
             }
         }
-        Ok(folded)
+        folded
     }
+}
+
+fn aside(view: &ViewId, event: &EventRef<'_>, cause: Cause) -> Aside {
+    Aside { view: Some(view.clone()), dot: event.dot, index: event.stamp.index, cause }
 }

@@ -60,7 +60,8 @@ impl Inner {
         let after = Cursor { log: turn.status.log, position: turn.folded(&view) };
         let page = self.store.read(after, CHUNK).await?;
         let projections = self.projections.filter(|known| *known == view);
-        let folded = self.fold(turn, projections.plan(page.runs.iter().map(|stored| &stored.run))).await?;
+        let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
+        let Some(folded) = self.fold(turn, plan).await? else { return Ok(true) };
         let batch = WriteBatch {
             expected: Some(turn.status.revision),
             rows: rows(folded),

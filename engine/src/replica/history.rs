@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{Inner, ReplicaError, View, corrupt_row};
+use super::{Inner, ReplicaError, View};
 use crate::event::EventRef;
 use crate::id::Cursor;
 use crate::projection::Projection;
@@ -38,7 +38,7 @@ impl<P: Projection> View<P> {
             let state = self.decode(&key.key, &value)?;
             Ok((key.key, state))
         };
-        Ok(rows.into_iter().map(decode).collect::<Result<_, StoreError>>()?)
+        rows.into_iter().map(decode).collect()
     }
 }
 
@@ -59,9 +59,9 @@ impl Inner {
             let page = self.store.read(cursor, CHUNK).await?;
             let runs: Vec<Run> = page.runs.iter().filter_map(&seen).collect();
             let plan = projections.plan_some(&runs, &keep, &wanted);
-            fold_into(&mut rows, plan)?;
+            fold_into(&mut rows, plan);
             if page.is_last() {
-                fold_into(&mut rows, projections.plan_some(more, &keep, &wanted))?;
+                fold_into(&mut rows, projections.plan_some(more, &keep, &wanted));
                 return Ok(rows);
             }
             cursor = page.next;
@@ -69,10 +69,9 @@ impl Inner {
     }
 }
 
-fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) -> Result<(), StoreError> {
+fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) {
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
-    let folded = plan.fold(keys, loaded).map_err(|error| corrupt_row("a refolded row".into(), &error))?;
+    let folded = plan.fold(keys, loaded);
     rows.extend(folded.rows.into_iter().filter_map(|row| Some((row.key, row.value?))));
-    Ok(())
 }

@@ -29,7 +29,8 @@ impl Inner {
             self.catch_up_some(&mut turn).await?;
             let (appends, held) = self.select(&turn, runs, vouched)?;
             let bundles = appends.iter().map(|append| append.run().count()).sum();
-            let mut batch = self.append_batch(&turn, appends).await?;
+            let Some(folded) = self.fold_runs(&mut turn, &appends).await? else { continue };
+            let mut batch = self.append_batch(&turn, appends, folded);
             let row = self.row_for(&turn, known);
             if held.is_none() {
                 batch.rows.push(peer_row(&row));

@@ -1,13 +1,16 @@
 //! The turn to commit: what its holder knows of the log, and the one way to change it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use bytes::Bytes;
 
+use super::Inner;
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
 use super::write::Taken;
-use super::{Inner, corrupt_row};
 use crate::id::{Position, ReplicaId};
-use crate::projection::fold::{Aside, Folded, Plan};
+use crate::projection::fold::{Folded, Plan};
+use crate::projection::{Aside, Cause};
 use crate::reserved::{self, IDENTITY, SENT, SentRow, UNREADABLE};
 use crate::run::Append;
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
@@ -29,6 +32,8 @@ pub(super) struct Turn {
     pub(super) stale: bool,
     /// Rows as of the status.
     pub(super) recent: Recent,
+    /// Views that were folded anew since the replica was opened, because a stored row did not read back.
+    mended: BTreeSet<ViewId>,
 }
 
 impl Turn {
@@ -37,8 +42,8 @@ impl Turn {
         loop {
             let status = store.status().await?;
             if let Some((id, sent)) = load_self(store, &status).await? {
-                let (taken, recent) = (None, Recent::default());
-                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent });
+                let (taken, recent, mended) = (None, Recent::default(), BTreeSet::new());
+                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent, mended });
             }
             // Nothing of an identity that nobody has heard of was ever sent; the log may be a copy that knows it.
             let sent = SentRow { origin: fresh, through: status.heads.get(fresh).seq, writer: 0 };
@@ -88,27 +93,45 @@ impl Inner {
         if turn.stale { self.reload(turn).await } else { Ok(()) }
     }
 
-    /// The batch that appends these runs and folds them into every view that is current.
-    pub(super) async fn append_batch(&self, turn: &Turn, runs: Vec<Append>) -> Result<WriteBatch, StoreError> {
+    /// Folds these runs into every view that is current. `None` if that has found damaged rows: start over.
+    pub(super) async fn fold_runs(&self, turn: &mut Turn, runs: &[Append]) -> Result<Option<Folded>, StoreError> {
         let projections = self.projections.filter(|view| turn.is_current(view));
-        let folded = self.fold(turn, projections.plan(runs.iter().map(Append::run))).await?;
+        self.fold(turn, projections.plan(runs.iter().map(Append::run))).await
+    }
+
+    /// The batch that appends these runs, as they were folded into every view that is current.
+    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<Append>, folded: Folded) -> WriteBatch {
         let head = turn.status.head.plus(runs.iter().map(|append| append.run().count()).sum());
         let clock = runs.iter().map(|append| append.head().time).max().unwrap_or(turn.status.clock);
-        Ok(WriteBatch {
+        let current = self.projections.views().filter(|view| turn.is_current(view));
+        WriteBatch {
             expected: Some(turn.status.revision),
             runs,
             rows: rows(folded),
-            views: projections.views().map(|view| (view.clone(), head)).collect(),
+            views: current.map(|view| (view.clone(), head)).collect(),
             clock: clock.max(turn.status.clock),
             ..WriteBatch::default()
-        })
+        }
     }
 
-    /// Folds planned events into the rows as they are stored.
-    pub(super) async fn fold(&self, turn: &Turn, plan: Plan<'_>) -> Result<Folded, StoreError> {
+    /// Folds planned events into the rows as they are stored. `None` if a row did not read back and its view was cleared, to be folded
+    /// anew from the log: start over. That is done once for each view, since a row that this very program writes so that it cannot read
+    /// it would come back; its events are then put aside.
+    pub(super) async fn fold(&self, turn: &mut Turn, plan: Plan<'_>) -> Result<Option<Folded>, StoreError> {
         let keys = plan.rows();
         let loaded = turn.recent.load(&*self.store, &keys).await?;
-        plan.fold(keys, loaded).map_err(|error| corrupt_row("a folded row".into(), &error))
+        let folded = plan.fold(keys, loaded);
+        let clear: Vec<_> = folded.damaged.keys().filter(|view| !turn.mended.contains(*view)).cloned().collect();
+        if clear.is_empty() {
+            return Ok(Some(folded));
+        }
+        let batch = WriteBatch { expected: Some(turn.status.revision), clear: clear.clone(), ..WriteBatch::default() };
+        match self.commit(turn, batch).await {
+            Ok(_) => turn.mended.extend(clear),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(None)
     }
 
     /// The views of this log that another version of the program maintains. When events go, they are cleared: whoever knows them folds
@@ -175,12 +198,11 @@ async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<
     Ok(Some((id, Sent::stored(sent, id, status.heads.get(id).seq))))
 }
 
-/// The rows of a fold, with those that name the events put aside.
+/// The rows of a fold, with those that name the events put aside: one for each event and view, however many rows the event touches.
 pub(super) fn rows(folded: Folded) -> Vec<RowWrite> {
     let mut rows = folded.rows;
-    let aside = |Aside { view, dot, index, reason }: Aside| {
-        reserved::put(UNREADABLE, reserved::unreadable_key(dot, index, view.as_ref()), &reason)
-    };
-    rows.extend(folded.aside.into_iter().map(aside));
+    let note = |Aside { view, dot, index, cause }| (reserved::unreadable_key(dot, index, view.as_ref()), cause);
+    let notes: BTreeMap<Bytes, Cause> = folded.aside.into_iter().map(note).collect();
+    rows.extend(notes.into_iter().map(|(key, cause)| reserved::put(UNREADABLE, key, &cause.to_string())));
     rows
 }

@@ -4,9 +4,10 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
-use super::{Replica, ReplicaError, corrupt_row};
-use crate::projection::{Projection, RowState};
-use crate::store::{Limit, RowKey, RowRange, StoreError, ViewId};
+use super::{Replica, ReplicaError};
+use crate::projection::caught::caught;
+use crate::projection::{Projection, RowState, Unreadable};
+use crate::store::{Limit, RowKey, RowRange, ViewId};
 
 /// The rows of one projection in one replica.
 #[derive(Debug, Clone)]
@@ -34,28 +35,27 @@ impl<P: Projection> View<P> {
     /// One row's state, or `None` where no event has touched it.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn get(&self, key: &[u8]) -> Result<Option<P::State>, ReplicaError> {
         let row = RowKey::new(self.view.clone(), Bytes::copy_from_slice(key));
         let value = self.replica.inner.store.load(&[row]).await?.remove(0);
-        Ok(value.map(|value| self.decode(key, &value)).transpose()?)
+        value.map(|value| self.decode(key, &value)).transpose()
     }
 
     /// Rows within a range, in key order, at most `limit`. Where as many are returned as were asked, read on with
     /// [`RowRange::after`] the last key.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn scan(&self, range: RowRange, limit: Limit) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
         let rows = self.replica.inner.store.scan(&self.view, range, limit).await?;
-        let decoded = rows.into_iter().map(|row| Ok((row.key.clone(), self.decode(&row.key, &row.value)?)));
-        Ok(decoded.collect::<Result<_, StoreError>>()?)
+        rows.into_iter().map(|row| Ok((row.key.clone(), self.decode(&row.key, &row.value)?))).collect()
     }
 
     /// All rows within a range, in key order, page by page. Each page is of one moment; writes may come between pages.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn all(&self, mut range: RowRange) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
         let mut found = Vec::new();
         loop {
@@ -66,8 +66,9 @@ impl<P: Projection> View<P> {
         }
     }
 
-    pub(super) fn decode(&self, key: &[u8], value: &[u8]) -> Result<P::State, StoreError> {
-        let at = || format!("row {:?} of {}", String::from_utf8_lossy(key), self.view);
-        P::State::decode(value).map_err(|error| corrupt_row(at(), &error))
+    pub(super) fn decode(&self, key: &[u8], value: &[u8]) -> Result<P::State, ReplicaError> {
+        let state = caught(|| P::State::decode(value)).unwrap_or_else(|panic| Err(Unreadable::new(panic)));
+        let key = || String::from_utf8_lossy(key).into_owned();
+        state.map_err(|Unreadable { reason }| ReplicaError::Row { view: self.view.clone(), key: key(), why: reason })
     }
 }

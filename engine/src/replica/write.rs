@@ -1,6 +1,7 @@
 //! Writing. Writers that come while a commit is running are committed together by the next: each gets a bundle of its own, all
 //! share one durable commit.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::task::Poll;
 
@@ -16,8 +17,9 @@ use crate::clock::ClockExhausted;
 use crate::event::{Event, encode_body};
 use crate::id::Dot;
 use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
+use crate::projection::Aside;
 use crate::run::{Append, Body, RunBuilder};
-use crate::store::StoreError;
+use crate::store::{RowWrite, StoreError};
 use crate::time::NTP64;
 
 /// How often the executor's other tasks may come first while writers gather.
@@ -54,6 +56,11 @@ impl Taken {
     pub(super) fn len(&self) -> u64 {
         self.writes.len() as u64
     }
+
+    /// The rows by which dead letters are dealt with.
+    fn letters(&self) -> impl Iterator<Item = [RowWrite; 2]> {
+        self.writes.iter().zip(&self.packed.written).filter_map(|(write, at)| Some(rewritten(write.letter?, *at)))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -67,8 +74,9 @@ impl Replica {
     /// the clock says. Events that share a bundle arrive everywhere together.
     ///
     /// # Errors
-    /// [`ReplicaError::Invalid`] where there is no event or a limit is exceeded; [`ReplicaError::Store`] where the store fails.
-    /// Nothing was written then, unless the store does not know itself ([`StoreError::Backend`]): the bundle may be in the log.
+    /// [`ReplicaError::Invalid`] if there is no event or a limit is exceeded; [`ReplicaError::Unfoldable`] if a projection of this
+    /// replica panics on an event, or if a view's limit is exceeded by it; [`ReplicaError::Store`] if the store fails. Nothing was
+    /// written then, unless the store does not know itself ([`StoreError::Backend`]): the bundle may be in the log.
     ///
     /// # Cancel
     /// The bundle may still be written, by the next turn at the latest.
@@ -136,11 +144,10 @@ impl Inner {
                 Err((writes, error)) => return answer(writes, |_| Err(error.into())),
             }
         }
-        let Some(Taken { packed, .. }) = &turn.taken else { return };
-        let result = self.commit_own(turn, packed.clone()).await;
-        if let Some(Taken { writes, .. }) = turn.taken.take() {
+        let result = self.commit_taken(turn).await;
+        if let Some(Taken { writes, packed }) = turn.taken.take() {
             turn.last_writes = writes.len();
-            answer(writes, |index| result.clone().map(|packed| packed.written[index]));
+            answer(writes, |index| result.clone().map(|()| packed.written[index]));
         }
         self.written.notify(usize::MAX);
     }
@@ -181,35 +188,48 @@ impl Inner {
         Ok(Packed { written, append })
     }
 
-    /// Commits the run, again after a conflict, unless it is found to be there already.
-    async fn commit_own(&self, turn: &mut Turn, mut packed: Packed) -> Result<Packed, ReplicaError> {
+    /// Commits the run of the writes taken, again after a conflict, unless it is found to be there already. Writes that cannot be folded
+    /// are answered and left out.
+    async fn commit_taken(&self, turn: &mut Turn) -> Result<(), ReplicaError> {
         loop {
-            if packed.append.run().origin() != turn.id {
-                packed = self.repack(turn)?;
+            // A commit that was dropped half way may have gone through: then these writes are folded already.
+            self.refresh(turn).await?;
+            let Some(taken) = &turn.taken else { return Ok(()) };
+            let append = taken.packed.append.clone();
+            if append.run().origin() != turn.id {
+                self.repack(turn)?;
+                continue;
+            }
+            if turn.status.heads.get(turn.id) == append.head() {
+                return Ok(());
             }
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
-            let mut batch = self.append_batch(turn, vec![packed.append.clone()]).await?;
-            let writes = turn.taken.iter().flat_map(|taken| &taken.writes).zip(&packed.written);
-            batch.rows.extend(writes.filter_map(|(write, at)| Some(rewritten(write.letter?, *at))).flatten());
-            let sent = turn.sent.with_write(packed.append.head().seq);
+            let Some(folded) = self.fold_runs(turn, std::slice::from_ref(&append)).await? else { continue };
+            if refuse_unfoldable(turn, &folded.aside) {
+                self.repack(turn)?;
+                continue;
+            }
+            let mut batch = self.append_batch(turn, vec![append.clone()], folded);
+            batch.rows.extend(turn.taken.iter().flat_map(Taken::letters).flatten());
+            let sent = turn.sent.with_write(append.head().seq);
             batch.rows.extend(sent.iter().map(sent_row));
             let Err(error) = self.commit(turn, batch).await else {
                 sent.into_iter().for_each(|sent| turn.sent.wrote(sent));
-                return Ok(packed);
+                return Ok(());
             };
             let own = turn.status.heads.get(turn.id);
-            if own == packed.append.head() {
+            if own == append.head() {
                 // An interrupted commit of the same run, or this one before its backend failed, has gone through.
-                return Ok(packed);
+                return Ok(());
             }
-            let moved = own.chain != packed.append.previous();
+            let moved = own.chain != append.previous();
             match error {
                 StoreError::Conflict { .. } | StoreError::OutOfOrder { .. } | StoreError::WrongChain { .. }
                     if moved =>
                 {
                     // Another handle on the same store has written under the same identity: these bundles come after its.
-                    packed = self.repack(turn)?;
+                    self.repack(turn)?;
                 }
                 StoreError::Conflict { .. } => {}
                 error => return Err(error.into()),
@@ -217,12 +237,37 @@ impl Inner {
         }
     }
 
-    fn repack(&self, turn: &mut Turn) -> Result<Packed, ClockExhausted> {
-        let Some(taken) = turn.taken.take() else { unreachable!("only taken writes are committed") };
+    /// Packs the writes taken anew, if there are any left.
+    fn repack(&self, turn: &mut Turn) -> Result<(), ClockExhausted> {
+        let Some(taken) = &turn.taken else { return Ok(()) };
+        if taken.writes.is_empty() {
+            turn.taken = None;
+            return Ok(());
+        }
         let packed = self.pack(turn, taken.writes.iter().map(|pending| &pending.body))?;
-        turn.taken = Some(Taken { packed: packed.clone(), ..taken });
-        Ok(packed)
+        turn.taken.iter_mut().for_each(|taken| taken.packed = packed.clone());
+        Ok(())
     }
+}
+
+/// Answers and drops those of the writes taken that hold an event which a view cannot take in. Returns whether there was one: then the
+/// others have to be packed anew.
+fn refuse_unfoldable(turn: &mut Turn, aside: &[Aside]) -> bool {
+    let culprits = aside.iter().filter(|aside| aside.cause.refuses_writes());
+    let culprits: BTreeMap<Dot, &Aside> = culprits.map(|aside| (aside.dot, aside)).rev().collect();
+    let Some(taken) = turn.taken.as_mut().filter(|_| !culprits.is_empty()) else { return false };
+    let written = taken.packed.written.iter();
+    for (pending, written) in std::mem::take(&mut taken.writes).into_iter().zip(written) {
+        match culprits.get(&written.dot) {
+            Some(Aside { view: Some(view), index, cause, .. }) => {
+                let (view, index, cause) = (view.clone(), *index, cause.clone());
+                // A writer that has gone away does not need its answer.
+                let _ = pending.answer.send(Err(ReplicaError::Unfoldable { view, index, cause }));
+            }
+            _ => taken.writes.push(pending),
+        }
+    }
+    taken.writes.len() < taken.packed.written.len()
 }
 
 /// Lets the executor's other tasks come first, once.

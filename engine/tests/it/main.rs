@@ -6,6 +6,7 @@ mod attributes;
 mod healing;
 mod mesh;
 mod outcomes;
+mod panics;
 mod portable;
 mod recovery;
 mod replica;

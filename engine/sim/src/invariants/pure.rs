@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use syncline::projection::{Fold, Keys};
+use syncline::projection::{Cause, Fold, Keys};
 use syncline::store::Limit;
 use syncline::{EventRef, Run};
 
@@ -117,20 +117,33 @@ fn touching(fold: &dyn Fold, events: &[EventRef<'_>], key: &[u8]) -> String {
     }
 }
 
+/// The message of the panic for which an event was put aside, if it was.
+fn panicked(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::Panicked(message) => Some(message.clone()),
+        _ => None,
+    }
+}
+
 fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
     let mut rows = Rows::new();
     for event in events {
         let mut keys = Keys::default();
         fold.keys(event, &mut keys);
+        if let Some(panic) = keys.refused().and_then(panicked) {
+            return Err(format!("it panics: {panic}"));
+        }
         let keys: BTreeSet<&[u8]> = keys.iter().collect();
         for key in keys {
             let old = rows.get(key).cloned();
-            let mut aside = 0;
-            let new = fold.fold(key, old.as_deref(), std::slice::from_ref(event), &mut |_, _| aside += 1);
-            let new = new.map_err(|error| format!("a row that it wrote does not read back: {error}"))?;
-            if old.is_some() || aside == 0 {
-                rows.insert(key.to_vec(), new);
+            let mut panic = None;
+            let mut aside = |_: &EventRef<'_>, cause| panic = panicked(&cause).or(panic.take());
+            let new = fold.fold(key, old.as_deref(), std::slice::from_ref(event), &mut aside);
+            if let Some(panic) = panic {
+                return Err(format!("it panics: {panic}"));
             }
+            let new = new.map_err(|error| format!("a row that it wrote does not read back: {error}"))?;
+            rows.extend(new.map(|new| (key.to_vec(), new)));
         }
     }
     Ok(rows)

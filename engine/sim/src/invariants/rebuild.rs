@@ -44,7 +44,10 @@ fn refold(projections: &Projections, runs: &[Run]) -> Result<BTreeMap<String, Ro
     let plan = projections.plan(runs);
     let keys = plan.rows();
     let loaded = vec![None; keys.len()];
-    let folded = plan.fold(keys, loaded).map_err(|error| broken(error.to_string()))?;
+    let folded = plan.fold(keys, loaded);
+    if let Some((view, why)) = folded.damaged.first_key_value() {
+        return Err(broken(format!("a row of {view} does not read back: {why}")));
+    }
     let mut views: BTreeMap<String, Rows> = BTreeMap::new();
     for row in folded.rows {
         let Some(value) = row.value else { continue };
