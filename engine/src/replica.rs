@@ -68,7 +68,7 @@ struct Inner {
     /// Writes that wait for a turn: the next one takes them all along.
     queue: Mutex<Vec<Pending>>,
     peers: Mutex<Peers>,
-    watchers: Watchers,
+    watchers: Arc<Watchers>,
     /// Rung after every own write.
     written: Signal,
     /// Rung when a peer has answered for own bundles.
@@ -240,7 +240,7 @@ impl Compose {
             syncing: AsyncMutex::default(),
             queue: Mutex::default(),
             peers: Mutex::new(Peers::load(&*self.store).await?),
-            watchers: Watchers::default(),
+            watchers: Arc::default(),
             written: Signal::new(),
             answered: Signal::new(),
             identities: self.identities.filter(|_| !self.served),

@@ -74,7 +74,7 @@ pub(crate) fn key_dot(key: &[u8]) -> Option<Dot> {
 pub(crate) fn dot_range(origin: ReplicaId, first: Seq, last: Seq) -> RowRange {
     use std::ops::Bound::Included;
     let key = |seq| dot_key(Dot { origin, seq });
-    RowRange { start: Included(key(first)), end: Included(key(last)) }
+    RowRange::new(Included(key(first)), Included(key(last)))
 }
 
 /// The key of an unreadable event: bundle, index, view.

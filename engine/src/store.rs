@@ -17,6 +17,7 @@ use crate::run::{Append, Run};
 use crate::time::NTP64;
 
 mod batch;
+mod claim;
 mod error;
 mod key;
 pub mod memory;
@@ -24,8 +25,9 @@ pub mod page;
 pub mod rewrite;
 
 pub use batch::{Committed, Rewrite, RowWrite, WriteBatch};
+pub use claim::{Claim, Holder};
 pub use error::{BoxError, Retry, StoreError};
-pub use key::{Row, RowKey, RowRange, ViewId};
+pub use key::{Direction, Row, RowKey, RowRange, ViewId};
 
 /// One space's append-only log and the rows folded from it, changed only by whole commits.
 #[async_trait]
@@ -57,8 +59,9 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// As [`status`](Self::status).
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError>;
 
-    /// Rows of one view within `range`, in key order, from one moment, at most `limit` but at least one row where there is one.
-    /// Shorter than the limit only where the range ends: continue with [`RowRange::after`] the last key.
+    /// Rows of one view within `range`, from one moment, in the order of their keys or against it, as
+    /// [`RowRange::direction`] says. At most `limit`, but at least one row if there is one. Shorter than the limit only if the
+    /// range ends: continue with [`RowRange::after`] the last key.
     ///
     /// # Errors
     /// As [`status`](Self::status).

@@ -64,6 +64,39 @@ impl<'de> Deserialize<'de> for Stamp {
     }
 }
 
+/// A moment: everything up to and including a timestamp, or up to and including a time, whoever wrote it.
+///
+/// From what a person says, [`NTP64::parse_rfc3339`] makes a time, and so does `syncline_os::time_of` from a `SystemTime`.
+///
+/// ```
+/// use syncline::NTP64;
+/// use syncline::time::Moment;
+///
+/// let noon: Moment = NTP64::parse_rfc3339("2026-11-28T12:00:00Z").unwrap().into();
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Timestamp);
+
+impl Moment {
+    /// Whether what was written at `time` had been written by then.
+    pub fn includes(self, time: Timestamp) -> bool {
+        time <= self.0
+    }
+}
+
+impl From<Timestamp> for Moment {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+impl From<NTP64> for Moment {
+    fn from(time: NTP64) -> Self {
+        let last = ReplicaId::from_bytes([0xff; 16]).expect("it is not zero");
+        Self(Timestamp::new(time, last.to_uhlc()))
+    }
+}
+
 /// How far `later` lies after `earlier`, zero where it does not.
 pub fn ahead(later: NTP64, earlier: NTP64) -> Duration {
     NTP64(later.0.saturating_sub(earlier.0)).to_duration()

@@ -9,12 +9,12 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use bytes::Bytes;
-use syncline::store::{Durability, StoreError};
+use syncline::store::{Direction, Durability, StoreError};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit};
 
 use super::failed;
@@ -137,9 +137,9 @@ impl Snapshot for Moment<'_> {
         Ok(self.0.get(key).cloned())
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        let shown = self.0.range(keys.start.to_vec()..keys.end.to_vec()).map(|(key, value)| each(key, value));
-        let _ = shown.take_while(ControlFlow::is_continue).count();
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        let entries = self.0.range(keys.start.to_vec()..keys.end.to_vec());
+        let _ = direction.walk(entries).try_for_each(|(key, value)| each(key, value));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
-use syncline::store::{Durability, StoreError};
+use syncline::store::{Direction, Durability, StoreError};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit};
 
 use super::failed;
@@ -90,8 +90,9 @@ impl Snapshot for Moment {
         Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        for entry in self.0.range(keys).map_err(|error| failed(NAME, error))? {
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        let entries = self.0.range(keys).map_err(|error| failed(NAME, error))?;
+        for entry in direction.walk(entries) {
             let (key, value) = entry.map_err(|error| failed(NAME, error))?;
             if each(key.value(), value.value()).is_break() {
                 break;

@@ -119,6 +119,7 @@ macro_rules! for_each_store_law {
             scan {
                 rows_are_scanned_in_the_order_of_their_bytes
                 a_scan_keeps_its_bounds
+                a_scan_backward_is_the_same_scan_from_its_end
                 a_range_that_holds_nothing_scans_empty
                 a_prefix_scans_exactly_its_keys
                 a_scan_holds_as_many_rows_as_asked

@@ -13,7 +13,19 @@ use syncline::{LogId, NTP64, ReplicaId};
 
 /// The system's clock. A clock set before 1970 reads as 1970, one after 2106 as 2106.
 pub fn wall_clock() -> NTP64 {
-    ntp64(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    time_of(SystemTime::now())
+}
+
+/// A moment of the system's clock as a time, as `View::state_at` takes it.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// let yesterday = syncline_os::time_of(SystemTime::now() - Duration::from_secs(86_400));
+/// assert!(yesterday < syncline_os::wall_clock());
+/// ```
+pub fn time_of(moment: SystemTime) -> NTP64 {
+    ntp64(moment.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// A span since 1970 as a time; the end of time where it is longer.

@@ -56,6 +56,11 @@ impl AttributeRow {
         }
     }
 
+    /// The text that the attribute is, without quotes and escapes; `None` if its value is no string.
+    pub fn text(&self) -> Option<String> {
+        self.value().and_then(|json| serde_json::from_str(&json).ok())
+    }
+
     /// The stamp of the latest operation that counts; none where there is none.
     pub fn stamp(&self) -> Option<Stamp> {
         let current = self.current();

@@ -1,7 +1,6 @@
 //! Values of attributes.
 
 use std::fmt;
-use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -20,9 +19,11 @@ pub const VALUE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 64 * 1024;
 /// ```
 /// use syncline::attributes::Value;
 ///
+/// let greeting = Value::from("say \"hi\"");
+/// assert_eq!(greeting.as_json(), r#""say \"hi\"""#);
+/// assert_eq!(greeting.text().as_deref(), Some("say \"hi\""));
+/// assert_eq!(Value::from(42).as_integer(), Some(42));
 /// assert_eq!(Value::json(" {\"done\": true} ").unwrap().as_json(), "{\"done\": true}");
-/// assert_eq!(Value::string("say \"hi\"").unwrap().as_json(), r#""say \"hi\"""#);
-/// assert_eq!(Value::from(42).as_json(), "42");
 /// assert!(Value::json("{").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +103,11 @@ impl Value {
         &self.0
     }
 
+    /// The text that the value is, without quotes and escapes; `None` if it is no string.
+    pub fn text(&self) -> Option<String> {
+        serde_json::from_str(&self.0).ok()
+    }
+
     /// The value where it is an integer within the range of `i64`, written without fraction and exponent.
     pub fn as_integer(&self) -> Option<i64> {
         self.0.parse().ok()
@@ -138,6 +144,21 @@ impl From<i64> for Value {
     }
 }
 
+/// The JSON string that reads so. A text whose value exceeds [`VALUE_BYTES_MAX`] is refused when it is written; to find out
+/// before, use [`Value::string`].
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self(serde_json::Value::from(text).to_string().into())
+    }
+}
+
+/// As from `&str`.
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
 impl From<bool> for Value {
     fn from(truth: bool) -> Self {
         Self(truth.to_string().into())
@@ -149,15 +170,6 @@ impl TryFrom<serde_json::Value> for Value {
 
     fn try_from(value: serde_json::Value) -> Result<Self, InvalidValue> {
         Self::json(&value.to_string())
-    }
-}
-
-/// The same as [`Value::json`].
-impl FromStr for Value {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        Self::json(text)
     }
 }
 
@@ -203,6 +215,20 @@ mod tests {
         assert_eq!(Value::string(&(edge.clone() + "x")).unwrap_err(), long);
         assert_eq!(Value::json(&"1".repeat(VALUE_BYTES_MAX + 1)).unwrap_err(), long);
         assert!(Value::string(&"\n".repeat(VALUE_BYTES_MAX / 2)).is_err());
+    }
+
+    #[test]
+    fn a_text_comes_back_without_quotes_and_escapes() {
+        for text in
+            ["", "Milk", "say \"hi\"", "back\\slash", "line\nbreak", "\u{0}\u{1f600}", "null", "42", "ä\u{202e}"]
+        {
+            assert_eq!(Value::from(text).text().as_deref(), Some(text));
+            assert_eq!(Value::from(text.to_owned()), Value::string(text).unwrap());
+        }
+        for other in ["42", "null", "true", "[\"a\"]", "{\"a\": \"b\"}"] {
+            assert_eq!(Value::json(other).unwrap().text(), None);
+        }
+        assert_eq!(Value::json("\"\\u00e4\"").unwrap().text().as_deref(), Some("ä"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! under it. Either way the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -267,10 +268,8 @@ impl Inner {
         let view = reserved::view(UNREADABLE);
         let end = Dot { origin: turn.id, seq: turn.status.heads.get(turn.id).seq.plus(1) };
         let start = Dot { origin: turn.id, seq: after.plus(1) };
-        let range = RowRange {
-            start: std::ops::Bound::Included(reserved::dot_key(start)),
-            end: std::ops::Bound::Excluded(reserved::dot_key(end)),
-        };
+        let bound = |dot| reserved::dot_key(dot);
+        let range = RowRange::new(Bound::Included(bound(start)), Bound::Excluded(bound(end)));
         let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
         Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
     }

@@ -11,25 +11,27 @@ use crate::projection::Projection;
 use crate::projection::fold::{Plan, Projections};
 use crate::run::Run;
 use crate::store::{Limit, RowKey, StoreError, StoredRun, ViewId};
-use crate::time::Timestamp;
+use crate::time::Moment;
 
 /// Log bytes read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
 impl<P: Projection> View<P> {
     /// The view's rows as they would be if only the events up to and including `until` existed, of those this replica has now.
+    /// `until` is a timestamp, or a time as a person says it: see [`Moment`].
+    ///
     /// Folds the log from its start in memory: takes time with the log's length and memory with the number of rows.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
-    pub async fn state_at(&self, until: Timestamp) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
-        let inner = &self.replica.inner;
+    pub async fn state_at(&self, until: impl Into<Moment>) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
+        let (inner, until) = (&self.replica.inner, until.into());
         let projections = inner.projections.filter(|view| *view == self.view);
         let rows = inner
             .refold(
                 &projections,
                 |stored| Some(stored.run.clone()),
-                |event| event.stamp.timestamp() <= until,
+                |event| until.includes(event.stamp.timestamp()),
                 |_, _| true,
                 &[],
             )

@@ -171,7 +171,7 @@ impl Inner {
             }
         };
         turn.stale = false;
-        let changed = rows.iter().map(|row| row.key.clone()).collect();
+        let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
             turn.recent.forget();
         }
@@ -183,7 +183,9 @@ impl Inner {
         status.views.extend(views);
         status.clock = status.clock.max(clock);
         self.clock.advance(clock);
-        self.watchers.publish(committed.head, changed);
+        let cleared: Vec<_> =
+            clear.into_iter().filter(|view| self.projections.views().any(|ours| ours == view)).collect();
+        self.watchers.publish(committed.head, &changed, &cleared);
         Ok(committed)
     }
 }

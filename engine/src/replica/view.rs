@@ -3,7 +3,9 @@
 use std::marker::PhantomData;
 
 use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _, stream};
 
+use super::watch::{Changes, Interest};
 use super::{Replica, ReplicaError};
 use crate::projection::caught::caught;
 use crate::projection::{Projection, RowState, Unreadable};
@@ -42,8 +44,8 @@ impl<P: Projection> View<P> {
         value.map(|value| self.decode(key, &value)).transpose()
     }
 
-    /// Rows within a range, in key order, at most `limit`. Where as many are returned as were asked, read on with
-    /// [`RowRange::after`] the last key.
+    /// Rows within a range, at most `limit`, in the order of their keys or against it, as [`RowRange::backward`] says. If as many
+    /// are returned as were asked, read on with [`RowRange::after`] the last key.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
@@ -52,18 +54,31 @@ impl<P: Projection> View<P> {
         rows.into_iter().map(|row| Ok((row.key.clone(), self.decode(&row.key, &row.value)?))).collect()
     }
 
-    /// All rows within a range, in key order, page by page. Each page is of one moment; writes may come between pages.
+    /// All rows within a range, one after the other, in its direction. Holds one page of about a mebibyte in memory. Each page is
+    /// of one moment; writes may come between pages. Ends after the first error.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
-    pub async fn all(&self, mut range: RowRange) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
-        let mut found = Vec::new();
-        loop {
+    pub fn stream(&self, range: RowRange) -> impl Stream<Item = Result<(Bytes, P::State), ReplicaError>> + Send + '_ {
+        let page = move |range: RowRange| async move {
             let page = self.scan(range.clone(), Limit::PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(found) };
-            range = range.after(last.clone());
-            found.extend(page);
-        }
+            let next = page.last().map(|(last, _)| range.after(last.clone()));
+            Ok::<_, ReplicaError>(next.map(|next| (stream::iter(page.into_iter().map(Ok)), next)))
+        };
+        stream::try_unfold(range, page).try_flatten()
+    }
+
+    /// All rows within a range, in its direction, in memory at once. Large views are better read with [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    pub async fn all(&self, range: RowRange) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
+        self.stream(range).try_collect().await
+    }
+
+    /// Watches the view's rows within a range from now on. To show a list and keep it fresh, watch first, read then.
+    pub fn watch(&self, range: RowRange) -> Changes {
+        self.replica.inner.watchers.watch(Interest::Rows(self.view.clone(), range))
     }
 
     pub(super) fn decode(&self, key: &[u8], value: &[u8]) -> Result<P::State, ReplicaError> {

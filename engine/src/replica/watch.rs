@@ -1,7 +1,7 @@
 //! Telling who is interested which rows have changed. A slow watcher misses nothing and holds nothing up: changes that it has
 //! not taken yet are merged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, Weak};
@@ -12,7 +12,7 @@ use futures_util::Stream;
 
 use super::{Replica, locked};
 use crate::id::Position;
-use crate::store::RowKey;
+use crate::store::{RowKey, RowRange, ViewId};
 
 /// Keys that one watcher may leave untaken before they are merged into "anything".
 const KEYS_MAX: usize = 10_000;
@@ -22,46 +22,88 @@ const KEYS_MAX: usize = 10_000;
 pub struct Changed {
     /// The log's head after the last of the changes.
     pub head: Position,
-    /// The rows, or `None` where they are too many to name: read anew what is shown.
+    /// The rows, or `None` if they are too many to name or a view was cleared: read anew what is shown.
     pub rows: Option<BTreeSet<RowKey>>,
 }
 
 /// The watchers of one replica.
 #[derive(Debug, Default)]
-pub(super) struct Watchers(Mutex<Vec<Weak<Inbox>>>);
+pub(super) struct Watchers(Mutex<Registry>);
 
 #[derive(Debug, Default)]
+struct Registry {
+    inboxes: BTreeMap<u64, Arc<Inbox>>,
+    next: u64,
+}
+
+/// Which rows a watcher wants to hear of.
+#[derive(Debug)]
+pub(super) enum Interest {
+    /// Those of all projections.
+    All,
+    /// Those of one view within a range.
+    Rows(ViewId, RowRange),
+}
+
+#[derive(Debug)]
 struct Inbox {
+    interest: Interest,
     changed: Mutex<Option<Changed>>,
     signal: Signal,
 }
 
 impl Watchers {
-    pub(super) fn publish(&self, head: Position, rows: Vec<RowKey>) {
-        let mut inboxes = locked(&self.0);
-        inboxes.retain(|inbox| inbox.upgrade().is_some_and(|inbox| inbox.put(head, &rows)));
+    /// Tells every watcher which rows a commit has changed, and which views it has cleared.
+    pub(super) fn publish(&self, head: Position, rows: &[RowKey], cleared: &[ViewId]) {
+        for inbox in locked(&self.0).inboxes.values() {
+            inbox.put(head, rows, cleared);
+        }
     }
 
-    fn add(&self) -> Arc<Inbox> {
-        let inbox = Arc::<Inbox>::default();
-        locked(&self.0).push(Arc::downgrade(&inbox));
-        inbox
+    /// Adds a watcher, which is forgotten when its stream is dropped.
+    pub(super) fn watch(self: &Arc<Self>, interest: Interest) -> Changes {
+        let inbox = Arc::new(Inbox { interest, changed: Mutex::default(), signal: Signal::new() });
+        let mut registry = locked(&self.0);
+        let number = registry.next;
+        registry.next += 1;
+        registry.inboxes.insert(number, inbox.clone());
+        Changes { inbox, number, watchers: Arc::downgrade(self), listener: None }
+    }
+}
+
+impl Interest {
+    fn covers(&self, row: &RowKey) -> bool {
+        match self {
+            Self::All => !row.view.is_reserved(),
+            Self::Rows(view, range) => row.view == *view && range.contains(&row.key),
+        }
+    }
+
+    fn covers_some_of(&self, cleared: &ViewId) -> bool {
+        match self {
+            Self::All => !cleared.is_reserved(),
+            Self::Rows(view, _) => cleared == view,
+        }
     }
 }
 
 impl Inbox {
-    /// Merges changes into those not taken yet. Always true: the inbox is in use.
-    fn put(&self, head: Position, rows: &[RowKey]) -> bool {
-        let visible = rows.iter().filter(|row| !row.view.is_reserved()).cloned();
+    /// Merges changes into those not taken yet. A watcher of some rows is not woken for others; one of all is woken by every commit,
+    /// because the head has moved.
+    fn put(&self, head: Position, rows: &[RowKey], cleared: &[ViewId]) {
+        let new: BTreeSet<_> = rows.iter().filter(|row| self.interest.covers(row)).cloned().collect();
+        let cleared = cleared.iter().any(|view| self.interest.covers_some_of(view));
+        if new.is_empty() && !cleared && !matches!(self.interest, Interest::All) {
+            return;
+        }
         let mut changed = locked(&self.changed);
         let mut merged = changed.take().map_or_else(|| Some(BTreeSet::new()), |changed| changed.rows);
         if let Some(rows) = &mut merged {
-            rows.extend(visible);
+            rows.extend(new);
         }
-        let rows = merged.filter(|rows| rows.len() <= KEYS_MAX);
+        let rows = merged.filter(|rows| rows.len() <= KEYS_MAX && !cleared);
         *changed = Some(Changed { head, rows });
         self.signal.notify(usize::MAX);
-        true
     }
 }
 
@@ -69,6 +111,8 @@ impl Inbox {
 #[derive(Debug)]
 pub struct Changes {
     inbox: Arc<Inbox>,
+    number: u64,
+    watchers: Weak<Watchers>,
     listener: Option<EventListener>,
 }
 
@@ -91,10 +135,34 @@ impl Stream for Changes {
     }
 }
 
+impl Drop for Changes {
+    fn drop(&mut self) {
+        if let Some(watchers) = self.watchers.upgrade() {
+            locked(&watchers.0).inboxes.remove(&self.number);
+        }
+    }
+}
+
 impl Replica {
     /// Watches the replica's rows from now on: own writes, synced bundles, rebuilt views. To show a list and keep it fresh,
     /// watch first, read then.
+    /// To watch some rows only, see [`View::watch`](super::View::watch).
     pub fn watch(&self) -> Changes {
-        Changes { inbox: self.inner.watchers.add(), listener: None }
+        self.inner.watchers.watch(Interest::All)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watcher_is_forgotten_when_it_is_dropped() {
+        let watchers = Arc::<Watchers>::default();
+        let kept = watchers.watch(Interest::All);
+        (0..1_000).for_each(|_| drop(watchers.watch(Interest::All)));
+        assert_eq!(locked(&watchers.0).inboxes.len(), 1);
+        drop(kept);
+        assert!(locked(&watchers.0).inboxes.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::Holder;
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq};
 
 /// A backend's own error, kept whole.
@@ -89,13 +90,15 @@ pub enum StoreError {
         /// How.
         why: String,
     },
-    /// Another process has the data open, and this backend allows one at a time.
-    #[error("{backend}: {what} is in use by another process; stop that process, or open another file")]
+    /// The data is open already, and this backend allows one handle at a time.
+    #[error("{backend}: {what} is in use by {by}")]
     InUse {
         /// The backend.
         backend: &'static str,
         /// What is in use.
         what: String,
+        /// Who has it open.
+        by: Holder,
     },
     /// An earlier commit failed in a way that leaves the handle untrustworthy.
     #[error("{backend}: an earlier commit failed ({why}); reopen the store before using it again")]

@@ -1,7 +1,7 @@
 //! Names of views and places of rows.
 
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -101,19 +101,46 @@ pub struct Row {
     pub value: Bytes,
 }
 
-/// A range of keys of one view.
+/// In which direction the keys of a range are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// The smallest key first.
+    #[default]
+    Forward,
+    /// The largest key first.
+    Backward,
+}
+
+impl Direction {
+    /// The items of `items` in this direction.
+    pub fn walk<I: DoubleEndedIterator>(self, mut items: I) -> impl Iterator<Item = I::Item> {
+        std::iter::from_fn(move || match self {
+            Self::Forward => items.next(),
+            Self::Backward => items.next_back(),
+        })
+    }
+}
+
+/// A range of keys of one view, and the direction in which it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowRange {
-    /// Where it starts.
+    /// Where its smallest keys are.
     pub start: Bound<Bytes>,
-    /// Where it ends.
+    /// Where its largest keys are.
     pub end: Bound<Bytes>,
+    /// Which end is read first.
+    pub direction: Direction,
 }
 
 impl RowRange {
     /// Every key.
     pub fn all() -> Self {
-        Self { start: Bound::Unbounded, end: Bound::Unbounded }
+        Self::new(Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// The keys between two bounds, the smallest first.
+    pub fn new(start: Bound<Bytes>, end: Bound<Bytes>) -> Self {
+        Self { start, end, direction: Direction::Forward }
     }
 
     /// The keys that start with `prefix`.
@@ -127,13 +154,29 @@ impl RowRange {
             }
             None => Bound::Unbounded,
         };
-        Self { start: Bound::Included(Bytes::copy_from_slice(prefix)), end }
+        Self::new(Bound::Included(Bytes::copy_from_slice(prefix)), end)
     }
 
-    /// The part of the range behind `key`: where a scan goes on.
+    /// The same keys, the largest first.
+    #[must_use]
+    pub fn backward(self) -> Self {
+        Self { direction: Direction::Backward, ..self }
+    }
+
+    /// The part of the range that is read after `key`: where a scan goes on.
     #[must_use]
     pub fn after(self, key: Bytes) -> Self {
-        Self { start: Bound::Excluded(key), ..self }
+        match self.direction {
+            Direction::Forward => Self { start: Bound::Excluded(key), ..self },
+            Direction::Backward => Self { end: Bound::Excluded(key), ..self },
+        }
+    }
+
+    /// Whether `key` lies in the range.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) =
+            (self.start.as_ref().map(|key| &key[..]), self.end.as_ref().map(|key| &key[..]));
+        RangeBounds::<[u8]>::contains(&bounds, key)
     }
 
     /// Whether no key can lie in the range.
@@ -151,14 +194,10 @@ impl RowRange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ops::RangeBounds;
 
     #[test]
     fn a_prefix_range_holds_exactly_the_keys_with_the_prefix() {
-        let holds = |prefix: &[u8], key: &[u8]| {
-            let range = RowRange::prefix(prefix);
-            (range.start, range.end).contains(&Bytes::copy_from_slice(key))
-        };
+        let holds = |prefix: &[u8], key: &[u8]| RowRange::prefix(prefix).contains(key);
         for prefix in [&b""[..], b"a", b"a\xff", b"\xff\xff", b"a\0"] {
             for key in [&b""[..], b"a", b"a\0", b"a\xff", b"a\xff\x01", b"b", b"\xff\xff", b"\xff\xff\xff", b"A"] {
                 assert_eq!(holds(prefix, key), key.starts_with(prefix), "{prefix:?} {key:?}");

@@ -2,7 +2,7 @@
 //! conformance kit, and a store for tests and caches. [`Durability::Volatile`].
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -79,14 +79,20 @@ impl EventStore for MemoryStore {
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
         let state = self.state();
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = |key: &Bytes| (view.clone(), key.clone());
         let start = match &range.start {
-            Bound::Included(key) | Bound::Excluded(key) => key.clone(),
-            Bound::Unbounded => Bytes::new(),
+            Bound::Unbounded => Bound::Included(key(&Bytes::new())),
+            start => start.as_ref().map(key),
         };
-        let bounds = (range.start, range.end);
-        let rows = state.rows.range((view.clone(), start)..).take_while(|((of, _), _)| of == view);
-        let rows =
-            rows.skip_while(|((_, key), _)| !bounds.contains(key)).take_while(|((_, key), _)| bounds.contains(key));
+        // No key is longer than the limit, so that this lies behind all of the view.
+        let end = match &range.end {
+            Bound::Unbounded => Bound::Included(key(&vec![0xff; KEY_BYTES_MAX + 1].into())),
+            end => end.as_ref().map(key),
+        };
+        let rows = range.direction.walk(state.rows.range((start, end)));
         let mut left = (u64::from(limit.items), u64::from(limit.bytes));
         let mut found: Vec<Row> = Vec::new();
         for ((_, key), value) in rows {

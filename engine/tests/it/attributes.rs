@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use syncline::Replica;
-use syncline::attributes::{Attribute, Attributes, Value};
+use syncline::attributes::{Attribute, Attributes};
 
 fn device(byte: u8, clock: &Hand) -> Replica {
     let stack = Replica::compose(space(), memory()).clock(clock.reader()).projection(Attributes);
@@ -26,7 +26,7 @@ fn concurrent_adds_count_and_concurrent_inserts_stay() {
     for (replica, delta, tag) in [(&one, -3, "red"), (&other, 20, "blue")] {
         let attributes = replica.attributes().unwrap();
         block_on(attributes.add(&stock, delta)).unwrap();
-        block_on(attributes.insert(&tags, Value::string(tag).unwrap())).unwrap();
+        block_on(attributes.insert(&tags, tag)).unwrap();
     }
     for replica in [&one, &other, &one] {
         block_on(replica.sync(&way(&service))).unwrap();
@@ -35,6 +35,17 @@ fn concurrent_adds_count_and_concurrent_inserts_stay() {
         assert_eq!(value(replica, &stock).as_deref(), Some("27"));
         assert_eq!(value(replica, &tags).as_deref(), Some(r#"["blue","red"]"#));
     }
+}
+
+#[test]
+fn a_text_is_written_and_read_as_it_is() {
+    let one = device(1, &Hand::at(100));
+    let title = Attribute::new("note/1", "title").unwrap();
+    block_on(one.attributes().unwrap().set(&title, "say \"hi\"")).unwrap();
+    let row = block_on(one.attributes().unwrap().read(&title)).unwrap();
+    assert_eq!(row.text().as_deref(), Some("say \"hi\""));
+    block_on(one.attributes().unwrap().set(&title, 7)).unwrap();
+    assert_eq!(block_on(one.attributes().unwrap().read(&title)).unwrap().text(), None);
 }
 
 #[test]

@@ -12,4 +12,5 @@ mod recovery;
 mod replica;
 mod sync;
 mod unseen;
+mod views;
 mod world;

@@ -23,8 +23,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
-use syncline::store::{Durability, Retry, StoreError};
-use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit, guarded};
+use syncline::store::{Claim, Direction, Durability, Retry, StoreError};
+use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit, files, guarded};
 
 const BACKEND: &str = "fjall";
 
@@ -38,7 +38,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<KeyValueStorage<Fjall>, StoreError
     let open = || {
         let database = Database::builder(path.as_ref()).open()?;
         let entries = database.keyspace("syncline", KeyspaceCreateOptions::default)?;
-        Ok(Fjall { database, entries })
+        Ok(Fjall { database, entries, _open: files::claim(path.as_ref()) })
     };
     let opened = guarded(BACKEND, &what, || open().map_err(|error| failed(error, &what)))?;
     KeyValueStorage::open(opened, what)
@@ -48,6 +48,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<KeyValueStorage<Fjall>, StoreError
 pub struct Fjall {
     database: Database,
     entries: Keyspace,
+    _open: Claim,
 }
 
 impl fmt::Debug for Fjall {
@@ -98,8 +99,8 @@ impl Snapshot for Moment<'_> {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        for entry in self.snapshot.range(self.entries, keys) {
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        for entry in direction.walk(self.snapshot.range(self.entries, keys)) {
             let (key, value) = entry.into_inner().map_err(|error| failed(error, "a read"))?;
             if each(&key, &value).is_break() {
                 break;
@@ -113,7 +114,7 @@ impl Snapshot for Moment<'_> {
 fn failed(error: Error, what: &str) -> StoreError {
     let (backend, at) = (BACKEND, what.to_owned());
     match error {
-        Error::Locked => StoreError::InUse { backend, what: at },
+        Error::Locked => files::in_use(backend, Path::new(what)),
         Error::InvalidVersion(found) => {
             StoreError::UnsupportedFormat { what: at, found: format!("{found:?} of fjall"), newest: 1 }
         }

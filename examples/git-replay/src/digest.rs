@@ -5,9 +5,10 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::entity::entity;
 use crate::history::{Change, Commit};
 
-/// SHA-256 over the lines `path TAB id LF` of a state, sorted by bytes. Prints as hex.
+/// SHA-256 over the lines `path TAB id LF` of a state, sorted by bytes. A very long path is written as its entity. Prints as hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digest([u8; 32]);
 
@@ -61,7 +62,8 @@ impl Expected {
                 };
             }
         }
-        Ok(Self { commits, changes, commits_per_author, paths: state.len(), digest: Digest::of(&state) })
+        let digest = Digest::of(state.iter().map(|(path, id)| (entity(path), id)));
+        Ok(Self { commits, changes, commits_per_author, paths: state.len(), digest })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cli;
 mod digest;
+mod entity;
 mod git;
 mod history;
 mod member;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use syncline::attributes::{Attribute, Attributes, Op, Value};
+use syncline::attributes::{Attribute, Attributes, Op};
 use syncline::replica::SyncReport;
 use syncline::store::{Durability, RowRange};
 use syncline::{Event, NTP64, Replica};
@@ -13,6 +13,7 @@ use syncline_http::{HttpTransport, Traffic};
 
 use crate::cli::Clock;
 use crate::digest::Digest;
+use crate::entity::entity;
 use crate::history::{Change, Commit};
 use crate::server::{self, Access};
 use crate::stores::{Opened, Stores};
@@ -84,8 +85,8 @@ impl Member {
         let rows = self.replica.attributes()?.present(RowRange::all()).await?;
         let mut state = Vec::with_capacity(rows.len());
         for (attribute, row) in rows {
-            let json = row.value().ok_or("a listed attribute has a value")?;
-            state.push((attribute.entity().to_owned(), unquoted(&json)?.to_owned()));
+            let id = row.text().ok_or_else(|| format!("the content id of {} is no text", attribute.entity()))?;
+            state.push((attribute.entity().to_owned(), id));
         }
         Ok(Digest::of(state))
     }
@@ -97,18 +98,12 @@ impl Member {
 }
 
 fn event(change: &Change) -> Result<Event, Failure> {
-    let path = |path: &str| {
-        Attribute::new(path, CONTENT)
+    let attribute = |path: &str| {
+        Attribute::new(&entity(path), CONTENT)
             .map_err(|error| Failure::from(format!("the path {path:?} cannot be an entity: {error}")))
     };
     Ok(match change {
-        Change::Write { path: at, id } => Op::set(&path(at)?, Value::string(id)?),
-        Change::Delete { path: at } => Op::delete(&path(at)?),
+        Change::Write { path, id } => Op::set(&attribute(path)?, id.as_str()),
+        Change::Delete { path } => Op::delete(&attribute(path)?),
     })
-}
-
-/// The content id in its JSON string. Ids are hex digits, so nothing in it is escaped.
-fn unquoted(json: &str) -> Result<&str, Failure> {
-    let inner = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    inner.filter(|id| !id.contains('\\')).ok_or_else(|| format!("`{json}` is not a content id").into())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use syncline::heads::BodyDigest;
 use syncline::limits::FRAME_BYTES_MAX;
-use syncline::store::{Retry, StoreError};
+use syncline::store::{Claim, Holder, Retry, StoreError};
 
 const BACKEND: &str = "journal";
 const MAGIC: &[u8] = b"syncline journal 1\n";
@@ -21,6 +21,7 @@ pub(crate) struct File {
     path: PathBuf,
     /// Why nothing may be written any more.
     poison: Option<String>,
+    _open: Claim,
 }
 
 impl File {
@@ -29,13 +30,16 @@ impl File {
         let what = path.display().to_string();
         let io = |error| failed(&what, error);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let place = path.canonicalize().map_err(io)?.display().to_string();
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::InUse { backend: BACKEND, what }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse { backend: BACKEND, by: Holder::of(&place), what });
+            }
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
         let bytes = fs::read(path).map_err(io)?;
-        let mut opened = Self { file, path: path.to_owned(), poison: None };
+        let mut opened = Self { file, path: path.to_owned(), poison: None, _open: Claim::new(place) };
         if MAGIC.starts_with(&bytes) {
             opened.begin().map_err(io)?;
             return Ok((opened, Vec::new()));

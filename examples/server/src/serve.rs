@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use syncline::Service;
-use syncline::store::StoreError;
+use syncline::store::{Holder, StoreError};
 use syncline_http::{Server, Shutdown, router};
 
 use crate::config::{LogFormat, Settings};
@@ -32,7 +32,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         Reached::Here(stack) => stack,
         Reached::There(_) => {
             let (backend, what) = (place.logs.scheme().as_str(), place.to_string());
-            return Err(StoreError::InUse { backend, what }.into());
+            return Err(StoreError::InUse { backend, what, by: Holder::AnotherProcess }.into());
         }
     };
     let next = "stop the program that listens there, or choose another address with --listen";

@@ -4,11 +4,14 @@ use std::fmt::Debug;
 use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
-use syncline::store::{Durability, StoreError};
+use syncline::store::{Direction, Durability, StoreError};
 
 use crate::changes::Changes;
 
 /// An ordered key-value database. All methods block; they are called from threads that may.
+///
+/// Two threads read at the same time, each with one snapshot, while a third one writes. A backend that numbers its readers, as LMDB
+/// does, needs places for three: the writing thread reads before it writes.
 ///
 /// Keys are 5 to 1,040 bytes and sort as bytes do. Values are up to 4 MiB and a few bytes. A backend need not find damage in
 /// a value (every value carries a checksum), but must never lose or invent a key in silence.
@@ -36,8 +39,10 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// by one thread only, which holds no snapshot meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] or [`StoreError::Corrupt`]. The outcome is then taken as unknown: nothing more is written or
-    /// read through this handle.
+    /// [`StoreError::Backend`] if the disk or the map is full or the disk fails: say in the source what to do, as "make room" or
+    /// "open it with a larger map", and choose [`Retry::Never`](syncline::store::Retry::Never). [`StoreError::Corrupt`] if what is
+    /// stored is damaged. In either case the outcome is taken as unknown: nothing more is written or read through this handle, and
+    /// whoever opens the data again finds all of this write or nothing of it.
     fn write(&self, changes: &Changes) -> Result<(), StoreError>;
 
     /// What a returned write has survived.
@@ -52,11 +57,12 @@ pub trait Snapshot {
     /// [`StoreError::Backend`] or [`StoreError::Corrupt`].
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
 
-    /// Shows `each` the keys and values within a range that is not empty, in the order of the keys, until it breaks off.
+    /// Shows `each` the keys and values within `keys`, in the order of the keys or against it, until it breaks off. The range is
+    /// not empty. It may begin with the empty key and may end with one that is longer than any stored key.
     ///
     /// # Errors
     /// [`StoreError::Backend`] or [`StoreError::Corrupt`].
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError>;
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError>;
 }
 
 impl<S: Snapshot> Snapshot for &S {
@@ -64,8 +70,8 @@ impl<S: Snapshot> Snapshot for &S {
         (**self).get(key)
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        (**self).range(keys, each)
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        (**self).range(keys, direction, each)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Changes that are not written yet, and the map as it will be.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
-use std::iter::Peekable;
 use std::ops::{Bound, ControlFlow, Range};
 
 use bytes::Bytes;
-use syncline::store::StoreError;
+use syncline::store::{Direction, StoreError};
 
 use crate::backend::{Snapshot, Visit};
 use crate::record::seal;
@@ -30,8 +30,8 @@ impl Changes {
         self.0.is_empty()
     }
 
-    fn range(&self, keys: Range<&[u8]>) -> Peekable<btree_map::Range<'_, Vec<u8>, Option<Bytes>>> {
-        self.0.range::<[u8], _>((Bound::Included(keys.start), Bound::Excluded(keys.end))).peekable()
+    fn range(&self, keys: Range<&[u8]>) -> btree_map::Range<'_, Vec<u8>, Option<Bytes>> {
+        self.0.range::<[u8], _>((Bound::Included(keys.start), Bound::Excluded(keys.end)))
     }
 }
 
@@ -80,12 +80,18 @@ impl<S: Snapshot> Snapshot for Pending<S> {
         }
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        let mut pending = self.changes.range(keys.clone());
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        let mut pending = direction.walk(self.changes.range(keys.clone())).peekable();
+        let comes_first = match direction {
+            Direction::Forward => Ordering::Less,
+            Direction::Backward => Ordering::Greater,
+        };
         let mut flow = ControlFlow::Continue(());
-        self.snapshot.range(keys, &mut |key, value| {
+        self.snapshot.range(keys, direction, &mut |key, value| {
             // What is pending up to this key comes first, and in place of it.
-            while let Some((before, change)) = pending.next_if(|(pending, _)| pending.as_slice() < key) {
+            while let Some((before, change)) =
+                pending.next_if(|(pending, _)| pending.as_slice().cmp(key) == comes_first)
+            {
                 flow = show(before, change, each);
                 flow?;
             }
@@ -116,9 +122,9 @@ mod tests {
             Ok(self.0.get(key).cloned())
         }
 
-        fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
             let bounds = (Bound::Included(keys.start), Bound::Excluded(keys.end));
-            let _ = self.0.range::<[u8], _>(bounds).try_for_each(|(key, value)| each(key, value));
+            let _ = direction.walk(self.0.range::<[u8], _>(bounds)).try_for_each(|(key, value)| each(key, value));
             Ok(())
         }
     }
@@ -134,25 +140,28 @@ mod tests {
         Pending { snapshot: Map(stored.into()), changes: Changes(new.into_iter().chain(gone).collect()) }
     }
 
-    fn seen(from: &str, to: &str, most: usize) -> Vec<String> {
+    fn seen(from: &str, to: &str, direction: Direction, most: usize) -> Vec<String> {
         let mut seen = Vec::new();
         let mut each = |key: &[u8], value: &[u8]| {
             seen.push(format!("{} {}", String::from_utf8_lossy(key), String::from_utf8_lossy(value)));
             if seen.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        pending().range(from.as_bytes()..to.as_bytes(), &mut each).unwrap();
+        pending().range(from.as_bytes()..to.as_bytes(), direction, &mut each).unwrap();
         seen
     }
 
     #[test]
     fn a_range_shows_what_will_be_in_order() {
-        let all = ["a new", "b old", "d new", "e new", "h old", "z new"];
-        assert_eq!(seen("", "zz", usize::MAX), all);
-        for most in 1..=all.len() {
-            assert_eq!(seen("", "zz", most), all[..most], "{most}");
+        let mut all = ["a new", "b old", "d new", "e new", "h old", "z new"];
+        for direction in [Direction::Forward, Direction::Backward] {
+            assert_eq!(seen("", "zz", direction, usize::MAX), all);
+            for most in 1..=all.len() {
+                assert_eq!(seen("", "zz", direction, most), all[..most], "{direction:?} {most}");
+            }
+            assert_eq!(seen("c", "d", direction, usize::MAX), [""; 0]);
+            all.reverse();
         }
-        assert_eq!(seen("b", "h", usize::MAX), all[1..4]);
-        assert_eq!(seen("c", "d", usize::MAX), [""; 0]);
+        assert_eq!(seen("b", "h", Direction::Forward, usize::MAX), all[1..4]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use syncline::store::{Retry, StoreError};
+use syncline::store::{Claim, Holder, Retry, StoreError};
 
 /// Refuses a file or directory that is marked read-only, also where the user may write to it nevertheless. One that does not
 /// exist passes.
@@ -31,6 +31,21 @@ pub fn sync_parent(backend: &'static str, path: &Path) -> Result<(), StoreError>
         File::open(parent).and_then(|parent| parent.sync_all()).map_err(|error| failed(backend, parent, error))?;
     }
     Ok(())
+}
+
+/// Notes that this process has the file or directory at `path` open: keep it as long as the lock.
+pub fn claim(path: &Path) -> Claim {
+    Claim::new(place(path))
+}
+
+/// That the file or directory at `path` is open already, and by whom.
+pub fn in_use(backend: &'static str, path: &Path) -> StoreError {
+    StoreError::InUse { backend, what: path.display().to_string(), by: Holder::of(&place(path)) }
+}
+
+/// One name for a file or directory, however it is reached.
+fn place(path: &Path) -> String {
+    path.canonicalize().as_deref().unwrap_or(path).display().to_string()
 }
 
 fn failed(backend: &'static str, path: &Path, why: impl std::fmt::Display) -> StoreError {

@@ -9,7 +9,7 @@
 //! use std::sync::{Mutex, MutexGuard};
 //!
 //! use bytes::Bytes;
-//! use syncline::store::{Durability, Storage, StoreError};
+//! use syncline::store::{Direction, Durability, Storage, StoreError};
 //! use syncline::SpaceId;
 //! use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit};
 //!
@@ -49,8 +49,9 @@
 //!         Ok(self.0.get(key).cloned())
 //!     }
 //!
-//!     fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-//!         let _ = self.0.range(keys.start.to_vec()..keys.end.to_vec()).try_for_each(|(key, value)| each(key, value));
+//!     fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+//!         let entries = self.0.range(keys.start.to_vec()..keys.end.to_vec());
+//!         let _ = direction.walk(entries).try_for_each(|(key, value)| each(key, value));
 //!         Ok(())
 //!     }
 //! }

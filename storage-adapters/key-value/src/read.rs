@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use syncline::store::Direction;
 
 use crate::backend::Snapshot;
 use crate::error::{Result, damage};
@@ -25,6 +26,17 @@ pub(crate) fn range(
     snapshot: &impl Snapshot,
     keys: &Keys,
     at: impl Fn(&[u8]) -> String,
+    each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    walk(snapshot, keys, Direction::Forward, at, each)
+}
+
+/// As [`range`], in order or against it.
+pub(crate) fn walk(
+    snapshot: &impl Snapshot,
+    keys: &Keys,
+    direction: Direction,
+    at: impl Fn(&[u8]) -> String,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>>,
 ) -> Result<()> {
     if keys.is_empty() {
@@ -41,6 +53,6 @@ pub(crate) fn range(
             ControlFlow::Break(())
         })
     };
-    snapshot.range(keys.start.as_slice()..keys.end.as_slice(), &mut visit)?;
+    snapshot.range(keys.start.as_slice()..keys.end.as_slice(), direction, &mut visit)?;
     result
 }

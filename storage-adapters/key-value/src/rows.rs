@@ -29,7 +29,7 @@ pub(crate) fn load(
     keys.iter().map(load).collect()
 }
 
-/// The rows of a view within a range, in key order, up to a limit.
+/// The rows of a view within a range, in its direction, up to a limit.
 pub(crate) fn scan(
     snapshot: &impl Snapshot,
     space: &Place,
@@ -39,9 +39,10 @@ pub(crate) fn scan(
 ) -> Result<Vec<Row>> {
     let (mut items, mut bytes) = (u64::from(limit.items), u64::from(limit.bytes));
     let mut found: Vec<Row> = Vec::new();
-    read::range(
+    read::walk(
         snapshot,
         &space.key.rows(view.key, range),
+        range.direction,
         |key| row_at(space, key),
         |key, value| {
             let key = keys::row_key_of(key);

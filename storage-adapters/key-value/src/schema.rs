@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use syncline::store::StoreError;
+use syncline::store::{Direction, StoreError};
 use syncline::{LogId, SpaceId};
 
 use crate::backend::{KeyValue, Snapshot};
@@ -35,7 +35,7 @@ pub fn inspect(snapshot: &impl Snapshot, what: &str) -> Result<bool, StoreError>
         },
         None => {
             let (all, mut empty) = (keys::all(), true);
-            snapshot.range(&all.start..&all.end, &mut |_, _| {
+            snapshot.range(&all.start..&all.end, Direction::Forward, &mut |_, _| {
                 empty = false;
                 ControlFlow::Break(())
             })?;

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 use syncline::SpaceId;
 use syncline::ViewId;
-use syncline::store::{Limit, Row, RowKey, RowRange};
+use syncline::store::{Direction, Limit, Row, RowKey, RowRange};
 
 use crate::database::Ask;
 use crate::error::Result;
@@ -71,21 +71,30 @@ impl Scan<'_> {
     /// The first `count` rows, fewer where the range ends or the limit of bytes is reached.
     async fn look(&self, connection: &mut PgConnection, count: i64) -> Result<Vec<PgRow>> {
         macro_rules! select {
-            ($end:literal) => {
+            ($end:literal, $order:literal) => {
                 concat!(
                     "SELECT key, value FROM (
                         SELECT key, value, row_number() OVER keys AS number,
                             sum(octet_length(key) + octet_length(value)) OVER keys AS bytes
                         FROM rows WHERE space = $1 AND view = $2 AND key >= $3 ",
                     $end,
-                    "
-                        WINDOW keys AS (ORDER BY key ROWS UNBOUNDED PRECEDING) ORDER BY key LIMIT $4
-                    ) AS rows WHERE number = 1 OR bytes <= $5 ORDER BY key"
+                    " WINDOW keys AS (ORDER BY ",
+                    $order,
+                    " ROWS UNBOUNDED PRECEDING) ORDER BY ",
+                    $order,
+                    " LIMIT $4
+                    ) AS rows WHERE number = 1 OR bytes <= $5 ORDER BY ",
+                    $order
                 )
             };
         }
         let end = end(&self.range.end);
-        let select = if end.is_some() { select!("AND key < $6") } else { select!("") };
+        let select = match (&end, self.range.direction) {
+            (None, Direction::Forward) => select!("", "key"),
+            (None, Direction::Backward) => select!("", "key DESC"),
+            (Some(_), Direction::Forward) => select!("AND key < $6", "key"),
+            (Some(_), Direction::Backward) => select!("AND key < $6", "key DESC"),
+        };
         let query =
             sqlx::query(select).bind(self.space.as_str()).bind(self.view.as_str()).bind(start(&self.range.start));
         let query = query.bind(count).bind(i64::from(self.limit.bytes));

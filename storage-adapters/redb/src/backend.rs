@@ -12,7 +12,7 @@ use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition,
     TableError,
 };
-use syncline::store::{Durability, StoreError};
+use syncline::store::{Claim, Direction, Durability, StoreError};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, files, guarded, inspect};
 
 use crate::error::{BACKEND, failed, foreign};
@@ -30,6 +30,8 @@ pub(crate) struct Redb {
     database: Database,
     path: PathBuf,
     two_phase: bool,
+    /// Ends after the database has been closed.
+    _open: Claim,
 }
 
 impl fmt::Debug for Redb {
@@ -58,7 +60,7 @@ impl Redb {
         };
         let database = guarded(BACKEND, &path.display(), create)?;
         files::sync_parent(BACKEND, &path)?;
-        let redb = Self { database, path, two_phase: options.two_phase };
+        let redb = Self { database, _open: files::claim(&path), path, two_phase: options.two_phase };
         guarded(BACKEND, &redb.path.display(), || redb.add_table())?;
         Ok(redb)
     }
@@ -109,8 +111,9 @@ impl Snapshot for RedbSnapshot<'_> {
         Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        for entry in self.table.range(keys).map_err(|error| failed(self.path, error))? {
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        let entries = self.table.range(keys).map_err(|error| failed(self.path, error))?;
+        for entry in direction.walk(entries) {
             let (key, value) = entry.map_err(|error| failed(self.path, error))?;
             if each(key.value(), value.value()).is_break() {
                 break;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use redb::Error as Redb;
 use syncline::store::{Retry, StoreError};
+use syncline_key_value::files;
 use thiserror::Error;
 
 /// The adapter's name in errors.
@@ -34,7 +35,7 @@ fn hint(error: &Redb) -> &'static str {
 pub(crate) fn failed(path: &Path, error: impl Into<Redb>) -> StoreError {
     let (what, backend) = (path.display().to_string(), BACKEND);
     match error.into() {
-        Redb::DatabaseAlreadyOpen | Redb::LockProtocolMismatch => StoreError::InUse { backend, what },
+        Redb::DatabaseAlreadyOpen | Redb::LockProtocolMismatch => files::in_use(backend, path),
         Redb::Corrupted(why) => StoreError::Corrupt { backend, at: what, why },
         Redb::UpgradeRequired(version) => foreign(path, &format!("{version} of redb's own formats")),
         Redb::Io(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sled::{Batch, Db, Tree};
-use syncline::store::{Durability, StoreError};
+use syncline::store::{Direction, Durability, StoreError};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, guarded};
 
 use crate::directory::Claim;
@@ -137,8 +137,8 @@ impl Snapshot for SledSnapshot<'_> {
         entry.map(|entry| pieces::join(&self.sled.tree, key, &entry).map_err(own)).transpose()
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
-        for entry in self.sled.tree.range(keys) {
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
+        for entry in direction.walk(self.sled.tree.range(keys)) {
             let (key, entry) = entry.map_err(|error| failed(&self.sled.path, error))?;
             let value = pieces::join(&self.sled.tree, &key, &entry);
             let value = value.map_err(|error| failed(&self.sled.path, error))?;

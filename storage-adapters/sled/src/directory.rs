@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::Path;
 
-use syncline::store::StoreError;
+use syncline::store::{self, StoreError};
 use syncline_key_value::files;
 
 use crate::error::{BACKEND, failed, foreign};
@@ -17,7 +17,10 @@ const MARK: &str = "syncline.lock";
 
 /// A directory that is ours and open nowhere else, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Claim(File);
+pub(crate) struct Claim {
+    mark: File,
+    _open: store::Claim,
+}
 
 impl Claim {
     /// Takes a directory that is ours, and makes one ours that is empty or does not exist. One that is neither is left as it
@@ -40,10 +43,8 @@ impl Claim {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&mark).map_err(io)?;
         files::sync_parent(BACKEND, &mark)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(StoreError::InUse { backend: BACKEND, what: path.display().to_string() })
-            }
+            Ok(()) => Ok(Self { mark: file, _open: files::claim(path) }),
+            Err(TryLockError::WouldBlock) => Err(files::in_use(BACKEND, path)),
             Err(TryLockError::Error(error)) => Err(io(error)),
         }
     }
@@ -51,7 +52,7 @@ impl Claim {
     /// How many writes the directory must at least give back.
     pub(crate) fn promised(&self) -> io::Result<u64> {
         let mut text = String::new();
-        let mut file = &self.0;
+        let mut file = &self.mark;
         file.rewind()?;
         file.read_to_string(&mut text)?;
         match text.trim_end() {
@@ -62,7 +63,7 @@ impl Claim {
 
     /// Notes how many writes it gives back from now on.
     pub(crate) fn promise(&self, count: u64) -> io::Result<()> {
-        let mut file = &self.0;
+        let mut file = &self.mark;
         file.rewind()?;
         // Always as long, and so short that it is written as one.
         file.write_all(format!("{count:020}\n").as_bytes())?;
@@ -74,7 +75,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         // To close the file is not enough: a child process that is just being started has it open, too, until it becomes
         // another program. Where this fails, the claim ends with the last of them.
-        let _ = self.0.unlock();
+        let _ = self.mark.unlock();
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
     fn a_child_that_has_inherited_the_mark_does_not_keep_the_claim() {
         let dir = tempfile::tempdir().unwrap();
         let claim = Claim::take(dir.path()).unwrap();
-        let inherited = claim.0.try_clone().unwrap();
+        let inherited = claim.mark.try_clone().unwrap();
         drop(claim);
         Claim::take(dir.path()).unwrap();
         drop(inherited);

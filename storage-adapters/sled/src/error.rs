@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sled::Error as Sled;
 use syncline::store::{Retry, StoreError};
+use syncline_key_value::files;
 use thiserror::Error;
 
 /// The adapter's name in errors.
@@ -39,7 +40,7 @@ pub(crate) fn failed(path: &Path, error: Sled) -> StoreError {
             StoreError::Corrupt { backend, at, why }
         }
         Sled::ReportableBug(why) => StoreError::Corrupt { backend, at, why },
-        Sled::Io(error) if is_lock(&error) => StoreError::InUse { backend, what: at },
+        Sled::Io(error) if is_lock(&error) => files::in_use(backend, path),
         Sled::Io(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
             StoreError::Corrupt { backend, at, why: error.to_string() }
         }

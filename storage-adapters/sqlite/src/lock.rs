@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use syncline::store::StoreError;
+use syncline::store::{Claim, Holder, StoreError};
 
 use crate::error::{BACKEND, refused};
 
@@ -17,6 +17,7 @@ pub(crate) struct FileLock {
     file: File,
     path: PathBuf,
     created: bool,
+    _claim: Claim,
 }
 
 impl FileLock {
@@ -40,10 +41,12 @@ impl FileLock {
             Ok(file) => (file, true),
             Err(_) => (options.create(true).truncate(false).open(&path).map_err(failed)?, false),
         };
+        let place = path.canonicalize().map_err(failed)?.display().to_string();
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, path, created }),
+            Ok(()) => Ok(Self { file, path, created, _claim: Claim::new(place) }),
             Err(TryLockError::WouldBlock) => {
-                Err(StoreError::InUse { backend: BACKEND, what: database.display().to_string() })
+                let (what, by) = (database.display().to_string(), Holder::of(&place));
+                Err(StoreError::InUse { backend: BACKEND, what, by })
             }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }

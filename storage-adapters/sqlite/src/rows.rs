@@ -5,7 +5,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use syncline::ViewId;
-use syncline::store::{Limit, Row, RowKey, RowRange, RowWrite};
+use syncline::store::{Direction, Limit, Row, RowKey, RowRange, RowWrite};
 
 use crate::error::Result;
 use crate::number::SpaceKey;
@@ -80,7 +80,7 @@ fn load_each(db: &Connection, view: i64, keys: &[RowKey], values: &mut Vec<Optio
     Ok(())
 }
 
-/// The rows of a view within a range, in key order, up to a limit.
+/// The rows of a view within a range, in its direction, up to a limit.
 pub(crate) fn scan(db: &Connection, view: i64, range: &RowRange, limit: Limit) -> Result<Vec<Row>> {
     let start = match &range.start {
         Bound::Unbounded => Bytes::new(),
@@ -92,15 +92,20 @@ pub(crate) fn scan(db: &Connection, view: i64, range: &RowRange, limit: Limit) -
         Bound::Included(key) => Some(successor(key)),
         Bound::Excluded(key) => Some(key.clone()),
     };
-    match end {
-        None => {
-            let select = "SELECT key, value FROM rows WHERE view = ?1 AND key >= ?2 ORDER BY key";
-            collect(db, select, &[&view, &&start[..]], limit)
-        }
-        Some(end) => {
-            let select = "SELECT key, value FROM rows WHERE view = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
-            collect(db, select, &[&view, &&start[..], &&end[..]], limit)
-        }
+    macro_rules! select {
+        ($rest:literal) => {
+            concat!("SELECT key, value FROM rows WHERE view = ?1 AND key >= ?2 ", $rest)
+        };
+    }
+    let select = match (&end, range.direction) {
+        (None, Direction::Forward) => select!("ORDER BY key"),
+        (None, Direction::Backward) => select!("ORDER BY key DESC"),
+        (Some(_), Direction::Forward) => select!("AND key < ?3 ORDER BY key"),
+        (Some(_), Direction::Backward) => select!("AND key < ?3 ORDER BY key DESC"),
+    };
+    match &end {
+        None => collect(db, select, &[&view, &&start[..]], limit),
+        Some(end) => collect(db, select, &[&view, &&start[..], &&end[..]], limit),
     }
 }
 

@@ -43,11 +43,31 @@ pub async fn a_scan_keeps_its_bounds(harness: &dyn StoreHarness) {
     };
     for start in bounds() {
         for end in bounds() {
-            let range = RowRange { start: start.clone(), end: end.clone() };
+            let range = RowRange::new(start.clone(), end.clone());
             let inside =
                 |key: &&&[u8]| !range.is_empty() && (start.clone(), end.clone()).contains(&Bytes::copy_from_slice(key));
             let expected: Vec<_> = KEYS.iter().filter(inside).collect();
             assert_eq!(keys(&store, range.clone()).await, expected, "{range:?}");
+        }
+    }
+}
+
+/// The newest entries of a list come first: a range is read from its end, within the same bounds, and goes on by pages.
+pub async fn a_scan_backward_is_the_same_scan_from_its_end(harness: &dyn StoreHarness) {
+    let store = filled(harness).await;
+    let edges = [&b""[..], b"a", b"aZ", b"b", b"\xff\xff\xff"].map(Bytes::from_static);
+    let bounds = || {
+        let both = |edge: &Bytes| [Bound::Included(edge.clone()), Bound::Excluded(edge.clone())];
+        edges.iter().flat_map(both).chain([Bound::Unbounded])
+    };
+    let all = bounds().flat_map(|start| bounds().map(move |end| RowRange::new(start.clone(), end)));
+    for range in all.chain([RowRange::prefix(b"a"), RowRange::prefix(b"\xff")]) {
+        let mut expected = keys(&store, range.clone()).await;
+        expected.reverse();
+        assert_eq!(keys(&store, range.clone().backward()).await, expected, "{range:?}");
+        for limit in [Limit::items(1), Limit::items(3), Limit::bytes(30)] {
+            let rows = scan_by_pages(&store, range.clone().backward(), limit, async |_| {}).await;
+            assert_eq!(rows.into_iter().map(|row| row.key).collect::<Vec<_>>(), expected, "{range:?} {limit:?}");
         }
     }
 }
@@ -57,9 +77,9 @@ pub async fn a_range_that_holds_nothing_scans_empty(harness: &dyn StoreHarness) 
     let store = filled(harness).await;
     let [low, high] = [&b"a"[..], b"b"].map(Bytes::from_static);
     let none = [
-        RowRange { start: Bound::Included(high.clone()), end: Bound::Included(low.clone()) },
-        RowRange { start: Bound::Excluded(low.clone()), end: Bound::Excluded(low.clone()) },
-        RowRange { start: Bound::Included(low.clone()), end: Bound::Excluded(low) },
+        RowRange::new(Bound::Included(high.clone()), Bound::Included(low.clone())),
+        RowRange::new(Bound::Excluded(low.clone()), Bound::Excluded(low.clone())),
+        RowRange::new(Bound::Included(low.clone()), Bound::Excluded(low)),
         RowRange::prefix(b"c"),
         RowRange::all().after(Bytes::from_static(b"\xff\xff")),
     ];
@@ -103,15 +123,17 @@ pub async fn a_scan_holds_at_most_as_many_bytes_as_asked(harness: &dyn StoreHarn
 }
 
 /// Reads a view page by page, and does something behind the last key of each.
-async fn scan_by_pages(store: &Subject, limit: Limit, mut between: impl AsyncFnMut(&[u8])) -> Vec<Row> {
-    let (mut range, mut all) = (RowRange::all(), Vec::new());
+async fn scan_by_pages(
+    store: &Subject,
+    mut range: RowRange,
+    limit: Limit,
+    mut between: impl AsyncFnMut(&[u8]),
+) -> Vec<Row> {
+    let mut all = Vec::new();
     loop {
         let page = store.scan(&view("todo@1"), range.clone(), limit).await;
         let Some(last) = page.last().map(|row| row.key.clone()) else { return all };
-        assert!(
-            (range.start.clone(), Bound::Unbounded).contains(&page[0].key),
-            "a page begins behind the last: {page:?}"
-        );
+        assert!(range.contains(&page[0].key), "a page begins behind the last: {page:?}");
         between(&last).await;
         range = range.after(last);
         all.extend(page);
@@ -122,7 +144,7 @@ async fn scan_by_pages(store: &Subject, limit: Limit, mut between: impl AsyncFnM
 pub async fn pages_of_a_scan_join_without_repeats_or_gaps(harness: &dyn StoreHarness) {
     let store = filled(harness).await;
     for limit in [Limit::items(1), Limit::items(3), Limit::bytes(1), Limit::bytes(30), ALL] {
-        let rows = scan_by_pages(&store, limit, async |_| {}).await;
+        let rows = scan_by_pages(&store, RowRange::all(), limit, async |_| {}).await;
         assert_eq!(rows.iter().map(|row| &row.key[..]).collect::<Vec<_>>(), KEYS, "{limit:?}");
     }
 }
@@ -133,7 +155,7 @@ pub async fn a_scan_by_pages_under_writes_gives_untouched_rows_once(harness: &dy
     let todo = view("todo@1");
     let kept: Vec<_> = (0..50u8).map(|number| ([2 * number], [number])).collect();
     store.commit(writes(puts(&todo, &kept))).await;
-    let rows = scan_by_pages(&store, Limit::items(4), async |last| {
+    let rows = scan_by_pages(&store, RowRange::all(), Limit::items(4), async |last| {
         let last = last[0];
         let odd = |key: u8| [key.min(97) | 1];
         store.commit(writes(puts(&todo, &[(odd(last + 9), "ahead"), (odd(last.saturating_sub(5)), "behind")]))).await;

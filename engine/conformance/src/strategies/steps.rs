@@ -136,8 +136,9 @@ fn range() -> impl Strategy<Value = RowRange> {
     let key = || prop::sample::select(KEYS.to_vec()).prop_map(Bytes::from_static);
     let bound =
         || prop_oneof![Just(Bound::Unbounded), key().prop_map(Bound::Included), key().prop_map(Bound::Excluded),];
-    prop_oneof![
-        2 => (bound(), bound()).prop_map(|(start, end)| RowRange { start, end }),
+    let forward = prop_oneof![
+        2 => (bound(), bound()).prop_map(|(start, end)| RowRange::new(start, end)),
         1 => key().prop_map(|prefix| RowRange::prefix(&prefix)),
-    ]
+    ];
+    (forward, any::<bool>()).prop_map(|(range, backward)| if backward { range.backward() } else { range })
 }

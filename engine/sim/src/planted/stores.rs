@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use syncline::LogId;
-use syncline::store::{Durability, EventStore, StoreError};
+use syncline::store::{Durability, EventStore, Holder, StoreError};
 
 use super::store::BadStore;
 use crate::stores::{Crash, Stores};
@@ -100,7 +100,7 @@ impl Stores for BadStores {
         let mut stores = locked(&self.stores);
         let store = stores.entry(name.to_owned()).or_insert_with(|| Arc::new(BadStore::new(self.flaw, log)));
         match store.is_held() {
-            true => Err(StoreError::InUse { backend: "planted", what: name.to_owned() }),
+            true => Err(StoreError::InUse { backend: "planted", what: name.to_owned(), by: Holder::ThisProcess }),
             false => Ok(store.clone()),
         }
     }

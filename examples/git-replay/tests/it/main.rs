@@ -41,6 +41,28 @@ fn the_digests_hold_with_every_store_on_either_side() {
     }
 }
 
+/// Git quotes each byte of such a name with four characters, which is more than an entity's name may take.
+#[test]
+fn a_repository_with_a_long_chinese_path_goes_through_to_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(dir.path()).args(["-c", "user.name=a", "-c", "user.email=a@x", "-c", "commit.gpgsign=false"]);
+        assert!(git.args(args).status().unwrap().success(), "git {args:?}");
+    };
+    git(&["init", "--quiet"]);
+    for name in ["\u{6b65}", "\u{540c}"].map(|letter| letter.repeat(44)) {
+        assert_eq!(name.len(), 132);
+        std::fs::write(dir.path().join(&name), &name).unwrap();
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "one more"]);
+    }
+    let repository = dir.path().display().to_string();
+    let (code, text) = replay(&[&repository, "--replicas", "4", "--store", "memory", "--server-store", "memory"]);
+    assert_eq!(code, Some(0), "{text}");
+    digest(&text);
+}
+
 #[test]
 fn files_of_every_kind_are_kept_where_they_were_asked_for() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! A store of one's own, wrapped around an existing one: it meters what the engine asks of the store inside.
 //!
-//! You will see how few commits a replica needs, and that the wrapper passes the laws of a store.
+//! You will see how few commits a replica needs. `cargo test -p syncline-examples --bin wrapped_store` holds the wrapper to the laws of
+//! a store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,4 +75,47 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("rows loaded: {}", store.rows_loaded.load(Ordering::Relaxed));
     println!("rows written: {}", store.rows_written.load(Ordering::Relaxed));
     Ok(())
+}
+
+/// The wrapper passes the laws of a store: a metered store is a store.
+#[cfg(test)]
+mod laws {
+    use syncline::MemoryStorage;
+    use syncline::store::{Durability, Storage};
+    use syncline_conformance::{StoreHarness, store_suite};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct MeteredStorage(MemoryStorage);
+
+    #[async_trait]
+    impl Storage for MeteredStorage {
+        async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+            Ok(Arc::new(Metered::new(self.0.open(space).await?)))
+        }
+
+        async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
+            self.0.spaces().await
+        }
+
+        fn durability(&self) -> Durability {
+            self.0.durability()
+        }
+    }
+
+    struct InMemory;
+
+    #[async_trait]
+    impl StoreHarness for InMemory {
+        async fn fresh(&self) -> Arc<dyn Storage> {
+            Arc::new(MeteredStorage(MemoryStorage::new(syncline_os::log_id)))
+        }
+
+        async fn reopen(&self) -> Option<Arc<dyn Storage>> {
+            None
+        }
+    }
+
+    store_suite!(InMemory);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline::authority::Name;
-use syncline::store::{Durability, Storage, StoreError};
+use syncline::store::{Durability, Holder, Storage, StoreError};
 use syncline_any::{AnyOptions, AnyStorage, OpenError, Scheme};
 use syncline_conformance::{Author, Subject, appends, space};
 
@@ -61,7 +61,7 @@ async fn a_store_in_use_says_so() {
     for scheme in [Scheme::Sqlite, Scheme::Redb, Scheme::Sled] {
         let _first = place.open(scheme).await;
         let error = AnyOptions::new(place.name(scheme)).open().await.unwrap_err();
-        assert!(matches!(error, StoreError::InUse { .. }), "{scheme}: {error}");
+        assert!(matches!(error, StoreError::InUse { by: Holder::ThisProcess, .. }), "{scheme}: {error}");
     }
 }
 

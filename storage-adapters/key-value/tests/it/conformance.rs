@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use syncline::store::Holder;
 use syncline::{Storage, StoreError};
 use syncline_conformance::{StoreHarness, store_suite};
 
@@ -26,7 +27,7 @@ impl StoreHarness for InMemory {
     /// A backend locks its data; this map stands for one that does.
     async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
         assert_eq!(self.0.lock().unwrap().counts().open, 1);
-        Some(Err(StoreError::InUse { backend: "map", what: "a map".into() }))
+        Some(Err(StoreError::InUse { backend: "map", what: "a map".into(), by: Holder::AnotherProcess }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::{Bound, Range};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use syncline::store::{Durability, Retry, StoreError};
+use syncline::store::{Direction, Durability, Retry, StoreError};
 use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit};
 
 pub(crate) type Entries = BTreeMap<Vec<u8>, Bytes>;
@@ -181,9 +181,9 @@ impl Snapshot for View {
         Ok(self.0.get(key).cloned())
     }
 
-    fn range(&self, keys: Range<&[u8]>, each: &mut Visit<'_>) -> Result<(), StoreError> {
+    fn range(&self, keys: Range<&[u8]>, direction: Direction, each: &mut Visit<'_>) -> Result<(), StoreError> {
         let bounds = (Bound::Included(keys.start), Bound::Excluded(keys.end));
-        let _ = self.0.range::<[u8], _>(bounds).try_for_each(|(key, value)| each(key, value));
+        let _ = direction.walk(self.0.range::<[u8], _>(bounds)).try_for_each(|(key, value)| each(key, value));
         Ok(())
     }
 }

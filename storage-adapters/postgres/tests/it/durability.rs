@@ -1,6 +1,6 @@
 //! What a returned commit survives is named as it is.
 
-use syncline::store::{Durability, Storage, StoreError};
+use syncline::store::{Durability, Holder, Storage, StoreError};
 use syncline_postgres::PostgresOptions;
 use syncline_postgres_testing::{Scratch, Server};
 
@@ -39,5 +39,5 @@ async fn synchronous_commits_of_a_server_that_ignores_the_disk_are_not_synced() 
 }
 
 fn not_yet() -> StoreError {
-    StoreError::InUse { backend: "test", what: "the old configuration".into() }
+    StoreError::InUse { backend: "test", what: "the old configuration".into(), by: Holder::AnotherProcess }
 }

@@ -35,7 +35,7 @@ fn another_process_is_told_that_the_file_is_in_use_until_it_is_closed() {
     let place = Place::new();
     let storage = place.open();
     let said = elsewhere::says(NAME, &place.path());
-    assert!(said.starts_with("Err(InUse"), "{said}");
+    assert!(said.starts_with("Err(InUse") && said.contains("AnotherProcess"), "{said}");
     drop(storage);
     let said = elsewhere::says(NAME, &place.path());
     assert!(said.starts_with("Ok"), "{said}");

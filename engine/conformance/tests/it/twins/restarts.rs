@@ -5,7 +5,7 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use syncline::store::memory::MemoryStorage;
-use syncline::store::{Durability, LogStatus, StoreError, WriteBatch};
+use syncline::store::{Durability, Holder, LogStatus, StoreError, WriteBatch};
 use syncline::{Dot, LogId, Revision};
 use syncline_conformance::new_log_id;
 
@@ -42,7 +42,7 @@ pub(crate) fn all() -> Vec<Broken> {
             restarts_as(|| {
                 refuses(|status, _| {
                     let (backend, what) = ("twin", status.log.to_string());
-                    Some(StoreError::InUse { backend, what })
+                    Some(StoreError::InUse { backend, what, by: Holder::ThisProcess })
                 })
             }),
         ),

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use syncline::store::{Limit, RowRange};
+use syncline::store::{Direction, Limit, RowRange};
 use syncline_conformance::view;
 
 use crate::broken_stores::Broken;
@@ -97,6 +97,11 @@ fn by_range() -> Vec<Broken> {
                     range.end = Bound::Included(end.clone());
                 }
             }),
+        ),
+        (
+            "reads every range forward",
+            &["a_scan_backward_is_the_same_scan_from_its_end"],
+            range(|range, _| range.direction = Direction::Forward),
         ),
         (
             "reads an empty range as every range",
