@@ -50,7 +50,19 @@ use turn::Turn;
 use watch::Watchers;
 use write::Pending;
 
-/// One device's copy of a space.
+/// One device's copy of a space. It is a handle: clones share everything.
+///
+/// Five calls do the everyday work:
+///
+/// | call | what it does |
+/// |---|---|
+/// | [`compose`](Self::compose) … [`open`](Compose::open) | puts a store, a clock and projections together |
+/// | [`write`](Self::write) | records events as one bundle; it is durable when the call returns, with or without a network |
+/// | [`view`](Self::view), [`attributes`](Self::attributes) | read the rows that a projection has folded, and watch them |
+/// | [`sync`](Self::sync), [`live`](Self::live) | exchange logs with a peer once, or for as long as the application runs |
+/// | [`status`](Self::status) | says what is pending, refused or unreadable, and whether this replica and its peer are in sync |
+///
+/// When something was refused, [`dead_letters`](Self::dead_letters) keeps it to be edited or dropped.
 #[derive(Clone)]
 pub struct Replica {
     inner: Arc<Inner>,
