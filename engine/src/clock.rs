@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::time::{NTP64, after, ahead, before};
+use crate::time::{NTP64, Offset, TIMES_END, after, ahead};
 
 /// The lowest four bits of a time count; physical time fills the others.
 const COUNTER_MASK: u64 = 0xf;
 
 /// How far ahead of physical time a foreign time may lie unless told otherwise: 60 seconds.
 pub const MAX_DRIFT: Duration = Duration::from_secs(60);
+
+/// How long a correction holds unless it is made again: one day, by the clock that it corrects.
+pub const CORRECTION_LIFETIME: Duration = Duration::from_secs(86_400);
 
 /// Where physical time comes from. May stand still, jump or go back: the hybrid clock bears it.
 pub trait PhysicalClock: Send + Sync + 'static {
@@ -42,9 +45,13 @@ pub struct ClockDrift {
     pub allowed: Duration,
 }
 
-/// All 64 bits of time are used up, which honest clocks reach in 2106.
+/// All 64 bits of time are used up: the log holds a bundle from the end of the year 2106. No clock leads there, since what it shows from
+/// 2100 on counts for nothing; logs of earlier versions may hold such a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the clock stands at the end of time (year 2106); set the device's clock and take a new replica id")]
+#[error(
+    "the log holds a bundle from the end of time (year 2106), and no later time is left; \
+     set the device's clock and sync: bundles that no peer has seen then get the times they should have had"
+)]
 pub struct ClockExhausted;
 
 /// Issues times that only rise, whatever the physical clock does.
@@ -58,23 +65,46 @@ pub struct HybridClock {
 struct State {
     /// The largest time issued or noted.
     last: NTP64,
-    /// How far the physical clock is known to be ahead of the truth.
-    ahead: Duration,
+    correction: Option<Correction>,
+}
+
+/// What is added to what the physical clock shows.
+#[derive(Debug, Clone, Copy)]
+struct Correction {
+    by: Offset,
+    /// What the clock showed when the correction was made.
+    since: NTP64,
+    /// What it showed when it was looked at last.
+    seen: NTP64,
+}
+
+impl Correction {
+    /// The correction as it is when the clock shows `reading`; none if it has ended. It ends when the clock may have been set since it was
+    /// looked at last: it went back, or it has moved on by about as much as it was behind. If it only stood idle so long the next sync
+    /// corrects it again, and what was written meanwhile.
+    fn at(self, reading: NTP64, slack: Duration) -> Option<Self> {
+        let Self { by, since, seen } = self;
+        let set_back = after(reading, slack) < seen;
+        let least = by.size() - by.size() / 8;
+        let set_right = by > Offset::ZERO && ahead(reading, seen) >= least;
+        let expired = reading > after(since, CORRECTION_LIFETIME);
+        (!set_back && !set_right && !expired).then_some(Self { by, since, seen: reading })
+    }
 }
 
 impl HybridClock {
     /// A clock that never issues a time at or below `high_water`, the largest time already stored.
     pub fn resume(source: Arc<dyn PhysicalClock>, max_drift: Duration, high_water: NTP64) -> Self {
-        Self { source, max_drift, state: Mutex::new(State { last: high_water, ahead: Duration::ZERO }) }
+        Self { source, max_drift, state: Mutex::new(State { last: high_water, correction: None }) }
     }
 
-    /// Issues the next time.
+    /// Issues the next time: what the corrected clock shows, or one more than the last time if that is larger.
     ///
     /// # Errors
     /// [`ClockExhausted`] at the end of time.
     pub fn tick(&self) -> Result<NTP64, ClockExhausted> {
+        let physical = self.physical().0 & !COUNTER_MASK;
         let mut state = self.state();
-        let physical = before(self.source.now(), state.ahead).0 & !COUNTER_MASK;
         let next =
             if physical > state.last.0 { physical } else { state.last.0.checked_add(1).ok_or(ClockExhausted)? };
         state.last = NTP64(next);
@@ -87,18 +117,34 @@ impl HybridClock {
         state.last = stored.max(state.last);
     }
 
-    /// Corrects a physical clock that was found to be `ahead` of a trusted one, and forgets the times it has led to: `last` is the
-    /// largest that remains. From now on ticks follow the corrected clock, until the process ends or it is corrected again.
-    pub fn correct(&self, ahead: Duration, last: NTP64) {
-        *self.state() = State { last, ahead };
+    /// Forgets issued times: `last` is the largest that remains.
+    pub fn rewind(&self, last: NTP64) {
+        self.state().last = last;
     }
 
-    /// Checks a foreign time against physical time, or against `vouched`, the clock of the peer that sent it, where that is
-    /// later. A device whose own clock is slow can so still read what a correct peer accepted. Changes nothing.
+    /// From now on `by` is added to what the physical clock shows; zero ends a correction. A correction ends by itself after
+    /// [`CORRECTION_LIFETIME`], when the physical clock is set, and with the process.
+    pub fn correct(&self, by: Offset) {
+        let reading = self.source.now();
+        let correction = Correction { by, since: reading, seen: reading };
+        self.state().correction = Some(correction).filter(|_| by != Offset::ZERO);
+    }
+
+    /// What is added to what the physical clock shows, if anything is.
+    pub fn correction(&self) -> Option<Offset> {
+        let reading = self.source.now();
+        let mut state = self.state();
+        state.correction = state.correction.and_then(|correction| correction.at(reading, self.max_drift));
+        state.correction.map(|correction| correction.by)
+    }
+
+    /// Checks a foreign time against physical time, or against `vouched`, the clock of the peer that sent it, if that is later. So a
+    /// device whose own clock is slow can still read what a correct peer accepted. Changes nothing.
     ///
     /// # Errors
     /// [`ClockDrift`] says by how much the time is ahead.
     pub fn check(&self, time: NTP64, vouched: Option<NTP64>) -> Result<(), ClockDrift> {
+        let vouched = vouched.filter(|vouched| *vouched < TIMES_END);
         let now = self.physical().max(vouched.unwrap_or(NTP64(0)));
         if time > after(now, self.max_drift) {
             return Err(ClockDrift { ahead: ahead(time, now), allowed: self.max_drift });
@@ -111,9 +157,11 @@ impl HybridClock {
         self.state().last
     }
 
-    /// Physical time now, corrected.
+    /// Physical time now, corrected; 1970 if the clock shows nothing.
     pub fn physical(&self) -> NTP64 {
-        before(self.source.now(), self.state().ahead)
+        let by = self.correction().unwrap_or_default();
+        let physical = by.after(self.source.now());
+        if physical < TIMES_END { physical } else { NTP64(0) }
     }
 
     /// Physical time now, as the device shows it.
@@ -236,15 +284,58 @@ mod tests {
         assert!(clock.check(peer, Some(peer)).is_ok());
     }
 
+    fn by(seconds: i64) -> Offset {
+        let (theirs, ours) = if seconds < 0 { (0, seconds.unsigned_abs()) } else { (seconds.unsigned_abs(), 0) };
+        Offset::between(NTP64(theirs << 32), NTP64(ours << 32))
+    }
+
     #[test]
     fn a_corrected_clock_goes_on_from_what_remains() {
         let hand = Hand::default();
         hand.set(5_000 << 32);
         let clock = clock(&hand, NTP64(0));
         clock.tick().unwrap();
-        clock.correct(Duration::from_secs(4_000), NTP64(900 << 32));
+        clock.correct(by(-4_000));
+        clock.rewind(NTP64(900 << 32));
         assert_eq!(clock.tick().unwrap(), NTP64(1_000 << 32));
         assert!(clock.tick().unwrap() > NTP64(1_000 << 32));
+        clock.correct(Offset::ZERO);
+        assert_eq!(clock.tick().unwrap(), NTP64(5_000 << 32));
+    }
+
+    #[test]
+    fn a_correction_ends_after_a_day_and_when_the_clock_is_set() {
+        let hand = Hand::default();
+        let clock = clock(&hand, NTP64(0));
+        for (seconds, looks, holds) in [
+            (-3_600, &[86_400][..], true),
+            (-3_600, &[86_401], false),
+            (-3_600, &[7_200, 7_150], true),
+            (-3_600, &[7_200, 3_600], false),
+            (3_600, &[1_800, 3_600, 5_400], true),
+            (3_600, &[10, 3_610], false),
+            (3_600, &[10, 8_000], false),
+        ] {
+            hand.set(100_000 << 32);
+            clock.correct(by(seconds));
+            for look in looks {
+                hand.set((100_000 + look) << 32);
+                clock.correction();
+            }
+            assert_eq!(clock.correction().is_some(), holds, "{seconds} {looks:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_beyond_2100_shows_nothing_and_a_million_writes_go_on_from_the_last_time() {
+        let hand = Hand::default();
+        for reading in [u64::MAX, TIMES_END.0] {
+            hand.set(reading);
+            let clock = clock(&hand, NTP64(1 << 50));
+            let last = (0..1_000_000).map(|_| clock.tick().unwrap()).last().unwrap();
+            assert_eq!(last, NTP64((1 << 50) + 1_000_000));
+            assert!(clock.check(TIMES_END, Some(NTP64(u64::MAX))).is_err(), "nor does such a clock vouch for anything");
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub mod service;
 pub mod store;
 pub mod time;
 pub mod transport;
+mod trust;
 pub mod wire;
 
 pub use clock::{HybridClock, PhysicalClock};

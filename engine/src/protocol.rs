@@ -75,7 +75,7 @@ pub struct Push {
 /// A peer's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The peer's physical clock when it answered.
+    /// The peer's physical clock when it answered; zero if the peer knows that its clock is wrong.
     #[serde(with = "time::wire")]
     pub clock: NTP64,
     /// What it answers.

@@ -26,8 +26,10 @@ mod ingest;
 mod live;
 mod outcome;
 mod peers;
+mod readings;
 mod recent;
 mod refuse;
+mod restamp;
 mod sent;
 mod status;
 mod sync;
@@ -36,6 +38,7 @@ mod view;
 mod watch;
 mod write;
 
+pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
 pub use live::Pace;
 pub use outcome::{Outcome, Tier};

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::id::{Cursor, Dot, ReplicaId, Seq};
+use crate::id::{Cursor, Dot, LogId, ReplicaId, Seq};
 use crate::protocol::Refusal;
 use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
 use crate::wire::DecodeError;
@@ -15,6 +15,10 @@ pub(crate) const REFUSED: &str = "syncline.refused@1";
 pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
 /// At a replica: peer's log → how far it is read and what it has acknowledged.
 pub(crate) const PEERS: &str = "syncline.peers@1";
+/// At a replica: peer's log → what its clock and the own one showed when they met.
+pub(crate) const CLOCKS: &str = "syncline.clocks@1";
+/// At a replica: first of some own bundles → how far what the clock showed when they were written is from their times.
+pub(crate) const READINGS: &str = "syncline.readings@1";
 /// At a replica: its own identity.
 pub(crate) const IDENTITY: &str = "syncline.identity@1";
 /// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that
@@ -43,6 +47,27 @@ pub(crate) struct SentRow {
     pub(crate) through: Seq,
     /// Which handle has written the row: each takes the next number when it writes over another's.
     pub(crate) writer: u64,
+}
+
+/// What two clocks showed when a replica and a peer met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClockRow {
+    pub(crate) log: LogId,
+    /// The peer's clock, as 64 bits of NTP time.
+    pub(crate) theirs: u64,
+    /// The own one.
+    pub(crate) ours: u64,
+}
+
+/// What the own clock showed when some bundles were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadingRow {
+    /// The last of the bundles; the key names the first.
+    pub(crate) through: Seq,
+    /// The time of one of them, as 64 bits of NTP time. The others are as far from what the clock showed.
+    pub(crate) time: u64,
+    /// What the clock showed then.
+    pub(crate) reading: u64,
 }
 
 /// A refused bundle of a replica's own.

@@ -18,8 +18,11 @@ use crate::protocol::{Answer, Code, Hello, Notice, PROTOCOL_VERSION, PeerHeads, 
 use crate::run::RUN_VERSION;
 use crate::store::{EventStore, Retry, Storage, StoreError};
 
+mod clock;
 mod pull;
 mod push;
+
+use clock::Proven;
 
 /// How long a peer shall wait while the storage cannot serve.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -31,6 +34,7 @@ pub struct Service {
     policy: Option<Arc<dyn Policy>>,
     clock: Arc<dyn PhysicalClock>,
     max_drift: Duration,
+    proven: Proven,
     open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
 }
 
@@ -77,7 +81,15 @@ impl ServiceError {
 impl Service {
     /// A service that takes every bundle and lets times lie [`MAX_DRIFT`] ahead of `clock`.
     pub fn new(storage: Arc<dyn Storage>, authority: Arc<dyn Authority>, clock: Arc<dyn PhysicalClock>) -> Self {
-        Self { storage, authority, policy: None, clock, max_drift: MAX_DRIFT, open: Mutex::default() }
+        Self {
+            storage,
+            authority,
+            policy: None,
+            clock,
+            max_drift: MAX_DRIFT,
+            proven: Proven::default(),
+            open: Mutex::default(),
+        }
     }
 
     /// Asks `policy` about every new bundle.
@@ -118,15 +130,19 @@ impl Service {
             // The next request opens the space anew.
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&space);
         }
-        Ok(Answer { clock: self.clock.now(), reply: result? })
+        Ok(Answer { clock: self.told(), reply: result? })
     }
 
     async fn reply(&self, principal: &Principal, request: Request) -> Result<Reply, ServiceError> {
         Ok(match request {
-            Request::Hello => Reply::Hello(self.hello()),
+            Request::Hello => {
+                self.ask_other_spaces().await?;
+                Reply::Hello(self.hello())
+            }
             Request::Heads(space) => {
                 let store = self.enter(principal, &space, Role::Reader).await?;
                 let status = store.status().await?;
+                self.note_times(&status.heads);
                 Reply::Heads(PeerHeads { head: Cursor { log: status.log, position: status.head }, heads: status.heads })
             }
             Request::Pull(space, pull) => {

@@ -14,6 +14,18 @@ use crate::id::ReplicaId;
 /// Bytes of an encoded [`Stamp`].
 pub const STAMP_BYTES: usize = 26;
 
+/// 2020-01-01. A clock that shows an earlier time was never set: it counts from 1970, or from the year its board was made.
+pub const SET_CLOCKS_BEGIN: NTP64 = NTP64(1_577_836_800 << 32);
+
+/// 2100-01-01. A clock that shows this or more shows nothing, and nobody takes bundles of such times. The years from here to the end
+/// of the format, in 2106, are room for times that count on.
+pub const TIMES_END: NTP64 = NTP64(4_102_444_800 << 32);
+
+/// Whether a clock that shows this time has been set, as far as the time alone can tell.
+pub fn is_set(reading: NTP64) -> bool {
+    (SET_CLOCKS_BEGIN..TIMES_END).contains(&reading)
+}
+
 /// The place of one event in the order of all events: its bundle's timestamp, and its index in the bundle.
 ///
 /// No two events share a stamp, because an origin's times only rise.
@@ -114,6 +126,43 @@ pub fn before(time: NTP64, span: Duration) -> NTP64 {
     NTP64(time.0.saturating_sub(after(NTP64(0), span).0))
 }
 
+/// How far one clock is ahead of another; negative if it is behind. In units of 2^-32 seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Offset(i128);
+
+impl Offset {
+    /// Two clocks that show the same.
+    pub const ZERO: Self = Self(0);
+
+    /// How far `theirs` is ahead of `ours`.
+    pub fn between(theirs: NTP64, ours: NTP64) -> Self {
+        Self(i128::from(theirs.0) - i128::from(ours.0))
+    }
+
+    /// What a clock that is ahead by this shows when the other shows `time`; not before 1970, not after the end of time.
+    pub fn after(self, time: NTP64) -> NTP64 {
+        let shown = (i128::from(time.0) + self.0).clamp(0, i128::from(u64::MAX));
+        NTP64(u64::try_from(shown).expect("it was clamped to the range"))
+    }
+
+    /// How far apart the clocks are, whichever is ahead.
+    pub fn size(self) -> Duration {
+        NTP64(u64::try_from(self.0.unsigned_abs()).unwrap_or(u64::MAX)).to_duration()
+    }
+
+    /// How far two offsets are apart.
+    #[must_use]
+    pub fn from(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+
+    /// In milliseconds.
+    pub fn millis(self) -> i64 {
+        let millis = i64::try_from(self.size().as_millis()).unwrap_or(i64::MAX);
+        if self < Self::ZERO { -millis } else { millis }
+    }
+}
+
 /// Serde of a time: sixteen hex digits for people (JSON numbers end at 2^53), an integer for machines.
 pub(crate) mod wire {
     use super::*;
@@ -166,5 +215,22 @@ mod tests {
         assert_eq!(ahead(later, start).as_millis(), 1_500);
         assert_eq!(ahead(start, later), Duration::ZERO);
         assert_eq!(after(start, Duration::MAX), NTP64(u64::MAX));
+    }
+
+    #[test]
+    fn an_offset_leads_from_one_clock_to_the_other_and_stops_at_both_ends_of_time() {
+        let (early, late) = (NTP64(7 << 32), NTP64(9 << 32));
+        let (back, forth) = (Offset::between(early, late), Offset::between(late, early));
+        assert_eq!((back.after(late), forth.after(early)), (early, late));
+        assert_eq!((back.millis(), forth.millis(), back.size()), (-2_000, 2_000, Duration::from_secs(2)));
+        assert_eq!(Offset::between(NTP64(0), NTP64(u64::MAX)).after(late), NTP64(0));
+        assert_eq!(Offset::between(NTP64(u64::MAX), NTP64(0)).after(late), NTP64(u64::MAX));
+    }
+
+    #[test]
+    fn the_years_before_2020_and_from_2100_on_are_shown_by_clocks_that_were_never_set() {
+        let shown = |seconds: u64| is_set(NTP64(seconds << 32));
+        assert_eq!([0, 1_577_836_799, 1_577_836_800].map(shown), [false, false, true]);
+        assert_eq!([4_102_444_799, 4_102_444_800, u64::from(u32::MAX)].map(shown), [true, false, false]);
     }
 }

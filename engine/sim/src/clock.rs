@@ -22,6 +22,8 @@ pub(crate) struct NodeClock {
     setting: Mutex<Setting>,
     /// The largest time it has shown.
     largest: AtomicU64,
+    /// Seconds by which it has been set forward, all in all.
+    set_forward: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ struct Setting {
 impl NodeClock {
     pub(crate) fn new(sim: Arc<Sim>) -> Arc<Self> {
         let setting = Setting { since: Moment(0), shown: BEGINNING, rate: TRUE_RATE };
-        Arc::new(Self { sim, setting: Mutex::new(setting), largest: AtomicU64::new(0) })
+        Arc::new(Self { sim, setting: Mutex::new(setting), largest: AtomicU64::new(0), set_forward: AtomicU64::new(0) })
     }
 
     /// Sets the clock forward or back by so many seconds.
@@ -62,6 +64,11 @@ impl NodeClock {
         NTP64(self.largest.load(Ordering::Relaxed))
     }
 
+    /// By how much it has been set forward, all in all: so far a device that corrects it may lead itself astray until it syncs.
+    pub(crate) fn set_forward(&self) -> Duration {
+        Duration::from_secs(self.set_forward.load(Ordering::Relaxed))
+    }
+
     /// Takes over what another clock has shown: its log is copied to this node.
     pub(crate) fn has_shown(&self, time: NTP64) {
         self.largest.fetch_max(time.0, Ordering::Relaxed);
@@ -70,7 +77,10 @@ impl NodeClock {
     fn set(&self, change: impl FnOnce(i128, i64) -> (i128, i64)) {
         let now = self.sim.now();
         let mut setting = self.setting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (shown, rate) = change(setting.shown_at(now), setting.rate);
+        let before = setting.shown_at(now);
+        let (shown, rate) = change(before, setting.rate);
+        let seconds = u64::try_from((shown - before) / NANOS + 1).unwrap_or(0);
+        self.set_forward.fetch_add(seconds, Ordering::Relaxed);
         *setting = Setting { since: now, shown: shown.max(0), rate };
     }
 }

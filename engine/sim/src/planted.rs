@@ -117,7 +117,7 @@ plants! {
     NoClockBound = "no-clock-bound", "F7", "a clock far ahead", Part::Use(Misuse::NoBound), Clock;
     /// A refused commit leaves its time behind.
     RefusedCommitMovesClock = "refused-commit-moves-clock", "F8", "a refused commit moves the clock", Part::Store(Storing::KeepsRefusedTimes), Hostile;
-    /// An honest device with a fast clock is refused and not told why.
+    /// An honest device with a fast clock is refused and told neither why nor what time it is.
     ClockRefusedMute = "clock-refused-mute", "F9", "an honest clock locked out", Part::Way(Carrying::RefusesClocksMute), Clock;
     /// After a restart the clock starts anew.
     ClockForgetsAtRestart = "clock-forgets-at-restart", "F10", "a clock goes back", Part::Store(Storing::ForgetsTheClock), Crash;

@@ -115,7 +115,7 @@ impl Witness {
         }
         let checks = [
             written::is_known(&mut self.ledger(), image, &added.bundles),
-            clocks::within(image, &added.bundles, self.bound(disk)),
+            clocks::within(image, &added.bundles, self.bound(disk), disk.clock.set_forward()),
             added.cursors.iter().try_for_each(|row| locked(&self.cursors).check(self, (disk, image), *row)),
         ];
         if let Some(finding) = checks.into_iter().find_map(Result::err) {

@@ -61,7 +61,7 @@ pub enum Code {
         /// How many are allowed.
         allowed_ms: u64,
     },
-    /// Too many requests, or the peer is shutting down.
+    /// Too many requests, or the peer is shutting down, or its clock is wrong and it knows so.
     Busy {
         /// Milliseconds to wait.
         retry_after_ms: u64,

@@ -12,10 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::peers::{Peers, peer_row};
+use super::readings::reading_rows;
+use super::restamp::Restamped;
 use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, ReplicaError, locked};
-use crate::clock::ClockExhausted;
 use crate::event::{Event, encode_body};
 use crate::heads::Head;
 use crate::id::{Dot, Position, ReplicaId, Seq};
@@ -23,7 +24,7 @@ use crate::projection::Moved;
 use crate::reserved::{self, IDENTITY, MOVED, PeerRow, UNREADABLE};
 use crate::run::{Append, Body, Bundle, Run, RunBuilder};
 use crate::store::{Limit, Rewrite, RowKey, RowRange, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
-use crate::time::{NTP64, Stamp, after as bound, ahead};
+use crate::time::{NTP64, Offset, Stamp, after as bound};
 
 /// Log bytes of the tail read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
@@ -31,7 +32,7 @@ const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 /// How the tail is written anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cure {
-    /// With new times, since this device's clock differs from the peer's.
+    /// With the times that it should have had.
     Restamp {
         /// What the peer says of its clock.
         peer: PeerClock,
@@ -57,6 +58,8 @@ pub(super) struct PeerClock {
     pub(super) now: NTP64,
     /// How far ahead of it times may lie.
     pub(super) allowed: Duration,
+    /// How far the right clock is ahead of this device's.
+    pub(super) off: Offset,
 }
 
 impl Cure {
@@ -78,7 +81,7 @@ impl Cure {
 }
 
 impl Inner {
-    /// Rewrites the own bundles behind `after`. Returns how many there were: none if the cure is not allowed to them or does not help,
+    /// Rewrites the own bundles behind `after`. Returns how many were changed: none if the cure is not allowed to them or does not help,
     /// and none if `sent`, the last bundle that was sent or compared, is another one by now, because another handle on this store has
     /// cured the trouble.
     pub(super) async fn heal(&self, after: Seq, sent: Option<Head>, cure: Cure) -> Result<u64, ReplicaError> {
@@ -93,16 +96,22 @@ impl Inner {
             if sent.is_some_and(|sent| !still_there(&tail, from, sent)) {
                 return Ok(0);
             }
-            if let Some(peer) = cure.peer() {
-                self.correct_clock(&turn, from, peer.now);
-            }
-            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure).await?;
+            let new = match cure.peer() {
+                Some(peer) => self.right_times(&turn, &tail, from, peer.off).await?,
+                None => self.kept_times(&turn, &tail).await?,
+            };
+            let Some(first) = new.first else { return Ok(0) };
+            // Bundles before the first that changes stay as they are, unless all get another name.
+            let after = cure.fresh().map_or(Seq::new(first.get() - 1), |_| after);
+            let tail = self.own_tail(&turn, after).await?;
+            let from = self.head_at(&turn, after, &tail).await?;
+            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure, &new).await?;
             if cure.peer().is_some_and(|peer| !helps(&batch, peer)) {
-                self.clock.advance(turn.status.high_water());
                 return Ok(0);
             }
-            let committed = self.commit(&mut turn, batch).await;
-            if let Err(error) = committed {
+            // Only what remains has been issued.
+            self.clock.rewind(batch.clock);
+            if let Err(error) = self.commit(&mut turn, batch).await {
                 // The old tail is still there, as far as is known: no time of it may be issued again.
                 self.clock.advance(turn.status.high_water());
                 match error {
@@ -112,7 +121,7 @@ impl Inner {
             }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
             self.reload(&mut turn).await?;
-            return Ok(tail.iter().map(|stored| stored.run.count()).sum());
+            return Ok(if cure.fresh().is_some() { bundles(&tail) } else { new.count });
         }
     }
 
@@ -149,27 +158,24 @@ impl Inner {
         Ok(Head { seq: after, chain: first.previous, time })
     }
 
-    /// Sets the clock to what remains once the tail is gone; takes the peer's word where this device's clock is further ahead than
-    /// any peer would believe.
-    fn correct_clock(&self, turn: &Turn, from: Head, peer: NTP64) {
-        let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
-        let off = ahead(self.clock.uncorrected(), peer);
-        let off = if off > self.clock.max_drift() { off } else { Duration::ZERO };
-        self.clock.correct(off, others.max().unwrap_or(NTP64(0)).max(from.time));
-    }
-
     async fn rewrite_batch(
         &self,
         turn: &Turn,
         tail: &[StoredRun],
         from: Head,
         cure: Cure,
+        new: &Restamped,
     ) -> Result<(WriteBatch, Vec<PeerRow>), ReplicaError> {
-        let runs = self.rewritten(turn, tail, from, cure)?;
+        let (times, readings) = new.last(bundles(tail));
+        let runs = self.rewritten(turn, tail, from, cure, times)?;
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
         batch.rows.extend(self.forget_unreadable(turn, from.seq).await?);
+        batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
+        let read = runs.iter().flat_map(|(_, append)| append.run().bundles()).zip(readings);
+        let read = read.map(|(bundle, reading)| (bundle.dot, bundle.time, *reading));
+        batch.rows.extend(reading_rows(read, self.clock.max_drift()));
         let mut peers = Vec::new();
         if let Some(fresh) = cure.fresh() {
             batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
@@ -194,17 +200,17 @@ impl Inner {
         tail: &[StoredRun],
         from: Head,
         cure: Cure,
+        times: &[NTP64],
     ) -> Result<Vec<(Position, Append)>, ReplicaError> {
         let (origin, mut head) = cure.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
-        let times = self.new_times(tail, cure)?;
         let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
         let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
-        for (bundle, time) in tail.iter().flat_map(|stored| stored.run.bundles()).zip(&times) {
+        for (bundle, time) in tail.iter().flat_map(|stored| stored.run.bundles()).zip(times) {
             for event in bundle.events().flatten() {
                 moved.insert(event.stamp, Stamp { time: *time, origin, index: event.stamp.index });
             }
         }
-        let (mut runs, mut times) = (Vec::new(), times.into_iter());
+        let (mut runs, mut times) = (Vec::new(), times.iter().copied());
         for stored in tail {
             let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
             for (bundle, time) in stored.run.bundles().zip(times.by_ref()) {
@@ -218,14 +224,6 @@ impl Inner {
             runs.push((stored.position, append));
         }
         Ok(runs)
-    }
-
-    fn new_times(&self, tail: &[StoredRun], cure: Cure) -> Result<Vec<NTP64>, ClockExhausted> {
-        let bundles = tail.iter().flat_map(|stored| stored.run.bundles());
-        match cure.peer() {
-            Some(_) => bundles.map(|_| self.clock.tick()).collect(),
-            None => Ok(bundles.map(|bundle| bundle.time).collect()),
-        }
     }
 
     /// A body whose events name stamps that have moved; none where it stays byte for byte.
@@ -280,6 +278,11 @@ fn helps(batch: &WriteBatch, peer: PeerClock) -> bool {
     let runs = batch.rewrite.iter().flat_map(|rewrite| &rewrite.runs);
     let first = runs.flat_map(|(_, append)| append.run().bundles()).next();
     first.is_none_or(|bundle| bundle.time <= bound(peer.now, peer.allowed))
+}
+
+/// How many bundles a tail has.
+fn bundles(tail: &[StoredRun]) -> u64 {
+    tail.iter().map(|stored| stored.run.count()).sum()
 }
 
 /// Whether the bundle that was sent last is still the one in the tail.

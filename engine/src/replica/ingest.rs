@@ -1,6 +1,6 @@
 //! Taking bundles from a peer: what is known is dropped, the rest is checked, folded and committed with the cursor.
 
-use super::peers::{Known, peer_row};
+use super::peers::Known;
 use super::sent::sent_row;
 use super::sync::{Held, SyncError};
 use super::turn::Turn;
@@ -33,7 +33,7 @@ impl Inner {
             let mut batch = self.append_batch(&turn, appends, folded);
             let row = self.row_for(&turn, known);
             if held.is_none() {
-                batch.rows.push(peer_row(&row));
+                batch.rows.extend(known.rows(&row));
             }
             // Own bundles that come back are the peer's, too, whatever this store knows of having sent them.
             let own = batch.runs.iter().rfind(|append| append.run().origin() == turn.id);
@@ -41,7 +41,7 @@ impl Inner {
             let sent = returned.map(|last| turn.sent.with_returned(last));
             batch.rows.extend(sent.iter().map(sent_row));
             match self.commit(&mut turn, batch).await {
-                Ok(_) if held.is_none() => locked(&self.peers).note(row),
+                Ok(_) if held.is_none() => locked(&self.peers).note_met(row, known.met),
                 Ok(_) => {}
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),

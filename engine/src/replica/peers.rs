@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq};
-use crate::reserved::{self, PEERS, PeerRow};
+use crate::reserved::{self, CLOCKS, ClockRow, PEERS, PeerRow};
 use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError, WriteBatch};
-use crate::time::{NTP64, ahead};
+use crate::time::NTP64;
+use crate::trust::{ClockDoubt, Contact};
 
 /// All peers, by the identity of their logs.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     known: BTreeMap<LogId, PeerRow>,
+    /// What the clocks showed when this replica and a peer met last, or a few hours earlier.
+    contacts: BTreeMap<LogId, Contact>,
     heard: Option<Heard>,
 }
 
@@ -22,6 +25,16 @@ pub(super) struct Known {
     /// The identity that it speaks for: acknowledgements are of this one's bundles.
     pub(super) own: ReplicaId,
     pub(super) row: PeerRow,
+    /// What the clocks showed, if that is to be kept in mind.
+    pub(super) met: Option<Contact>,
+}
+
+impl Known {
+    /// The rows that store it, with the peer's row as it is to be stored.
+    pub(super) fn rows(&self, row: &PeerRow) -> impl Iterator<Item = RowWrite> + use<> {
+        let log = row.cursor.log;
+        [peer_row(row)].into_iter().chain(self.met.map(|met| clock_row(log, met)))
+    }
 }
 
 /// The last that was heard of a peer.
@@ -33,16 +46,9 @@ pub(super) struct Heard {
     /// Bundles here that it lacks; unknown while a sync is under way, and after one that failed.
     pub(super) lacking: Option<u64>,
     /// Its physical clock, and the own one then.
-    pub(super) clocks: (NTP64, NTP64),
-}
-
-impl Heard {
-    /// How far the peer's clock is ahead of the own one, in milliseconds.
-    pub(super) fn skew_ms(&self) -> i64 {
-        let (theirs, ours) = self.clocks;
-        let millis = |span: std::time::Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        millis(ahead(theirs, ours)) - millis(ahead(ours, theirs))
-    }
+    pub(super) clocks: Contact,
+    /// Why the own clock was not corrected by it, if both differ.
+    pub(super) doubt: Option<ClockDoubt>,
 }
 
 impl Peers {
@@ -50,7 +56,10 @@ impl Peers {
         let rows = store.scan(&reserved::view(PEERS), RowRange::all(), Limit::items(u32::MAX)).await?;
         let row = |value: &[u8]| reserved::get::<PeerRow>(PEERS, value).map(|row| (row.cursor.log, row));
         let known = rows.iter().map(|found| row(&found.value)).collect::<Result<_, _>>()?;
-        Ok(Self { known, heard: None })
+        let rows = store.scan(&reserved::view(CLOCKS), RowRange::all(), Limit::items(u32::MAX)).await?;
+        let row = |value: &[u8]| reserved::get::<ClockRow>(CLOCKS, value).map(|row| (row.log, contact(row)));
+        let contacts = rows.iter().map(|found| row(&found.value)).collect::<Result<_, _>>()?;
+        Ok(Self { known, contacts, heard: None })
     }
 
     /// What is stored of this peer's log.
@@ -68,21 +77,45 @@ impl Peers {
         self.known.insert(row.cursor.log, row);
     }
 
+    /// Notes what has been stored of a contact, too.
+    pub(super) fn note_met(&mut self, row: PeerRow, met: Option<Contact>) {
+        self.note(row);
+        self.contacts.extend(met.map(|met| (row.cursor.log, met)));
+    }
+
+    /// The contact with this peer that is kept in mind.
+    pub(super) fn contact(&self, log: LogId) -> Option<Contact> {
+        self.contacts.get(&log).copied()
+    }
+
+    /// The contacts with all peers but this one.
+    pub(super) fn other_contacts(&self, log: LogId) -> Vec<Contact> {
+        self.contacts.iter().filter(|(other, _)| **other != log).map(|(_, contact)| *contact).collect()
+    }
+
     /// Notes what a peer has said.
     pub(super) fn hear(&mut self, heard: Heard) {
         self.heard = Some(heard);
     }
 
-    /// Notes what a peer has said of itself; what it lacks stays as it was known.
+    /// Notes what a peer has said of itself; what it lacks, and what is made of its clock, stay as they were known.
     pub(super) fn heard_page(&mut self, heard: Heard) {
-        let lacking = self.heard.filter(|before| before.log == heard.log).and_then(|before| before.lacking);
-        self.heard = Some(Heard { lacking, ..heard });
+        let before = self.heard.filter(|before| before.log == heard.log);
+        let (lacking, doubt) = before.map_or((None, None), |before| (before.lacking, before.doubt));
+        self.heard = Some(Heard { lacking, doubt, ..heard });
     }
 
     /// Corrects what the peer spoken to lacks.
     pub(super) fn set_lacking(&mut self, lacking: u64) {
         if let Some(heard) = &mut self.heard {
             heard.lacking = Some(lacking);
+        }
+    }
+
+    /// Notes what was made of the clock of the peer spoken to.
+    pub(super) fn set_doubt(&mut self, doubt: Option<ClockDoubt>) {
+        if let Some(heard) = &mut self.heard {
+            heard.doubt = doubt;
         }
     }
 
@@ -100,7 +133,7 @@ impl Peers {
 impl Inner {
     /// The row to store. What the peer has acknowledged of an identity that another handle on the store has given up meanwhile says
     /// nothing of the present one.
-    pub(super) fn row_for(&self, turn: &Turn, Known { own, row }: Known) -> PeerRow {
+    pub(super) fn row_for(&self, turn: &Turn, Known { own, row, .. }: Known) -> PeerRow {
         if turn.id == own {
             return row;
         }
@@ -108,14 +141,15 @@ impl Inner {
         PeerRow { acked, ..row }
     }
 
-    /// Stores what is known of a peer, where no other commit has.
-    pub(super) async fn note_peer(&self, known: Known) -> Result<(), StoreError> {
+    /// Stores what is known of a peer, if no other commit has, and `more` rows of the engine.
+    pub(super) async fn note_peer(&self, known: Known, more: Vec<RowWrite>) -> Result<(), StoreError> {
         let mut turn = self.turn.lock().await;
         loop {
             let row = self.row_for(&turn, known);
-            let (expected, rows) = (Some(turn.status.revision), vec![peer_row(&row)]);
+            let expected = Some(turn.status.revision);
+            let rows = more.iter().cloned().chain(known.rows(&row)).collect();
             match self.commit(&mut turn, WriteBatch { expected, rows, ..WriteBatch::default() }).await {
-                Ok(_) => locked(&self.peers).note(row),
+                Ok(_) => locked(&self.peers).note_met(row, known.met),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error),
             }
@@ -131,4 +165,12 @@ pub(super) fn stranger(log: LogId) -> PeerRow {
 
 pub(super) fn peer_row(row: &PeerRow) -> RowWrite {
     reserved::put(PEERS, row.cursor.log.to_bytes().to_vec().into(), row)
+}
+
+fn clock_row(log: LogId, Contact { theirs, ours }: Contact) -> RowWrite {
+    reserved::put(CLOCKS, log.to_bytes().to_vec().into(), &ClockRow { log, theirs: theirs.0, ours: ours.0 })
+}
+
+fn contact(row: ClockRow) -> Contact {
+    Contact { theirs: NTP64(row.theirs), ours: NTP64(row.ours) }
 }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::peers::{Known, peer_row};
+use super::peers::Known;
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::id::Seq;
 use crate::projection::fold::Projections;
 use crate::protocol::RefusedBundle;
-use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, PeerRow};
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow};
 use crate::run::{Body, Run};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 
@@ -21,9 +21,9 @@ impl Inner {
             while self.catch_up_some(&mut turn).await? {}
             let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
             let row = self.row_for(&turn, known);
-            let batch = self.refusal_batch(&turn, &own, row).await?;
+            let batch = self.refusal_batch(&turn, &own, known.rows(&row)).await?;
             match self.commit(&mut turn, batch).await {
-                Ok(_) => locked(&self.peers).note(row),
+                Ok(_) => locked(&self.peers).note_met(row, known.met),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error),
             }
@@ -35,7 +35,7 @@ impl Inner {
         &self,
         turn: &Turn,
         refused: &[RefusedBundle],
-        row: PeerRow,
+        rows: impl Iterator<Item = RowWrite>,
     ) -> Result<WriteBatch, StoreError> {
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
@@ -54,7 +54,7 @@ impl Inner {
         batch.rows.extend(
             self.refold_without(turn, &runs, &batch.voids.iter().map(|dot| dot.seq).collect::<Vec<_>>()).await?,
         );
-        batch.rows.push(peer_row(&row));
+        batch.rows.extend(rows);
         Ok(batch)
     }
 

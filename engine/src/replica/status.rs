@@ -5,6 +5,8 @@ use super::{Replica, ReplicaError, locked};
 use crate::id::{LogId, Position, ReplicaId};
 use crate::reserved::{self, DEAD_LETTERS, UNREADABLE};
 use crate::store::{Limit, RowRange, StoreError};
+use crate::time::Offset;
+use crate::trust::ClockDoubt;
 
 /// Where a replica stands, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,9 @@ pub struct ReplicaStatus {
     pub unreadable: u64,
     /// Views that are still being folded.
     pub views_behind: u64,
+    /// What is added to this device's clock at present, in milliseconds, because a peer's clock and what it knows prove it wrong;
+    /// negative if it is ahead. None if it is not corrected.
+    pub clock_corrected_ms: Option<i64>,
     /// The peer spoken to last; none since the replica was opened: then nothing is known of what is new there.
     pub peer: Option<PeerStatus>,
 }
@@ -39,6 +44,8 @@ pub struct PeerStatus {
     pub lacking: Option<u64>,
     /// How far its clock is ahead of this device's, in milliseconds; negative where it is behind.
     pub skew_ms: i64,
+    /// Why this device's clock was not corrected by it, if both differ: one of them has to be set.
+    pub clock_doubt: Option<ClockDoubt>,
 }
 
 impl ReplicaStatus {
@@ -64,7 +71,8 @@ impl Replica {
             log: heard.log,
             unread: heard.head.since(peers.known(heard.log).map_or(Position::ZERO, |row| row.cursor.position)),
             lacking: heard.lacking,
-            skew_ms: heard.skew_ms(),
+            skew_ms: heard.clocks.offset().millis(),
+            clock_doubt: heard.doubt,
         });
         // A write whose future was dropped may be in the log already or may still get there: it is pending either way.
         let unsettled = turn.taken.as_ref().map_or(0, Taken::len) + locked(&self.inner.queue).len() as u64;
@@ -76,6 +84,7 @@ impl Replica {
             refused,
             unreadable,
             views_behind: self.inner.projections.views().filter(|view| !turn.is_current(view)).count() as u64,
+            clock_corrected_ms: self.inner.clock.correction().map(Offset::millis),
             peer,
         })
     }

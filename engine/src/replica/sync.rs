@@ -15,13 +15,17 @@ use crate::protocol::{PeerHeads, Problem, Refusal, Reply, Request};
 use crate::reserved::PeerRow;
 use crate::run::Unchained;
 use crate::store::{Limit, StoreError};
-use crate::time::NTP64;
+use crate::time::{NTP64, Offset};
 use crate::transport::{Transport, TransportError};
+use crate::trust::{ClockDoubt, Contact};
 
+mod clocks;
 mod early;
 mod fork;
 mod pull;
 mod push;
+
+use clocks::Clocks;
 
 /// Bytes of runs that one pull asks for.
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
@@ -35,7 +39,7 @@ pub struct SyncReport {
     pub supplied: u64,
     /// Bundles that were new here.
     pub pulled: u64,
-    /// Own bundles that got new times, because this device's clock had been too far ahead. They had never been sent.
+    /// Own bundles that got new times, because this device's clock was wrong when they were written. They had never been sent.
     pub restamped: u64,
     /// Own bundles that got new times, too, and a new identity with them, because they may have been sent before: a push of them was not
     /// answered. If a peer stored them then, their events are there twice.
@@ -53,6 +57,12 @@ pub struct SyncReport {
     pub held: Option<Held>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative where it is behind.
     pub skew_ms: i64,
+    /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
+    /// it wrong; negative if it is ahead. A correction ends with the first sync whose answers do not support it, after
+    /// [`CORRECTION_LIFETIME`](crate::clock::CORRECTION_LIFETIME), when the clock is set, and with the process.
+    pub clock_corrected_ms: Option<i64>,
+    /// Why this device's clock was not corrected by the peer's, if both differ. Bundles that such a peer does not take stay pending.
+    pub clock_doubt: Option<ClockDoubt>,
 }
 
 impl SyncReport {
@@ -95,6 +105,8 @@ pub enum WaitCause {
     Sent,
     /// A service reads them from this store, see [`served`](super::Compose::served).
     Served,
+    /// The peer's clock is not believed, see [`SyncReport::clock_doubt`].
+    Doubted,
     /// They follow bundles that are as far ahead, or have got new times in this sync already.
     Follows,
 }
@@ -224,6 +236,7 @@ impl Replica {
             })?;
         }
         session.check_own_history().await?;
+        session.settle_clocks().await?;
         session.push().await?;
         session.pull(Some(session.own)).await?;
         session.finish().await
@@ -237,10 +250,14 @@ struct Session<'a> {
     own: ReplicaId,
     /// What the peer has, as far as it has said.
     theirs: PeerHeads,
-    /// The peer's physical clock, as it said last.
+    /// The peer's clock, as it said last.
     clock: NTP64,
     /// How far ahead of it the peer lets times lie, if it was asked.
     allowed: Option<Duration>,
+    /// What is made of it and the own one.
+    clocks: Clocks,
+    /// A tail that this peer does not take yet was given new times, if that was allowed.
+    retimed: bool,
     /// What is known of the peer's log.
     row: PeerRow,
     report: SyncReport,
@@ -252,20 +269,21 @@ impl<'a> Session<'a> {
         let Reply::Heads(theirs) = answer.reply else { return Err(SyncError::Unexpected) };
         let log = theirs.head.log;
         let turn = inner.turn.lock().await;
-        let clocks = (answer.clock, inner.clock.uncorrected());
-        let heard = Heard { log, head: theirs.head.position, lacking: None, clocks };
-        let row = {
+        let met = Contact { theirs: answer.clock, ours: inner.clock.uncorrected() };
+        let heard = Heard { log, head: theirs.head.position, lacking: None, clocks: met, doubt: None };
+        let (row, clocks) = {
             let mut peers = locked(&inner.peers);
             peers.hear(heard);
-            peers.known(log).unwrap_or_else(|| stranger(log))
+            (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(inner, &turn, &peers, &theirs, met))
         };
-        let report = SyncReport { skew_ms: heard.skew_ms(), ..SyncReport::default() };
-        Ok(Self { inner, peer, own: turn.id, theirs, clock: answer.clock, allowed: None, row, report })
+        let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
+        let (clock, allowed) = (answer.clock, None);
+        Ok(Self { inner, peer, own: turn.id, theirs, clock, allowed, clocks, retimed: false, row, report })
     }
 
     /// What this session has learnt.
     fn known(&self) -> Known {
-        Known { own: self.own, row: self.row }
+        Known { own: self.own, row: self.row, met: self.to_keep_in_mind() }
     }
 
     async fn own_seq(&self) -> Seq {
@@ -273,11 +291,14 @@ impl<'a> Session<'a> {
     }
 
     /// Stores what is known of the peer now, where no commit has yet.
-    async fn finish(self) -> Result<SyncReport, SyncError> {
+    async fn finish(mut self) -> Result<SyncReport, SyncError> {
+        let rows = self.end_of_readings().await?;
+        let known = self.known();
         let stored = locked(&self.inner.peers).known(self.row.cursor.log);
-        if stored != Some(self.row) {
-            self.inner.note_peer(self.known()).await?;
+        if stored != Some(known.row) || known.met.is_some() || !rows.is_empty() {
+            self.inner.note_peer(known, rows).await?;
         }
+        self.report.clock_corrected_ms = self.inner.clock.correction().map(Offset::millis);
         let mut turn = self.inner.turn.lock().await;
         self.inner.reload(&mut turn).await?;
         locked(&self.inner.peers).set_lacking(lacking(&turn.status.heads, &self.theirs.heads));

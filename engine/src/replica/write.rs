@@ -212,6 +212,7 @@ impl Inner {
             }
             let mut batch = self.append_batch(turn, vec![append.clone()], folded);
             batch.rows.extend(turn.taken.iter().flat_map(Taken::letters).flatten());
+            batch.rows.extend(self.reading_of(append.run()));
             let sent = turn.sent.with_write(append.head().seq);
             batch.rows.extend(sent.iter().map(sent_row));
             let Err(error) = self.commit(turn, batch).await else {

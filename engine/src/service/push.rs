@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Service, ServiceError};
 use crate::authority::Principal;
-use crate::clock::ClockDrift;
 use crate::heads::{ChainHash, Head, Heads};
 use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
@@ -12,7 +11,6 @@ use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
 use crate::run::{Append, Bundle, Run, Unchained};
 use crate::store::{Committed, EventStore, Limit, Row, RowWrite, StoreError, WriteBatch};
-use crate::time::{after, ahead};
 
 /// How often a push is checked again because another push of the same origin was faster.
 const RACES_MAX: usize = 16;
@@ -96,7 +94,7 @@ impl Service {
             checked.refused.extend(known_refusals(store, run, head.seq).await?);
         }
         let Some(new) = run.since(head.seq.plus(1)) else { return Ok(()) };
-        self.check_times(&new)?;
+        self.check_times(&new, &checked.heads).await?;
         let mut append = Append::verify(new, head).map_err(unchained)?;
         let refused = self.refusals(principal, space, append.run()).await;
         if !refused.is_empty() {
@@ -111,14 +109,6 @@ impl Service {
         }));
         checked.refused.extend(refused);
         Ok(())
-    }
-
-    fn check_times(&self, run: &Run) -> Result<(), Problem> {
-        let now = self.clock.now();
-        let bound = after(now, self.max_drift);
-        let Some(bundle) = run.bundles().find(|bundle| bundle.time > bound) else { return Ok(()) };
-        let drift = ClockDrift { ahead: ahead(bundle.time, now), allowed: self.max_drift };
-        Err(Problem::clock_ahead(bundle.dot, drift))
     }
 
     /// Which bundles the policy refuses. Bodies that do not read as events are refused by the service itself, since every

@@ -28,7 +28,7 @@ pub(crate) enum Flaw {
     AcknowledgesLost,
     /// A push with a refused bundle is refused as a whole, without a word why.
     RefusesAll,
-    /// A clock that is ahead is refused without a word why.
+    /// A clock that is ahead is refused without a word why, and without the peer's time.
     RefusesClocksMute,
     /// A pull skips the first run of every page that has several.
     SkipsPulled,
@@ -146,6 +146,9 @@ impl Transport for BadWay {
             Request::Pull(space, pull) => self.pull(space, pull).await?,
             other => self.inner.call(other).await?,
         };
+        if self.flaw == Flaw::RefusesClocksMute {
+            answer.clock = NTP64(0);
+        }
         if let Reply::Heads(heads) = &mut answer.reply {
             *locked(&self.log) = Some(heads.head.log);
             if matches!(self.flaw, Flaw::NoDigest | Flaw::AcceptsForks) {

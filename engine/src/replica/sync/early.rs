@@ -64,7 +64,7 @@ impl Session<'_> {
     }
 
     /// How far ahead the peer lets times lie: as far as this replica does, unless it was asked.
-    fn allowed(&self) -> Duration {
+    pub(super) fn allowed(&self) -> Duration {
         self.allowed.unwrap_or(self.inner.clock.max_drift())
     }
 
@@ -80,7 +80,8 @@ impl Session<'_> {
         }
         let answer = self.peer.call(Request::Hello).await?;
         let Reply::Hello(hello) = answer.reply else { return Err(SyncError::Unexpected) };
-        (self.clock, self.allowed) = (answer.clock, Some(Duration::from_millis(hello.drift_ms_max)));
+        self.allowed = Some(Duration::from_millis(hello.drift_ms_max));
+        self.hear_clock(answer.clock);
         Ok(true)
     }
 
@@ -91,19 +92,22 @@ impl Session<'_> {
         if self.ask_allowed().await? {
             return Ok(true);
         }
-        let (before, peer) = (Seq::new(at.get() - 1), PeerClock { now: self.clock, allowed: self.allowed() });
-        let untried = self.report.restamped == 0 && self.report.moved == 0 && !self.inner.served;
-        if untried {
-            self.report.restamped = self.inner.heal(before, None, Cure::Restamp { peer }).await?;
-        }
-        if untried && self.report.restamped == 0 && !is_short(&problem, self.inner.clock.max_drift()) {
-            self.move_on(before, peer).await?;
-        }
-        if self.report.restamped + self.report.moved > 0 && untried {
-            return Ok(true);
+        let before = Seq::new(at.get() - 1);
+        let untried = !std::mem::replace(&mut self.retimed, true) && !self.inner.served;
+        if let Some(peer) = self.believed().filter(|_| untried) {
+            self.inner.clock.correct(peer.off);
+            let restamped = self.inner.heal(before, None, Cure::Restamp { peer }).await?;
+            self.report.restamped += restamped;
+            if restamped == 0 && !is_short(&problem, self.inner.clock.max_drift()) {
+                self.move_on(before, peer).await?;
+            }
+            if restamped + self.report.moved > 0 {
+                return Ok(true);
+            }
         }
         self.report.waiting = self.waiting(at, &problem).await;
-        self.report.stopped = Some(problem);
+        let doubted = |doubt| Problem::new(problem.code.clone(), format!("bundle {at} has to wait: {doubt}"));
+        self.report.stopped = Some(self.doubted().map(doubted).unwrap_or(problem));
         Ok(false)
     }
 
@@ -129,6 +133,8 @@ impl Session<'_> {
             WaitCause::Stored
         } else if at <= self.inner.seen(&turn) {
             WaitCause::Sent
+        } else if self.believed().is_none() {
+            WaitCause::Doubted
         } else {
             WaitCause::Follows
         };

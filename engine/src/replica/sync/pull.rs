@@ -11,7 +11,9 @@ use crate::replica::peers::{Heard, Known};
 use crate::reserved::PeerRow;
 use crate::run::{Run, Unchained};
 use crate::store::{Limit, StoreError};
+use crate::time::NTP64;
 use crate::transport::TransportError;
+use crate::trust::Contact;
 
 /// Bytes of pulled runs that are folded and committed together: each touched row is then loaded and written once.
 const COMMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -58,9 +60,10 @@ impl Session<'_> {
     /// still differ, if there is one.
     async fn pull_from(&mut self, have: Have, without: Option<ReplicaId>) -> Result<Option<Dot>, SyncError> {
         let mut batch = self.fetch(have, without).await?;
+        let vouched = if self.clocks.may_vouch() { self.clock } else { NTP64(0) };
         loop {
             let row = PeerRow { cursor: batch.next, ..self.row };
-            let ingest = self.inner.ingest(&batch.runs, Known { row, ..self.known() }, self.clock);
+            let ingest = self.inner.ingest(&batch.runs, Known { row, ..self.known() }, vouched);
             let (ingested, fetched) = match batch.end {
                 Some(_) => (ingest.await?, None),
                 None => {
@@ -96,8 +99,9 @@ impl Session<'_> {
             if next.log != self.row.cursor.log {
                 return Err(SyncError::Replaced);
             }
-            let clocks = (answer.clock, self.inner.clock.uncorrected());
-            locked(&self.inner.peers).heard_page(Heard { log: next.log, head, lacking: None, clocks });
+            let clocks = Contact { theirs: answer.clock, ours: self.inner.clock.uncorrected() };
+            let heard = Heard { log: next.log, head, lacking: None, clocks, doubt: None };
+            locked(&self.inner.peers).heard_page(heard);
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
             let end = heads.filter(|_| next.position == head);
