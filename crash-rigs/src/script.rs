@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use syncline::event::encode_body;
-use syncline::projection::Keys;
 use syncline::projection::fold::Projections;
+use syncline::projection::{Keys, Reads};
 use syncline::run::{Body, RunBuilder};
 use syncline::{
     Append, Dot, Event, EventRef, Head, Kind, NTP64, Projection, ReplicaId, Seq, SpaceId, Unreadable, ViewId,
@@ -131,6 +131,10 @@ impl Projection for Noted {
 
     fn view(&self) -> ViewId {
         ViewId::new(self.name).expect("the name is well formed")
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::everything()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

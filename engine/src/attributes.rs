@@ -60,7 +60,7 @@ pub use row::AttributeRow;
 pub use value::{InvalidValue, VALUE_BYTES_MAX, Value};
 
 use crate::event::{EventRef, Kind};
-use crate::projection::{Keys, Moved, Projection, Unreadable};
+use crate::projection::{Keys, Moved, Projection, Reads, Unreadable};
 use crate::store::{RowRange, ViewId};
 
 /// The kind of the events that change attributes.
@@ -68,7 +68,7 @@ pub const ATTRIBUTE: Kind = Kind::new("attribute", 1);
 
 /// The projection of the view `attributes@1`: one [`AttributeRow`] per [`Attribute`].
 ///
-/// Every kind of event but [`ATTRIBUTE`] is none of its business. An event of that kind whose payload is malformed, or that
+/// It reads the kind [`ATTRIBUTE`] alone. An event of that kind whose payload is malformed, or that
 /// claims to have seen what lies after it, is unreadable.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attributes;
@@ -90,12 +90,14 @@ impl Projection for Attributes {
         ViewId::new(Self::VIEW).expect("the name is well formed")
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([ATTRIBUTE])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if event.is(&ATTRIBUTE) {
-            match op::key_of(event.payload) {
-                Ok(key) => keys.push(key),
-                Err(_) => keys.refuse("the payload does not name an attribute"),
-            }
+        match op::key_of(event.payload) {
+            Ok(key) => keys.push(key),
+            Err(_) => keys.refuse("the payload does not name an attribute"),
         }
     }
 
@@ -115,9 +117,6 @@ impl Projection for Attributes {
     }
 
     fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
-        if !event.is(&ATTRIBUTE) {
-            return None;
-        }
         let (attribute, op) = Op::decode(event.payload).ok()?;
         let moved = op.moved(stamps);
         (moved != op).then(|| moved.event(&attribute).payload.to_vec())

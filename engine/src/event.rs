@@ -126,7 +126,8 @@ pub struct EventRef<'a> {
 }
 
 impl EventRef<'_> {
-    /// Whether the event is of this kind, version included.
+    /// Whether the event is of this kind, version included. Which versions a view reads it says by
+    /// [`Projection::reads`](crate::Projection::reads); what stands here decides only among those.
     pub fn is(&self, kind: &Kind) -> bool {
         self.version == kind.version && self.name == kind.name
     }

@@ -16,16 +16,19 @@ pub(crate) mod caught;
 mod erased;
 pub mod fold;
 mod keys;
+mod reads;
 
 pub use aside::{Aside, Cause};
 pub use erased::Fold;
 pub use keys::Keys;
+pub use reads::Reads;
 
 /// Folds events into rows. A row must depend on the set of events alone: never on their order, repetition or packing, and
 /// never on a clock, chance or anything outside. `syncline-conformance` has a suite that proves it for yours.
 ///
 /// ```
-/// use syncline::{EventRef, Kind, Projection, Unreadable, ViewId, projection::Keys};
+/// use syncline::projection::{Keys, Reads};
+/// use syncline::{EventRef, Projection, Unreadable, ViewId};
 ///
 /// /// How many events of each kind there are. (A set of dots, since a repeated event must not count twice.)
 /// struct PerKind;
@@ -35,6 +38,10 @@ pub use keys::Keys;
 ///
 ///     fn view(&self) -> ViewId {
 ///         ViewId::new("per-kind@1").expect("the name is well formed")
+///     }
+///
+///     fn reads(&self) -> Reads {
+///         Reads::everything()
 ///     }
 ///
 ///     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -54,7 +61,12 @@ pub trait Projection: Send + Sync + 'static {
     /// Name and version of the view. A new version is a new view, built beside the old one.
     fn view(&self) -> ViewId;
 
-    /// The rows that this event touches. Pure. None: not my event.
+    /// Which events the view is folded from: their kinds, or everything. Asked once, when the replica is composed. The other methods see
+    /// no other event. An event of a type that is named here, in a version that is not, is put aside, so that a program does not pass over
+    /// what a newer one has written.
+    fn reads(&self) -> Reads;
+
+    /// The rows that this event touches. Pure. None if the event, though the view reads its kind, changes nothing here.
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys);
 
     /// Folds one event into one row. Pure.

@@ -55,6 +55,7 @@ macro_rules! for_each_projection_law {
                 a_row_reads_back_as_it_was_written
                 an_unreadable_event_leaves_the_row_as_it_was
                 payloads_that_make_no_sense_are_put_aside
+                another_version_of_an_event_is_not_passed_over
             }
         }
     };
@@ -66,11 +67,13 @@ macro_rules! for_each_projection_law {
 /// ```
 /// use proptest::prelude::*;
 /// use syncline::{Event, Kind};
-/// # use syncline::{EventRef, Projection, Unreadable, ViewId, projection::Keys};
+/// # use syncline::projection::{Keys, Reads};
+/// # use syncline::{EventRef, Projection, Unreadable, ViewId};
 /// # struct Longest;
 /// # impl Projection for Longest {
 /// #     type State = String;
 /// #     fn view(&self) -> ViewId { ViewId::new("longest@1").unwrap() }
+/// #     fn reads(&self) -> Reads { Reads::kinds([Kind::new("word", 1)]) }
 /// #     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) { keys.push(b"") }
 /// #     fn apply(&self, _: &[u8], _: &mut String, _: &EventRef<'_>) -> Result<(), Unreadable> { Ok(()) }
 /// # }

@@ -29,7 +29,8 @@ const REPLAY: &str = "SYNCLINE_LAB";
 /// A lab that runs the histories of these seeds.
 ///
 /// ```
-/// use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId, projection::Keys};
+/// use syncline::projection::{Keys, Reads};
+/// use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
 /// use syncline_sim::{Profile, lab};
 ///
 /// const RENAMED: Kind = Kind::new("todo.renamed", 1);
@@ -44,10 +45,12 @@ const REPLAY: &str = "SYNCLINE_LAB";
 ///         ViewId::new("titles@1").expect("the name is well formed")
 ///     }
 ///
-///     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-///         if event.is(&RENAMED) {
-///             keys.push(b"the only one");
-///         }
+///     fn reads(&self) -> Reads {
+///         Reads::kinds([RENAMED])
+///     }
+///
+///     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {
+///         keys.push(b"the only one");
 ///     }
 ///
 ///     fn apply(&self, _: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syncline::projection::{Keys, Moved};
+use syncline::projection::{Keys, Moved, Reads};
 use syncline::{EventRef, Projection, Unreadable, ViewId};
 
 /// A projection that clones share.
@@ -26,6 +26,10 @@ impl<P: Projection> Projection for Shared<P> {
 
     fn view(&self) -> ViewId {
         self.0.view()
+    }
+
+    fn reads(&self) -> Reads {
+        self.0.reads()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

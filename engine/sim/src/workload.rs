@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syncline::projection::{Keys, RowState};
+use syncline::projection::{Keys, Reads, RowState};
 use syncline::time::STAMP_BYTES;
 use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
 
@@ -95,8 +95,12 @@ impl Projection for Cells {
         self.view.clone()
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([self.kind.clone()])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if let (true, Some((key, _))) = (event.is(&self.kind), read(event.payload)) {
+        if let Some((key, _)) = read(event.payload) {
             keys.push(key);
         }
     }

@@ -28,6 +28,14 @@ pub enum Cause {
     /// The projection says that it cannot read the event, and why.
     #[error("{0}")]
     Unreadable(String),
+    /// The view reads the event's type, and not this version of it.
+    #[error("version {version} of the event's type is not one that the view reads ({known:?}); upgrade the program")]
+    OtherVersion {
+        /// The event's version.
+        version: u16,
+        /// The versions that the view reads.
+        known: Vec<u16>,
+    },
     /// The projection's code panicked on the event, with this message. The row is as it was before.
     #[error("the projection panicked: {0}; mend it, then rebuild the view or give it a new version")]
     Panicked(String),

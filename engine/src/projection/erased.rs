@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::caught::caught;
-use super::{Cause, Keys, Moved, Projection, RowState, Unreadable};
+use super::{Cause, Keys, Moved, Projection, Reads, RowState, Unreadable};
 use crate::event::EventRef;
 use crate::limits::ROW_BYTES_MAX;
 use crate::store::ViewId;
@@ -16,7 +16,10 @@ pub trait Fold: Send + Sync + 'static {
     /// Name and version of the view.
     fn view(&self) -> ViewId;
 
-    /// The rows that this event touches. If the projection panics, `keys` says so by [`Keys::refused`].
+    /// Which events the view is folded from.
+    fn reads(&self) -> Reads;
+
+    /// The rows that this event touches, which is one that the view reads; see [`Reads::keys`]. If the projection panics, `keys` says so by [`Keys::refused`].
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys);
 
     /// Folds events into the row with these bytes and returns its new bytes, or `None` if there is no row and no event could be read into
@@ -39,6 +42,10 @@ pub trait Fold: Send + Sync + 'static {
 impl<P: Projection> Fold for P {
     fn view(&self) -> ViewId {
         Projection::view(self)
+    }
+
+    fn reads(&self) -> Reads {
+        Projection::reads(self)
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

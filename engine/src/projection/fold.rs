@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Aside, Cause, Fold, Keys, Moved};
+use super::{Aside, Cause, Fold, Keys, Moved, Reads};
 use crate::event::{EventRef, Events};
 use crate::id::{Dot, InvalidId};
 use crate::run::Run;
@@ -13,7 +13,15 @@ use crate::store::{RowKey, RowWrite, ViewId};
 
 /// The projections of one replica, in the order of their views.
 #[derive(Debug, Clone, Default)]
-pub struct Projections(Vec<(ViewId, Arc<dyn Fold>)>);
+pub struct Projections(Vec<Maintained>);
+
+/// One projection, and what it has said of itself when it was added.
+#[derive(Debug, Clone)]
+struct Maintained {
+    view: ViewId,
+    reads: Arc<Reads>,
+    fold: Arc<dyn Fold>,
+}
 
 impl Projections {
     /// No projection: a relay.
@@ -30,10 +38,11 @@ impl Projections {
         if view.is_reserved() {
             return Err(InvalidId::new("view of a projection", view.as_str(), "`syncline.` is the engine's own"));
         }
-        match self.0.binary_search_by(|(known, _)| known.cmp(&view)) {
+        match self.0.binary_search_by(|known| known.view.cmp(&view)) {
             Ok(_) => Err(InvalidId::new("view of a projection", view.as_str(), "another projection has it already")),
             Err(index) => {
-                self.0.insert(index, (view, projection));
+                let reads = Arc::new(projection.reads());
+                self.0.insert(index, Maintained { view, reads, fold: projection });
                 Ok(())
             }
         }
@@ -41,18 +50,19 @@ impl Projections {
 
     /// The views, in order.
     pub fn views(&self) -> impl Iterator<Item = &ViewId> {
-        self.0.iter().map(|(view, _)| view)
+        self.0.iter().map(|projection| &projection.view)
     }
 
     /// The projections whose views satisfy `keep`.
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&ViewId) -> bool) -> Self {
-        Self(self.0.iter().filter(|(view, _)| keep(view)).cloned().collect())
+        Self(self.0.iter().filter(|projection| keep(&projection.view)).cloned().collect())
     }
 
     /// The payload that an own event takes when own events get other stamps: the first projection that knows one decides.
     pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
-        self.0.iter().find_map(|(_, projection)| projection.moved(event, stamps))
+        let reads = |projection: &&Maintained| projection.reads.knows(&event.kind());
+        self.0.iter().filter(reads).find_map(|projection| projection.fold.moved(event, stamps))
     }
 
     /// Finds the rows that the events of `runs` touch.
@@ -81,7 +91,7 @@ impl Projections {
 /// Which events go into which rows.
 #[derive(Debug, Default)]
 pub struct Plan<'a> {
-    projections: Vec<(ViewId, Arc<dyn Fold>)>,
+    projections: Vec<Maintained>,
     events: Vec<EventRef<'a>>,
     /// All keys, one after the other.
     arena: Vec<u8>,
@@ -129,9 +139,9 @@ impl<'a> Plan<'a> {
     fn add(&mut self, event: EventRef<'a>) {
         let number = self.events.len() as u32;
         let mut keys = std::mem::take(&mut self.keys);
-        for (projection, (view, fold)) in self.projections.iter().enumerate() {
+        for (projection, Maintained { view, reads, fold }) in self.projections.iter().enumerate() {
             keys.clear();
-            fold.keys(&event, &mut keys);
+            reads.keys(&**fold, &event, &mut keys);
             if let Some(cause) = keys.refused() {
                 self.aside.push(aside(view, &event, cause.clone()));
                 continue;
@@ -151,7 +161,7 @@ impl<'a> Plan<'a> {
     fn group(&mut self, wanted: impl Fn(&ViewId, &[u8]) -> bool) {
         let arena = &self.arena;
         let place = |touch: &Touch| (touch.projection, &arena[touch.key_start as usize..touch.key_end as usize]);
-        self.touches.retain(|touch| wanted(&self.projections[touch.projection as usize].0, place(touch).1));
+        self.touches.retain(|touch| wanted(&self.projections[touch.projection as usize].view, place(touch).1));
         self.touches.sort_by(|a, b| place(a).cmp(&place(b)).then(a.event.cmp(&b.event)));
         self.touches.dedup_by(|b, a| b.event == a.event && place(a) == place(b));
     }
@@ -169,7 +179,7 @@ impl<'a> Plan<'a> {
         // One copy of the arena serves every key.
         let arena = Bytes::copy_from_slice(&self.arena);
         let key = |touches: &[Touch]| {
-            let view = self.projections[touches[0].projection as usize].0.clone();
+            let view = self.projections[touches[0].projection as usize].view.clone();
             RowKey { view, key: arena.slice(touches[0].key_start as usize..touches[0].key_end as usize) }
         };
         self.groups().map(key).collect()
@@ -181,7 +191,7 @@ impl<'a> Plan<'a> {
         folded.aside = std::mem::take(&mut self.aside);
         let mut events = Vec::new();
         for ((touches, key), old) in self.groups().zip(rows).zip(loaded) {
-            let (view, fold) = &self.projections[touches[0].projection as usize];
+            let Maintained { view, fold, .. } = &self.projections[touches[0].projection as usize];
             events.clear();
             events.extend(touches.iter().map(|touch| self.events[touch.event as usize]));
             let mut put_aside = |event: &EventRef<'_>, cause| folded.aside.push(aside(view, event, cause));

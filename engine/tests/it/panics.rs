@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::world::*;
-use syncline::projection::{Cause, Keys, Moved, RowState};
+use syncline::projection::{Cause, Keys, Moved, Reads, RowState};
 use syncline::replica::ReplicaError;
 use syncline::{Event, EventRef, Kind, Projection, Replica, Unreadable, ViewId};
 
@@ -41,17 +41,19 @@ impl Projection for Touchy {
         ViewId::new("touchy@1").unwrap()
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([ADDED])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if event.is(&ADDED) {
-            match &event.payload[1..] {
-                b"keys" => panic!("no key for `keys`"),
-                b"loop" => loop {
-                    keys.push(b"again");
-                },
-                b"many" => (0..2_000u32).for_each(|key| keys.push(&key.to_be_bytes())),
-                b"long" => keys.push(&[b'k'; 1_025]),
-                _ => keys.push(&event.payload[..1]),
-            }
+        match &event.payload[1..] {
+            b"keys" => panic!("no key for `keys`"),
+            b"loop" => loop {
+                keys.push(b"again");
+            },
+            b"many" => (0..2_000u32).for_each(|key| keys.push(&key.to_be_bytes())),
+            b"long" => keys.push(&[b'k'; 1_025]),
+            _ => keys.push(&event.payload[..1]),
         }
     }
 
@@ -210,4 +212,18 @@ fn spoil(replica: &Replica, bytes: &'static str) {
     let key = RowKey::new(Projection::view(&Touchy), &b"a"[..]);
     let rows = vec![RowWrite { key, value: Some(bytes.into()) }];
     block_on(replica.store().commit(WriteBatch { rows, ..WriteBatch::default() })).unwrap();
+}
+
+#[test]
+fn a_newer_version_of_an_event_is_put_aside_and_an_own_write_of_one_goes_through() {
+    let clock = Hand::at(100);
+    let (service, old, other) = (service(&clock), device(1, &clock), device(2, &clock));
+    let newer = Event::new(Kind::new("touchy.added", 2), "anew");
+    block_on(old.write(&[added('a', "one"), newer])).unwrap();
+    block_on(old.sync(&way(&service))).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    for replica in [&old, &other] {
+        let status = block_on(replica.status()).unwrap();
+        assert_eq!((words(replica, "a"), status.unreadable, status.in_sync()), (vec!["one".into()], 1, false));
+    }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use syncline::authority::{Authority, AuthorityError, Name, Open, Policy, Principal, Role};
-use syncline::projection::Keys;
+use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
 use syncline::store::{
@@ -41,8 +41,12 @@ impl Projection for Pairs {
         ViewId::new("pairs@1").unwrap()
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([SET])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if let (true, Some(at)) = (event.is(&SET), event.payload.iter().position(|byte| *byte == b'=')) {
+        if let Some(at) = event.payload.iter().position(|byte| *byte == b'=') {
             keys.push(&event.payload[..at]);
         }
     }

@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use proptest::prelude::*;
-use syncline::projection::{Fold, Keys, RowState};
+use syncline::projection::{Fold, Keys, Reads, RowState};
 use syncline::{Dot, Event, EventRef, Kind, Projection, Unreadable, ViewId};
 use syncline_conformance::projection::{LAWS, ProjectionLaw, input};
 use syncline_conformance::{projection_suite, view};
 
+const WORD: Kind = Kind::new("word", 1);
+
 /// Words by their first letter; `?` is no word and meant for `a`, `!` is two rows' business.
 fn words() -> impl Strategy<Value = Event> {
     prop_oneof![4 => "[a-c][a-z]{0,2}", 1 => Just("?".to_owned()), 1 => Just("!".to_owned())]
-        .prop_map(|word| Event::new(Kind::new("word", 1), word))
+        .prop_map(|word| Event::new(WORD, word))
 }
 
 /// A projection of words, whose state and fold can be chosen.
 struct Words<S> {
     apply: fn(&mut S, &EventRef<'_>),
+    reads: fn() -> Reads,
     keys: fn(&EventRef<'_>, &mut Keys),
     view: &'static str,
     after_error: fn(&mut S),
@@ -27,8 +30,12 @@ struct Words<S> {
 
 impl<S> Words<S> {
     const fn new(apply: fn(&mut S, &EventRef<'_>)) -> Self {
-        Self { apply, keys: first_letter, view: "words@1", after_error: |_| {} }
+        Self { apply, reads: words_alone, keys: first_letter, view: "words@1", after_error: |_| {} }
     }
+}
+
+fn words_alone() -> Reads {
+    Reads::kinds([WORD])
 }
 
 fn first_letter(event: &EventRef<'_>, keys: &mut Keys) {
@@ -44,6 +51,10 @@ impl<S: RowState + 'static> Projection for Words<S> {
 
     fn view(&self) -> ViewId {
         view(self.view)
+    }
+
+    fn reads(&self) -> Reads {
+        (self.reads)()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -145,6 +156,19 @@ fn broken() -> Vec<(&'static str, &'static [&'static str], Arc<dyn Fold>)> {
             Arc::new(Words { after_error: |row: &mut Seen| drop(row.pop_first()), ..SOUND }),
         ),
         (
+            "passes over what a newer version has written",
+            &["another_version_of_an_event_is_not_passed_over"],
+            Arc::new(Words {
+                reads: Reads::everything,
+                keys: |event, keys| {
+                    if event.is(&WORD) {
+                        first_letter(event, keys)
+                    }
+                },
+                ..SOUND
+            }),
+        ),
+        (
             "expects a word",
             &["payloads_that_make_no_sense_are_put_aside"],
             Arc::new(Words::new(|row: &mut Seen, event| {
@@ -163,6 +187,10 @@ impl Projection for PutsAsideLate {
 
     fn view(&self) -> ViewId {
         view("words@1")
+    }
+
+    fn reads(&self) -> Reads {
+        words_alone()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

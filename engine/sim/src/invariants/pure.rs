@@ -106,7 +106,7 @@ fn value(rows: &Rows, key: &[u8]) -> String {
 fn touching(fold: &dyn Fold, events: &[EventRef<'_>], key: &[u8]) -> String {
     let touches = |event: &&EventRef<'_>| {
         let mut keys = Keys::default();
-        fold.keys(event, &mut keys);
+        fold.reads().keys(fold, event, &mut keys);
         keys.iter().any(|touched| touched == key)
     };
     let told: Vec<String> =
@@ -129,7 +129,7 @@ fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> 
     let mut rows = Rows::new();
     for event in events {
         let mut keys = Keys::default();
-        fold.keys(event, &mut keys);
+        fold.reads().keys(fold, event, &mut keys);
         if let Some(panic) = keys.refused().and_then(panicked) {
             return Err(format!("it panics: {panic}"));
         }

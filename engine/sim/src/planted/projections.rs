@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use syncline::projection::Keys;
+use syncline::projection::{Keys, Reads};
 use syncline::{Event, EventRef, Projection, Stamp, Unreadable, ViewId};
 
 use crate::rng::Rng;
@@ -57,8 +57,12 @@ impl Projection for Wrong {
         ViewId::new("wrong@1").expect("the name is well formed")
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([SET])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if let (true, Some((key, _))) = (event.is(&SET), read(event.payload)) {
+        if let Some((key, _)) = read(event.payload) {
             keys.push(key);
         }
     }
@@ -98,6 +102,10 @@ impl Projection for FirstEvents {
 
     fn view(&self) -> ViewId {
         self.0.view()
+    }
+
+    fn reads(&self) -> Reads {
+        self.0.reads()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

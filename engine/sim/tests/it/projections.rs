@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use syncline::projection::Keys;
+use syncline::projection::{Keys, Reads};
 use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId};
 use syncline_sim::{Case, Failure, Law, Plant, Profile, lab};
 
@@ -35,10 +35,12 @@ impl Projection for Titles {
         ViewId::new("titles@1").unwrap()
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([RENAMED])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if event.is(&RENAMED) {
-            keys.push(&event.payload[..1]);
-        }
+        keys.push(&event.payload[..1]);
     }
 
     fn apply(&self, _: &[u8], row: &mut Title, event: &EventRef<'_>) -> Result<(), Unreadable> {

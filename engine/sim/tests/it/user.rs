@@ -1,6 +1,6 @@
 //! The whole of what a user writes to have a projection proved.
 
-use syncline::projection::Keys;
+use syncline::projection::{Keys, Reads};
 use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
 use syncline_sim::{Profile, lab};
 
@@ -16,10 +16,12 @@ impl Projection for Votes {
         ViewId::new("votes@1").unwrap()
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([VOTED])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if event.is(&VOTED) {
-            keys.push(&event.payload[..1]);
-        }
+        keys.push(&event.payload[..1]);
     }
 
     fn apply(&self, _: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable> {

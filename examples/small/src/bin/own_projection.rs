@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Open, Principal};
 use syncline::crdt::Lww;
-use syncline::projection::Keys;
+use syncline::projection::{Keys, Reads};
 use syncline::store::RowRange;
 use syncline::{
     Event, EventRef, Kind, MemoryStorage, MemoryStore, Projection, Replica, Service, SpaceId, Unreadable, ViewId,
@@ -45,11 +45,14 @@ impl Projection for Todos {
         ViewId::new("todos@1").expect("the name is well formed")
     }
 
+    fn reads(&self) -> Reads {
+        Reads::kinds([TODO])
+    }
+
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        if event.is(&TODO)
-            && let Ok(todo) = serde_json::from_slice::<TodoEvent>(event.payload)
-        {
-            keys.push(todo.title().as_bytes());
+        match serde_json::from_slice::<TodoEvent>(event.payload) {
+            Ok(todo) => keys.push(todo.title().as_bytes()),
+            Err(error) => keys.refuse(error.to_string()),
         }
     }
 
