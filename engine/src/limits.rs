@@ -22,8 +22,11 @@ pub const KIND_BYTES_MAX: usize = 64;
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Row keys that one event may touch in one view.
 pub const EVENT_KEYS_MAX: usize = 1_024;
-/// Bytes of one row's state: 4 MiB.
+/// Bytes of one row as a store keeps it: 4 MiB. A larger row of a projection is kept in pieces of this size.
 pub const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes up to which an own write may let a row grow: 16 MiB. Events of others are folded whatever they make of a row, since
+/// what fits must not depend on who received what first.
+pub const OWN_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a space's name.
 pub const SPACE_BYTES_MAX: usize = 64;
 /// Bytes of a view's name and version.

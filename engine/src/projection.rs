@@ -130,7 +130,7 @@ impl<T: Default + Send + Serialize + DeserializeOwned> RowState for T {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
-        codec::decode("row", bytes).map_err(|error| Unreadable::new(error.to_string()))
+        codec::decode_row(bytes).map_err(|error| Unreadable::new(error.to_string()))
     }
 }
 

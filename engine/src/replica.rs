@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::clock::{ClockExhausted, HybridClock, MAX_DRIFT, PhysicalClock};
 use crate::id::{InvalidId, ReplicaId, SpaceId};
+use crate::limits::{OWN_ROW_BYTES_MAX, ROW_BYTES_MAX};
 use crate::projection::fold::Projections;
 use crate::projection::{Cause, Projection};
 use crate::store::{EventStore, StoreError, ViewId};
@@ -92,6 +93,10 @@ struct Inner {
     identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
     /// Others read this store, so that nothing in it counts as unseen.
     served: bool,
+    /// Bytes up to which an own write may let a row grow.
+    row_bytes_max: usize,
+    /// Larger rows are kept in pieces of so many bytes.
+    piece_bytes: usize,
 }
 
 impl fmt::Debug for Replica {
@@ -135,6 +140,22 @@ pub enum ReplicaError {
         index: u16,
         /// Why.
         cause: Cause,
+    },
+    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`]. Nothing of it was written; other
+    /// writes go on, those too that make this row smaller.
+    #[error(
+        "row {key:?} of {view} would grow to {bytes} bytes, an own write may let it grow to {max}: write less into it, take something \
+         out of it first, or let the projection give its parts rows of their own"
+    )]
+    RowTooLarge {
+        /// The row's view.
+        view: ViewId,
+        /// The row's key, for a person.
+        key: String,
+        /// How many bytes the row would have.
+        bytes: usize,
+        /// How many it may have.
+        max: usize,
     },
     /// A stored row does not read back as its projection's state.
     #[error(
@@ -186,6 +207,8 @@ pub struct Compose {
     projections: Projections,
     identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
     served: bool,
+    row_bytes_max: usize,
+    piece_bytes: usize,
     refused: Option<InvalidId>,
 }
 
@@ -221,6 +244,22 @@ impl Compose {
     /// so nothing counts as unseen, and nothing is written anew: a fork and a clock far ahead are then reported and not healed.
     pub fn served(mut self) -> Self {
         self.served = true;
+        self
+    }
+
+    /// How large an own write may let a row grow, in bytes: [`OWN_ROW_BYTES_MAX`] unless told otherwise. A write that would let a
+    /// row grow beyond it fails with [`ReplicaError::RowTooLarge`]. What others have written is folded whatever it makes of a row,
+    /// so replicas with different limits have the same rows.
+    pub fn row_bytes_max(mut self, bytes: usize) -> Self {
+        self.row_bytes_max = bytes;
+        self
+    }
+
+    /// Keeps rows of more than so many bytes in pieces of this size: [`ROW_BYTES_MAX`] unless told otherwise, and at most that. For
+    /// tests that want many pieces of little.
+    #[doc(hidden)]
+    pub fn piece_bytes(mut self, bytes: usize) -> Self {
+        self.piece_bytes = bytes.clamp(1, ROW_BYTES_MAX);
         self
     }
 
@@ -260,6 +299,8 @@ impl Compose {
             answered: Signal::new(),
             identities: self.identities.filter(|_| !self.served),
             served: self.served,
+            row_bytes_max: self.row_bytes_max,
+            piece_bytes: self.piece_bytes,
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
@@ -296,6 +337,8 @@ impl Replica {
             projections: Projections::none(),
             identities: None,
             served: false,
+            row_bytes_max: OWN_ROW_BYTES_MAX,
+            piece_bytes: ROW_BYTES_MAX,
             refused: None,
         }
     }

@@ -23,6 +23,7 @@ mod key;
 pub mod memory;
 pub mod page;
 pub mod rewrite;
+pub mod whole;
 
 pub use batch::{Committed, Rewrite, RowWrite, WriteBatch};
 pub use claim::{Claim, Holder};
@@ -53,7 +54,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// As [`status`](Self::status).
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError>;
 
-    /// One value per key, in the order asked, from one moment. `None` where there is no such row.
+    /// One value per key, in the order asked, from one moment. `None` where there is no such row. Rows may be large together: what
+    /// a projection lets grow beyond the limit of a row is kept in pieces of that size, see [`whole`].
     ///
     /// # Errors
     /// As [`status`](Self::status).
@@ -70,7 +72,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// Applies all of the batch in one durable transaction, or nothing of it.
     ///
     /// Returns when the backend's durable commit has returned, at the storage's [`Durability`]. Positions are assigned inside
-    /// the transaction: the first bundle gets `head + 1`. An empty batch is a commit too and raises the revision.
+    /// the transaction: the first bundle gets `head + 1`. An empty batch is a commit too and raises the revision. There is a limit
+    /// to each row and none to the rows of a batch.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where `expected` is not the log's revision; [`StoreError::OutOfOrder`] where a run does not

@@ -124,7 +124,14 @@ impl<'a> Reader<'a> {
         Err(self.malformed("an integer is larger than 64 bits"))
     }
 
-    /// Reads a length, checked against a limit and against what is left.
+    /// Reads how many things follow, each of which takes at least one byte.
+    pub(crate) fn count(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+        let count = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        check_size(what, count, self.remaining())?;
+        Ok(count)
+    }
+
+    /// Reads a length, checked against a limit.
     pub(crate) fn length(&mut self, what: &'static str, max: usize) -> Result<usize, DecodeError> {
         let size = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
         check_size(what, size, max)?;

@@ -192,6 +192,7 @@ macro_rules! for_each_store_law {
                 the_largest_run_passes
                 the_longest_key_passes_and_one_byte_more_does_not
                 the_largest_row_passes_and_one_byte_more_does_not
+                many_of_the_largest_rows_pass_in_one_batch_and_one_load
                 many_runs_pass_in_one_batch
                 the_longest_names_pass
             }

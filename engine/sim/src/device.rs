@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use syncline::authority::Principal;
+use syncline::limits::OWN_ROW_BYTES_MAX;
 use syncline::projection::Cause;
 use syncline::protocol::{Code, Problem};
 use syncline::replica::{OpenError, Pace, ReplicaError, SyncError, SyncReport, Written};
@@ -18,6 +19,7 @@ use crate::fault::Fault;
 use crate::finding::Law;
 use crate::invariants::status;
 use crate::ledger::Acknowledged;
+use crate::profile::RowLimits;
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
 use crate::stack::{Misuse, Stack};
@@ -36,6 +38,7 @@ pub(crate) struct Device {
     pub(crate) witness: Arc<Witness>,
     pub(crate) stack: Stack,
     pub(crate) speed: Speed,
+    rows: Option<RowLimits>,
     /// The identity of a store without one.
     pub(crate) fresh: ReplicaId,
     replica: Mutex<Option<Replica>>,
@@ -67,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) witness: Arc<Witness>,
     pub(crate) stack: Stack,
     pub(crate) speed: Speed,
+    pub(crate) rows: Option<RowLimits>,
     pub(crate) fresh: ReplicaId,
     pub(crate) seed: u64,
     pub(crate) old: bool,
@@ -86,7 +90,7 @@ const REOPEN: Duration = Duration::from_millis(5);
 
 impl Device {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { index, node, disk, principal, witness, stack, speed, fresh, seed, old, served } = parts;
+        let Parts { index, node, disk, principal, witness, stack, speed, rows, fresh, seed, old, served } = parts;
         let clock = disk.clock.clone();
         let (replica, wedged) = (Mutex::default(), AtomicBool::new(false));
         let (upgraded, opening) = (AtomicBool::new(!old), AtomicBool::new(false));
@@ -99,6 +103,7 @@ impl Device {
             witness,
             stack,
             speed,
+            rows,
             fresh,
             served,
             seed,
@@ -176,6 +181,10 @@ impl Device {
         if self.stack.misuse == Some(Misuse::NoBound) {
             compose = compose.max_drift(UNBOUNDED);
         }
+        if let Some(rows) = self.rows {
+            let own = if self.stack.own_views { rows.own } else { OWN_ROW_BYTES_MAX };
+            compose = compose.piece_bytes(rows.piece).row_bytes_max(own);
+        }
         let mut compose = if self.served { compose.served() } else { compose };
         for view in self.stack.views.iter().filter(|view| upgraded || !view.newer) {
             compose = (view.compose)(compose);
@@ -214,6 +223,9 @@ impl Device {
             Err(ReplicaError::Store(error)) => self.failed("write", &error),
             Err(ReplicaError::Unfoldable { view, cause: Cause::Panicked(panic), .. }) => {
                 self.sim().found(Law::ProjectionIsPure, format!("{view} panics: {panic}"));
+            }
+            Err(error @ ReplicaError::RowTooLarge { .. }) if self.rows.is_some() => {
+                self.sim().fault(Fault::RowTooLarge, || format!("device {}: a write is refused: {error}", self.index));
             }
             Err(error) => self.sim().found(Law::NoPanic, format!("a sound write fails: {error}")),
         }

@@ -91,6 +91,10 @@ faults! {
     Rebuilt = "rebuilt",
     /// A forged push was sent.
     Forged = "forged",
+    /// An own write was refused, since it would have let a row grow beyond its limit.
+    RowTooLarge = "row-too-large",
+    /// What others had written let a row grow beyond the limit of own writes.
+    RowOutgrown = "row-outgrown",
 }
 
 impl fmt::Display for Fault {

@@ -7,7 +7,7 @@ use syncline::ViewId;
 
 use crate::executor::Spins;
 use crate::finding::Law;
-use crate::invariants::{equal, kept, log, once, oracle, pure, rebuild, refusals};
+use crate::invariants::{equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
 use crate::ledger::Name;
 use crate::plan::Shape;
 use crate::trace::FAULTS_STOP;
@@ -135,7 +135,7 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [LawCheck; 8] = [
+        let laws: [LawCheck; 9] = [
             log::is_as_committed,
             equal::logs,
             once::written,
@@ -143,6 +143,7 @@ impl World {
             equal::rows,
             pure::ordered,
             rebuild::rows,
+            pieces::of_rows,
             oracle::rows,
         ];
         for law in laws {

@@ -9,6 +9,7 @@ pub(crate) mod kept;
 pub(crate) mod log;
 pub(crate) mod once;
 pub(crate) mod oracle;
+pub(crate) mod pieces;
 pub(crate) mod pure;
 pub(crate) mod rebuild;
 pub(crate) mod refusals;

@@ -209,6 +209,12 @@ plants! {
     HashOrder = "hash-order", "", "a projection's mistakes", Part::Projection(Folding::HashOrder), Calm;
     /// A projection panics.
     Panics = "panics", "", "a projection's mistakes", Part::Projection(Folding::Panics), Calm;
+    /// A row that is full keeps what came first.
+    FirstComeStays = "first-come-stays", "", "limits that decide by order of arrival", Part::Projection(Folding::FirstComeStays), Large;
+    /// Of a row in several pieces only the first is stored.
+    StoresTheFirstPiece = "stores-the-first-piece", "", "limits that decide by order of arrival", Part::Store(Storing::StoresTheFirstPiece), Large;
+    /// A piece that a row no longer needs stays.
+    KeepsPieces = "keeps-pieces", "", "limits that decide by order of arrival", Part::Store(Storing::KeepsPieces), Large;
     /// Of every bundle only the first event is folded, on every device alike.
     FirstEvents = "first-events", "", "a projection's mistakes", Part::FirstEvents, Calm;
 }

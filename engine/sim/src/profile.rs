@@ -35,6 +35,8 @@ pub enum Profile {
     Twins,
     /// Devices that are away, each time for longer, and come back to many pages.
     Offline,
+    /// Rows that outgrow every limit: they are kept in many pieces, and own writes that would let them grow further are refused.
+    Large,
 }
 
 impl Profile {
@@ -51,6 +53,7 @@ impl Profile {
         Self::Live,
         Self::Twins,
         Self::Offline,
+        Self::Large,
     ];
 
     /// Its name, as the command line spells it.
@@ -67,6 +70,7 @@ impl Profile {
             Self::Live => "live",
             Self::Twins => "twins",
             Self::Offline => "offline",
+            Self::Large => "large",
         }
     }
 }
@@ -101,7 +105,18 @@ pub(crate) struct Mix {
     pub(crate) old: u32,
     /// Nobody syncs by hand.
     pub(crate) alone: bool,
+    /// Limits of rows, where they are others than the engine's.
+    pub(crate) rows: Option<RowLimits>,
     weights: Vec<(u32, Deed)>,
+}
+
+/// Limits of rows that are small enough to be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowLimits {
+    /// Rows of more bytes are kept in pieces of this size.
+    pub(crate) piece: usize,
+    /// Bytes up to which own writes may let a row of the lab's own views grow.
+    pub(crate) own: usize,
 }
 
 /// What an action is about, before its numbers are drawn.
@@ -184,6 +199,7 @@ impl Profile {
             Self::Live => mix.lives(),
             Self::Twins => mix.twins(),
             Self::Offline => mix.offline(),
+            Self::Large => mix.large(rng),
         }
         mix
     }
@@ -200,6 +216,7 @@ impl Mix {
             unsynced: 0,
             old: 0,
             alone: false,
+            rows: None,
             weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
         }
     }
@@ -258,6 +275,18 @@ impl Mix {
         self.speed.page = 3;
         self.old = 200;
         self.add(&[(60, Deed::Away), (10, Deed::Crash), (15, Deed::Poison), (4, Deed::Upgrade)]);
+        self.served();
+    }
+
+    fn large(&mut self, rng: &mut Rng) {
+        self.rows = Some(RowLimits { piece: rng.between(1, 100) as usize, own: 300 });
+        self.old = 200;
+        self.add(&[(40, Deed::Poison), (10, Deed::Rebuild), (8, Deed::Upgrade), (40, Deed::Away)]);
+        match rng.below(3) {
+            0 => self.crashing(rng),
+            1 => self.add(CLOCKS),
+            _ => self.add(RESTORES),
+        }
         self.served();
     }
 

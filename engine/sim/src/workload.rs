@@ -1,7 +1,9 @@
 //! What devices write, and how the lab's own views fold it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use syncline::projection::{Keys, Reads, RowState};
 use syncline::time::STAMP_BYTES;
 use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
@@ -72,6 +74,50 @@ impl Cell {
         }
         self.count += 1;
         self.digest ^= digest(stamp);
+    }
+}
+
+/// A value that empties a list.
+const EMPTIES: u8 = b'a';
+
+/// A view of the lab's own whose rows grow: per key all values since the last one that empties it. For histories that are to reach
+/// the limits of rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lists;
+
+/// One row.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct List {
+    emptied: Option<Stamp>,
+    values: BTreeMap<Stamp, [u8; 4]>,
+}
+
+impl Projection for Lists {
+    type State = List;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("lab.lists@1").expect("the name is well formed")
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::kinds([SET])
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        if let Some((key, _)) = read(event.payload) {
+            keys.push(key);
+        }
+    }
+
+    fn apply(&self, _: &[u8], row: &mut List, event: &EventRef<'_>) -> Result<(), Unreadable> {
+        let (_, value) = read(event.payload).ok_or_else(|| Unreadable::new("it is not of the lab's form"))?;
+        if value[0] == EMPTIES {
+            row.emptied = row.emptied.max(Some(event.stamp));
+        }
+        row.values.insert(event.stamp, value);
+        let emptied = row.emptied;
+        row.values.retain(|stamp, _| Some(*stamp) > emptied);
+        Ok(())
     }
 }
 

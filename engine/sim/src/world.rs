@@ -16,11 +16,12 @@ use crate::net::Net;
 use crate::plan::{Plan, Shape};
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
-use crate::stack::{Misuse, Stack};
+use crate::stack::{Misuse, Stack, ViewUnderTest};
 use crate::store::SimStorage;
 use crate::stores::{InMemory, Stores};
 use crate::transport::{Door, SimTransport};
 use crate::witness::Witness;
+use crate::workload::Lists;
 
 mod act;
 mod crash;
@@ -95,7 +96,10 @@ impl Drop for World {
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan, stack: Stack, with_story: bool) -> Self {
+    pub(crate) fn new(plan: Plan, mut stack: Stack, with_story: bool) -> Self {
+        if stack.own_views && plan.mix.rows.is_some() {
+            stack.views.push(ViewUnderTest::new(Lists, false));
+        }
         let sim = Sim::new(plan.seed, with_story);
         let stores =
             stack.stores.as_ref().map_or_else(|| Arc::new(InMemory::default()) as Arc<dyn Stores>, |make| make());
@@ -172,6 +176,7 @@ impl World {
             witness: self.witness.clone(),
             stack: self.stack.clone(),
             speed: self.plan.mix.speed,
+            rows: self.plan.mix.rows,
             fresh: self.fresh_id(),
             seed: self.plan.seed,
             old: bit(self.plan.old),
@@ -210,6 +215,7 @@ impl World {
             witness,
             stack,
             speed,
+            rows: self.plan.mix.rows,
             fresh,
             seed,
             old: false,

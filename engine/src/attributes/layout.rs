@@ -22,7 +22,6 @@ use super::op::{put_base, read_base};
 use super::row::{AttributeRow, Changes, More};
 use super::value::{VALUE_BYTES_MAX, Value};
 use crate::crdt::{AddWinsSet, Context, Lww, PnCounter, Tally, read_stamp};
-use crate::limits::ROW_BYTES_MAX;
 use crate::projection::{RowState, Unreadable};
 use crate::time::{STAMP_BYTES, Stamp};
 use crate::wire::{DecodeError, Reader, put_varint};
@@ -103,7 +102,7 @@ fn read_rest(reader: &mut Reader<'_>) -> Result<AttributeRow, DecodeError> {
     let current = read_changes(reader)?;
     let mut early = BTreeMap::new();
     let mut last = base;
-    for _ in 0..reader.length("number of bases", ROW_BYTES_MAX)? {
+    for _ in 0..reader.count("number of bases")? {
         let base = read_stamp(reader)?;
         let changes = read_changes(reader)?;
         if last >= Some(base) || changes.is_empty() {
@@ -134,7 +133,7 @@ fn put_changes(out: &mut Vec<u8>, changes: &Changes) {
 fn read_changes(reader: &mut Reader<'_>) -> Result<Changes, DecodeError> {
     let mut counter = PnCounter::default();
     let mut previous = None;
-    for _ in 0..reader.length("number of counting origins", ROW_BYTES_MAX)? {
+    for _ in 0..reader.count("number of counting origins")? {
         let last = read_stamp(reader)?;
         if previous >= Some(last.origin) {
             return Err(reader.malformed("counting origins are not in order"));
@@ -157,19 +156,20 @@ fn put_elements(out: &mut Vec<u8>, elements: &BTreeMap<Value, Context>) {
 }
 
 fn read_elements(reader: &mut Reader<'_>) -> Result<BTreeMap<Value, Context>, DecodeError> {
-    let mut elements: BTreeMap<Value, Context> = BTreeMap::new();
-    for _ in 0..reader.length("number of elements", ROW_BYTES_MAX)? {
+    let mut elements: Vec<(Value, Context)> = Vec::new();
+    for _ in 0..reader.count("number of elements")? {
         let element = read_sized_text(reader)?.ok_or_else(|| reader.malformed("an element is empty"))?;
         let stamps = Context::read(reader)?;
         if stamps.is_empty() {
             return Err(reader.malformed("an element has no stamp"));
         }
-        if elements.last_key_value().is_some_and(|(last, _)| *last >= element) {
+        if elements.last().is_some_and(|(last, _)| *last >= element) {
             return Err(reader.malformed("elements are not in order"));
         }
-        elements.insert(element, stamps);
+        elements.push((element, stamps));
     }
-    Ok(elements)
+    // They are in order, so that the map is built in one go.
+    Ok(elements.into_iter().collect())
 }
 
 fn put_text(out: &mut Vec<u8>, text: &str) {

@@ -23,8 +23,8 @@ pub trait OrderedFold: 'static {
 /// The way out for folds that no other type here can express: the row keeps its own events, sorted by stamp, and folds
 /// them when it is read. An event that arrives late takes its place between the others.
 ///
-/// The row grows with every event and a read folds all of them, so use it for rows of few events. A row of more than 4 MiB
-/// is refused.
+/// The row grows with every event and a read folds all of them, so use it for rows of few events. An own write that would let a
+/// row grow beyond [`OWN_ROW_BYTES_MAX`](crate::limits::OWN_ROW_BYTES_MAX) is refused.
 ///
 /// Source: Baquero, Almeida, Shoker: *Making Operation-based CRDTs Operation-based*, DAIS 2014 (the log of operations as the
 /// state), in the total order of stamps as in Bayou (Terry et al., SOSP 1995).

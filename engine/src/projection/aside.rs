@@ -39,7 +39,7 @@ pub enum Cause {
     /// The projection's code panicked on the event, with this message. The row is as it was before.
     #[error("the projection panicked: {0}; mend it, then rebuild the view or give it a new version")]
     Panicked(String),
-    /// The event, or the row with it, exceeds a limit of [`limits`](crate::limits).
+    /// The event exceeds a limit of [`limits`](crate::limits).
     #[error("{what} would be {size}, the limit is {max}")]
     TooLarge {
         /// What is too large, with its unit.

@@ -27,8 +27,8 @@ fn message(payload: Box<dyn Any + Send>) -> String {
     cut(text)
 }
 
-/// The text up to a length that a note may have.
-fn cut(mut text: String) -> String {
+/// The text up to a length that a note may have: a note is a row, which has a limit that must stop nothing.
+pub(crate) fn cut(mut text: String) -> String {
     const MESSAGE_BYTES_MAX: usize = 1_024;
     text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX));
     text

@@ -4,10 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::caught::caught;
+use super::caught::{caught, cut};
 use super::{Cause, Keys, Moved, Projection, Reads, RowState, Unreadable};
 use crate::event::EventRef;
-use crate::limits::ROW_BYTES_MAX;
 use crate::store::ViewId;
 
 /// A projection with its state type erased: what the engine keeps. Implemented for every [`Projection`]. A panic of the projection ends
@@ -19,7 +18,8 @@ pub trait Fold: Send + Sync + 'static {
     /// Which events the view is folded from.
     fn reads(&self) -> Reads;
 
-    /// The rows that this event touches, which is one that the view reads; see [`Reads::keys`]. If the projection panics, `keys` says so by [`Keys::refused`].
+    /// The rows that this event touches, which is one that the view reads; see [`Reads::keys`]. If the projection panics, `keys` says so
+    /// by [`Keys::refused`].
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys);
 
     /// Folds events into the row with these bytes and returns its new bytes, or `None` if there is no row and no event could be read into
@@ -64,7 +64,7 @@ impl<P: Projection> Fold for P {
     ) -> Result<Option<Bytes>, Unreadable> {
         match fold_at_once(self, key, row, events) {
             Ok(folded) => Ok(folded.report(events, aside)),
-            Err(Cause::Row(reason)) => Err(Unreadable { reason }),
+            Err(Cause::Row(reason)) => Err(Unreadable { reason: cut(reason) }),
             Err(cause) => Ok(fold_around(self, key, row.map(Bytes::copy_from_slice), events, cause, aside)),
         }
     }
@@ -84,7 +84,7 @@ struct AtOnce {
 impl AtOnce {
     fn report(self, events: &[EventRef<'_>], aside: &mut dyn FnMut(&EventRef<'_>, Cause)) -> Option<Bytes> {
         for (index, Unreadable { reason }) in self.aside {
-            aside(&events[index], Cause::Unreadable(reason));
+            aside(&events[index], Cause::Unreadable(cut(reason)));
         }
         self.row
     }
@@ -109,11 +109,7 @@ fn fold_at_once<P: Projection>(
         let row = (row.is_some() || aside.len() < events.len()).then(|| Bytes::from(state.encode()));
         AtOnce { row, aside }
     });
-    let folded = folded.map_err(Cause::Panicked)?;
-    match folded.row.as_ref().map_or(0, Bytes::len) {
-        size if size > ROW_BYTES_MAX => Err(Cause::too_large("bytes of a row", size, ROW_BYTES_MAX)),
-        _ => Ok(folded),
-    }
+    folded.map_err(Cause::Panicked)
 }
 
 /// Folds events of which at least one fails, for `cause`: halves them until it is found, puts it aside, and folds the others from the

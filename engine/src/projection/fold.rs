@@ -120,6 +120,8 @@ pub struct Folded {
     /// layout under the same view. The rows stay as they are, and the events that touch them are among those put aside; fold the view
     /// anew.
     pub damaged: BTreeMap<ViewId, String>,
+    /// Of the rows that have become larger the largest, and how many bytes it has.
+    pub grown: Option<(RowKey, usize)>,
 }
 
 impl<'a> Plan<'a> {
@@ -197,7 +199,10 @@ impl<'a> Plan<'a> {
             let mut put_aside = |event: &EventRef<'_>, cause| folded.aside.push(aside(view, event, cause));
             match fold.fold(&key.key, old.as_deref(), &events, &mut put_aside) {
                 Ok(new) if new == old => {}
-                Ok(new) => folded.rows.push(RowWrite { key, value: new }),
+                Ok(new) => {
+                    folded.grown = larger(folded.grown, &key, old.as_ref(), new.as_ref());
+                    folded.rows.push(RowWrite { key, value: new });
+                }
                 Err(damaged) => {
                     events.iter().for_each(|event| put_aside(event, Cause::Row(damaged.reason.clone())));
                     folded.damaged.insert(view.clone(), damaged.reason);
@@ -210,4 +215,16 @@ impl<'a> Plan<'a> {
 
 fn aside(view: &ViewId, event: &EventRef<'_>, cause: Cause) -> Aside {
     Aside { view: Some(view.clone()), dot: event.dot, index: event.stamp.index, cause }
+}
+
+/// The largest of the rows that have become larger, with one more row looked at.
+fn larger(
+    largest: Option<(RowKey, usize)>,
+    key: &RowKey,
+    old: Option<&Bytes>,
+    new: Option<&Bytes>,
+) -> Option<(RowKey, usize)> {
+    let (old, new) = (old.map_or(0, Bytes::len), new.map_or(0, Bytes::len));
+    let known = largest.as_ref().map_or(0, |(_, bytes)| *bytes);
+    if new > known.max(old) { Some((key.clone(), new)) } else { largest }
 }

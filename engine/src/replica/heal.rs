@@ -5,7 +5,7 @@
 //! history has forked*, since the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
 //! under it. Either way the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -21,11 +21,15 @@ use crate::event::{Event, encode_body};
 use crate::heads::Head;
 use crate::id::{Dot, Position, ReplicaId, Seq};
 use crate::projection::Moved;
-use crate::reserved::{self, IDENTITY, MOVED, PeerRow, UNREADABLE};
+use crate::protocol::Refusal;
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, IDENTITY, MOVED, PeerRow, UNREADABLE};
 use crate::run::{Append, Body, Bundle, Run, RunBuilder};
 use crate::store::{Limit, Rewrite, RowKey, RowRange, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
 use crate::time::{NTP64, Offset, Stamp, after as bound};
+use crate::wire::DecodeError;
 
+/// The code of the refusal of a bundle that outgrew a limit when it was written anew.
+const OUTGROWN: &str = "outgrown";
 /// Log bytes of the tail read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
@@ -78,6 +82,15 @@ impl Cure {
             Self::Rehome { .. } => None,
         }
     }
+}
+
+/// The tail in its new form.
+#[derive(Debug, Default)]
+struct Rewritten {
+    /// Its runs, each at its place.
+    runs: Vec<(Position, Append)>,
+    /// The dead letters of the bundles that have become void.
+    letters: Vec<RowWrite>,
 }
 
 impl Inner {
@@ -167,11 +180,12 @@ impl Inner {
         new: &Restamped,
     ) -> Result<(WriteBatch, Vec<PeerRow>), ReplicaError> {
         let (times, readings) = new.last(bundles(tail));
-        let runs = self.rewritten(turn, tail, from, cure, times)?;
+        let Rewritten { runs, letters } = self.rewritten(turn, tail, from, cure, times);
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
         batch.rows.extend(self.forget_unreadable(turn, from.seq).await?);
+        batch.rows.extend(letters);
         batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
         let read = runs.iter().flat_map(|(_, append)| append.run().bundles()).zip(readings);
         let read = read.map(|(bundle, reading)| (bundle.dot, bundle.time, *reading));
@@ -193,15 +207,9 @@ impl Inner {
         Ok((batch, peers))
     }
 
-    /// The tail in its new form, run by run, each at its old place.
-    fn rewritten(
-        &self,
-        turn: &Turn,
-        tail: &[StoredRun],
-        from: Head,
-        cure: Cure,
-        times: &[NTP64],
-    ) -> Result<Vec<(Position, Append)>, ReplicaError> {
+    /// The tail in its new form, run by run, each at its old place. A bundle that has outgrown a limit since the stamps that its events
+    /// name have moved becomes void and a dead letter: nothing else waits for it, and the application hears of it.
+    fn rewritten(&self, turn: &Turn, tail: &[StoredRun], from: Head, cure: Cure, times: &[NTP64]) -> Rewritten {
         let (origin, mut head) = cure.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
         let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
         let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
@@ -210,24 +218,33 @@ impl Inner {
                 moved.insert(event.stamp, Stamp { time: *time, origin, index: event.stamp.index });
             }
         }
-        let (mut runs, mut times) = (Vec::new(), times.iter().copied());
+        let (mut new, mut times) = (Rewritten::default(), times.iter().copied());
         for stored in tail {
             let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
             for (bundle, time) in stored.run.bundles().zip(times.by_ref()) {
-                match self.moved_body(&bundle, &moved)? {
-                    Some(body) => builder.push(time, Body::Full(&body)),
-                    None => builder.push(time, bundle.body),
+                match (self.moved_body(&bundle, &moved), bundle.body) {
+                    (Ok(Some(body)), _) => builder.push(time, Body::Full(&body)),
+                    (Err(error), Body::Full(body)) => {
+                        let (bytes, digest) = bundle.body.seal();
+                        let dot = builder.push(time, Body::Void { bytes, digest });
+                        new.letters.push(outgrown(dot, body, &error));
+                        dot
+                    }
+                    (_, body) => builder.push(time, body),
                 };
             }
             let append = builder.finish().expect("a stored run has at least one bundle");
             head = append.head();
-            runs.push((stored.position, append));
+            new.runs.push((stored.position, append));
         }
-        Ok(runs)
+        new
     }
 
     /// A body whose events name stamps that have moved; none where it stays byte for byte.
-    fn moved_body(&self, bundle: &Bundle<'_>, moved: &Moved) -> Result<Option<Vec<u8>>, ReplicaError> {
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLarge`] if it, or an event of it, exceeds its limit in the new form.
+    fn moved_body(&self, bundle: &Bundle<'_>, moved: &Moved) -> Result<Option<Vec<u8>>, DecodeError> {
         let mut changed = false;
         let mut events = Vec::new();
         for event in bundle.events() {
@@ -257,8 +274,8 @@ impl Inner {
         };
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
-        let mut rows: BTreeMap<RowKey, Bytes> = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
-        Ok(touched.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect())
+        let rows = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
+        self.refolded(touched, rows).await
     }
 
     /// Deletes what was noted of unreadable events in the old tail; the fold of the new one notes its own.
@@ -271,6 +288,13 @@ impl Inner {
         let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
         Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
     }
+}
+
+/// The dead letter of an own bundle that does not fit a bundle any more.
+fn outgrown(dot: Dot, body: &[u8], error: &DecodeError) -> RowWrite {
+    let message = format!("the stamps that it names had to be replaced, and so it has outgrown its limit: {error}");
+    let letter = DeadLetterRow { refusal: Refusal::new(OUTGROWN, message), body: body.to_vec() };
+    reserved::put(DEAD_LETTERS, reserved::dot_key(dot), &letter)
 }
 
 /// Whether the peer would believe the first new time: it may have to follow others that are too far ahead.

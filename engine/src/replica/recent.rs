@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::store::{EventStore, RowKey, RowWrite, StoreError};
+use crate::store::{EventStore, RowKey, RowWrite, StoreError, whole};
 
 /// Rows kept, at most, and the bytes that they take.
 const ROWS_MAX: usize = 16_384;
@@ -21,7 +21,7 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// The rows with these keys: those that are known, and the others from the store.
+    /// The rows with these keys, as they are stored: those that are known, and the others from the store.
     pub(super) async fn load(&self, store: &dyn EventStore, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let unknown: Vec<_> = keys.iter().filter(|key| !self.rows.contains_key(key)).cloned().collect();
         let read = if unknown.is_empty() { Vec::new() } else { store.load(&unknown).await? };
@@ -30,13 +30,13 @@ impl Recent {
         Ok(keys.iter().map(row).collect())
     }
 
-    /// Notes what a commit has written.
+    /// Notes what a commit has written, but for the pieces of large rows.
     pub(super) fn note(&mut self, rows: Vec<RowWrite>) {
         if rows.len() > BATCH_ROWS_MAX {
             return self.forget();
         }
         let size = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
-        for RowWrite { key, value } in rows {
+        for RowWrite { key, value } in rows.into_iter().filter(|row| !whole::is_piece(&row.key.view)) {
             self.bytes += size(&value);
             match self.rows.get_mut(&key) {
                 Some(row) => self.bytes -= size(&std::mem::replace(row, value)),

@@ -74,7 +74,7 @@ impl Inner {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
         let projections: &Projections = &self.projections;
-        let mut rows = self.refold(projections, seen, |_| true, wanted, &[]).await?;
-        Ok(touched.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect())
+        let rows = self.refold(projections, seen, |_| true, wanted, &[]).await?;
+        self.refolded(touched, rows).await
     }
 }

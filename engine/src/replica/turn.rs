@@ -13,7 +13,7 @@ use crate::projection::fold::{Folded, Plan};
 use crate::projection::{Aside, Cause};
 use crate::reserved::{self, IDENTITY, SENT, SentRow, UNREADABLE};
 use crate::run::Append;
-use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
+use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// What the holder of the turn knows. Survives a dropped future, so that an interrupted write can be settled.
 #[derive(Debug)]
@@ -114,16 +114,18 @@ impl Inner {
         }
     }
 
-    /// Folds planned events into the rows as they are stored. `None` if a row did not read back and its view was cleared, to be folded
-    /// anew from the log: start over. That is done once for each view, since a row that this very program writes so that it cannot read
-    /// it would come back; its events are then put aside.
+    /// Folds planned events into the rows, and gives these as they are to be stored. `None` if a row did not read back and its view was
+    /// cleared, to be folded anew from the log: start over. That is done once for each view, since a row that this very program writes so
+    /// that it cannot read it would come back; its events are then put aside.
     pub(super) async fn fold(&self, turn: &mut Turn, plan: Plan<'_>) -> Result<Option<Folded>, StoreError> {
         let keys = plan.rows();
-        let loaded = turn.recent.load(&*self.store, &keys).await?;
+        let stored = turn.recent.load(&*self.store, &keys).await?;
+        let (loaded, stubs) = whole::join(&*self.store, &keys, stored).await?;
         let folded = plan.fold(keys, loaded);
         let clear: Vec<_> = folded.damaged.keys().filter(|view| !turn.mended.contains(*view)).cloned().collect();
         if clear.is_empty() {
-            return Ok(Some(folded));
+            let rows = whole::writes(folded.rows, &stubs, self.piece_bytes);
+            return Ok(Some(Folded { rows, ..folded }));
         }
         let batch = WriteBatch { expected: Some(turn.status.revision), clear: clear.clone(), ..WriteBatch::default() };
         match self.commit(turn, batch).await {
@@ -132,6 +134,18 @@ impl Inner {
             Err(error) => return Err(error),
         }
         Ok(None)
+    }
+
+    /// What is to be stored when `touched` rows have been folded anew: those in `rows` as they are there, and no others.
+    pub(super) async fn refolded(
+        &self,
+        touched: BTreeSet<RowKey>,
+        mut rows: BTreeMap<RowKey, Bytes>,
+    ) -> Result<Vec<RowWrite>, StoreError> {
+        let keys: Vec<_> = touched.into_iter().collect();
+        let stubs = whole::stubs(&keys, &self.store.load(&keys).await?)?;
+        let rows = keys.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect();
+        Ok(whole::writes(rows, &stubs, self.piece_bytes))
     }
 
     /// The views of this log that another version of the program maintains. When events go, they are cleared: whoever knows them folds
@@ -158,7 +172,8 @@ impl Inner {
     ///
     /// # Errors
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
-    pub(super) async fn commit(&self, turn: &mut Turn, batch: WriteBatch) -> Result<Committed, StoreError> {
+    pub(super) async fn commit(&self, turn: &mut Turn, mut batch: WriteBatch) -> Result<Committed, StoreError> {
+        batch.clear = batch.clear.into_iter().flat_map(|view| [whole::pieces_view(&view), view]).collect();
         let heads: Vec<_> = batch.runs.iter().map(|append| (append.run().origin(), append.head())).collect();
         let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
         let rows = batch.rows.clone();

@@ -9,7 +9,7 @@ use super::watch::{Changes, Interest};
 use super::{Replica, ReplicaError};
 use crate::projection::caught::caught;
 use crate::projection::{Projection, RowState, Unreadable};
-use crate::store::{Limit, RowKey, RowRange, ViewId};
+use crate::store::{Limit, RowKey, RowRange, ViewId, whole};
 
 /// The rows of one projection in one replica.
 #[derive(Debug, Clone)]
@@ -40,22 +40,23 @@ impl<P: Projection> View<P> {
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn get(&self, key: &[u8]) -> Result<Option<P::State>, ReplicaError> {
         let row = RowKey::new(self.view.clone(), Bytes::copy_from_slice(key));
-        let value = self.replica.inner.store.load(&[row]).await?.remove(0);
+        let value = whole::load(&*self.replica.inner.store, &[row]).await?.remove(0);
         value.map(|value| self.decode(key, &value)).transpose()
     }
 
     /// Rows within a range, at most `limit`, in the order of their keys or against it, as [`RowRange::backward`] says. If as many
-    /// are returned as were asked, read on with [`RowRange::after`] the last key.
+    /// are returned as were asked, read on with [`RowRange::after`] the last key. They are of one moment, but for this: of several
+    /// rows, those of more than 4 MiB are read after the others and may be newer.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn scan(&self, range: RowRange, limit: Limit) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
-        let rows = self.replica.inner.store.scan(&self.view, range, limit).await?;
+        let rows = whole::scan(&*self.replica.inner.store, &self.view, range, limit).await?;
         rows.into_iter().map(|row| Ok((row.key.clone(), self.decode(&row.key, &row.value)?))).collect()
     }
 
-    /// All rows within a range, one after the other, in its direction. Holds one page of about a mebibyte in memory. Each page is
-    /// of one moment; writes may come between pages. Ends after the first error.
+    /// All rows within a range, one after the other, in its direction. Holds one page in memory, of about a mebibyte or of one larger
+    /// row. Each page is of one moment; writes may come between pages. Ends after the first error.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].

@@ -19,7 +19,7 @@ use crate::id::Dot;
 use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
 use crate::projection::Aside;
 use crate::run::{Append, Body, RunBuilder};
-use crate::store::{RowWrite, StoreError};
+use crate::store::{RowKey, RowWrite, StoreError};
 use crate::time::NTP64;
 
 /// How often the executor's other tasks may come first while writers gather.
@@ -206,7 +206,7 @@ impl Inner {
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
             let Some(folded) = self.fold_runs(turn, std::slice::from_ref(&append)).await? else { continue };
-            if refuse_unfoldable(turn, &folded.aside) {
+            if refuse_unfoldable(turn, &folded.aside) || self.refuse_overgrown(turn, folded.grown.as_ref()) {
                 self.repack(turn)?;
                 continue;
             }
@@ -236,6 +236,21 @@ impl Inner {
                 error => return Err(error.into()),
             }
         }
+    }
+
+    /// If the writes taken let a row grow too large: answers and drops the one write that does, or puts half of them off, so that the
+    /// one is found. Returns whether it has done so: then the others have to be packed anew.
+    fn refuse_overgrown(&self, turn: &mut Turn, grown: Option<&(RowKey, usize)>) -> bool {
+        let Some((row, bytes)) = grown.filter(|(_, bytes)| *bytes > self.row_bytes_max) else { return false };
+        let Some(taken) = &mut turn.taken else { return false };
+        let put_off = taken.writes.split_off(taken.writes.len() / 2);
+        if !taken.writes.is_empty() {
+            locked(&self.queue).splice(..0, put_off);
+            return true;
+        }
+        let (key, bytes, max) = (String::from_utf8_lossy(&row.key).into_owned(), *bytes, self.row_bytes_max);
+        answer(put_off, |_| Err(ReplicaError::RowTooLarge { view: row.view.clone(), key: key.clone(), bytes, max }));
+        true
     }
 
     /// Packs the writes taken anew, if there are any left.

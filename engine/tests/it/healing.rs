@@ -7,10 +7,12 @@ use crate::recovery::copy;
 use crate::world::*;
 use syncline::attributes::{Attribute, Attributes, Value};
 use syncline::authority::Open;
+use syncline::limits::PAYLOAD_BYTES_MAX;
+use syncline::projection::{Keys, Moved, Reads};
 use syncline::protocol::Code;
 use syncline::replica::Outcome;
 use syncline::store::EventStore;
-use syncline::{Replica, ReplicaId, Service};
+use syncline::{Event, EventRef, Kind, Projection, Replica, ReplicaId, Service, Unreadable, ViewId};
 
 /// Mints identities from `first` on.
 fn minted(first: u8) -> impl Fn() -> ReplicaId + Send + Sync + 'static {
@@ -230,4 +232,60 @@ fn another_handle_on_the_same_store_follows_to_the_new_identity() {
     assert_eq!(block_on(heals.sync(&way(&service))).unwrap().rehomed, 1);
     let written = block_on(other.write(&[set("d", "other")])).unwrap();
     assert_eq!(written.dot.origin, block_on(heals.id()), "nothing is written under an identity given up");
+}
+
+const LINE: Kind = Kind::new("line", 1);
+
+/// Counts lines. A line that is moved grows by ten bytes, as one does that names more stamps.
+struct Lines;
+
+impl Projection for Lines {
+    type State = u64;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("lines@1").unwrap()
+    }
+
+    fn reads(&self) -> Reads {
+        Reads::kinds([LINE])
+    }
+
+    fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {
+        keys.push(b"all");
+    }
+
+    fn apply(&self, _: &[u8], row: &mut u64, _: &EventRef<'_>) -> Result<(), Unreadable> {
+        *row += 1;
+        Ok(())
+    }
+
+    fn moved(&self, event: &EventRef<'_>, _: &Moved) -> Option<Vec<u8>> {
+        Some([event.payload, &[b'+'; 10]].concat())
+    }
+}
+
+#[test]
+fn a_bundle_that_outgrows_its_limit_when_it_is_moved_is_a_dead_letter_and_holds_up_nothing() {
+    let (now, ahead) = (Hand::at(1_000), Hand::at(1_000_000));
+    let (service, other) = (service(&now), device(memory(), 2, &now));
+    let one = block_on(compose(memory(), &ahead).projection(Lines).open(id(1))).unwrap();
+    let fits = |bytes| Event::new(LINE, vec![b'x'; bytes]);
+    block_on(one.write(&[fits(10)])).unwrap();
+    let outgrown = block_on(one.write(&[fits(PAYLOAD_BYTES_MAX)])).unwrap();
+    block_on(one.write(&[fits(PAYLOAD_BYTES_MAX - 10), set("a", "after")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert_eq!((report.restamped, report.pushed, report.stopped), (3, 3, None));
+    block_on(other.sync(&way(&service))).unwrap();
+    assert_eq!((&pairs(&other)["a"], &pairs(&one)["a"]), (&"after".to_owned(), &"after".to_owned()));
+    let view = one.view(Lines).unwrap();
+    assert_eq!(block_on(view.get(b"all")).unwrap(), Some(2));
+    // The application hears of it, has what it said, and deals with it.
+    let outcome = block_on(one.outcome(outgrown.dot)).unwrap();
+    assert!(matches!(outcome, Outcome::Refused(refusal) if refusal.code == "outgrown"));
+    assert!(!block_on(one.status()).unwrap().in_sync());
+    let letters = block_on(one.dead_letters()).unwrap();
+    assert_eq!((letters[0].dot, letters[0].events[0].payload.len()), (outgrown.dot, PAYLOAD_BYTES_MAX));
+    block_on(one.rewrite_dead_letter(outgrown.dot, &[fits(1)])).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    assert!(block_on(one.status()).unwrap().in_sync());
 }

@@ -5,6 +5,7 @@
 mod attributes;
 mod clocks;
 mod healing;
+mod large;
 mod mesh;
 mod outcomes;
 mod panics;

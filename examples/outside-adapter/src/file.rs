@@ -8,7 +8,6 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use syncline::heads::BodyDigest;
-use syncline::limits::FRAME_BYTES_MAX;
 use syncline::store::{Claim, Holder, Retry, StoreError};
 
 const BACKEND: &str = "journal";
@@ -90,10 +89,8 @@ impl File {
     /// Appends a record, durably. After a failure nobody knows what the disk holds: then the file must be opened again.
     pub(crate) fn append(&mut self, record: &[u8]) -> Result<(), StoreError> {
         self.check()?;
-        if record.len() > FRAME_BYTES_MAX {
-            return Err(StoreError::TooLarge { what: "a commit", size: record.len(), max: FRAME_BYTES_MAX });
-        }
-        let length = (record.len() as u32).to_be_bytes();
+        let too_large = StoreError::TooLarge { what: "a commit", size: record.len(), max: u32::MAX as usize };
+        let length = u32::try_from(record.len()).map_err(|_| too_large)?.to_be_bytes();
         let bytes = [&length[..], &BodyDigest::of(record).0[..8], record].concat();
         self.file.write_all(&bytes).and_then(|()| self.file.sync_data()).map_err(|error| {
             self.poison = Some(error.to_string());

@@ -47,7 +47,7 @@ impl Record {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, impl Display> {
-        codec::decode("journal record", bytes)
+        codec::decode_checked("journal record", bytes)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the limits allow passes; one byte more does not.
 
+use bytes::Bytes;
 use syncline::limits::{BODY_BYTES_MAX, KEY_BYTES_MAX, ROW_BYTES_MAX, RUN_BYTES_MAX, SPACE_BYTES_MAX, VIEW_BYTES_MAX};
 use syncline::store::StoreError;
 
-use crate::{Author, StoreHarness, Subject, appends, deletes, placed, puts, view, writes};
+use crate::{Author, StoreHarness, Subject, appends, deletes, placed, puts, row_key, view, writes};
 
 async fn assert_too_large(store: &Subject, batch: syncline::store::WriteBatch, got: usize, limit: usize) {
     let refusal = store.refusal(batch).await;
@@ -55,6 +56,18 @@ pub async fn the_largest_row_passes_and_one_byte_more_does_not(harness: &dyn Sto
     let larger = writes(puts(&todo, &[("a", vec![0; ROW_BYTES_MAX + 1])]));
     assert_too_large(&store, larger, ROW_BYTES_MAX + 1, ROW_BYTES_MAX).await;
     assert!(store.row(&todo, "a").await.is_some_and(|row| row == largest), "the row is as it was");
+}
+
+/// A row of a projection that is larger than a store's is kept in such pieces, written and read at once.
+pub async fn many_of_the_largest_rows_pass_in_one_batch_and_one_load(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let pieces = view("pieces@1");
+    let rows: Vec<_> = (1..=5).map(|piece| (vec![piece; KEY_BYTES_MAX], vec![piece; ROW_BYTES_MAX])).collect();
+    store.commit(writes(puts(&pieces, &rows))).await;
+    let keys: Vec<_> = rows.iter().map(|(key, _)| row_key(&pieces, key)).collect();
+    let loaded = store.load(&keys).await;
+    let whole = |(found, (_, piece)): (&Option<Bytes>, &(_, Vec<u8>))| found.as_ref().is_some_and(|row| row == piece);
+    assert!(loaded.len() == rows.len() && loaded.iter().zip(&rows).all(whole), "every row is whole");
 }
 
 /// A page of a chatty space is thousands of runs of one bundle.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use syncline::projection::Keys;
-use syncline::store::{Limit, Row, RowRange};
+use syncline::store::{Limit, Row, RowRange, whole};
 use syncline::{Bundle, EventStore, ViewId};
 
 use super::{log, pure};
@@ -55,11 +55,11 @@ pub(crate) fn logs(world: &World) -> Result<(), Finding> {
     Ok(())
 }
 
-/// All rows of one view, as they are stored.
+/// All rows of one view, whole.
 pub(crate) fn stored(store: &dyn EventStore, view: &ViewId) -> Result<Vec<Row>, Finding> {
     let (mut rows, mut range): (Vec<Row>, _) = (Vec::new(), RowRange::all());
     loop {
-        let page = finish(store.scan(view, range.clone(), Limit::PAGE));
+        let page = finish(whole::scan(store, view, range.clone(), Limit::PAGE));
         let page = page.map_err(|error| Finding { law: Law::StoreKeepsItsWord, detail: error.to_string() })?;
         let Some(last) = page.last() else { return Ok(rows) };
         let rises = page.is_sorted_by(|one, next| one.key < next.key);

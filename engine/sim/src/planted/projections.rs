@@ -23,6 +23,8 @@ pub(crate) enum Flaw {
     ReadsClock,
     /// The row is a hash map, whose order is another in every process.
     HashOrder,
+    /// A row that is full keeps what came first.
+    FirstComeStays,
     /// It panics at an event that it did not expect.
     Panics,
 }
@@ -35,6 +37,10 @@ pub(crate) struct Row {
     noise: u64,
     seen: HashMap<u64, u64>,
 }
+
+/// The part of the noise that counts events, and how many there may be.
+const COUNT: u64 = 0xff;
+const FULL: u64 = 6;
 
 /// What stands for a delete.
 const DELETED: [u8; 4] = *b"gone";
@@ -86,6 +92,9 @@ impl Projection for Wrong {
                 row.noise = now.map_or(0, |now| now.as_nanos() as u64);
             }
             Flaw::HashOrder => drop(row.seen.insert(event.stamp.time.0, event.dot.seq.get())),
+            Flaw::FirstComeStays if row.noise & COUNT < FULL => {
+                row.noise = (row.noise ^ (event.stamp.time.0 << 8)) + 1;
+            }
             Flaw::Panics => assert!(value[0] != b'7', "no value was expected to begin with 7"),
             _ => {}
         }

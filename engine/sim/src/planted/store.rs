@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::heads::Head;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite, StoreError, StoredRun,
+    WriteBatch,
 };
 use syncline::{ChainHash, Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Revision, Run, Seq, ViewId};
 
@@ -120,6 +121,8 @@ impl BadStore {
                 }
             }
             Flaw::LosesLetters => batch.rows.retain(|row| row.key.view.as_str() != "syncline.dead-letters@1"),
+            Flaw::StoresTheFirstPiece => batch.rows.retain(|row| !is_piece(row) || row.key.key.ends_with(&[0; 4])),
+            Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(row) || row.value.is_some()),
             Flaw::SignedTimes if batch.clock.0 >> 63 == 1 => batch.clock = NTP64(0),
             _ => {}
         }
@@ -252,6 +255,11 @@ impl EventStore for BadStore {
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
         self.live().changed(since).await
     }
+}
+
+/// Whether a row is a piece of a larger one.
+fn is_piece(row: &RowWrite) -> bool {
+    row.key.view.as_str().starts_with("syncline.pieces.")
 }
 
 /// The same run with one bit of its last byte turned.

@@ -73,6 +73,10 @@ pub(crate) enum Flaw {
     LosesLetters,
     /// Many rows at once are more than it can take.
     PanicsAtLoads,
+    /// Of a row in several pieces only the first is stored.
+    StoresTheFirstPiece,
+    /// A piece of a row that is deleted stays.
+    KeepsPieces,
     /// All devices' stores are one: their names are not looked at.
     SharesStores,
     /// What died holding it still holds it.

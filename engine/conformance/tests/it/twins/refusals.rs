@@ -200,6 +200,19 @@ fn limits() -> Vec<Broken> {
             &["the_largest_row_passes_and_one_byte_more_does_not"],
             forgives(|error, _| matches!(error, StoreError::TooLarge { what: "row", .. })),
         ),
+        (
+            "writes at most 16 MiB of rows a batch",
+            &["many_of_the_largest_rows_pass_in_one_batch_and_one_load"],
+            batch(|batch| {
+                let mut room = 16 * 1024 * 1024;
+                batch.rows.retain(|row| {
+                    let size = row.value.as_ref().map_or(0, |value| value.len());
+                    let fits = size <= room;
+                    room -= size.min(room);
+                    fits
+                });
+            }),
+        ),
         ("takes a thousand runs a batch", &["many_runs_pass_in_one_batch"], batch(|batch| batch.runs.truncate(1_000))),
         (
             "cuts names at half their length",
