@@ -41,15 +41,16 @@ mod write;
 
 pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
-pub use live::Pace;
+pub use live::{Pace, Pause};
 pub use outcome::{Outcome, Tier};
 pub use status::{PeerStatus, ReplicaStatus};
-pub use sync::{Held, SyncError, SyncReport, WaitCause, Waiting};
+pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
 pub use view::View;
 pub use watch::{Changed, Changes};
 pub use write::Written;
 
 use peers::Peers;
+use sync::Sizes;
 use turn::Turn;
 use watch::Watchers;
 use write::Pending;
@@ -84,6 +85,7 @@ struct Inner {
     /// Writes that wait for a turn: the next one takes them all along.
     queue: Mutex<Vec<Pending>>,
     peers: Mutex<Peers>,
+    sizes: Mutex<Sizes>,
     watchers: Arc<Watchers>,
     /// Rung after every own write.
     written: Signal,
@@ -294,6 +296,7 @@ impl Compose {
             syncing: AsyncMutex::default(),
             queue: Mutex::default(),
             peers: Mutex::new(Peers::load(&*self.store).await?),
+            sizes: Mutex::default(),
             watchers: Arc::default(),
             written: Signal::new(),
             answered: Signal::new(),

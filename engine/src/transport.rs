@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 use thiserror::Error;
 
 use crate::id::{Cursor, SpaceId};
-use crate::protocol::{Answer, Notice, Problem, Request};
+use crate::protocol::{Answer, Code, Notice, Problem, Request};
 use crate::store::BoxError;
 
 /// The way to one peer. May lose, delay or repeat requests; never alters, invents or merges them, and keeps every limit of
@@ -58,21 +58,43 @@ pub enum TransportError {
     /// It may have been delivered: the peer may have acted.
     #[error("the peer's answer was lost: {0}; repeat the request, repeating is safe")]
     Interrupted(#[source] BoxError),
-    /// The peer refused it, typed.
+    /// Somebody on the way answered in the peer's place: a gateway, a proxy, a captive portal. The request may have been
+    /// delivered all the same.
+    #[error("somebody on the way to the peer answered: {source}; try again later")]
+    Foreign {
+        /// What was answered.
+        #[source]
+        source: BoxError,
+        /// How long they ask to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The peer refused it, typed. Only what is known to come from a peer that speaks this protocol may be told so: it can end
+    /// a live sync.
     #[error("the peer refused: {0}")]
     Refused(#[from] Problem),
-    /// The answer does not read as one of this protocol.
+    /// The answer does not read as one of this protocol. The request may have been delivered.
     #[error("the peer's answer makes no sense: {0}; check the address and the peer's version")]
     Garbled(#[source] BoxError),
 }
 
 impl TransportError {
-    /// How long to wait before trying again; `None` where the same request will fail again.
+    /// How long to wait before trying again; `None` if the peer itself says that the same request will be refused again.
+    /// Nothing else is for good: who sits on the way, and what they answer, changes.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Unreachable(_) | Self::Interrupted(_) => Some(Duration::ZERO),
+            Self::Unreachable(_) | Self::Interrupted(_) | Self::Garbled(_) => Some(Duration::ZERO),
+            Self::Foreign { retry_after, .. } => Some(retry_after.unwrap_or_default()),
             Self::Refused(problem) => problem.retry_after(),
-            Self::Garbled(_) => None,
+        }
+    }
+
+    /// Whether a smaller message may pass: what was too large for somebody on the way is cut off, refused in their words, or
+    /// vanishes.
+    pub(crate) fn may_be_size(&self) -> bool {
+        match self {
+            Self::Interrupted(_) | Self::Garbled(_) | Self::Foreign { retry_after: None, .. } => true,
+            Self::Refused(problem) => problem.code == Code::TooLarge,
+            Self::Unreachable(_) | Self::Foreign { .. } => false,
         }
     }
 }

@@ -9,7 +9,7 @@ use syncline::authority::Principal;
 use syncline::limits::OWN_ROW_BYTES_MAX;
 use syncline::projection::Cause;
 use syncline::protocol::{Code, Problem};
-use syncline::replica::{OpenError, Pace, ReplicaError, SyncError, SyncReport, Written};
+use syncline::replica::{OpenError, Pace, Pause, ReplicaError, SyncError, SyncReport, Written};
 use syncline::store::StoreError;
 use syncline::{Event, Replica, ReplicaId, Transport, TransportError};
 
@@ -361,6 +361,9 @@ impl Device {
     }
 }
 
+/// So many syncs in a row leave something out, or find nothing, until a device waits for a word.
+const PATIENT: u32 = 24;
+
 /// Waits longer with each failure.
 struct Patience(Arc<Device>, Arc<Door>);
 
@@ -376,8 +379,16 @@ impl Pace for Patience {
         self.0.synced(report, &self.1);
     }
 
-    async fn pause(&self, error: &SyncError, failures: u32) {
-        self.0.sync_failed(error, &self.1);
-        self.0.sim().sleep(Duration::from_millis(5 << failures.min(5))).await;
+    async fn pause(&self, why: Pause<'_>) {
+        let millis = match why {
+            Pause::Failed { error, times } => {
+                self.0.sync_failed(error, &self.1);
+                5 << times.min(5)
+            }
+            Pause::Incomplete { times, .. } | Pause::Polling { times, .. } if times < PATIENT => 5 << times.min(9),
+            // A history comes to rest only if nobody waits for time any more.
+            _ => return std::future::pending().await,
+        };
+        self.0.sim().sleep(Duration::from_millis(millis)).await;
     }
 }

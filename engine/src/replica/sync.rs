@@ -24,11 +24,19 @@ mod early;
 mod fork;
 mod pull;
 mod push;
+mod size;
+
+use size::Sent;
+
+pub use size::Oversized;
+pub(super) use size::Sizes;
 
 use clocks::Clocks;
 
 /// Bytes of runs that one pull asks for.
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
+/// Bytes of runs that one push carries.
+const PUSH: Limit = Limit::bytes(1024 * 1024);
 
 /// What one sync did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,6 +63,8 @@ pub struct SyncReport {
     pub waiting: Option<Waiting>,
     /// The bundle from too far in the future at which pulling stopped. It is not lost: the next sync asks for it again.
     pub held: Option<Held>,
+    /// The bundle that is too large for somebody on the way to the peer, if there is one.
+    pub oversized: Option<Oversized>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative where it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
@@ -68,7 +78,12 @@ pub struct SyncReport {
 impl SyncReport {
     /// Whether everything was exchanged.
     pub fn is_complete(&self) -> bool {
-        self.stopped.is_none() && self.held.is_none()
+        self.stopped.is_none() && self.held.is_none() && self.oversized.is_none()
+    }
+
+    /// How long the peer asks to wait before it is asked again, if it took no more because of something that passes.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.stopped.as_ref()?.retry_after()
     }
 }
 
@@ -237,7 +252,7 @@ impl Replica {
         }
         session.check_own_history().await?;
         session.settle_clocks().await?;
-        session.push().await?;
+        session.push_what_passes().await?;
         session.pull(Some(session.own)).await?;
         session.finish().await
     }
@@ -260,6 +275,8 @@ struct Session<'a> {
     retimed: bool,
     /// What is known of the peer's log.
     row: PeerRow,
+    /// The last push, answered or not.
+    sent: Option<Sent>,
     report: SyncReport,
 }
 
@@ -277,8 +294,8 @@ impl<'a> Session<'a> {
             (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(inner, &turn, &peers, &theirs, met))
         };
         let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
-        let (clock, allowed) = (answer.clock, None);
-        Ok(Self { inner, peer, own: turn.id, theirs, clock, allowed, clocks, retimed: false, row, report })
+        let (clock, allowed, sent) = (answer.clock, None, None);
+        Ok(Self { inner, peer, own: turn.id, theirs, clock, allowed, clocks, retimed: false, row, sent, report })
     }
 
     /// What this session has learnt.

@@ -6,6 +6,7 @@ mod attributes;
 mod clocks;
 mod healing;
 mod large;
+mod live;
 mod mesh;
 mod outcomes;
 mod panics;

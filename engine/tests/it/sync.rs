@@ -3,7 +3,7 @@
 use crate::world::*;
 use futures_util::FutureExt;
 use syncline::protocol::Request;
-use syncline::replica::{Outcome, Pace, SyncError, SyncReport};
+use syncline::replica::{Outcome, Pace, Pause, SyncError, SyncReport};
 use syncline::{Replica, Transport};
 
 fn sync(replica: &Replica, way: &dyn Transport) -> SyncReport {
@@ -119,8 +119,9 @@ struct NoPause;
 impl Pace for NoPause {
     async fn synced(&self, _: &SyncReport) {}
 
-    async fn pause(&self, error: &SyncError, _: u32) {
-        panic!("no failure is expected: {error}");
+    async fn pause(&self, why: Pause<'_>) {
+        assert!(matches!(why, Pause::Polling { error: None, .. } | Pause::Watching), "no failure is expected: {why:?}");
+        std::future::pending().await
     }
 }
 

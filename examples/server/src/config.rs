@@ -44,9 +44,12 @@ pub(crate) struct ServeOptions {
     /// How far ahead of this machine's clock a bundle's time may lie [default: 60s]
     #[arg(long, env = "SYNCLINE_MAX_DRIFT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) max_drift: Option<Span>,
-    /// Connections open at once; further ones wait [default: 4096]
+    /// Connections open at once; idle ones make room for further ones [default: 4096]
     #[arg(long, env = "SYNCLINE_MAX_CONNECTIONS", value_name = "N", hide_env_values = true)]
     pub(crate) max_connections: Option<NonZeroU32>,
+    /// Watch streams open at once, of those connections; further ones are told to come back [default: three quarters]
+    #[arg(long, env = "SYNCLINE_MAX_WATCHES", value_name = "N", hide_env_values = true)]
+    pub(crate) max_watches: Option<NonZeroU32>,
     /// How long a request's headers may take [default: 5s]
     #[arg(long, env = "SYNCLINE_HEADER_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) header_timeout: Option<Span>,
@@ -194,6 +197,13 @@ pub(crate) fn place(
     ServeOptions { database, store, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
 }
 
+/// Connections open at once.
+const CONNECTIONS_MAX: usize = 4_096;
+
+fn count(number: NonZeroU32) -> usize {
+    usize::try_from(number.get()).unwrap_or(usize::MAX)
+}
+
 impl ServeOptions {
     /// Fills in what the file says and what is left to the defaults.
     ///
@@ -209,10 +219,11 @@ impl ServeOptions {
         let server = told(server, self.idle_timeout.or(file.idle_timeout), ServerOptions::with_idle_timeout);
         let server = told(server, self.write_timeout.or(file.write_timeout), ServerOptions::with_write_timeout);
         let server = told(server, self.shutdown_grace.or(file.shutdown_grace), ServerOptions::with_grace);
-        let server = match self.max_connections.or(file.max_connections) {
-            Some(connections) => server.with_connections_max(usize::try_from(connections.get()).unwrap_or(usize::MAX)),
-            None => server,
-        };
+        let connections = self.max_connections.or(file.max_connections).map_or(CONNECTIONS_MAX, count);
+        let server = server.with_connections_max(connections);
+        // One connection at least is left to everything else.
+        let watches = self.max_watches.or(file.max_watches).map_or(connections - connections.div_ceil(4), count);
+        let router = router.with_watches_max(watches.min(connections - 1));
         Ok(Settings {
             place: Place::new(
                 self.database.or(file.database).unwrap_or_else(|| DATABASE.into()),

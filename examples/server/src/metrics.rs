@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use syncline_http::Load;
 
 mod body;
 mod metered;
@@ -58,6 +59,7 @@ pub(crate) struct Metrics {
     bytes_in: Counter,
     bytes_out: Counter,
     watchers: Gauge,
+    connections: Gauge,
     bundles: Family<Kept, Counter>,
     bundle_bytes: Counter,
     commits: Histogram,
@@ -78,12 +80,23 @@ impl Metrics {
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             watchers: Gauge::default(),
+            connections: Gauge::default(),
             bundles: Family::default(),
             bundle_bytes: Counter::default(),
             commits: seconds(),
         };
-        let Self { registry, requests, latencies, bytes_in, bytes_out, watchers, bundles, bundle_bytes, commits } =
-            &mut metrics;
+        let Self {
+            registry,
+            requests,
+            latencies,
+            bytes_in,
+            bytes_out,
+            watchers,
+            connections,
+            bundles,
+            bundle_bytes,
+            commits,
+        } = &mut metrics;
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running build", build);
         registry.register("http_requests", "Requests answered", requests.clone());
@@ -94,6 +107,7 @@ impl Metrics {
         let help = "Bytes of response bodies, as they were sent";
         registry.register_with_unit("http_sent", help, Unit::Bytes, bytes_out.clone());
         registry.register("watchers", "Open watch streams", watchers.clone());
+        registry.register("connections", "Open connections, those of watch streams included", connections.clone());
         registry.register("bundles", "New bundles taken from pushes", bundles.clone());
         let help = "Bytes of the runs of new bundles, as they are stored";
         registry.register_with_unit("bundles", help, Unit::Bytes, bundle_bytes.clone());
@@ -103,13 +117,14 @@ impl Metrics {
     }
 
     /// Counts what these routes do, and answers for `/metrics` beside them.
-    pub(crate) fn around(self: &Arc<Self>, routes: Router) -> Router {
+    pub(crate) fn around(self: &Arc<Self>, routes: Router, load: Load) -> Router {
         let routes = routes.layer(from_fn_with_state(self.clone(), count));
-        routes.merge(Router::new().route("/metrics", get(show)).with_state(self.clone()))
+        routes.merge(Router::new().route("/metrics", get(show)).with_state((self.clone(), load)))
     }
 }
 
-async fn show(State(metrics): State<Arc<Metrics>>) -> Response {
+async fn show(State((metrics, load)): State<(Arc<Metrics>, Load)>) -> Response {
+    metrics.connections.set(i64::try_from(load.open()).unwrap_or(i64::MAX));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &metrics.registry) {
         Ok(()) => {

@@ -46,7 +46,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new());
     let storage = Arc::new(Metered::new(stack.storage.clone(), metrics.clone()));
     let service = Service::new(storage, stack.accounts.clone(), Arc::new(time::now)).with_max_drift(*max_drift);
-    let routes = metrics.around(router(Arc::new(service), router_options.clone()));
+    let routes = metrics.around(router(Arc::new(service), router_options.clone()), server.load());
 
     let address = server.address();
     let port_file = settings.port_file.map(|path| PortFile::write(path, address)).transpose()?;

@@ -17,6 +17,7 @@ mod build;
 mod call;
 mod pace;
 mod retry;
+mod wait;
 mod watch;
 
 pub use build::HttpTransportBuilder;

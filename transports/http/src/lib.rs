@@ -9,7 +9,10 @@
 //!
 //! Messages are the structs of [`syncline::protocol`], in a compact binary form or as JSON, by `Content-Type` and `Accept`;
 //! `zstd` in both directions. Whatever goes wrong is answered as `application/problem+json` ([RFC 9457]), from which the client
-//! reads back the same [`Problem`](syncline::protocol::Problem).
+//! reads back the same [`Problem`](syncline::protocol::Problem). Only a document whose `type` is
+//! `urn:syncline:problem:` and the code counts as the server's own word, and only that can end a live sync. Every other answer
+//! is somebody's on the way ([`TransportError::Foreign`](syncline::TransportError::Foreign)): a portal, a proxy, a gateway. It
+//! is tried again, not before its `Retry-After` is over. Redirects are not followed: they would get the token.
 //!
 //! | route | request | answer |
 //! |---|---|---|
@@ -63,4 +66,4 @@ pub use client::{Backoff, HttpTransport, HttpTransportBuilder, Traffic};
 pub use error::BuildError;
 pub use form::{BINARY, JSON};
 pub use problem::{PROBLEM_JSON, PROBLEM_TYPE_PREFIX};
-pub use server::{RouterOptions, Server, ServerOptions, Shutdown, router};
+pub use server::{Load, RouterOptions, Server, ServerOptions, Shutdown, router};

@@ -69,15 +69,18 @@ pub(crate) fn to_json(problem: &Problem, status: StatusCode, request_id: &str) -
 
 #[derive(Deserialize)]
 struct Parsed {
+    r#type: String,
     detail: String,
     #[serde(flatten)]
     code: Code,
 }
 
-/// Reads a problem; `None` where it is none, or of a kind that this build does not know.
+/// Reads a problem; `None` where it is none, or of a kind that this build does not know. A document of somebody else's, with
+/// another `type`, is none, whatever it says: only a peer of this protocol may refuse for good.
 pub(crate) fn from_json(bytes: &[u8]) -> Option<Problem> {
-    let Parsed { detail, code } = serde_json::from_slice(bytes).ok()?;
-    Some(Problem { code, detail })
+    let Parsed { r#type, detail, code } = serde_json::from_slice(bytes).ok()?;
+    let slug = r#type.strip_prefix(PROBLEM_TYPE_PREFIX)?;
+    (slug == row(&code).slug).then_some(Problem { code, detail })
 }
 
 #[cfg(test)]
@@ -142,7 +145,16 @@ mod tests {
 
     #[test]
     fn what_is_no_problem_reads_as_none() {
-        for text in ["", "{}", r#"{"detail":"x","code":"from-the-future"}"#, r#"{"detail":"x","code":"gap"}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"type":"urn:syncline:problem:odd","detail":"x","code":"odd"}"#,
+            r#"{"type":"urn:syncline:problem:gap","detail":"x","code":"gap"}"#,
+            r#"{"type":"urn:syncline:problem:internal","detail":"x","code":"unauthorized"}"#,
+            r#"{"type":"about:blank","detail":"x","code":"unauthorized"}"#,
+            r#"{"type":"https://example.org/problems/unauthorized","detail":"x","code":"unauthorized"}"#,
+            r#"{"detail":"x","code":"unauthorized"}"#,
+        ] {
             assert_eq!(from_json(text.as_bytes()), None, "{text}");
         }
     }

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use syncline::Service;
 use syncline::protocol::Code;
+use tokio::sync::Semaphore;
 
 mod admit;
 mod answer;
@@ -18,13 +19,15 @@ mod edge;
 mod fault;
 mod negotiate;
 mod patience;
+mod seldom;
 mod serve;
 mod shutdown;
 mod watch;
 
 use fault::Fault;
+use seldom::Seldom;
 
-pub use serve::{Server, ServerOptions};
+pub use serve::{Load, Server, ServerOptions};
 pub use shutdown::Shutdown;
 
 /// How a [`router`] treats its requests.
@@ -33,12 +36,13 @@ pub struct RouterOptions {
     body_patience: Duration,
     watch_tick: Duration,
     watch_recheck: Duration,
+    watches_max: usize,
 }
 
 impl Default for RouterOptions {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Self { body_patience: 30 * second, watch_tick: 15 * second, watch_recheck: second }
+        Self { body_patience: 30 * second, watch_tick: 15 * second, watch_recheck: second, watches_max: 3_072 }
     }
 }
 
@@ -64,6 +68,15 @@ impl RouterOptions {
         self.watch_recheck = recheck;
         self
     }
+
+    /// How many watch streams are open at once. A stream holds its connection for hours, so they must leave some of the
+    /// server's connections to everybody else; 3,072 unless told otherwise, three quarters of those of
+    /// [`ServerOptions`]. Further ones are refused as busy: their replicas ask for news until there is a place.
+    #[must_use]
+    pub fn with_watches_max(mut self, watches: usize) -> Self {
+        self.watches_max = watches.min(Semaphore::MAX_PERMITS);
+        self
+    }
 }
 
 /// What all handlers share.
@@ -71,6 +84,9 @@ impl RouterOptions {
 struct App {
     service: Arc<Service>,
     options: Arc<RouterOptions>,
+    /// Places for watch streams.
+    watches: Arc<Semaphore>,
+    full: Arc<Seldom>,
 }
 
 /// The routes of a service, to be served as they are or nested into an application's own router.
@@ -91,7 +107,8 @@ struct App {
 /// # }
 /// ```
 pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
-    let app = App { service, options: Arc::new(options) };
+    let watches = Arc::new(Semaphore::new(options.watches_max));
+    let app = App { service, options: Arc::new(options), watches, full: Arc::default() };
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/v1", get(answer::hello))

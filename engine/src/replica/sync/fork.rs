@@ -1,6 +1,6 @@
 //! Whether the peer's history of this replica is the one here, and up to where.
 
-use super::{PULL, Session, SyncError};
+use super::{Session, SyncError};
 use crate::heads::{ChainHash, Head};
 use crate::id::{Dot, Seq};
 use crate::protocol::{Have, Pull, Refusal, RefusedBundle, Reply, Request};
@@ -66,7 +66,7 @@ impl Session<'_> {
         known.set(self.own, Head { seq: from, chain, time: NTP64(0) });
         let mut have = Have::Heads(known);
         loop {
-            let pull = Pull { have, without: None, limit: PULL };
+            let pull = Pull { have, without: None, limit: self.pull_limit() };
             let answer = self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await?;
             let Reply::Pull(page) = answer.reply else { return Err(SyncError::Unexpected) };
             for run in page.runs.iter().filter(|run| run.origin() == self.own) {

@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::{PULL, Session, SyncError};
+use super::{Session, SyncError};
 use crate::heads::Heads;
 use crate::id::{Cursor, Dot, ReplicaId};
 use crate::protocol::{Code, Have, Problem, Pull, Pulled, Reply, Request};
@@ -91,8 +91,13 @@ impl Session<'_> {
     async fn fetch(&self, mut have: Have, without: Option<ReplicaId>) -> Result<Batch, SyncError> {
         let (mut runs, mut bytes) = (Vec::new(), 0);
         loop {
-            let pull = Pull { have, without, limit: PULL };
-            let answer = self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await?;
+            let pull = Pull { have: have.clone(), without, limit: self.pull_limit() };
+            let answer = match self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await {
+                Ok(answer) => answer,
+                Err(error) if error.may_be_size() && self.shrink_pulls().await? => continue,
+                Err(error) => return Err(error.into()),
+            };
+            self.pull_passed();
             let Reply::Pull(Pulled { runs: page, next, head, heads }) = answer.reply else {
                 return Err(SyncError::Unexpected);
             };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::early::TooEarly;
+use super::size::Sent;
 use super::{Session, SyncError};
 use crate::heads::Head;
 use crate::id::{Cursor, Dot, Position, Seq};
@@ -13,8 +14,6 @@ use crate::store::{Limit, StoreError, StoredRun};
 use crate::time::{NTP64, before};
 use crate::transport::TransportError;
 
-/// Bytes of runs that one push carries.
-const PUSH: Limit = Limit::bytes(1024 * 1024);
 /// How often a push is adapted to what the peer answers (a gap, a clock) before it is given up until the next sync.
 const PUSH_CHANGES_MAX: u32 = 3;
 
@@ -34,7 +33,7 @@ impl Session<'_> {
         let mut from = self.row.acked.min(self.theirs.heads.get(self.own).seq);
         let (mut changes, mut refused) = (0, None);
         loop {
-            let stored = self.inner.store.read_origin(self.own, from, PUSH).await?;
+            let stored = self.inner.store.read_origin(self.own, from, self.push_limit()).await?;
             let (offer, too_early) = self.offer(stored, refused.as_ref());
             let Some(last) = offer.last().map(|stored| stored.run.last()) else {
                 let Some(early) = too_early else { return Ok(()) };
@@ -83,7 +82,7 @@ impl Session<'_> {
     async fn push_others(&mut self) -> Result<(), SyncError> {
         let Some(mut cursor) = self.first_lacking().await? else { return Ok(()) };
         loop {
-            let page = self.inner.store.read(cursor, PUSH).await?;
+            let page = self.inner.store.read(cursor, self.push_limit()).await?;
             let lacking = |stored: &StoredRun| {
                 let known = self.theirs.heads.get(stored.run.origin()).seq;
                 stored.run.since(known.plus(1)).filter(|run| run.origin() != self.own)
@@ -122,10 +121,12 @@ impl Session<'_> {
         Ok(first.map(|first| Cursor { log: status.log, position: Position::new(first.get() - 1) }))
     }
 
-    /// Sends runs. A problem is an answer; other failures end the session.
+    /// Sends runs. A problem is an answer, except that the push is too large; other failures end the push.
     async fn send(&mut self, runs: Vec<Run>) -> Result<Result<Pushed, Problem>, SyncError> {
+        self.sent = Sent::of(&runs);
         match self.peer.call(Request::Push(self.inner.space.clone(), Push { runs })).await {
             Ok(answer) => {
+                self.push_passed();
                 self.clock = answer.clock;
                 match answer.reply {
                     Reply::Push(pushed) if pushed.log == self.row.cursor.log => Ok(Ok(pushed)),
@@ -133,7 +134,7 @@ impl Session<'_> {
                     _ => Err(SyncError::Unexpected),
                 }
             }
-            Err(TransportError::Refused(problem)) => Ok(Err(problem)),
+            Err(TransportError::Refused(problem)) if problem.code != Code::TooLarge => Ok(Err(problem)),
             Err(error) => Err(error.into()),
         }
     }

@@ -32,6 +32,7 @@ fn every_key_of_the_file_is_taken() {
         durability = "process"
         max-drift = "5m"
         max-connections = 7
+        max-watches = 4
         header-timeout = "1s"
         body-timeout = "2s"
         idle-timeout = "3s"
@@ -55,9 +56,25 @@ fn every_key_of_the_file_is_taken() {
         .with_write_timeout(seconds(4))
         .with_grace(seconds(5));
     assert_eq!(format!("{:?}", settings.server), format!("{server:?}"));
-    let router = RouterOptions::default().with_body_patience(seconds(2));
+    let router = RouterOptions::default().with_body_patience(seconds(2)).with_watches_max(4);
     assert_eq!(format!("{:?}", settings.router), format!("{router:?}"));
     assert!(settings.log.to_string().contains("syncline_http=debug"));
+}
+
+#[test]
+fn watch_streams_never_take_every_connection() {
+    for (text, expected) in [
+        ("", 3_072),
+        ("max-connections = 8\n", 6),
+        ("max-connections = 1\n", 0),
+        ("max-connections = 8\nmax-watches = 7\n", 7),
+        ("max-connections = 8\nmax-watches = 100\n", 7),
+    ] {
+        let (_dir, path) = file(text);
+        let settings = ServeOptions::default().settle(Some(&path)).unwrap();
+        let router = RouterOptions::default().with_watches_max(expected);
+        assert_eq!(format!("{:?}", settings.router), format!("{router:?}"), "{text}");
+    }
 }
 
 #[test]

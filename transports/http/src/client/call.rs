@@ -4,15 +4,15 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Response, Url};
 use syncline::TransportError;
 use syncline::protocol::{Answer, Code, Problem, Reply, Request};
 use thiserror::Error;
 
-use super::Inner;
 use super::retry::Failed;
+use super::{Inner, wait};
 use crate::compression::{ZSTD, shrink, swell};
 use crate::form::Form;
 use crate::gather::{Gather, TooMany};
@@ -74,36 +74,37 @@ impl Inner {
             return Err(self.refusal(response).await);
         }
         let form = content_type(response.headers()).and_then(Form::of);
-        let form = form.ok_or_else(|| garbled("its Content-Type is none of this protocol's"))?;
+        let form = form.ok_or_else(|| foreign_type(&response))?;
         let body = self.receive(response).await?;
         Ok(form.decode("answer", &body).map_err(garbled)?)
     }
 
-    /// Why a response is not the one hoped for.
+    /// Why a response is not the one hoped for. Only a problem document of this protocol is the peer's own word; everything else
+    /// was answered by somebody on the way.
     pub(super) async fn refusal(&self, response: Response) -> Failed {
         let status = response.status();
-        let wait = retry_after(response.headers());
+        let wait = wait::asked(response.headers());
         let id = response.headers().get("x-request-id");
         tracing::debug!(status = status.as_u16(), id = ?id, "the request was refused");
-        if content_type(response.headers()).is_some_and(|name| name.eq_ignore_ascii_case(PROBLEM_JSON)) {
-            return match self.receive(response).await.map(|body| problem::from_json(&body)) {
-                Ok(Some(problem)) => TransportError::Refused(problem).into(),
-                Ok(None) => garbled(format!("status {status} with a problem that this version does not know")).into(),
-                Err(error) => error.into(),
-            };
+        let is_problem = content_type(response.headers()).is_some_and(|name| name.eq_ignore_ascii_case(PROBLEM_JSON));
+        if is_problem {
+            match self.receive(response).await.map(|body| problem::from_json(&body)) {
+                Ok(Some(problem)) => return TransportError::Refused(wait::at_least(wait, problem)).into(),
+                Ok(None) => {}
+                Err(error) => return error.into(),
+            }
         }
         let gateway = [
             StatusCode::REQUEST_TIMEOUT,
+            StatusCode::TOO_EARLY,
             StatusCode::TOO_MANY_REQUESTS,
             StatusCode::BAD_GATEWAY,
             StatusCode::SERVICE_UNAVAILABLE,
             StatusCode::GATEWAY_TIMEOUT,
         ];
-        if gateway.contains(&status) {
-            let error = TransportError::Interrupted(format!("a gateway answered {status}").into());
-            return Failed { error, wait };
-        }
-        garbled(format!("status {status} without a problem document")).into()
+        let what = if is_problem { "a problem that is none of this protocol's" } else { "no problem document" };
+        let error = foreign(format!("status {status} with {what}"), wait);
+        Failed { error, wait, is_brief: gateway.contains(&status) }
     }
 
     /// An answer's body, bounded on the wire and decompressed.
@@ -151,6 +152,16 @@ pub(super) fn lost(error: reqwest::Error) -> TransportError {
     if unreachable { TransportError::Unreachable(lost) } else { TransportError::Interrupted(lost) }
 }
 
+fn foreign(what: String, retry_after: Option<Duration>) -> TransportError {
+    TransportError::Foreign { source: what.into(), retry_after }
+}
+
+/// A good answer of a type that this protocol does not have, as a captive portal's page.
+pub(super) fn foreign_type(response: &Response) -> TransportError {
+    let named = content_type(response.headers()).unwrap_or("no type");
+    foreign(format!("status {} with {named}", response.status()), wait::asked(response.headers()))
+}
+
 pub(super) fn garbled(why: impl Into<String>) -> TransportError {
     TransportError::Garbled(why.into().into())
 }
@@ -159,11 +170,6 @@ pub(super) fn garbled(why: impl Into<String>) -> TransportError {
 pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or_default().trim())
-}
-
-/// The pause that a gateway asks for, where it says it in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 fn fits(request: &Request, reply: &Reply) -> bool {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use syncline::replica::{Pace, SyncError, SyncReport};
+use syncline::replica::{Pace, Pause, SyncReport};
 
 use super::retry::jittered;
 use crate::random;
 
-/// Waits longer after every failure in a row, with jitter and a cap, and logs what came of each attempt.
+/// Waits longer after every failure in a row, with jitter and a cap, and logs what came of each attempt. News from the peer is
+/// never later than the cap, whatever becomes of its notices. If the peer or a gateway asks for a longer pause, it gets it, up
+/// to an hour.
 ///
 /// ```no_run
 /// # async fn example(replica: syncline::Replica) -> Result<(), Box<dyn std::error::Error>> {
@@ -25,7 +27,7 @@ use crate::random;
 pub struct Backoff {
     /// The longest pause after a first failure.
     pub first: Duration,
-    /// The longest pause of all.
+    /// The longest pause that nobody has asked for.
     pub most: Duration,
 }
 
@@ -42,13 +44,32 @@ impl Pace for Backoff {
         tracing::debug!(pushed = report.pushed, pulled = report.pulled, complete = report.is_complete(), "synced");
     }
 
-    async fn pause(&self, error: &SyncError, failures: u32) {
-        let asked = match error {
-            SyncError::Transport(error) => error.retry_after().unwrap_or_default(),
-            _ => Duration::ZERO,
+    async fn pause(&self, why: Pause<'_>) {
+        let times = match why {
+            Pause::Failed { error, times } => {
+                tracing::info!(%error, times, "the sync failed; it is tried again");
+                times
+            }
+            Pause::Incomplete { report, times } => {
+                let SyncReport { stopped, held, oversized, .. } = report;
+                tracing::info!(
+                    ?stopped,
+                    ?held,
+                    ?oversized,
+                    times,
+                    "not everything could be exchanged; it is tried again"
+                );
+                times
+            }
+            Pause::Polling { error, times } => {
+                tracing::debug!(?error, times, "the peer is not watched; it is asked for news");
+                times.saturating_add(1)
+            }
+            _ => u32::MAX,
         };
-        let pause = jittered(self.first, self.most, failures, random::number()).max(asked.min(self.most));
-        tracing::info!(error = %error, failures, ?pause, "the sync is tried again");
+        let random = random::number();
+        let asked = why.asked();
+        let pause = jittered(self.first, self.most, times, random).max(asked + jittered(asked / 8, asked, 1, random));
         tokio::time::sleep(pause).await;
     }
 }

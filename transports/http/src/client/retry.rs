@@ -30,15 +30,18 @@ pub(super) struct Failed {
     pub(super) error: TransportError,
     /// What a server, or a gateway before it, asks the client to wait.
     pub(super) wait: Option<Duration>,
+    /// Whether it tends to be over in a moment.
+    pub(super) is_brief: bool,
 }
 
 impl From<TransportError> for Failed {
     fn from(error: TransportError) -> Self {
-        let wait = match &error {
-            TransportError::Refused(problem) => problem.retry_after(),
-            _ => None,
+        let (wait, is_brief) = match &error {
+            TransportError::Refused(problem) => (problem.retry_after(), matches!(problem.code, Code::Busy { .. })),
+            TransportError::Unreachable(_) | TransportError::Interrupted(_) => (None, true),
+            _ => (None, false),
         };
-        Self { error, wait }
+        Self { error, wait, is_brief }
     }
 }
 
@@ -56,13 +59,8 @@ impl Retry {
 
     /// How long to wait after so many attempts; `None` where there shall be no further one.
     fn pause(&self, made: u32, failed: &Failed, random: u64) -> Option<Duration> {
-        let repeatable = match &failed.error {
-            TransportError::Unreachable(_) | TransportError::Interrupted(_) => true,
-            TransportError::Refused(problem) => matches!(problem.code, Code::Busy { .. }),
-            _ => false,
-        };
         let asked = failed.wait.unwrap_or_default();
-        if !repeatable || made >= self.attempts || asked > self.most {
+        if !failed.is_brief || made >= self.attempts || asked > self.most {
             return None;
         }
         Some(jittered(self.first, self.most, made, random).max(asked))

@@ -11,7 +11,7 @@ use syncline::{Cursor, SpaceId, TransportError};
 use tokio::time::timeout;
 
 use super::Inner;
-use super::call::{content_type, garbled, lost};
+use super::call::{content_type, foreign_type, garbled, lost};
 use super::retry::Failed;
 use crate::form::Form;
 use crate::frame::{Frame, FrameReader, StreamForm};
@@ -56,7 +56,7 @@ impl Inner {
         }
         match content_type(response.headers()).and_then(StreamForm::of) {
             Some(found) if found == form => Ok(response),
-            _ => Err(garbled("its Content-Type is not that of a watch stream").into()),
+            _ => Err(foreign_type(&response).into()),
         }
     }
 }

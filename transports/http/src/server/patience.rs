@@ -52,6 +52,11 @@ impl Progress {
         self.0.reader.wake();
     }
 
+    /// Whether its peer may be in the middle of a request's headers.
+    pub(super) fn is_asking(&self) -> bool {
+        self.get().1 == Phase::Head
+    }
+
     fn enter(&self, phase: Phase) {
         // One connection's phases follow each other, so nothing is lost between reading and writing.
         let changes = self.0.phase.load(Ordering::Relaxed) / PHASES;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,16 +19,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use super::Shutdown;
 use super::patience::{Patience, Patient, Progress};
+use super::seldom::Seldom;
 
 /// How long to wait where the system has no connection to give (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait for a place before connections that lie idle by now are closed.
+const CROWD_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of headers up to which the router gets to answer; beyond, the connection is closed with a bare 431.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that one connection buffers in each direction.
@@ -50,7 +54,11 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many connections are open at once; further ones wait in the system's queue. 4,096 unless told otherwise.
+    /// How many connections are open at once. While somebody waits for a place, those that lie idle are closed, and so is each
+    /// other one after its answer. 4,096 unless told otherwise; [`RouterOptions::with_watches_max`] must leave some of them
+    /// to requests that are not streams.
+    ///
+    /// [`RouterOptions::with_watches_max`]: crate::RouterOptions::with_watches_max
     #[must_use]
     pub fn with_connections_max(mut self, connections: usize) -> Self {
         self.connections_max = connections.clamp(1, Semaphore::MAX_PERMITS);
@@ -92,6 +100,32 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     options: ServerOptions,
+    load: Load,
+}
+
+/// How many connections a [`Server`] has. Clones tell of the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    /// Open connections.
+    pub fn open(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn one_more(&self) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
+    }
+}
+
+/// An open connection.
+struct Counted(Load);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Server {
@@ -109,7 +143,7 @@ impl Server {
     /// As the system says, where the socket has no address.
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, options: ServerOptions::default() })
+        Ok(Self { listener, address, options: ServerOptions::default(), load: Load::default() })
     }
 
     /// Treats connections by these options.
@@ -124,29 +158,39 @@ impl Server {
         self.address
     }
 
+    /// How many connections it has, for as long as it serves.
+    pub fn load(&self) -> Load {
+        self.load.clone()
+    }
+
     /// Serves until `shutdown` begins. Then it takes no more connections, lets running requests finish within the grace of the
     /// options, ends watch streams, and returns. Each request carries a [`ConnectInfo`] with the peer's [`SocketAddr`].
     ///
     /// # Cancel
     /// Dropping the future cuts all connections.
     pub async fn serve(self, router: Router, shutdown: Shutdown) {
-        let Self { listener, options, .. } = self;
-        let places = Arc::new(Semaphore::new(options.connections_max));
+        let Self { listener, options, load, .. } = self;
+        let gate = Gate::new(options.connections_max);
         let mut connections = JoinSet::new();
+        // Goes on from turn to turn: it may hold a socket that waits for its place.
+        let mut next = Box::pin(gate.next(&listener));
         loop {
-            let next = tokio::select! {
+            let (place, socket, peer) = tokio::select! {
                 biased;
                 () = shutdown.begun() => break,
                 Some(_) = connections.join_next() => continue,
-                next = accept(&listener, &places) => next,
+                next = &mut next => next,
             };
-            let (place, socket, peer) = next;
-            let conversation = converse(socket, peer, router.clone(), options.patience, shutdown.clone());
+            next.set(gate.next(&listener));
+            let crowded = gate.crowded.subscribe();
+            let conversation = converse(socket, peer, router.clone(), options.patience, (shutdown.clone(), crowded));
+            let counted = load.one_more();
             connections.spawn(async move {
                 conversation.await;
-                drop(place);
+                drop((place, counted));
             });
         }
+        drop(next);
         drop(listener);
         let finish = async { while connections.join_next().await.is_some() {} };
         if timeout(options.grace, finish).await.is_err() {
@@ -156,12 +200,45 @@ impl Server {
     }
 }
 
-/// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-    let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+/// The places for connections.
+struct Gate {
+    places: Arc<Semaphore>,
+    max: usize,
+    /// Changes when somebody waits for a place.
+    crowded: watch::Sender<()>,
+    seldom: Seldom,
+}
+
+impl Gate {
+    fn new(max: usize) -> Self {
+        let (places, crowded) = (Arc::new(Semaphore::new(max)), watch::Sender::new(()));
+        Self { places, max, crowded, seldom: Seldom::default() }
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn next(&self, listener: &TcpListener) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
+        let (socket, peer) = accept(listener).await;
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return (place, socket, peer);
+        }
+        if let Some(times) = self.seldom.again() {
+            let max = self.max;
+            tracing::warn!(max, times, "all connections are taken; those that lie idle are closed to make room");
+        }
+        loop {
+            self.crowded.send_replace(());
+            if let Ok(place) = timeout(CROWD_PAUSE, self.places.clone().acquire_owned()).await {
+                return (place.expect("the semaphore is never closed"), socket, peer);
+            }
+        }
+    }
+}
+
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((socket, peer)) => return (place, socket, peer),
+            Ok(accepted) => return accepted,
             // The peer is gone already; the next one may be fine.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -173,13 +250,19 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (OwnedSemaph
 }
 
 /// Serves one connection to its end.
-async fn converse(socket: TcpStream, peer: SocketAddr, router: Router, patience: Patience, shutdown: Shutdown) {
+async fn converse(
+    socket: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    patience: Patience,
+    (shutdown, mut crowded): (Shutdown, watch::Receiver<()>),
+) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "small packets may be delayed");
     }
     let progress = Progress::default();
     let socket = TokioIo::new(Patient::new(socket, patience, progress.clone()));
-    let ending = shutdown.clone();
+    let (ending, place) = (shutdown.clone(), progress.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         progress.busy();
         request.extensions_mut().insert(shutdown.clone());
@@ -194,12 +277,16 @@ async fn converse(socket: TcpStream, peer: SocketAddr, router: Router, patience:
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(BUFFER_BYTES).max_header_size(HEADER_BYTES_MAX);
     let mut connection = pin!(builder.serve_connection(socket, service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = ending.begun() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = ending.begun() => {}
+            // Whoever is about to ask gets their answer.
+            Ok(()) = crowded.changed() => if place.is_asking() { continue },
         }
+        // It ends now if it lies idle, else after the answer that is under way.
+        connection.as_mut().graceful_shutdown();
+        break connection.await;
     };
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");

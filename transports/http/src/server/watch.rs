@@ -12,6 +12,7 @@ use serde::Deserialize;
 use syncline::protocol::{Code, Notice, Problem};
 use syncline::service::ServiceError;
 use syncline::{Cursor, LogId, Position, SpaceId};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::admit::{self, Caller};
@@ -22,6 +23,8 @@ use crate::frame::{Frame, StreamForm};
 
 /// How soon to connect again after a server has shut down, in milliseconds.
 const SHUTDOWN_RETRY_MS: u64 = 1_000;
+/// How soon to ask for a stream again while all are taken, in milliseconds.
+const FULL_RETRY_MS: u64 = 15_000;
 /// Asks proxies to pass pieces on as they come.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -50,6 +53,9 @@ async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
         Fault::new(Code::Malformed, detail)
     })?;
     let notices = app.service.watch(&caller.principal, &space, Cursor { log, position }).await?;
+    let Ok(place) = app.watches.clone().try_acquire_owned() else {
+        return Err(full(app));
+    };
     let every = |period| {
         let mut interval: Interval = interval_at(Instant::now() + period, period);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,6 +72,7 @@ async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
         shutdown: parts.extensions.get::<Shutdown>().cloned().unwrap_or_default(),
         request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
         ended: false,
+        _place: place,
     };
     let mut response = Response::new(Body::from_stream(watching.stream().map(Ok::<_, std::convert::Infallible>)));
     let headers = response.headers_mut();
@@ -87,6 +94,17 @@ struct Watching {
     shutdown: Shutdown,
     request_id: String,
     ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+/// All streams are taken.
+fn full(app: &App) -> Fault {
+    let max = app.options.watches_max;
+    if let Some(refused) = app.full.again() {
+        tracing::warn!(max, refused, "all watch streams are taken, further ones are refused; allow more of them");
+    }
+    let detail = format!("all {max} watch streams of this server are taken; ask for its heads, and watch again later");
+    Fault::new(Code::Busy { retry_after_ms: FULL_RETRY_MS }, detail)
 }
 
 impl Watching {

@@ -18,7 +18,7 @@ const LONG: Duration = Duration::from_secs(60);
 const BUSY: &[u8] =
     br#"{"type":"urn:syncline:problem:busy","title":"t","status":503,"detail":"d","code":"busy","retry_after_ms":5}"#;
 const GAP: &[u8] =
-    br#"{"detail":"d","code":"gap","at":{"origin":"01010101010101010101010101010101","seq":5},"expected":4}"#;
+    br#"{"type":"urn:syncline:problem:gap","detail":"d","code":"gap","at":{"origin":"01010101010101010101010101010101","seq":5},"expected":4}"#;
 
 /// A client whose pauses are too short to be noticed.
 fn client(decoy: &Decoy) -> HttpTransportBuilder {
@@ -30,6 +30,10 @@ type Kind = fn(&TransportError) -> bool;
 
 fn garbled(error: &TransportError) -> bool {
     matches!(error, TransportError::Garbled(_))
+}
+
+fn foreign(error: &TransportError) -> bool {
+    matches!(error, TransportError::Foreign { .. })
 }
 
 fn interrupted(error: &TransportError) -> bool {
@@ -124,8 +128,8 @@ async fn a_pause_longer_than_the_client_waits_is_handed_on() {
     let later = answer("503 Service Unavailable", &[("retry-after", "3600")], b"");
     let decoy = Decoy::start([Act::Say(later)]).await;
     let error = client(&decoy).build().unwrap().call(Request::Hello).await.unwrap_err();
-    assert!(interrupted(&error), "{error}");
-    assert_eq!(decoy.asked(), 1);
+    assert!(foreign(&error), "{error}");
+    assert_eq!((decoy.asked(), error.retry_after()), (1, Some(Duration::from_secs(3_600))));
 }
 
 #[tokio::test]
@@ -138,31 +142,52 @@ async fn a_refusal_is_read_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_of_this_protocol_is_garbled_and_not_repeated() {
+async fn what_is_no_answer_of_this_protocol_is_told_from_the_peers_word_and_not_repeated_at_once() {
     let site = Site::start().await;
     let heads = crate::asking::send(crate::asking::get(&site, "heads").header("accept", BINARY)).await.body;
     let ok = |headers: &[(&str, &str)], body: &[u8]| answer("200 OK", headers, body);
-    let binary = ("content-type", BINARY);
-    for (what, said) in [
-        ("a web page", ok(&[("content-type", "text/html")], b"<html>")),
-        ("no content type", ok(&[], b"")),
-        ("noise", ok(&[binary], b"noise")),
-        ("JSON noise", ok(&[("content-type", JSON)], b"{}")),
-        ("an answer to another request", ok(&[binary], &heads)),
-        ("a coding not asked for", ok(&[binary, ("content-encoding", "gzip")], &heads)),
-        ("broken compression", ok(&[binary, ("content-encoding", "zstd")], &heads)),
-        ("a redirect", answer("302 Found", &[("location", "http://127.0.0.1:1/")], b"")),
-        ("a refusal without a problem", answer("401 Unauthorized", &[], b"log in first")),
+    let (binary, problem) = (("content-type", BINARY), ("content-type", PROBLEM_JSON));
+    let told = |body: &[u8]| answer("401 Unauthorized", &[problem], body);
+    let cases: [(&str, Vec<u8>, Kind); 12] = [
+        ("a web page", ok(&[("content-type", "text/html")], b"<html>"), foreign),
+        ("no content type", ok(&[], b""), foreign),
+        ("noise", ok(&[binary], b"noise"), garbled),
+        ("JSON noise", ok(&[("content-type", JSON)], b"{}"), garbled),
+        ("an answer to another request", ok(&[binary], &heads), garbled),
+        ("a coding not asked for", ok(&[binary, ("content-encoding", "gzip")], &heads), garbled),
+        ("broken compression", ok(&[binary, ("content-encoding", "zstd")], &heads), garbled),
+        ("a redirect", answer("302 Found", &[("location", "http://127.0.0.1:1/")], b""), foreign),
+        ("a refusal without a problem", answer("401 Unauthorized", &[], b"log in first"), foreign),
         (
             "a problem from the future",
-            answer("400 Bad Request", &[("content-type", PROBLEM_JSON)], br#"{"code":"odd"}"#),
+            told(br#"{"type":"urn:syncline:problem:odd","detail":"d","code":"odd"}"#),
+            foreign,
         ),
-    ] {
+        (
+            "a problem of somebody else's",
+            told(br#"{"type":"about:blank","detail":"d","code":"unauthorized"}"#),
+            foreign,
+        ),
+        ("a problem without a type", told(br#"{"detail":"d","code":"unauthorized"}"#), foreign),
+    ];
+    for (what, said, expected) in cases {
         let decoy = Decoy::start([Act::Say(said)]).await;
         let error = client(&decoy).build().unwrap().call(Request::Hello).await.unwrap_err();
-        assert!(garbled(&error), "{what}: {error:?}");
-        assert_eq!((decoy.asked(), error.retry_after()), (1, None), "{what}");
+        assert!(expected(&error), "{what}: {error:?}");
+        assert_eq!((decoy.asked(), error.retry_after()), (1, Some(Duration::ZERO)), "{what}");
     }
+}
+
+#[tokio::test]
+async fn a_redirect_gets_neither_the_request_nor_the_token() {
+    let target = Decoy::start([Act::Lose]).await;
+    for status in ["301 Moved Permanently", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let said = answer(status, &[("location", &format!("{}/v1", target.url()))], b"");
+        let decoy = Decoy::start([Act::Say(said)]).await;
+        let error = client(&decoy).build().unwrap().call(Request::Hello).await.unwrap_err();
+        assert!(foreign(&error), "{status}: {error:?}");
+    }
+    assert_eq!(target.asked(), 0);
 }
 
 #[tokio::test]
@@ -220,7 +245,7 @@ async fn a_watch_that_is_not_answered_as_one_fails_at_once() {
     let after = Cursor::start(LogId::from_bytes([7; 16]).unwrap());
     let decoy =
         Decoy::start([Act::Say(answer("200 OK", &[("content-type", BINARY)], b"")), Act::FallSilent(Vec::new())]).await;
-    for (patience, expected) in [(LONG, garbled as Kind), (SOON, interrupted)] {
+    for (patience, expected) in [(LONG, foreign as Kind), (SOON, interrupted)] {
         let transport = client(&decoy).attempts(1).watch_patience(patience).build().unwrap();
         let error = transport.watch(&space("notes"), after).await.err().unwrap();
         assert!(expected(&error), "{error}");

@@ -55,7 +55,7 @@ async fn a_mounted_router_serves_those_whom_the_application_knows() {
     assert!(matches!(refused, TransportError::Refused(problem) if problem.code == Code::Forbidden));
     // The application's own answer is no problem document, and a token of the service's counts for nothing.
     let stranger = client(ANN).call(Request::Hello).await.unwrap_err();
-    assert!(matches!(stranger, TransportError::Garbled(_)), "{stranger}");
+    assert!(matches!(stranger, TransportError::Foreign { .. }), "{stranger}");
 }
 
 #[tokio::test]
