@@ -3,13 +3,15 @@
 //! Rates of one machine say little about another, and disks change their mind within an hour. So everything here comes in
 //! pairs: ours, and the same work written by hand on the bare library, taken in turns. What counts is the ratio.
 //!
-//! * `cargo run --release -p syncline-benches --bin compare` compares all backends, see [`compare`].
+//! * `cargo run --release -p syncline-benches --bin compare` compares all backends, see [`compare`], and says which one suits a workload,
+//!   see [`choose`].
 //! * `cargo run --release -p syncline-benches` prints the ratios of SQLite beside their targets.
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.
 
 pub mod bare;
+pub mod choose;
 pub mod compare;
 pub mod disk;
 pub mod fresh;
@@ -19,7 +21,9 @@ pub mod pipeline;
 pub mod place;
 pub mod report;
 pub mod rounds;
+pub mod server;
 pub mod sizes;
+mod table;
 pub mod workload;
 
 /// Whatever stops a measurement, for a person to read.

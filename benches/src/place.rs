@@ -217,7 +217,7 @@ impl Drop for Place {
 }
 
 /// Bytes of a file or of all files in a folder; none where there is neither. Files with holes count what they take.
-fn size(path: &Path) -> std::io::Result<u64> {
+pub(crate) fn size(path: &Path) -> std::io::Result<u64> {
     match fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),

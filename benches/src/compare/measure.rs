@@ -146,6 +146,12 @@ impl Measurement {
         Self { work, backend, durability, unit, ours, by_hand, ratio, ratios, target }
     }
 
+    /// The ratio of the two values, which are medians of their own. It differs from [`ratio`](Self::ratio), the median of the rounds'
+    /// ratios, if the machine changed its pace between the rounds.
+    pub fn ratio_of_medians(&self) -> Option<f64> {
+        Some(self.unit.ratio(self.ours.value, self.by_hand.as_ref()?.value))
+    }
+
     /// Whether the target is met, where there is one.
     pub fn met(&self) -> Option<bool> {
         Some(self.ratio? >= self.target?)

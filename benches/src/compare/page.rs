@@ -9,6 +9,7 @@ use crate::compare::measure::{Figure, Latency};
 use crate::compare::{Measurement, Report, Work};
 use crate::place::Backend;
 
+mod choice;
 mod plot;
 
 use plot::Scale;
@@ -26,6 +27,9 @@ pub fn render(report: &Report) -> String {
          <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
     );
     head(&mut out, report);
+    if let Some(summary) = &report.summary {
+        choice::section(&mut out, summary);
+    }
     targets(&mut out, report);
     for work in Work::ALL {
         section(&mut out, report, work);
@@ -84,7 +88,7 @@ fn targets(out: &mut String, report: &Report) {
     }
     out.push_str(
         "<section>\n<h2>Targets</h2>\n<p class=\"note\">All of them synced. Each tick is the ratio of one round, the dot their median, the bar the \
-         target.</p>\n<div class=\"rows ratios\">\n",
+         target. An arrow at the edge stands for a ratio beyond the scale.</p>\n<div class=\"rows ratios\">\n",
     );
     for measured in measured {
         let _ = writeln!(
@@ -163,11 +167,24 @@ fn setting(measured: &Measurement) -> String {
 /// The ratio, and whether that is enough.
 fn verdict(measured: &Measurement) -> String {
     let Some(ratio) = measured.ratio else { return "<span class=\"none\">–</span>".into() };
-    match (measured.target, measured.met()) {
+    let verdict = match (measured.target, measured.met()) {
         (Some(target), Some(true)) => format!("<b>{ratio:.2}</b> <span class=\"met\">≥ {target} met</span>"),
         (Some(target), Some(false)) => format!("<b>{ratio:.2}</b> <span class=\"missed\">≥ {target} missed</span>"),
         _ => format!("<b>{ratio:.2}</b>"),
+    };
+    match measured.ratio_of_medians() {
+        Some(other) if disagree(ratio, other) => format!(
+            "{verdict}<span class=\"setting\">The two values give {other:.2}. The ratio is the median of what each round gave, and a round \
+             measures both sides within moments; the values are medians of rounds that lie far apart. The machine changed its pace \
+             meanwhile: trust the ratio.</span>"
+        ),
+        _ => verdict,
     }
+}
+
+/// Whether two ratios differ by more than a tenth.
+fn disagree(ratio: f64, other: f64) -> bool {
+    ratio.max(other) > 1.1 * ratio.min(other)
 }
 
 fn class(durability: Durability) -> String {

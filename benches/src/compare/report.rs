@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::choose::Summary;
 use crate::compare::machine::Machine;
 use crate::compare::{Gap, Measurement};
 
@@ -26,6 +27,9 @@ pub struct Report {
     pub quick: bool,
     /// Where.
     pub machine: Machine,
+    /// Which store suits a workload, if that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
     /// What came out, in the order of measuring.
     pub measurements: Vec<Measurement>,
     /// What did not.
@@ -74,7 +78,8 @@ impl Report {
     /// A report in the version that is written now.
     pub fn new(date: String, quick: bool, machine: Machine) -> Self {
         let (format, version) = (FORMAT.into(), VERSION);
-        Self { format, version, date, seconds: 0, quick, machine, measurements: Vec::new(), gaps: Vec::new() }
+        let (measurements, gaps) = (Vec::new(), Vec::new());
+        Self { format, version, date, seconds: 0, quick, machine, summary: None, measurements, gaps }
     }
 
     /// How many targets there are, and how many of them are met.

@@ -4,12 +4,17 @@ use std::fmt::Write as _;
 
 use crate::compare::measure::Figure;
 use crate::compare::{Measurement, Report, Work};
+use crate::table::columns;
 
 const HEAD: [&str; 9] = ["", "durability", "ours", "p50 µs", "p99 µs", "by hand", "", "ratio", "target"];
 
 /// The whole report.
 pub fn print(report: &Report) -> String {
     let mut out = String::new();
+    if let Some(summary) = &report.summary {
+        out.push_str(&summary.print());
+        out.push('\n');
+    }
     for work in Work::ALL {
         let measured: Vec<_> = report.measurements.iter().filter(|measured| measured.work == work).collect();
         if measured.is_empty() {
@@ -17,7 +22,7 @@ pub fn print(report: &Report) -> String {
         }
         let _ = writeln!(out, "{work} ({})", work.unit().label());
         let rows: Vec<_> = std::iter::once(HEAD.map(str::to_owned)).chain(measured.into_iter().map(cells)).collect();
-        out.push_str(&columns(&rows));
+        out.push_str(&columns(&rows, &[0, 1, 6, 8]));
         out.push('\n');
     }
     for gap in &report.gaps {
@@ -56,26 +61,4 @@ fn cells(measured: &Measurement) -> [String; 9] {
             _ => "–".into(),
         },
     ]
-}
-
-/// Rows in columns: text to the left, numbers to the right.
-fn columns(rows: &[[String; 9]]) -> String {
-    const TEXT: [usize; 4] = [0, 1, 6, 8];
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..HEAD.len()).map(width).collect();
-    let mut out = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = widths[column];
-            let _ = if TEXT.contains(&column) {
-                write!(line, "{cell:<width$}  ")
-            } else {
-                write!(line, "{cell:>width$}  ")
-            };
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
 }

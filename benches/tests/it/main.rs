@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod alike;
+mod choose;
 mod compare;
 mod libraries;
 mod program;

@@ -1,6 +1,6 @@
 //! What backends on files have to see to themselves.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -33,6 +33,43 @@ pub fn sync_parent(backend: &'static str, path: &Path) -> Result<(), StoreError>
     Ok(())
 }
 
+/// A file whose lock keeps other processes out, and this one's other handles, until it is dropped. The operating system releases it when
+/// the process dies. The file stays.
+#[derive(Debug)]
+pub struct Lock {
+    file: File,
+    _open: Claim,
+}
+
+impl Lock {
+    /// Locks the file at `mark`, which is created if it does not exist, on behalf of the database at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another process, or this one, holds the lock; [`StoreError::Backend`] if there can be no such file.
+    pub fn take(backend: &'static str, mark: &Path, path: &Path) -> Result<Self, StoreError> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(mark);
+        let file = file.map_err(|error| failed(backend, mark, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { file, _open: claim(path) }),
+            Err(TryLockError::WouldBlock) => Err(in_use(backend, path)),
+            Err(TryLockError::Error(error)) => Err(failed(backend, mark, error)),
+        }
+    }
+
+    /// The file itself, to keep a few bytes in.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close the file is not enough: a child process that is just being started has it open, too, until it becomes another
+        // program. If this fails, the lock ends with the last of them.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Notes that this process has the file or directory at `path` open: keep it as long as the lock.
 pub fn claim(path: &Path) -> Claim {
     Claim::new(place(path))
@@ -50,4 +87,20 @@ fn place(path: &Path) -> String {
 
 fn failed(backend: &'static str, path: &Path, why: impl std::fmt::Display) -> StoreError {
     StoreError::Backend { backend, retry: Retry::Never, source: format!("{}: {why}", path.display()).into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_has_inherited_the_file_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let lock = Lock::take("test", &mark, dir.path()).unwrap();
+        let inherited = lock.file().try_clone().unwrap();
+        drop(lock);
+        Lock::take("test", &mark, dir.path()).unwrap();
+        drop(inherited);
+    }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use syncline_benches::Failure;
+use syncline_benches::choose::{self, Candidate, Flags, Pattern};
 use syncline_benches::compare::baseline::Rule;
 use syncline_benches::compare::{Effort, Work, crash};
 use syncline_benches::place::Backend;
@@ -13,6 +15,10 @@ use syncline_benches::place::Backend;
 /// library does that work by hand, in the same run and in turns, so that a disk which changes its mind does it to both. The
 /// ratio is ours to by hand, the median of the rounds' ratios: 1 is as good, and for costs, too, more is better. Rates are of
 /// this machine; ratios carry over to others.
+///
+/// The first table says which store suits a workload: throughput, latency, disk, memory, reopening, durability. Describe your own
+/// workload with the flags under that heading or with a file, and only this table is made. To measure a store of your own beside the
+/// shipped ones, see benches/examples/own_store.rs.
 ///
 /// A table is printed; compare.json and compare.html, a page that needs nothing else, are written to the folder --out.
 ///
@@ -51,6 +57,8 @@ pub(crate) struct Arguments {
     /// baseline
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "folder"])]
     pub(crate) render: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) own: Flags,
     /// A part of the usual amount of work
     #[arg(long, hide = true, value_name = "PART", default_value_t = 1.0)]
     scale: f64,
@@ -63,6 +71,8 @@ Examples:
   compare                                             everything, to target/compare/compare.html
   compare --quick --backend sqlite --backend redb     a rough look at two backends
   compare --workload single --workload batch          the work with targets, on all backends
+  compare --payload-bytes 2000 --writers 4            which store suits this workload
+  compare --pattern benches/examples/chat.toml        the same, described by a file
   compare --baseline main.json --margin 0.2           exit code 1 where a ratio is more than 20 % worse
 
 Exit codes: 0 measured; 1 worse than the baseline; 2 wrong arguments, an unreadable baseline, or a failure.";
@@ -72,6 +82,9 @@ pub(crate) enum Part {
     /// What a process of its own is started for.
     #[command(name = crash::ERRAND, hide = true)]
     Errand { errand: String },
+    /// What a process of its own is started for, to see which store suits a workload.
+    #[command(name = choose::ERRAND, hide = true)]
+    Choose { errand: String },
 }
 
 impl Arguments {
@@ -81,6 +94,32 @@ impl Arguments {
 
     pub(crate) fn wants_backend(&self, backend: Backend) -> bool {
         self.backend.is_empty() || self.backend.contains(&backend)
+    }
+
+    /// Whether there is anything to compare with what is done by hand: not for a workload of one's own.
+    pub(crate) fn wants_by_hand(&self) -> bool {
+        !self.own.any()
+    }
+
+    /// The workload for which a store is looked for; none if only some work by hand is asked for.
+    pub(crate) fn pattern(&self) -> Result<Option<Pattern>, Failure> {
+        let mut pattern = self.own.pattern()?;
+        if !self.own.any() && !self.workload.is_empty() {
+            return Ok(None);
+        }
+        if self.own.seconds.is_none() && self.own.pattern.is_none() {
+            pattern.seconds *= if self.quick { 0.3 } else { 1.0 } * self.scale;
+            pattern.seconds = pattern.seconds.max(0.05);
+        }
+        Ok(Some(pattern))
+    }
+
+    /// The stores that are looked at.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let wanted = |candidate: &Candidate| {
+            self.backend.is_empty() || self.backend.iter().any(|backend| backend.name() == candidate.name())
+        };
+        Candidate::shipped().filter(wanted).collect()
     }
 
     pub(crate) fn effort(&self) -> Effort {

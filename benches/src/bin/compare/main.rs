@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use clap::Parser as _;
 use syncline_benches::Failure;
+use syncline_benches::choose::{self, Candidate};
 use syncline_benches::compare::crash::Errand;
 use syncline_benches::compare::machine::Machine;
 use syncline_benches::compare::{Bench, Gap, Report, Work, baseline, date, page, table};
 use syncline_benches::place::{Backend, Ground};
+use syncline_benches::server::Server;
 
 mod arguments;
-mod server;
 
 use arguments::{Arguments, Part};
-use server::Server;
 
 /// Something got worse.
 const WORSE: u8 = 1;
@@ -35,9 +35,13 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    if let Some(Part::Errand { errand }) = &arguments.part {
-        Errand::parse(errand)?.run().await?;
-        return Ok(ExitCode::SUCCESS);
+    match &arguments.part {
+        Some(Part::Errand { errand }) => return Errand::parse(errand)?.run().await.map(|()| ExitCode::SUCCESS),
+        Some(Part::Choose { errand }) => {
+            let candidates: Vec<_> = Candidate::shipped().collect();
+            return choose::run_errand(errand, &candidates).await.map(|()| ExitCode::SUCCESS);
+        }
+        None => {}
     }
     // Told now, not after ten minutes.
     let before = arguments.baseline.as_deref().map(Report::read).transpose()?;
@@ -73,7 +77,7 @@ fn unlike(quick: bool) -> &'static str {
 
 /// Measures what is asked for.
 async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
-    let start = Instant::now();
+    let (start, pattern) = (Instant::now(), arguments.pattern()?);
     let folder = arguments.folder.clone().unwrap_or_else(std::env::temp_dir);
     let parent = tempfile::Builder::new().prefix("syncline-compare-").tempdir_in(&folder);
     let parent = parent.map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -91,7 +95,12 @@ async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
     let mut report = Report::new(date::now(), arguments.quick, Machine::look(&ground).await?);
     report.gaps = gaps;
     let program = std::env::current_exe()?;
-    for work in Work::ALL.into_iter().filter(|work| arguments.wants_work(*work)) {
+    if let Some(pattern) = pattern {
+        announce(&format!("which store suits: {pattern}"));
+        report.summary = Some(choose::measure(&arguments.candidates(), &pattern, &ground, &program).await);
+    }
+    let by_hand = arguments.wants_by_hand();
+    for work in Work::ALL.into_iter().filter(|work| by_hand && arguments.wants_work(*work)) {
         for backend in backends.iter().copied() {
             for durability in backend.durabilities().iter().copied() {
                 let bench =

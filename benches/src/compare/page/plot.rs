@@ -8,7 +8,7 @@ use crate::compare::Measurement;
 const MARGIN: f64 = 3.0;
 /// Pixels of a row.
 const HEIGHT: u32 = 30;
-/// The ratios that are drawn; what lies beyond stands at the edge.
+/// The ratios that are drawn; what lies beyond is an arrow at the edge.
 const RATIOS: (f64, f64) = (0.25, 4.0);
 
 /// A logarithmic scale.
@@ -120,12 +120,26 @@ pub(super) fn ratios(measured: &Measurement) -> String {
         let _ = write!(out, "<line class=\"round\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{top}\" y2=\"{bottom}\"/>");
     }
     let verdict = if measured.met() == Some(true) { "met" } else { "missed" };
-    let _ = write!(
-        out,
-        "<circle class=\"{verdict}\" cx=\"{:.2}%\" cy=\"{middle}\" r=\"5.5\"/></svg>",
-        scale.percent(ratio)
-    );
+    match beyond(ratio) {
+        Some(arrow) => {
+            let (x, y) = (scale.percent(ratio), middle + 6);
+            let _ = write!(out, "<text class=\"beyond {verdict}\" x=\"{x:.2}%\" y=\"{y}\">{arrow}</text></svg>");
+        }
+        None => {
+            let x = scale.percent(ratio);
+            let _ = write!(out, "<circle class=\"{verdict}\" cx=\"{x:.2}%\" cy=\"{middle}\" r=\"5.5\"/></svg>");
+        }
+    }
     out
+}
+
+/// The mark of a ratio that the scale does not reach.
+fn beyond(ratio: f64) -> Option<char> {
+    match ratio {
+        ratio if ratio < RATIOS.0 => Some('◀'),
+        ratio if ratio > RATIOS.1 => Some('▶'),
+        _ => None,
+    }
 }
 
 /// A mark of the legend.
@@ -157,6 +171,11 @@ mod tests {
         let at = [500.0, 30_000.0, 1_200_000.0].map(|value| scale.percent(value));
         assert!(at.is_sorted() && at[0] > MARGIN && at[2] < 100.0 - MARGIN, "{at:?}");
         assert_eq!(scale.ticks().into_iter().map(short).collect::<Vec<_>>(), ["1 k", "10 k", "100 k", "1 M"]);
+    }
+
+    #[test]
+    fn a_ratio_beyond_the_scale_is_an_arrow_at_its_edge() {
+        assert_eq!([0.1, 0.25, 1.0, 4.0, 19.5].map(beyond), [Some('◀'), None, None, None, Some('▶')]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use syncline_postgres_testing as testing;
 
 /// A throw-away server, or somebody else's, or none where none is asked for.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     url: Option<String>,
     /// Stopped and deleted when dropped.
     _own: Option<testing::Server>,
@@ -15,7 +15,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// No server.
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self { url: None, _own: None }
     }
 
@@ -23,7 +23,7 @@ impl Server {
     ///
     /// # Errors
     /// Why there is none, in one line.
-    pub(crate) async fn start() -> Result<Self, String> {
+    pub async fn start() -> Result<Self, String> {
         if let Ok(url) = env::var(testing::URL_VARIABLE) {
             return Ok(Self { url: Some(url), _own: None });
         }
@@ -42,7 +42,7 @@ impl Server {
     }
 
     /// How to connect.
-    pub(crate) fn url(&self) -> Option<String> {
+    pub fn url(&self) -> Option<String> {
         self.url.clone()
     }
 }
