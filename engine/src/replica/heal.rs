@@ -15,12 +15,13 @@ use super::peers::{Peers, peer_row};
 use super::readings::reading_rows;
 use super::restamp::Restamped;
 use super::sent::sent_row;
-use super::turn::Turn;
+use super::turn::{self, Turn};
 use super::{Inner, ReplicaError, locked};
 use crate::event::{Event, encode_body};
 use crate::heads::Head;
 use crate::id::{Dot, Position, ReplicaId, Seq};
 use crate::projection::Moved;
+use crate::projection::fold::Folded;
 use crate::protocol::Refusal;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, IDENTITY, MOVED, PeerRow, UNREADABLE};
 use crate::run::{Append, Body, Bundle, Run, RunBuilder};
@@ -184,7 +185,9 @@ impl Inner {
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
-        batch.rows.extend(self.forget_unreadable(turn, from.seq).await?);
+        let last = turn.status.heads.get(turn.id).seq;
+        let forgotten = self.forget_unreadable(turn.id, (from.seq.plus(1), last), &batch.rows).await?;
+        batch.rows.extend(forgotten);
         batch.rows.extend(letters);
         batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
         let read = runs.iter().flat_map(|(_, append)| append.run().bundles()).zip(readings);
@@ -256,7 +259,8 @@ impl Inner {
         Ok(if changed { Some(encode_body(&events)?) } else { None })
     }
 
-    /// Folds the rows that the tail touches again, without the old tail and with the new.
+    /// Folds the rows that the tail touches again, without the old tail and with the new, and notes which events of the new one are
+    /// put aside.
     async fn refold_tail(
         &self,
         turn: &Turn,
@@ -274,19 +278,27 @@ impl Inner {
         };
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
-        let rows = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
-        self.refolded(touched, rows).await
+        let (rows, aside) = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
+        let rows = self.refolded(touched, rows).await?;
+        Ok(turn::rows(Folded { rows, aside, ..Folded::default() }))
     }
 
-    /// Deletes what was noted of unreadable events in the old tail; the fold of the new one notes its own.
-    async fn forget_unreadable(&self, turn: &Turn, after: Seq) -> Result<Vec<RowWrite>, StoreError> {
+    /// Deletes what was noted of unreadable events in the bundles of an origin from the first of these to the last, unless `written`
+    /// notes it again.
+    pub(super) async fn forget_unreadable(
+        &self,
+        origin: ReplicaId,
+        (first, last): (Seq, Seq),
+        written: &[RowWrite],
+    ) -> Result<Vec<RowWrite>, StoreError> {
         let view = reserved::view(UNREADABLE);
-        let end = Dot { origin: turn.id, seq: turn.status.heads.get(turn.id).seq.plus(1) };
-        let start = Dot { origin: turn.id, seq: after.plus(1) };
-        let bound = |dot| reserved::dot_key(dot);
-        let range = RowRange::new(Bound::Included(bound(start)), Bound::Excluded(bound(end)));
+        // The key of a note begins with that of its bundle.
+        let bound = |seq| reserved::dot_key(Dot { origin, seq });
+        let range = RowRange::new(Bound::Included(bound(first)), Bound::Excluded(bound(last.plus(1))));
         let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
-        Ok(rows.into_iter().map(|row| RowWrite { key: RowKey::new(view.clone(), row.key), value: None }).collect())
+        let keys = rows.into_iter().map(|row| RowKey::new(view.clone(), row.key));
+        let gone = keys.filter(|key| !written.iter().any(|row| row.key == *key));
+        Ok(gone.map(|key| RowWrite { key, value: None }).collect())
     }
 }
 

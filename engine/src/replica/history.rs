@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::{Inner, ReplicaError, View};
 use crate::event::EventRef;
 use crate::id::Cursor;
-use crate::projection::Projection;
 use crate::projection::fold::{Plan, Projections};
+use crate::projection::{Aside, Projection};
 use crate::run::Run;
 use crate::store::{Limit, RowKey, StoreError, StoredRun, ViewId};
 use crate::time::Moment;
@@ -27,7 +27,7 @@ impl<P: Projection> View<P> {
     pub async fn state_at(&self, until: impl Into<Moment>) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
         let (inner, until) = (&self.replica.inner, until.into());
         let projections = inner.projections.filter(|view| *view == self.view);
-        let rows = inner
+        let (rows, _) = inner
             .refold(
                 &projections,
                 |stored| Some(stored.run.clone()),
@@ -46,7 +46,7 @@ impl<P: Projection> View<P> {
 
 impl Inner {
     /// Folds the whole log in memory, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the rows
-    /// that `wanted` wants.
+    /// that `wanted` wants. Returns the rows, and which events of `more` were put aside.
     pub(super) async fn refold(
         &self,
         projections: &Projections,
@@ -54,7 +54,7 @@ impl Inner {
         keep: impl Fn(&EventRef<'_>) -> bool,
         wanted: impl Fn(&ViewId, &[u8]) -> bool,
         more: &[Run],
-    ) -> Result<BTreeMap<RowKey, Bytes>, StoreError> {
+    ) -> Result<(BTreeMap<RowKey, Bytes>, Vec<Aside>), StoreError> {
         let mut rows = BTreeMap::new();
         let mut cursor = Cursor::start(self.store.status().await?.log);
         loop {
@@ -63,17 +63,19 @@ impl Inner {
             let plan = projections.plan_some(&runs, &keep, &wanted);
             fold_into(&mut rows, plan);
             if page.is_last() {
-                fold_into(&mut rows, projections.plan_some(more, &keep, &wanted));
-                return Ok(rows);
+                let aside = fold_into(&mut rows, projections.plan_some(more, &keep, &wanted));
+                return Ok((rows, aside));
             }
             cursor = page.next;
         }
     }
 }
 
-fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) {
+/// Returns the events that were put aside.
+fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) -> Vec<Aside> {
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
     let folded = plan.fold(keys, loaded);
     rows.extend(folded.rows.into_iter().filter_map(|row| Some((row.key, row.value?))));
+    folded.aside
 }

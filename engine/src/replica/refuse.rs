@@ -49,6 +49,7 @@ impl Inner {
             let letter = DeadLetterRow { refusal: refusal.clone(), body: body.to_vec() };
             batch.rows.push(reserved::put(DEAD_LETTERS, reserved::dot_key(bundle.dot), &letter));
             batch.voids.push(bundle.dot);
+            batch.rows.extend(self.forget_unreadable(*origin, (*seq, *seq), &[]).await?);
             runs.push(stored.run.clone());
         }
         batch.rows.extend(
@@ -74,7 +75,7 @@ impl Inner {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
         let projections: &Projections = &self.projections;
-        let rows = self.refold(projections, seen, |_| true, wanted, &[]).await?;
+        let (rows, _) = self.refold(projections, seen, |_| true, wanted, &[]).await?;
         self.refolded(touched, rows).await
     }
 }
