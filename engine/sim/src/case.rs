@@ -99,7 +99,7 @@ impl Trait {
             Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
             Self::UnsyncedDisks => plan.unsynced = 0,
             Self::LiveDevices => plan.live = 0,
-            Self::OldVersions => plan.old = 0,
+            Self::OldVersions => (plan.old, plan.newer) = (0, 0),
             Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,
             Self::Servers => {}
             Self::ShortPages => speed.page = u32::MAX,
@@ -126,7 +126,7 @@ impl Case {
         }
         plan.devices = plan.devices.min(self.devices.unwrap_or(u8::MAX).max(1));
         self.without.iter().for_each(|left_out| left_out.leave_out(&mut plan));
-        plan
+        Plan { case: self.clone(), ..plan }
     }
 }
 

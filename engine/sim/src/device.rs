@@ -186,7 +186,7 @@ impl Device {
             compose = compose.piece_bytes(rows.piece).row_bytes_max(own);
         }
         let mut compose = if self.served { compose.served() } else { compose };
-        for view in self.stack.views.iter().filter(|view| upgraded || !view.newer) {
+        for view in self.stack.views_of(upgraded) {
             compose = (view.compose)(compose);
         }
         match compose.open(self.fresh).await {

@@ -32,12 +32,15 @@ impl fmt::Debug for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "this law is broken: {}", self.finding.law)?;
-        writeln!(f, "  {}", self.finding.detail)?;
+        // One thing a line.
+        let detail = self.finding.detail.replace("; ", ";\n    ").replace(". The projection", ".\n    The projection");
+        writeln!(f, "  {detail}")?;
         if self.story.is_empty() {
             return Ok(());
         }
         let steps = self.case.plan().steps.len();
-        writeln!(f, "in this history, the smallest that was found ({steps} of {} steps):", self.whole.steps)?;
+        let smallest = if self.case == self.whole { "" } else { ", the smallest that was found" };
+        writeln!(f, "in this history{smallest} ({steps} of {} steps):", self.whole.steps)?;
         for line in &self.story {
             writeln!(f, "{line}")?;
         }

@@ -18,6 +18,8 @@ pub enum Law {
     ChainHolds,
     /// After healing all logs hold the same bundles and all replicas have the same rows.
     EqualAfterHealing,
+    /// Every replica has put the same events aside: those that its newest version cannot read.
+    AsideIsAlike,
     /// Rows are those that a rebuild from the log gives.
     RowsAreTheFold,
     /// Rows are those that the oracle expects.
@@ -51,6 +53,7 @@ impl Law {
         Self::Contiguous,
         Self::ChainHolds,
         Self::EqualAfterHealing,
+        Self::AsideIsAlike,
         Self::RowsAreTheFold,
         Self::RowsAreRight,
         Self::CursorsNeverSkip,
@@ -74,6 +77,7 @@ impl fmt::Display for Law {
             Self::Contiguous => "logs have no holes",
             Self::ChainHolds => "heads and chain hashes are those of the bundles",
             Self::EqualAfterHealing => "after healing all replicas are equal",
+            Self::AsideIsAlike => "every replica puts the same events aside",
             Self::RowsAreTheFold => "rows are the fold of the log",
             Self::RowsAreRight => "rows are what the oracle expects",
             Self::CursorsNeverSkip => "cursors never skip",

@@ -7,7 +7,7 @@ use syncline::ViewId;
 
 use crate::executor::Spins;
 use crate::finding::Law;
-use crate::invariants::{equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
+use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
 use crate::ledger::Name;
 use crate::plan::Shape;
 use crate::trace::FAULTS_STOP;
@@ -135,11 +135,12 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [LawCheck; 9] = [
+        let laws: [LawCheck; 10] = [
             log::is_as_committed,
             equal::logs,
             once::written,
             pure::repeatable,
+            aside::alike,
             equal::rows,
             pure::ordered,
             rebuild::rows,
@@ -168,7 +169,7 @@ impl World {
                 let store = self.disks().first().map(|disk| disk.peek());
                 store.is_some_and(|store| equal::stored(&*store, id).is_ok_and(|rows| !rows.is_empty()))
             };
-            self.touched = self.stack.views.iter().map(|view| view.id.clone()).filter(|id| rows(id)).collect();
+            self.touched = self.stack.views_of(true).map(|view| view.id.clone()).filter(|id| rows(id)).collect();
         }
         let disks = self.disks();
         let Some(disk) = disks.first() else { return };

@@ -1,10 +1,11 @@
 //! The lab from outside: what is under test, which histories, and what came of them.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use syncline::{Event, Projection, Transport, ViewId};
+use syncline::{Event, EventRef, Projection, Transport, ViewId};
 
 use crate::case::Case;
 use crate::failure::Failure;
@@ -14,6 +15,7 @@ use crate::names::Names;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::rng::Rng;
+use crate::rows::Rows;
 use crate::shrink::shrink;
 use crate::stack::{Stack, ViewUnderTest};
 use crate::stores::Stores;
@@ -91,12 +93,18 @@ impl Lab {
     }
 
     /// Tests this projection on every replica, in place of the lab's own. Say what devices write with [`writes`](Self::writes).
-    pub fn projection(self, projection: impl Projection) -> Self {
+    /// Its states are told by their `Debug`.
+    pub fn projection<P: Projection<State: fmt::Debug>>(self, projection: P) -> Self {
         self.add(ViewUnderTest::new(projection, false))
     }
 
-    /// Tests this projection, too, as part of a new version that devices are upgraded to in the middle of their histories.
-    pub fn newer_projection(self, projection: impl Projection) -> Self {
+    /// Tests this projection, too, as part of a new version of the program: some devices start with the old version and are upgraded in
+    /// the middle of their histories, or at the end.
+    ///
+    /// If its view has the name of another view under test, as `titles@2` has that of `titles@1`, it replaces that view: upgraded
+    /// devices have only the newer one. So the old version may put events aside that only the new one reads. After the upgrade
+    /// everything must be read, and every device must say that it is in sync.
+    pub fn newer_projection<P: Projection<State: fmt::Debug>>(self, projection: P) -> Self {
         self.add(ViewUnderTest::new(projection, true))
     }
 
@@ -110,7 +118,93 @@ impl Lab {
 
     /// What a device writes next: the events of one bundle, by chance from the history's seed.
     pub fn writes(mut self, writes: impl Fn(&mut Rng) -> Vec<Event> + Send + Sync + 'static) -> Self {
+        self.stack.writes = Arc::new(move |rng, _| writes(rng));
+        self
+    }
+
+    /// What a device writes next, if that depends on what it has: events with a context of what their writer has seen, such as a
+    /// remove from an [`AddWinsSet`](syncline::crdt::AddWinsSet), or a change to something that exists.
+    ///
+    /// ```no_run
+    /// use serde::{Deserialize, Serialize};
+    /// use syncline::crdt::{AddWinsSet, Context};
+    /// use syncline::projection::{Keys, Moved, Reads};
+    /// use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId, codec};
+    /// use syncline_sim::{Profile, Rng, Rows, lab};
+    ///
+    /// const TAGGED: Kind = Kind::new("tag.changed", 1);
+    ///
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// enum Change {
+    ///     Add(u8),
+    ///     Remove(u8, Context),
+    /// }
+    ///
+    /// struct Tags;
+    ///
+    /// impl Projection for Tags {
+    ///     type State = AddWinsSet<u8>;
+    ///
+    ///     fn view(&self) -> ViewId {
+    ///         ViewId::new("tags@1").expect("the name is well formed")
+    ///     }
+    ///
+    ///     fn reads(&self) -> Reads {
+    ///         Reads::kinds([TAGGED])
+    ///     }
+    ///
+    ///     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {
+    ///         keys.push(b"the only one");
+    ///     }
+    ///
+    ///     fn apply(&self, _: &[u8], tags: &mut AddWinsSet<u8>, event: &EventRef<'_>) -> Result<(), Unreadable> {
+    ///         match codec::decode("change", event.payload).map_err(|error| Unreadable::new(error.to_string()))? {
+    ///             Change::Add(tag) => tags.insert(event.stamp, tag),
+    ///             Change::Remove(tag, seen) => tags.remove(event.stamp, &tag, &seen),
+    ///         }
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    ///         match codec::decode("change", event.payload).ok()? {
+    ///             Change::Remove(tag, seen) => {
+    ///                 Some(codec::encode(&Change::Remove(tag, seen.moved(stamps))))
+    ///             }
+    ///             _ => None,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// fn change(rng: &mut Rng, rows: &Rows) -> Vec<Event> {
+    ///     let tags = rows.get(&Tags, b"the only one").unwrap_or_default();
+    ///     let change = match tags.iter().next() {
+    ///         Some(tag) if rng.chance(400) => Change::Remove(*tag, tags.context(tag)),
+    ///         _ => Change::Add(rng.below(4) as u8),
+    ///     };
+    ///     vec![Event::new(TAGGED, codec::encode(&change))]
+    /// }
+    ///
+    /// lab(0..10).profile(Profile::Clock).steps(60).projection(Tags).writes_with_rows(change).run().unwrap();
+    /// ```
+    pub fn writes_with_rows(mut self, writes: impl Fn(&mut Rng, &Rows) -> Vec<Event> + Send + Sync + 'static) -> Self {
         self.stack.writes = Arc::new(writes);
+        self
+    }
+
+    /// Tells events in stories, in place of their kinds and payloads. Rows are told by the `Debug` of their states.
+    ///
+    /// ```
+    /// # use syncline::{Event, EventRef, Kind};
+    /// # let lab = syncline_sim::lab(0..1);
+    /// let lab = lab.tell(|event| match event.name {
+    ///     "poll.voted" => format!("{} votes {}", event.payload[0], event.payload[1]),
+    ///     _ => format!("{event:?}"),
+    /// });
+    /// ```
+    ///
+    /// An event that is about to be written has no bundle and no time yet: its `dot` and its `stamp` mean nothing.
+    pub fn tell(mut self, tell: impl Fn(&EventRef<'_>) -> String + Send + Sync + 'static) -> Self {
+        self.stack.tell = Some(Arc::new(tell));
         self
     }
 
@@ -132,10 +226,8 @@ impl Lab {
     /// # Errors
     /// [`Failure`]: the law, the smallest history found that breaks it, and how to run it again.
     pub fn run(&self) -> Result<Summary, Box<Failure>> {
-        let named = std::env::var(REPLAY).ok().map(|text| text.parse::<Case>());
-        let cases: Vec<Case> = match named {
-            Some(Ok(case)) => vec![case],
-            Some(Err(why)) => panic!("{REPLAY}: {why}"),
+        let cases: Vec<Case> = match named() {
+            Some(case) => vec![case],
             None => self.seeds.clone().map(|seed| Case::new(self.profile, seed, self.steps)).collect(),
         };
         let (mut summary, mut touched) = (Summary::default(), BTreeSet::new());
@@ -163,19 +255,36 @@ impl Lab {
         history::run(plan, &self.stack, story)
     }
 
+    /// Runs a plan as [`histories`](crate::histories) draws them, and tells what happens in it if it breaks a law.
+    ///
+    /// # Errors
+    /// [`Failure`]: the law, and the story. The plan is not shrunk: proptest does that.
+    pub fn check(&self, plan: &Plan) -> Result<Outcome, Box<Failure>> {
+        let outcome = self.outcome_of(plan, false);
+        match &outcome.finding {
+            Some(finding) => Err(Box::new(self.told((plan.case.clone(), plan.case.clone()), finding))),
+            None => Ok(outcome),
+        }
+    }
+
     /// Shrinks a history that breaks a law, and tells what happens in it.
     pub fn explain(&self, case: Case, finding: &Finding) -> Failure {
         let smallest = shrink(case.clone(), finding.law, &self.stack);
-        let outcome = self.outcome(&smallest, true);
+        self.told((case, smallest), finding)
+    }
+
+    /// Tells a history that breaks a law, and of which history it is a part.
+    fn told(&self, (whole, case): (Case, Case), finding: &Finding) -> Failure {
+        let outcome = self.outcome(&case, true);
         let finding = outcome.finding.unwrap_or_else(|| finding.clone());
         let mut names = Names::default();
         let story = names.story(terse(outcome.story));
         let finding = Finding { detail: names.shorten(&finding.detail), ..finding };
-        Failure { whole: case, case: smallest, finding, story, own: self.stack.is_own() }
+        Failure { whole, case, finding, story, own: self.stack.is_own() }
     }
 
     fn untouched(&self, touched: &BTreeSet<ViewId>) -> Option<ViewId> {
-        let mut views = self.stack.views.iter().map(|view| &view.id).filter(|_| !self.stack.own_views);
+        let mut views = self.stack.views_of(true).map(|view| &view.id).filter(|_| !self.stack.own_views);
         views.find(|view| !touched.contains(view)).cloned()
     }
 
@@ -187,4 +296,13 @@ impl Lab {
         let finding = Finding { law: Law::SomethingIsTested, detail };
         Failure { whole: case.clone(), case, finding, story: Vec::new(), own: false }
     }
+}
+
+/// The history that the environment names, if it names one.
+///
+/// # Panics
+/// If it names none that there is.
+pub(crate) fn named() -> Option<Case> {
+    let text = std::env::var(REPLAY).ok()?;
+    Some(text.parse().unwrap_or_else(|why| panic!("{REPLAY}: {why}")))
 }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use crate::case::Case;
 use crate::profile::{Mix, Profile};
 use crate::rng::Rng;
 
 /// Of a thousand histories, so many have short pages.
 const SHORT_PAGES: u32 = 300;
+
+/// Of a thousand devices, so many start with the old version of a user's program that has a newer one, whatever the profile.
+const OLD_OF_OWN: u32 = 600;
 
 /// How devices reach each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,8 +201,9 @@ pub struct Step {
     pub action: Action,
 }
 
-/// A history before it happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A history before it happens. Its `Debug` is the history's name and a line for each step; [`Lab::check`](crate::Lab::check) tells
+/// what happens in it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Where all chance comes from.
     pub seed: u64,
@@ -214,9 +219,25 @@ pub struct Plan {
     pub unsynced: u32,
     /// Devices that start with fewer views, a set of bits.
     pub old: u32,
+    /// Devices that also start so, if the user has brought a newer version of the program.
+    pub newer: u32,
     /// What happens, in order.
     pub steps: Vec<Step>,
     pub(crate) mix: Mix,
+    /// The name under which it comes again.
+    pub(crate) case: Case,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { case, shape, devices, servers, steps, .. } = self;
+        write!(f, "{case} ({shape}; devices: {devices}, servers: {servers}, steps: {})", steps.len())?;
+        let mut micros = 0;
+        steps.iter().try_for_each(|step| {
+            micros += u64::from(step.gap);
+            write!(f, "\n{:>12.3} ms  {:?}", micros as f64 / 1e3, step.action)
+        })
+    }
 }
 
 impl Plan {
@@ -238,12 +259,14 @@ impl Plan {
         let unsynced = some(&mut rng, mix.unsynced);
         let old = some(&mut rng, mix.old);
         let step = |number| Step { gap: rng.below(mix.gap_max) as u32, action: mix.action(&mut rng, devices, number) };
-        let steps = (0..steps).map(step).collect();
+        let steps: Vec<Step> = (0..steps).map(step).collect();
         let mut rng = Rng::stream(seed, 4);
         if rng.chance(SHORT_PAGES) {
             mix.speed.page = rng.between(1, 12) as u32;
         }
-        Self { seed, shape, devices, servers, live, unsynced, old, steps, mix }
+        let case = Case::new(profile, seed, steps.len());
+        let newer = some(&mut Rng::stream(seed, 5), OLD_OF_OWN);
+        Self { seed, shape, devices, servers, live, unsynced, old, newer, steps, mix, case }
     }
 
     /// Leaves out all steps but these, which are given in order. Those that stay happen when they would have happened.

@@ -34,6 +34,10 @@ enum Part {
     /// The lab's own projection, wrong.
     FirstEvents,
     Store(Storing),
+    /// In a store, under a projection that puts events aside.
+    StoreOfOld(Storing),
+    /// The new version of a program has the view of the old one.
+    Upgrade,
     Way(Carrying),
     Use(Misuse),
 }
@@ -215,6 +219,12 @@ plants! {
     StoresTheFirstPiece = "stores-the-first-piece", "", "limits that decide by order of arrival", Part::Store(Storing::StoresTheFirstPiece), Large;
     /// A piece that a row no longer needs stays.
     KeepsPieces = "keeps-pieces", "", "limits that decide by order of arrival", Part::Store(Storing::KeepsPieces), Large;
+    /// An event is put aside if what it builds on has not arrived.
+    AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
+    /// What an old version has put aside is forgotten, and counted nowhere.
+    LosesNotes = "loses-notes", "", "events that are put aside", Part::StoreOfOld(Storing::LosesNotes), Calm;
+    /// A new version that reads more keeps the view of the old one: what the old one has put aside is never folded.
+    UpgradesInPlace = "upgrades-in-place", "", "events that are put aside", Part::Upgrade, Calm;
     /// Of every bundle only the first event is folded, on every device alike.
     FirstEvents = "first-events", "", "a projection's mistakes", Part::FirstEvents, Calm;
 }
@@ -241,6 +251,14 @@ impl Plant {
         match self.part() {
             Part::Projection(flaw) => lab = lab.projection(Wrong(flaw)).writes(projections::writes),
             Part::Store(flaw) => lab = lab.stores(move || BadStores::new(flaw)),
+            Part::StoreOfOld(flaw) => {
+                lab = lab.projection(Wrong(Folding::OldVersion)).writes(projections::writes);
+                lab = lab.stores(move || BadStores::new(flaw));
+            }
+            Part::Upgrade => {
+                lab = lab.projection(Wrong(Folding::OldVersion)).newer_projection(Wrong(Folding::NewVersion));
+                lab = lab.writes(projections::writes);
+            }
             Part::Way(flaw) => lab = lab.ways(move |inner| Arc::new(BadWay::new(flaw, inner))),
             Part::FirstEvents => lab.stack.views[0] = ViewUnderTest::new(FirstEvents(Cells::of_set()), false),
             Part::Use(misuse) => lab.stack.misuse = Some(misuse),

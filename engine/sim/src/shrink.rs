@@ -3,6 +3,7 @@
 use crate::case::{Case, Trait};
 use crate::finding::Law;
 use crate::history;
+use crate::plan::Plan;
 use crate::stack::Stack;
 
 /// How many histories a search for a smaller one may run.
@@ -62,7 +63,9 @@ impl Search<'_> {
     fn leave_out_traits(&mut self) {
         for left_out in Trait::ALL {
             let mut smaller = self.best.clone();
-            if smaller.without.insert(*left_out) && smaller.plan() != self.best.plan() {
+            let inserted = smaller.without.insert(*left_out);
+            // What is called otherwise and is the same is not smaller.
+            if inserted && smaller.plan() != (Plan { case: smaller.clone(), ..self.best.plan() }) {
                 self.take(smaller);
             }
         }

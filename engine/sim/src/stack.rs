@@ -3,12 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use syncline::projection::Fold;
+use syncline::projection::{Fold, RowState};
 use syncline::replica::Compose;
 use syncline::{Projection, Transport, ViewId};
 
+use crate::rng::Rng;
+use crate::rows::Rows;
 use crate::shared::Shared;
 use crate::stores::Stores;
+use crate::tell::{TellEvent, TellRow, shown};
 use crate::workload::{Cells, Writes, writes};
 
 /// One projection under test.
@@ -17,6 +20,8 @@ pub(crate) struct ViewUnderTest {
     pub(crate) id: ViewId,
     pub(crate) fold: Arc<dyn Fold>,
     pub(crate) compose: Arc<dyn Fn(Compose) -> Compose + Send + Sync>,
+    /// Tells a row to people.
+    pub(crate) tell: TellRow,
     /// Only upgraded devices have it.
     pub(crate) newer: bool,
 }
@@ -45,6 +50,8 @@ pub(crate) enum Misuse {
 #[derive(Clone)]
 pub(crate) struct Stack {
     pub(crate) writes: Writes,
+    /// How the user tells events to people.
+    pub(crate) tell: Option<TellEvent>,
     pub(crate) views: Vec<ViewUnderTest>,
     /// Whether the lab knows what its rows must be.
     pub(crate) own_views: bool,
@@ -65,11 +72,17 @@ impl fmt::Debug for Stack {
 }
 
 impl ViewUnderTest {
-    pub(crate) fn new(projection: impl Projection, newer: bool) -> Self {
+    pub(crate) fn new<P: Projection<State: fmt::Debug>>(projection: P, newer: bool) -> Self {
+        let tell = |row: &[u8]| P::State::decode(row).map_or_else(|_| shown(row), |state| format!("{state:?}"));
         let shared = Shared::new(projection);
         let (id, fold) = (Projection::view(&shared), Arc::new(shared.clone()));
         let compose = move |compose: Compose| compose.projection(shared.clone());
-        Self { id, fold, compose: Arc::new(compose), newer }
+        Self { id, fold, compose: Arc::new(compose), tell: Arc::new(tell), newer }
+    }
+
+    /// The name of the view, without its version.
+    fn name(&self) -> &str {
+        self.id.as_str().split('@').next().unwrap_or_default()
     }
 }
 
@@ -77,7 +90,19 @@ impl Stack {
     /// The lab's own events and views, in memory.
     pub(crate) fn own() -> Self {
         let views = vec![ViewUnderTest::new(Cells::of_set(), false), ViewUnderTest::new(Cells::of_tag(), true)];
-        Self { writes: Arc::new(writes), views, own_views: true, stores: None, detour: None, misuse: None }
+        let writes = Arc::new(|rng: &mut Rng, _: &Rows| writes(rng));
+        Self { writes, tell: None, views, own_views: true, stores: None, detour: None, misuse: None }
+    }
+
+    /// The views of a device of the old or of the new version. A newer view replaces the older one of its name.
+    pub(crate) fn views_of(&self, upgraded: bool) -> impl Iterator<Item = &ViewUnderTest> {
+        let replaced = |view: &ViewUnderTest| self.views.iter().any(|other| other.newer && other.name() == view.name());
+        self.views.iter().filter(move |view| if view.newer { upgraded } else { !upgraded || !replaced(view) })
+    }
+
+    /// Whether the user has brought a newer version of the program.
+    pub(crate) fn has_own_upgrade(&self) -> bool {
+        !self.own_views && self.views.iter().any(|view| view.newer)
     }
 
     /// Whether nothing of the user's is in it.

@@ -14,22 +14,6 @@ impl Moment {
     }
 }
 
-/// How many bytes of a value are shown.
-const SHOWN: usize = 48;
-
-/// Bytes for people: text where most of them are text, cut where they are many.
-pub(crate) fn shown(bytes: &[u8]) -> String {
-    let cut = &bytes[..bytes.len().min(SHOWN)];
-    let more = if cut.len() < bytes.len() { format!("… ({} bytes)", bytes.len()) } else { String::new() };
-    let plain = cut.iter().filter(|byte| byte.is_ascii_graphic() || **byte == b' ').count();
-    if plain * 2 < cut.len() {
-        let word = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let words: Vec<String> = cut.chunks(4).map(word).collect();
-        return format!("0x {}{more}", words.join(" "));
-    }
-    format!("\"{}\"{more}", cut.escape_ascii())
-}
-
 /// One happening, told for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

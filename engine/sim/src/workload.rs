@@ -9,6 +9,7 @@ use syncline::time::STAMP_BYTES;
 use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
 
 use crate::rng::{Rng, mix};
+use crate::rows::Rows;
 
 /// An event that the lab's policy refuses. Add one to a bundle to have it refused.
 pub const POISON: Kind = Kind::new("lab.poison", 1);
@@ -18,7 +19,7 @@ pub(crate) const SET: Kind = Kind::new("lab.set", 1);
 pub(crate) const TAG: Kind = Kind::new("lab.tag", 1);
 
 /// What a device writes next: one bundle's events.
-pub(crate) type Writes = Arc<dyn Fn(&mut Rng) -> Vec<Event> + Send + Sync>;
+pub(crate) type Writes = Arc<dyn Fn(&mut Rng, &Rows) -> Vec<Event> + Send + Sync>;
 
 /// The lab's own events: one to three per bundle, on few keys, so that writers meet.
 pub(crate) fn writes(rng: &mut Rng) -> Vec<Event> {

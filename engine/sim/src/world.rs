@@ -14,11 +14,12 @@ use crate::disk::Disk;
 use crate::executor::{Executor, Spins, TaskId};
 use crate::net::Net;
 use crate::plan::{Plan, Shape};
-use crate::rng::mix;
+use crate::rng::{Rng, mix};
 use crate::sim::{Node, Sim};
 use crate::stack::{Misuse, Stack, ViewUnderTest};
 use crate::store::SimStorage;
 use crate::stores::{InMemory, Stores};
+use crate::trace::Moment;
 use crate::transport::{Door, SimTransport};
 use crate::witness::Witness;
 use crate::workload::Lists;
@@ -31,6 +32,9 @@ mod forge;
 const SERVER: u8 = 32;
 /// The node of the servers' first store.
 const DATABASE: u8 = 56;
+
+/// Devices are upgraded within so many steps, if these take as long as they can. (A history has 200, and they take half of that.)
+const UPGRADED_BY: u64 = 100;
 
 /// What belongs to no node, and never dies.
 pub(crate) const WORLD: Node = Node(63);
@@ -63,6 +67,8 @@ pub(crate) struct World {
     pub(crate) helped: bool,
     /// The user's views that had rows in the end.
     pub(crate) touched: BTreeSet<ViewId>,
+    /// When which devices are upgraded to a user's newer version. (To the lab's own they are by steps of the plan.)
+    upgrades: Vec<(Moment, usize)>,
 }
 
 /// One device and what surrounds it.
@@ -116,6 +122,7 @@ impl World {
             rounds_taken: 0,
             helped: false,
             touched: BTreeSet::new(),
+            upgrades: Vec::new(),
             sim,
             stores,
             stack,
@@ -145,6 +152,11 @@ impl World {
         }
         for _ in 0..self.plan.devices {
             self.add_device(None);
+        }
+        if self.stack.has_own_upgrade() {
+            let mut rng = Rng::stream(self.plan.seed, 6);
+            let mut moment = || Moment(0).after(Duration::from_micros(rng.below(self.plan.mix.gap_max * UPGRADED_BY)));
+            self.upgrades = (0..self.places.len()).map(|index| (moment(), index)).collect();
         }
     }
 
@@ -179,7 +191,7 @@ impl World {
             rows: self.plan.mix.rows,
             fresh: self.fresh_id(),
             seed: self.plan.seed,
-            old: bit(self.plan.old),
+            old: bit(self.old()),
             served: serves,
         });
         let door = serves.then(|| Door::new(format!("device {index}"), node, disk));
@@ -197,6 +209,11 @@ impl World {
         });
         self.start(index, Duration::ZERO);
         index
+    }
+
+    /// The devices that start with the old version, a set of bits.
+    fn old(&self) -> u32 {
+        if self.stack.has_own_upgrade() { self.plan.old | self.plan.newer } else { self.plan.old }
     }
 
     /// Puts a device with an empty store and a new identity in a device's place.

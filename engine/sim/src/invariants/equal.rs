@@ -9,7 +9,7 @@ use super::{log, pure};
 use crate::finding::{Finding, Law};
 use crate::stack::ViewUnderTest;
 use crate::stores::finish;
-use crate::trace::shown;
+use crate::tell::{apart, shown};
 use crate::world::World;
 
 /// So many bundles of a row are told, and no more.
@@ -74,7 +74,7 @@ pub(crate) fn stored(store: &dyn EventStore, view: &ViewId) -> Result<Vec<Row>, 
 
 /// The same rows everywhere, to the byte.
 pub(crate) fn rows(world: &World) -> Result<(), Finding> {
-    for view in &world.stack.views {
+    for view in world.stack.views_of(true) {
         let mut first: Option<(usize, Vec<Row>)> = None;
         for (index, place) in world.places.iter().enumerate().filter(|(_, place)| !place.left) {
             let rows = stored(&*place.device.disk.peek(), &view.id)?;
@@ -94,8 +94,10 @@ pub(crate) fn rows(world: &World) -> Result<(), Finding> {
 /// How a row differs between two devices: its values, and in which order each has folded which bundles into it.
 fn told(world: &World, view: &ViewUnderTest, key: &[u8], sides: [(usize, &Vec<Row>); 2]) -> String {
     let mut told = format!("row {} of {} differs", shown(key), view.id);
-    for (index, rows) in sides {
-        let value = rows.iter().find(|row| row.key == key).map_or("nothing".into(), |row| shown(&row.value));
+    let value = |rows: &[Row]| rows.iter().find(|row| row.key == key).map(|row| (view.tell)(&row.value));
+    let [one, other] = sides.map(|(_, rows)| value(rows).unwrap_or("nothing".into()));
+    let (one, other) = apart(&one, &other);
+    for ((index, _), value) in sides.into_iter().zip([one, other]) {
         told += &format!("; device {index} has {value}");
         let store = world.places[index].device.disk.peek();
         let dots = touching(&*store, view, key);

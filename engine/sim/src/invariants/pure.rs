@@ -11,7 +11,7 @@ use super::log::runs;
 use crate::finding::{Finding, Law};
 use crate::quiet;
 use crate::stack::ViewUnderTest;
-use crate::trace::shown;
+use crate::tell::{self, TellEvent, apart, shown};
 use crate::world::World;
 
 /// So many events of a row are told, and no more.
@@ -21,10 +21,10 @@ type Rows = BTreeMap<Vec<u8>, Bytes>;
 
 /// A user's projection does not panic, and folds the same events in the same order alike.
 pub(crate) fn repeatable(world: &World) -> Result<(), Finding> {
-    each(world, &|fold, events| {
-        let (first, again) = (folded(fold, events)?, folded(fold, events)?);
+    each(world, &|told, events| {
+        let (first, again) = (folded(told.fold(), events)?, folded(told.fold(), events)?);
         let Some(key) = differing(&first, &again) else { return Ok(()) };
-        let (one, other, key) = (value(&first, key), value(&again, key), shown(key));
+        let ((one, other), key) = (told.values(&first, &again, key), shown(key));
         Err(format!(
             "row {key} is {one} and, from the same events in the same order, {other}: it looks at something else than events"
         ))
@@ -33,17 +33,36 @@ pub(crate) fn repeatable(world: &World) -> Result<(), Finding> {
 
 /// A user's projection folds the same events alike in any order.
 pub(crate) fn ordered(world: &World) -> Result<(), Finding> {
-    each(world, &|fold, events| depends(fold, events, None))
+    each(world, &|told, events| depends(told, events, None))
 }
 
 /// Why replicas disagree about a row, where the order in which its events have arrived is why.
 pub(crate) fn why(world: &World, view: &ViewUnderTest, key: &[u8]) -> Option<String> {
     let runs = log(world).ok()??;
-    depends(&*view.fold, &events(&runs), Some(key)).err()
+    depends(Told { view, events: world.stack.tell.as_ref() }, &events(&runs), Some(key)).err()
 }
 
 /// Folds some events and says what is wrong.
-type Check = dyn Fn(&dyn Fold, &[EventRef<'_>]) -> Result<(), String>;
+type Check = dyn Fn(Told<'_>, &[EventRef<'_>]) -> Result<(), String>;
+
+/// A view, and how its rows and events are told to people.
+#[derive(Clone, Copy)]
+struct Told<'a> {
+    view: &'a ViewUnderTest,
+    events: Option<&'a TellEvent>,
+}
+
+impl<'a> Told<'a> {
+    fn fold(self) -> &'a dyn Fold {
+        &*self.view.fold
+    }
+
+    /// A row in two versions.
+    fn values(self, one: &Rows, other: &Rows, key: &[u8]) -> (String, String) {
+        let value = |rows: &Rows| rows.get(key).map_or("nothing".into(), |row| (self.view.tell)(row));
+        apart(&value(one), &value(other))
+    }
+}
 
 /// Checks every user's projection with the events of the first device's log.
 fn each(world: &World, check: &Check) -> Result<(), Finding> {
@@ -51,7 +70,7 @@ fn each(world: &World, check: &Check) -> Result<(), Finding> {
     let events = events(&runs);
     for view in &world.stack.views {
         let broken = |why| Finding { law: Law::ProjectionIsPure, detail: format!("{}: {why}", view.id) };
-        check(&*view.fold, &events).map_err(broken)?;
+        check(Told { view, events: world.stack.tell.as_ref() }, &events).map_err(broken)?;
     }
     Ok(())
 }
@@ -71,21 +90,22 @@ fn folded(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
 }
 
 /// Compares the fold of events as they arrived with those in the order of their times, and in the reverse of that: all rows, or one.
-fn depends(fold: &dyn Fold, events: &[EventRef<'_>], row: Option<&[u8]>) -> Result<(), String> {
-    let first = folded(fold, events)?;
+fn depends(told: Told<'_>, events: &[EventRef<'_>], row: Option<&[u8]>) -> Result<(), String> {
+    let first = folded(told.fold(), events)?;
     let mut sorted = events.to_vec();
     sorted.sort_by_key(|event| event.stamp);
     let mut reverse = sorted.clone();
     reverse.reverse();
     for (other, name) in [(sorted, "in the order of their times"), (reverse, "in the reverse order of their times")] {
-        let rows = folded(fold, &other)?;
+        let rows = folded(told.fold(), &other)?;
         let differs = match row {
             Some(row) => (first.get(row) != rows.get(row)).then_some(row),
             None => differing(&first, &rows).map(Vec::as_slice),
         };
         if let Some(key) = differs {
-            let arrived = format!("{} make {}", touching(fold, events, key), value(&first, key));
-            let ordered = format!("{name}, {}, they make {}", touching(fold, &other, key), value(&rows, key));
+            let (made, makes) = told.values(&first, &rows, key);
+            let arrived = format!("{} make {made}", touching(told, events, key));
+            let ordered = format!("{name}, {}, they make {makes}", touching(told, &other, key));
             return Err(format!("row {} depends on the order of arrival: {arrived}; {ordered}", shown(key)));
         }
     }
@@ -98,21 +118,17 @@ fn differing<'a>(one: &'a Rows, other: &'a Rows) -> Option<&'a Vec<u8>> {
     keys.into_iter().find(|key| one.get(*key) != other.get(*key))
 }
 
-fn value(rows: &Rows, key: &[u8]) -> String {
-    rows.get(key).map_or("nothing".into(), |value| shown(value))
-}
-
 /// The events that touch a row, in this order.
-fn touching(fold: &dyn Fold, events: &[EventRef<'_>], key: &[u8]) -> String {
+fn touching(told: Told<'_>, events: &[EventRef<'_>], key: &[u8]) -> String {
     let touches = |event: &&EventRef<'_>| {
         let mut keys = Keys::default();
-        fold.reads().keys(fold, event, &mut keys);
+        told.fold().reads().keys(told.fold(), event, &mut keys);
         keys.iter().any(|touched| touched == key)
     };
-    let told: Vec<String> =
-        events.iter().filter(touches).map(|event| format!("{} {}", event.dot, shown(event.payload))).collect();
-    match told.len() {
-        0..=EVENTS_TOLD => told.join(", "),
+    let event = |event: &EventRef<'_>| format!("{} {}", event.dot, tell::event(told.events, event));
+    let list: Vec<String> = events.iter().filter(touches).map(event).collect();
+    match list.len() {
+        0..=EVENTS_TOLD => list.join(", "),
         count => format!("{count} events"),
     }
 }

@@ -1,6 +1,9 @@
 //! Nothing waits behind a refusal: what was refused is void everywhere and a dead letter at its writer, and everything else has
-//! gone through. Once the dead letters are dealt with, everybody says that all is in sync.
+//! gone through. Once the dead letters are dealt with, everybody says that all is in sync, but for the events that it has put aside.
 
+use syncline::replica::ReplicaStatus;
+
+use super::aside;
 use crate::executor::Spins;
 use crate::finding::Law;
 use crate::world::World;
@@ -15,11 +18,25 @@ pub(crate) fn check(world: &mut World) -> Result<(), Spins> {
     if world.sim.finding().is_some() {
         return Ok(());
     }
+    let aside = match aside::count(world) {
+        Ok(count) => count,
+        Err(finding) => {
+            world.sim.found(finding.law, finding.detail);
+            return Ok(());
+        }
+    };
     for index in here {
         let device = world.places[index].device.clone();
         let Some(replica) = device.replica() else { continue };
         match world.drive(async move { replica.status().await })? {
-            Some(Ok(status)) if status.in_sync() => {}
+            Some(Ok(status)) if (ReplicaStatus { unreadable: 0, ..status.clone() }).in_sync() => {
+                if status.unreadable != aside {
+                    let says = status.unreadable;
+                    let detail =
+                        format!("device {index} says that {says} events are unreadable, and its log has {aside}");
+                    world.sim.found(Law::StatusIsTrue, detail);
+                }
+            }
             other => {
                 let law = if device.disk.with_image(|image| image.voids.is_empty()) {
                     Law::StatusIsTrue

@@ -27,6 +27,12 @@ pub(crate) enum Flaw {
     FirstComeStays,
     /// It panics at an event that it did not expect.
     Panics,
+    /// It puts an event aside if what the event builds on has not arrived.
+    AsideByArrival,
+    /// None: it puts some events aside, always the same, as an old version does with events of a newer one.
+    OldVersion,
+    /// None: the version that can read them. But its view has the id of the old one's.
+    NewVersion,
 }
 
 /// A row of any of them.
@@ -75,6 +81,14 @@ impl Projection for Wrong {
 
     fn apply(&self, _: &[u8], row: &mut Row, event: &EventRef<'_>) -> Result<(), Unreadable> {
         let (_, value) = read(event.payload).ok_or_else(|| Unreadable::new("it is no value"))?;
+        let unread = match self.0 {
+            Flaw::AsideByArrival => value[0] < b'c' && row.last.is_none(),
+            Flaw::OldVersion => value[0] < b'c',
+            _ => false,
+        };
+        if unread {
+            return Err(Unreadable::new("it is of a newer version"));
+        }
         let deletes = value == DELETED;
         let newer = row.last.is_none_or(|last| event.stamp > last);
         let wins = match self.0 {

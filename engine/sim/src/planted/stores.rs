@@ -71,6 +71,8 @@ pub(crate) enum Flaw {
     ScansBackwards,
     /// Rows of views that nobody has declared are thrown away.
     LosesLetters,
+    /// Notes of the events that were put aside are thrown away.
+    LosesNotes,
     /// Many rows at once are more than it can take.
     PanicsAtLoads,
     /// Of a row in several pieces only the first is stored.

@@ -13,7 +13,8 @@ use crate::fault::Fault;
 use crate::invariants::log;
 use crate::plan::{Action, Machine, Step};
 use crate::rng::Rng;
-use crate::trace::shown;
+use crate::rows::Rows;
+use crate::tell;
 use crate::workload::POISON;
 
 /// Devices that a world has at most.
@@ -24,6 +25,12 @@ impl World {
     pub(crate) fn step(&mut self, step: Step) -> Result<(), Spins> {
         self.pass(Duration::from_micros(step.gap.into()))?;
         self.steps += 1;
+        let now = self.sim.now();
+        for (_, index) in self.upgrades.extract_if(.., |(due, _)| *due <= now).collect::<Vec<_>>() {
+            if !self.places[index].left {
+                self.upgrade(index);
+            }
+        }
         self.act(step.action);
         Ok(())
     }
@@ -53,8 +60,11 @@ impl World {
             Action::RestoreServer { same_log } => self.restore_server(same_log),
             Action::Leave { device } => self.leave(device),
             Action::Rebuild { device } => {
-                let view = self.stack.views[0].id.clone();
-                self.run(device, |device| device.rebuild(view));
+                let upgraded = self.places[self.index(device)].device.is_upgraded();
+                let view = self.stack.views_of(upgraded).next().map(|view| view.id.clone());
+                if let Some(view) = view {
+                    self.run(device, |device| device.rebuild(view));
+                }
             }
             Action::Upgrade { device } => drop(self.upgrade(self.index(device))),
             Action::Revoke { device, millis } => self.revoke(device, millis),
@@ -108,12 +118,15 @@ impl World {
 
     fn write(&mut self, device: u8, count: u8, seed: u32, poison: bool) {
         let mut rng = Rng::stream(self.plan.seed, u64::from(seed) << 8);
+        let index = self.index(device);
         for _ in 0..count {
-            let mut events = (self.stack.writes)(&mut rng);
+            let rows = Rows::of(&self.places[index].device);
+            let mut events = (self.stack.writes)(&mut rng, &rows);
+            drop(rows);
             if poison {
                 events.push(Event::new(POISON, "poison"));
             }
-            self.sim.tell(|| format!("device {} writes {}", self.index(device), described(&events)));
+            self.sim.tell(|| format!("device {index} writes {}", tell::events(self.stack.tell.as_ref(), &events)));
             self.run(device, |device| device.write(events));
         }
     }
@@ -238,10 +251,4 @@ fn span(seconds: u64) -> String {
     });
     let parts: Vec<_> = parts.take(2).collect();
     if parts.is_empty() { "no time".into() } else { parts.join(" ") }
-}
-
-/// Events for people: their kinds and payloads.
-fn described(events: &[Event]) -> String {
-    let event = |event: &Event| format!("{} {}", event.kind, shown(&event.payload));
-    events.iter().map(event).collect::<Vec<_>>().join(" and ")
 }

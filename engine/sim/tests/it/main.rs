@@ -8,5 +8,7 @@ mod projections;
 mod seeds;
 mod shrinking;
 mod stores;
+mod stories;
 mod teeth;
 mod user;
+mod versions;

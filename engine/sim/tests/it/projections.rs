@@ -19,7 +19,7 @@ enum Wrong {
     Panics,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Title {
     text: String,
     folded_at: u128,

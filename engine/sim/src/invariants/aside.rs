@@ -1,0 +1,105 @@
+//! Events that no view can read are put aside. That is no fault: an older program meets events of a newer one. But which events are
+//! put aside depends on the log and on the version alone, so it must be the same everywhere, and status must count just these.
+
+use std::collections::BTreeMap;
+
+use syncline::projection::Aside;
+use syncline::store::Limit;
+use syncline::{Dot, ReplicaId, Run, Seq, ViewId, codec};
+
+use super::equal::stored;
+use super::log::runs;
+use super::rebuild::refold;
+use crate::device::Device;
+use crate::finding::{Finding, Law};
+use crate::tell;
+use crate::world::World;
+
+/// Where a replica notes the events that it has put aside: by bundle, index in the bundle, and view.
+const NOTES: &str = "syncline.unreadable@1";
+
+/// The bundle of an event, its index there, and the view that cannot read it. No view: the bundle itself cannot be read.
+type Place = (Dot, u16, String);
+
+/// The events that are put aside, and why.
+type Asides = BTreeMap<Place, String>;
+
+/// After healing, when every device has the newest version, all have put aside the events that a fold of their log puts aside.
+pub(crate) fn alike(world: &World) -> Result<(), Finding> {
+    let here = world.places.iter().filter(|place| !place.left);
+    let devices: Vec<&Device> = here.map(|place| &*place.device).collect();
+    let Some((first, others)) = devices.split_first() else { return Ok(()) };
+    let log = runs(&*first.disk.peek(), Limit::PAGE)?;
+    let noted = notes(world, first)?;
+    for other in others {
+        let theirs = notes(world, other)?;
+        for (has, lacks, one, another) in [(&noted, &theirs, first, other), (&theirs, &noted, other, first)] {
+            if let Some((place, why)) = only_in(has, lacks) {
+                let (event, one, another) = (told(world, &log, place), one.index, another.index);
+                return Err(unlike(format!(
+                    "device {one} has put {event} aside ({why}), and device {another} has not"
+                )));
+            }
+        }
+    }
+    let (expected, index) = (expected(world, &log)?, first.index);
+    if let Some((place, why)) = only_in(&expected, &noted) {
+        let event = told(world, &log, place);
+        return Err(unlike(format!("device {index} has not put {event} aside, and a fold of its log does ({why})")));
+    }
+    if let Some((place, why)) = only_in(&noted, &expected) {
+        let event = told(world, &log, place);
+        return Err(unlike(format!("device {index} has put {event} aside ({why}), and a fold of its log reads it")));
+    }
+    Ok(())
+}
+
+/// An event that is put aside in the one and not in the other.
+fn only_in<'a>(one: &'a Asides, other: &Asides) -> Option<(&'a Place, &'a String)> {
+    one.iter().find(|(place, _)| !other.contains_key(place))
+}
+
+/// How many events each device must say that it has put aside. (That all have the same is checked before.)
+pub(crate) fn count(world: &World) -> Result<u64, Finding> {
+    let Some(place) = world.places.iter().find(|place| !place.left) else { return Ok(0) };
+    Ok(expected(world, &runs(&*place.device.disk.peek(), Limit::PAGE)?)?.len() as u64)
+}
+
+fn unlike(detail: String) -> Finding {
+    Finding { law: Law::AsideIsAlike, detail }
+}
+
+/// What a fold of a log puts aside, and why.
+fn expected(world: &World, log: &[Run]) -> Result<Asides, Finding> {
+    let place = |Aside { view, dot, index, cause }: Aside| {
+        ((dot, index, view.as_ref().map_or("", ViewId::as_str).to_owned()), cause.to_string())
+    };
+    Ok(refold(world, log)?.aside.into_iter().map(place).collect())
+}
+
+/// What a device has noted for the views that it maintains, and why.
+fn notes(world: &World, device: &Device) -> Result<Asides, Finding> {
+    let view = ViewId::new(NOTES).expect("the name is well formed");
+    let rows = stored(&*device.disk.peek(), &view)?;
+    let maintained = |view: &str| view.is_empty() || world.stack.views_of(true).any(|known| known.id.as_str() == view);
+    let place = |key: &[u8]| {
+        let (origin, rest) = key.split_first_chunk::<16>()?;
+        let (seq, rest) = rest.split_first_chunk::<8>()?;
+        let (index, view) = rest.split_first_chunk::<2>()?;
+        let dot = Dot { origin: ReplicaId::from_bytes(*origin)?, seq: Seq::new(u64::from_be_bytes(*seq)) };
+        Some((dot, u16::from_be_bytes(*index), String::from_utf8(view.to_vec()).ok()?))
+    };
+    let why = |note: &[u8]| codec::decode("note", note).unwrap_or_else(|_| tell::shown(note));
+    let places = rows.iter().filter_map(|row| Some((place(&row.key)?, why(&row.value))));
+    Ok(places.filter(|((_, _, view), _)| maintained(view)).collect())
+}
+
+/// An event for people.
+fn told(world: &World, log: &[Run], (dot, index, view): &Place) -> String {
+    let bundles = log.iter().flat_map(|run| run.bundles()).filter(|bundle| bundle.dot == *dot);
+    let mut events = bundles.flat_map(|bundle| bundle.events()).flatten();
+    let event = events.find(|event| event.stamp.index == *index);
+    let event = event.map(|event| format!(", {},", tell::event(world.stack.tell.as_ref(), &event))).unwrap_or_default();
+    let whose = if view.is_empty() { "for all views".into() } else { format!("for {view}") };
+    format!("event {index} of bundle {dot}{event} {whose}")
+}
