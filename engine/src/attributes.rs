@@ -54,6 +54,8 @@ mod row;
 mod tests;
 mod value;
 
+pub(crate) use layout::base_of;
+
 pub use key::{ATTRIBUTE_BYTES_MAX, Attribute, ENTITY_BYTES_MAX, InvalidAttribute};
 pub use op::Op;
 pub use row::AttributeRow;

@@ -69,6 +69,20 @@ fn read_row(bytes: &[u8]) -> Result<AttributeRow, DecodeError> {
     Ok(row)
 }
 
+/// The base of a row, without reading the rest, which may be large: what an add or an insert is made on.
+pub(crate) fn base_of(row: &[u8]) -> Result<Option<Stamp>, Unreadable> {
+    read_base_of(row).map_err(|error| Unreadable::new(error.to_string()))
+}
+
+fn read_base_of(row: &[u8]) -> Result<Option<Stamp>, DecodeError> {
+    let mut reader = Reader::new("attribute row", row);
+    let header: [u8; STAMP_BYTES] = reader.array()?;
+    let text = reader.clone().take(reader.remaining())?;
+    let Some(end) = text.iter().position(|byte| *byte == 0) else { return Ok(Stamp::from_bytes(header)) };
+    reader.take(end + 1)?;
+    read_base(&mut reader)
+}
+
 fn read_plain(reader: &Reader<'_>, header: [u8; STAMP_BYTES], text: &[u8]) -> Result<AttributeRow, DecodeError> {
     let mut register = Lww::default();
     if let Some(stamp) = Stamp::from_bytes(header) {

@@ -50,7 +50,10 @@ fn fold(row: Option<&[u8]>, events: &[(Stamp, Event)]) -> Vec<u8> {
 
 /// The row after these events.
 fn row(events: &[(Stamp, Event)]) -> AttributeRow {
-    AttributeRow::decode(&fold(None, events)).unwrap()
+    let bytes = fold(None, events);
+    let row = AttributeRow::decode(&bytes).unwrap();
+    assert_eq!(base_of(&bytes), Ok(row.base()));
+    row
 }
 
 /// What the row reads after these events.

@@ -32,11 +32,18 @@ impl Projections {
     /// Adds a projection.
     ///
     /// # Errors
-    /// [`InvalidId`] where its view is taken or reserved for the engine.
+    /// [`InvalidId`] if its view is taken or reserved for the engine, or there are 65,535 others.
     pub fn add(&mut self, projection: Arc<dyn Fold>) -> Result<(), InvalidId> {
         let view = projection.view();
         if view.is_reserved() {
             return Err(InvalidId::new("view of a projection", view.as_str(), "`syncline.` is the engine's own"));
+        }
+        if self.0.len() == usize::from(u16::MAX) {
+            return Err(InvalidId::new(
+                "view of a projection",
+                view.as_str(),
+                "a replica has at most 65,535 projections",
+            ));
         }
         match self.0.binary_search_by(|known| known.view.cmp(&view)) {
             Ok(_) => Err(InvalidId::new("view of a projection", view.as_str(), "another projection has it already")),
@@ -103,10 +110,21 @@ pub struct Plan<'a> {
 /// One event that touches one row.
 #[derive(Debug, Clone, Copy)]
 struct Touch {
-    projection: u32,
     event: u32,
-    key_start: u32,
-    key_end: u32,
+    /// At most 1,024 bytes from there on. The keys of all events of a page may be more than 4 GiB together.
+    key_start: usize,
+    projection: u16,
+    key_bytes: u16,
+}
+
+impl Touch {
+    fn key(self, arena: &[u8]) -> &[u8] {
+        &arena[self.key_range()]
+    }
+
+    fn key_range(self) -> std::ops::Range<usize> {
+        self.key_start..self.key_start + usize::from(self.key_bytes)
+    }
 }
 
 /// The outcome of a fold.
@@ -149,10 +167,10 @@ impl<'a> Plan<'a> {
                 continue;
             }
             for key in keys.iter() {
-                let key_start = self.arena.len() as u32;
+                let key_start = self.arena.len();
                 self.arena.extend_from_slice(key);
-                let key_end = self.arena.len() as u32;
-                self.touches.push(Touch { projection: projection as u32, event: number, key_start, key_end });
+                let key_bytes = u16::try_from(key.len()).expect("a key is bounded");
+                self.touches.push(Touch { event: number, key_start, projection: projection as u16, key_bytes });
             }
         }
         self.keys = keys;
@@ -162,14 +180,14 @@ impl<'a> Plan<'a> {
     /// Brings the touches of one wanted row together, rows in the order of view and key, events as they came.
     fn group(&mut self, wanted: impl Fn(&ViewId, &[u8]) -> bool) {
         let arena = &self.arena;
-        let place = |touch: &Touch| (touch.projection, &arena[touch.key_start as usize..touch.key_end as usize]);
+        let place = |touch: &Touch| (touch.projection, touch.key(arena));
         self.touches.retain(|touch| wanted(&self.projections[touch.projection as usize].view, place(touch).1));
         self.touches.sort_by(|a, b| place(a).cmp(&place(b)).then(a.event.cmp(&b.event)));
         self.touches.dedup_by(|b, a| b.event == a.event && place(a) == place(b));
     }
 
     fn key(&self, touch: &Touch) -> &[u8] {
-        &self.arena[touch.key_start as usize..touch.key_end as usize]
+        touch.key(&self.arena)
     }
 
     fn groups(&self) -> impl Iterator<Item = &[Touch]> {
@@ -182,7 +200,7 @@ impl<'a> Plan<'a> {
         let arena = Bytes::copy_from_slice(&self.arena);
         let key = |touches: &[Touch]| {
             let view = self.projections[touches[0].projection as usize].view.clone();
-            RowKey { view, key: arena.slice(touches[0].key_start as usize..touches[0].key_end as usize) }
+            RowKey { view, key: arena.slice(touches[0].key_range()) }
         };
         self.groups().map(key).collect()
     }

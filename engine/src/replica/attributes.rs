@@ -1,8 +1,9 @@
 //! Reading and writing attributes, without spelling out events.
 
 use super::{Replica, ReplicaError, View, Written};
-use crate::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
+use crate::attributes::{Attribute, AttributeRow, Attributes, Op, Value, base_of};
 use crate::store::{RowRange, StoreError};
+use crate::time::Stamp;
 
 impl Replica {
     /// The attributes of this replica: (entity, attribute) → value.
@@ -70,7 +71,7 @@ impl View<Attributes> {
     /// # Errors
     /// As [`Replica::write`].
     pub async fn add(&self, attribute: &Attribute, delta: i64) -> Result<Written, ReplicaError> {
-        let event = self.read(attribute).await?.add(attribute, delta);
+        let event = Op::Add { base: self.base(attribute).await?, delta }.event(attribute);
         self.replica.write(&[event]).await
     }
 
@@ -79,7 +80,7 @@ impl View<Attributes> {
     /// # Errors
     /// As [`Replica::write`].
     pub async fn insert(&self, attribute: &Attribute, element: impl Into<Value>) -> Result<Written, ReplicaError> {
-        let event = self.read(attribute).await?.insert(attribute, element);
+        let event = Op::Insert { base: self.base(attribute).await?, element: element.into() }.event(attribute);
         self.replica.write(&[event]).await
     }
 
@@ -90,5 +91,12 @@ impl View<Attributes> {
     pub async fn remove(&self, attribute: &Attribute, element: impl Into<Value>) -> Result<Written, ReplicaError> {
         let event = self.read(attribute).await?.remove(attribute, element);
         self.replica.write(&[event]).await
+    }
+
+    /// The latest set or delete of an attribute. Does not read its elements, which may be many.
+    async fn base(&self, attribute: &Attribute) -> Result<Option<Stamp>, ReplicaError> {
+        let key = attribute.key();
+        let row = self.stored(&key).await?;
+        row.map_or(Ok(None), |row| base_of(&row).map_err(|why| self.unreadable(&key, why)))
     }
 }

@@ -9,7 +9,7 @@ use super::watch::{Changes, Interest};
 use super::{Replica, ReplicaError};
 use crate::projection::caught::caught;
 use crate::projection::{Projection, RowState, Unreadable};
-use crate::store::{Limit, RowKey, RowRange, ViewId, whole};
+use crate::store::{Limit, RowKey, RowRange, StoreError, ViewId, whole};
 
 /// The rows of one projection in one replica.
 #[derive(Debug, Clone)]
@@ -39,9 +39,13 @@ impl<P: Projection> View<P> {
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn get(&self, key: &[u8]) -> Result<Option<P::State>, ReplicaError> {
+        self.stored(key).await?.map(|value| self.decode(key, &value)).transpose()
+    }
+
+    /// One row's bytes.
+    pub(super) async fn stored(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         let row = RowKey::new(self.view.clone(), Bytes::copy_from_slice(key));
-        let value = whole::load(&*self.replica.inner.store, &[row]).await?.remove(0);
-        value.map(|value| self.decode(key, &value)).transpose()
+        Ok(whole::load(&*self.replica.inner.store, &[row]).await?.remove(0))
     }
 
     /// Rows within a range, at most `limit`, in the order of their keys or against it, as [`RowRange::backward`] says. If as many
@@ -84,7 +88,10 @@ impl<P: Projection> View<P> {
 
     pub(super) fn decode(&self, key: &[u8], value: &[u8]) -> Result<P::State, ReplicaError> {
         let state = caught(|| P::State::decode(value)).unwrap_or_else(|panic| Err(Unreadable::new(panic)));
-        let key = || String::from_utf8_lossy(key).into_owned();
-        state.map_err(|Unreadable { reason }| ReplicaError::Row { view: self.view.clone(), key: key(), why: reason })
+        state.map_err(|why| self.unreadable(key, why))
+    }
+
+    pub(super) fn unreadable(&self, key: &[u8], why: Unreadable) -> ReplicaError {
+        ReplicaError::Row { view: self.view.clone(), key: String::from_utf8_lossy(key).into_owned(), why: why.reason }
     }
 }

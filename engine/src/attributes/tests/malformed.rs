@@ -168,8 +168,9 @@ fn events_of_other_kinds_and_other_rows_are_refused() {
     let newer = Event::new(Kind::new("attribute", 2), event.payload.clone());
     assert!(Attributes.apply(&attribute().key(), &mut row, &event_ref(at(1, 0, 0), &newer)).is_err());
     let mut keys = Keys::default();
-    Projection::keys(&Attributes, &event_ref(at(1, 0, 0), &newer), &mut keys);
+    Projection::reads(&Attributes).keys(&Attributes, &event_ref(at(1, 0, 0), &newer), &mut keys);
     assert_eq!((keys.iter().count(), row), (0, AttributeRow::default()));
+    assert!(keys.refused().is_some(), "a newer version is put aside, and not passed over");
 }
 
 #[test]
