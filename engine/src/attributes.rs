@@ -26,14 +26,9 @@
 //! fn fold(row: &mut AttributeRow, event: &Event, time: u64, origin: u8) {
 //!     let origin = ReplicaId::from_bytes([origin; 16]).unwrap();
 //!     let (key, _) = Op::decode(&event.payload).unwrap();
-//!     let event = EventRef {
-//!         dot: Dot { origin, seq: Seq::new(time) },
-//!         stamp: Stamp { time: NTP64(time), origin, index: 0 },
-//!         name: event.kind.name(),
-//!         version: event.kind.version(),
-//!         payload: &event.payload,
-//!     };
-//!     Attributes.apply(&key.key(), row, &event).unwrap();
+//!     let dot = Dot { origin, seq: Seq::new(time) };
+//!     let stamp = Stamp { time: NTP64(time), origin, index: 0 };
+//!     Attributes.apply(&key.key(), row, &EventRef::new(dot, stamp, &event.kind, &event.payload)).unwrap();
 //! }
 //!
 //! let stock = Attribute::new("article/7", "stock").unwrap();
@@ -61,7 +56,7 @@ pub use op::Op;
 pub use row::AttributeRow;
 pub use value::{InvalidValue, VALUE_BYTES_MAX, Value};
 
-use crate::event::{EventRef, Kind};
+use crate::event::{Event, EventRef, Kind};
 use crate::projection::{Keys, Moved, Projection, Reads, Unreadable};
 use crate::store::{RowRange, ViewId};
 
@@ -118,9 +113,9 @@ impl Projection for Attributes {
         Ok(())
     }
 
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
         let (attribute, op) = Op::decode(event.payload).ok()?;
         let moved = op.moved(stamps);
-        (moved != op).then(|| moved.event(&attribute).payload.to_vec())
+        (moved != op).then(|| moved.event(&attribute))
     }
 }

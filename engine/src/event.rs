@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Dot, InvalidId, is_name};
 use crate::limits::{BODY_BYTES_MAX, BUNDLE_EVENTS_MAX, KIND_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::time::{NTP64, Stamp};
+use crate::typed::Memo;
 use crate::wire::{DecodeError, Reader, check_size, put_varint};
 
 /// Kinds that take one byte in a body. Codes are the index plus one, are never reused, and end at [`KNOWN_MAX`].
@@ -111,7 +112,7 @@ impl Event {
 }
 
 /// One event read in place: who wrote it, when, and what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct EventRef<'a> {
     /// The bundle it belongs to.
     pub dot: Dot,
@@ -123,9 +124,26 @@ pub struct EventRef<'a> {
     pub version: u16,
     /// The details.
     pub payload: &'a [u8],
+    /// What was decoded of it already.
+    pub(crate) memo: Option<&'a Memo>,
 }
 
-impl EventRef<'_> {
+/// What was decoded of an event already is no part of it.
+impl PartialEq for EventRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |event: &Self| (event.dot, event.stamp, event.name, event.version, event.payload);
+        all(self) == all(other)
+    }
+}
+
+impl Eq for EventRef<'_> {}
+
+impl<'a> EventRef<'a> {
+    /// An event of this kind, as one would be read from the bundle `dot`.
+    pub fn new(dot: Dot, stamp: Stamp, kind: &'a Kind, payload: &'a [u8]) -> Self {
+        Self { dot, stamp, name: kind.name(), version: kind.version, payload, memo: None }
+    }
+
     /// Whether the event is of this kind, version included. Which versions a view reads it says by
     /// [`Projection::reads`](crate::Projection::reads); what stands here decides only among those.
     pub fn is(&self, kind: &Kind) -> bool {
@@ -199,7 +217,7 @@ impl<'a> Events<'a> {
         let index = u16::try_from(self.index).expect("the event count was checked against its limit");
         let stamp = Stamp { time: self.time, origin: self.dot.origin, index };
         self.index += 1;
-        Ok(EventRef { dot: self.dot, stamp, name, version, payload })
+        Ok(EventRef { dot: self.dot, stamp, name, version, payload, memo: None })
     }
 
     fn read_kind(&mut self) -> Result<(&'a str, u16), DecodeError> {

@@ -36,7 +36,8 @@
 //!
 //! | if you | read |
 //! |---|---|
-//! | write and read data | [`Replica`], [`attributes`], [`projection`], [`crdt`] |
+//! | write and read data without events of your own | [`Replica`], [`attributes`] |
+//! | have events and views of your own | [`typed`], [`crdt`], and the guide [`modelling`]; [`projection`] is the raw form |
 //! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
 //! | move a log between stores, or keep it as a file | [`portable`] |
 //! | implement a store | [`store`]: the trait file is the specification |
@@ -44,6 +45,9 @@
 //! | speak the format from elsewhere | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
 //!
 //! The engine starts no thread and no runtime, reads no clock and no chance, and compiles to WebAssembly.
+
+#[doc = include_str!("../docs/modelling.md")]
+pub mod modelling {}
 
 pub mod attributes;
 pub mod authority;
@@ -65,6 +69,7 @@ pub mod store;
 pub mod time;
 pub mod transport;
 mod trust;
+pub mod typed;
 pub mod wire;
 
 pub use clock::{HybridClock, PhysicalClock};
@@ -79,3 +84,4 @@ pub use store::memory::{MemoryStorage, MemoryStore};
 pub use store::{EventStore, Storage, StoreError, ViewId};
 pub use time::{NTP64, Stamp, Timestamp};
 pub use transport::{Transport, TransportError};
+pub use typed::{TypedEvent, TypedProjection};

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::codec;
-use crate::event::EventRef;
+use crate::event::{Event, EventRef};
 use crate::store::ViewId;
 use crate::time::Stamp;
 
@@ -76,9 +76,9 @@ pub trait Projection: Send + Sync + 'static {
     /// under its name, and the fold goes on.
     fn apply(&self, key: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable>;
 
-    /// The payload that an own event takes when own events get other stamps, before anybody else has seen them (see
-    /// [`Moved`]); `None` where it stays. Only for events whose payload names stamps, such as the contexts of the CRDTs.
-    fn moved(&self, _event: &EventRef<'_>, _stamps: &Moved) -> Option<Vec<u8>> {
+    /// What an own event becomes when own events get other stamps, before anybody else has seen them (see [`Moved`]); `None` if
+    /// it stays. Only for events whose payload names stamps, such as the contexts of the CRDTs.
+    fn moved(&self, _event: &EventRef<'_>, _stamps: &Moved) -> Option<Event> {
         None
     }
 }
@@ -146,5 +146,16 @@ impl Unreadable {
     /// Unreadable for this reason.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
+    }
+
+    /// What [`TypedEvent::upcast`](crate::typed::TypedEvent::upcast) answers for a version that it does not know.
+    pub fn no_upcaster() -> Self {
+        Self::new("there is no upcaster from this version")
+    }
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(error.to_string())
     }
 }

@@ -117,6 +117,9 @@ pub enum ReplicaError {
     /// The events exceed a limit, or there are none.
     #[error(transparent)]
     Invalid(#[from] DecodeError),
+    /// A typed event has no form as an event: a fault in its enum, or in the value.
+    #[error(transparent)]
+    Unwritable(#[from] crate::typed::Unwritable),
     /// The clock is used up.
     #[error(transparent)]
     Clock(#[from] ClockExhausted),

@@ -145,8 +145,7 @@ fn fold(row: &mut AttributeRow, events: &[Event], time: u64) {
     for (index, event) in events.iter().enumerate() {
         let dot = Dot { origin: origin(), seq: Seq::new(time) };
         let stamp = Stamp { time: NTP64(time), origin: origin(), index: index as u16 };
-        let event =
-            EventRef { dot, stamp, name: event.kind.name(), version: event.kind.version(), payload: &event.payload };
+        let event = EventRef::new(dot, stamp, &event.kind, &event.payload);
         let (attribute, _) = Op::decode(event.payload).expect("just encoded");
         Attributes.apply(&attribute.key(), row, &event).expect("well formed");
     }

@@ -102,7 +102,8 @@ pub fn attribute_payload(bytes: &[u8]) {
     }
     let stamp = Stamp { time: NTP64(9), origin: origin(), index: 0 };
     let dot = Dot { origin: origin(), seq: Seq::new(1) };
-    let event = syncline::EventRef { dot, stamp, name: "attribute", version: 1, payload: bytes };
+    let kind = syncline::attributes::ATTRIBUTE;
+    let event = syncline::EventRef::new(dot, stamp, &kind, bytes);
     let mut keys = Keys::default();
     Attributes.keys(&event, &mut keys);
     for key in keys.iter() {

@@ -165,10 +165,10 @@ impl Lab {
     ///         Ok(())
     ///     }
     ///
-    ///     fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    ///     fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
     ///         match codec::decode("change", event.payload).ok()? {
     ///             Change::Remove(tag, seen) => {
-    ///                 Some(codec::encode(&Change::Remove(tag, seen.moved(stamps))))
+    ///                 Some(Event::new(TAGGED, codec::encode(&Change::Remove(tag, seen.moved(stamps)))))
     ///             }
     ///             _ => None,
     ///         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline::projection::{Keys, Moved, Reads};
-use syncline::{EventRef, Projection, Unreadable, ViewId};
+use syncline::{Event, EventRef, Projection, Unreadable, ViewId};
 
 /// A projection that clones share.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl<P: Projection> Projection for Shared<P> {
         self.0.apply(key, row, event)
     }
 
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
         self.0.moved(event, stamps)
     }
 }

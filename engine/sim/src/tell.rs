@@ -74,8 +74,7 @@ pub(crate) fn events(tell: Option<&TellEvent>, events: &[Event]) -> String {
     let origin = ReplicaId::from_bytes([0xff; 16]).expect("it is not zero");
     let told = events.iter().zip(0..).map(|(written, index)| {
         let (dot, stamp) = (Dot { origin, seq: Seq::ZERO }, Stamp { time: NTP64(0), origin, index });
-        let (name, version) = (written.kind.name(), written.kind.version());
-        event(tell, &EventRef { dot, stamp, name, version, payload: &written.payload })
+        event(tell, &EventRef::new(dot, stamp, &written.kind, &written.payload))
     });
     told.collect::<Vec<_>>().join(" and ")
 }

@@ -30,13 +30,7 @@ fn value(json: &str) -> Value {
 
 /// An event as it is read from a log.
 fn event_ref(stamp: Stamp, event: &Event) -> EventRef<'_> {
-    EventRef {
-        dot: Dot { origin: stamp.origin, seq: Seq::new(1) },
-        stamp,
-        name: event.kind.name(),
-        version: event.kind.version(),
-        payload: &event.payload,
-    }
+    EventRef::new(Dot { origin: stamp.origin, seq: Seq::new(1) }, stamp, &event.kind, &event.payload)
 }
 
 /// Folds events into a row's bytes, the way the engine does.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::caught::{caught, cut};
 use super::{Cause, Keys, Moved, Projection, Reads, RowState, Unreadable};
-use crate::event::EventRef;
+use crate::event::{Event, EventRef};
 use crate::store::ViewId;
 
 /// A projection with its state type erased: what the engine keeps. Implemented for every [`Projection`]. A panic of the projection ends
@@ -35,8 +35,8 @@ pub trait Fold: Send + Sync + 'static {
         aside: &mut dyn FnMut(&EventRef<'_>, Cause),
     ) -> Result<Option<Bytes>, Unreadable>;
 
-    /// The payload that an own event takes when own events get other stamps. `None`, so that it stays, if the projection panics.
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>>;
+    /// What an own event becomes when own events get other stamps. `None`, so that it stays, if the projection panics.
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event>;
 }
 
 impl<P: Projection> Fold for P {
@@ -69,7 +69,7 @@ impl<P: Projection> Fold for P {
         }
     }
 
-    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
         caught(|| Projection::moved(self, event, stamps)).ok().flatten()
     }
 }

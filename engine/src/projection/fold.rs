@@ -6,10 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Aside, Cause, Fold, Keys, Moved, Reads};
-use crate::event::{EventRef, Events};
+use crate::event::{Event, EventRef, Events};
 use crate::id::{Dot, InvalidId};
 use crate::run::Run;
 use crate::store::{RowKey, RowWrite, ViewId};
+use crate::typed::Memo;
+
+/// Payload bytes that are kept decoded from planning to folding: 4 MiB. A decoded form may take many times its payload, so of a larger
+/// batch the rest is decoded again for each row.
+const DECODED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The projections of one replica, in the order of their views.
 #[derive(Debug, Clone, Default)]
@@ -66,8 +71,8 @@ impl Projections {
         Self(self.0.iter().filter(|projection| keep(&projection.view)).cloned().collect())
     }
 
-    /// The payload that an own event takes when own events get other stamps: the first projection that knows one decides.
-    pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Vec<u8>> {
+    /// What an own event becomes when own events get other stamps: the first projection that knows decides.
+    pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
         let reads = |projection: &&Maintained| projection.reads.knows(&event.kind());
         self.0.iter().filter(reads).find_map(|projection| projection.fold.moved(event, stamps))
     }
@@ -100,6 +105,10 @@ impl Projections {
 pub struct Plan<'a> {
     projections: Vec<Maintained>,
     events: Vec<EventRef<'a>>,
+    /// By event, what was decoded of it, so that it is decoded once. Ends with the last one that was.
+    memos: Vec<Memo>,
+    /// Payload bytes of the events that were decoded.
+    decoded: usize,
     /// All keys, one after the other.
     arena: Vec<u8>,
     touches: Vec<Touch>,
@@ -158,10 +167,12 @@ impl<'a> Plan<'a> {
 
     fn add(&mut self, event: EventRef<'a>) {
         let number = self.events.len() as u32;
+        let memo = Memo::default();
+        let room = self.decoded < DECODED_BYTES_MAX;
         let mut keys = std::mem::take(&mut self.keys);
         for (projection, Maintained { view, reads, fold }) in self.projections.iter().enumerate() {
             keys.clear();
-            reads.keys(&**fold, &event, &mut keys);
+            reads.keys(&**fold, &EventRef { memo: room.then_some(&memo), ..event }, &mut keys);
             if let Some(cause) = keys.refused() {
                 self.aside.push(aside(view, &event, cause.clone()));
                 continue;
@@ -175,6 +186,11 @@ impl<'a> Plan<'a> {
         }
         self.keys = keys;
         self.events.push(event);
+        if !memo.is_empty() {
+            self.decoded += event.payload.len();
+            self.memos.resize_with(number as usize, Memo::default);
+            self.memos.push(memo);
+        }
     }
 
     /// Brings the touches of one wanted row together, rows in the order of view and key, events as they came.
@@ -184,6 +200,12 @@ impl<'a> Plan<'a> {
         self.touches.retain(|touch| wanted(&self.projections[touch.projection as usize].view, place(touch).1));
         self.touches.sort_by(|a, b| place(a).cmp(&place(b)).then(a.event.cmp(&b.event)));
         self.touches.dedup_by(|b, a| b.event == a.event && place(a) == place(b));
+    }
+
+    /// The event with what was decoded of it.
+    fn event(&self, touch: &Touch) -> EventRef<'_> {
+        let memo = self.memos.get(touch.event as usize).filter(|memo| !memo.is_empty());
+        EventRef { memo, ..self.events[touch.event as usize] }
     }
 
     fn key(&self, touch: &Touch) -> &[u8] {
@@ -213,7 +235,7 @@ impl<'a> Plan<'a> {
         for ((touches, key), old) in self.groups().zip(rows).zip(loaded) {
             let Maintained { view, fold, .. } = &self.projections[touches[0].projection as usize];
             events.clear();
-            events.extend(touches.iter().map(|touch| self.events[touch.event as usize]));
+            events.extend(touches.iter().map(|touch| self.event(touch)));
             let mut put_aside = |event: &EventRef<'_>, cause| folded.aside.push(aside(view, event, cause));
             match fold.fold(&key.key, old.as_deref(), &events, &mut put_aside) {
                 Ok(new) if new == old => {}

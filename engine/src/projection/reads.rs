@@ -24,6 +24,8 @@ use crate::event::{EventRef, Kind};
 pub struct Reads {
     /// In order; none if it reads everything.
     kinds: Option<Vec<Kind>>,
+    /// Whether older versions of these types are read, too.
+    older: bool,
     ignored: Vec<Kind>,
 }
 
@@ -33,13 +35,20 @@ impl Reads {
         let mut kinds: Vec<_> = kinds.into_iter().collect();
         kinds.sort();
         kinds.dedup();
-        Self { kinds: Some(kinds), ignored: Vec::new() }
+        Self { kinds: Some(kinds), older: false, ignored: Vec::new() }
     }
 
     /// Every event, whatever its type and version: for a view that folds all types alike, as one that counts them. Nothing is put aside
     /// on its behalf.
     pub fn everything() -> Self {
-        Self { kinds: None, ignored: Vec::new() }
+        Self { kinds: None, older: false, ignored: Vec::new() }
+    }
+
+    /// Events of older versions, too: for a view that upcasts them.
+    #[must_use]
+    pub fn and_older(mut self) -> Self {
+        self.older = true;
+        self
     }
 
     /// Passes over events of these kinds, on purpose: they change no row and are not put aside.
@@ -77,7 +86,7 @@ impl Reads {
         let Some(kinds) = &self.kinds else { return Ok(true) };
         let first = kinds.partition_point(|kind| kind.name() < name);
         let versions = kinds[first..].iter().take_while(|kind| kind.name() == name).map(Kind::version);
-        if versions.clone().any(|known| known == version) {
+        if versions.clone().any(|known| known == version || (self.older && known > version)) {
             return Ok(true);
         }
         let known: Vec<u16> = versions.collect();
@@ -111,5 +120,11 @@ mod tests {
             assert_eq!(reads(other), Err(known), "{other}");
         }
         assert_eq!(Reads::everything().takes("z", 9), Ok(true));
+        let upcasts = Reads::kinds(["b@3".parse().expect("a kind")]).and_older();
+        let reads = |name, version| upcasts.takes(name, version).ok();
+        assert_eq!(
+            [reads("b", 0), reads("b", 3), reads("b", 4), reads("bb", 1)],
+            [Some(true), Some(true), None, Some(false)]
+        );
     }
 }

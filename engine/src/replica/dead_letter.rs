@@ -8,6 +8,7 @@ use crate::protocol::Refusal;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, MOVED, REFUSED};
 use crate::store::{EventStore, Limit, RowKey, RowRange, RowWrite, StoreError};
 use crate::time::NTP64;
+use crate::typed::ToEvents;
 
 /// A refused bundle's events, kept until the application has dealt with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,8 @@ impl Replica {
     ///
     /// # Cancel
     /// The bundle may still be written, by the next turn at the latest, and the letter forgotten with it.
-    pub async fn rewrite_dead_letter(&self, dot: Dot, events: &[Event]) -> Result<Written, ReplicaError> {
-        let body = encode_body(events)?;
+    pub async fn rewrite_dead_letter<E: ToEvents>(&self, dot: Dot, events: &[E]) -> Result<Written, ReplicaError> {
+        let body = encode_body(&E::to_events(events)?)?;
         let mut turn = self.inner.turn.lock().await;
         // A rewriting that was given up half way comes first, so that no letter is written twice.
         self.inner.settle(&mut turn).await;

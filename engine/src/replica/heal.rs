@@ -252,9 +252,9 @@ impl Inner {
         let mut events = Vec::new();
         for event in bundle.events() {
             let Ok(event) = event else { return Ok(None) };
-            let payload = self.projections.moved(&event, moved);
-            changed |= payload.is_some();
-            events.push(Event::new(event.kind(), payload.unwrap_or_else(|| event.payload.to_vec())));
+            let moved = self.projections.moved(&event, moved);
+            changed |= moved.is_some();
+            events.push(moved.unwrap_or_else(|| Event::new(event.kind(), event.payload.to_vec())));
         }
         Ok(if changed { Some(encode_body(&events)?) } else { None })
     }

@@ -14,13 +14,14 @@ use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::clock::ClockExhausted;
-use crate::event::{Event, encode_body};
+use crate::event::encode_body;
 use crate::id::Dot;
 use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
 use crate::projection::Aside;
 use crate::run::{Append, Body, RunBuilder};
 use crate::store::{RowKey, RowWrite, StoreError};
 use crate::time::NTP64;
+use crate::typed::ToEvents;
 
 /// How often the executor's other tasks may come first while writers gather.
 const GATHER_YIELDS_MAX: usize = 4;
@@ -71,17 +72,19 @@ struct Packed {
 
 impl Replica {
     /// Records these events as one bundle, and folds them into the rows: all in one durable commit. Works offline, and whatever
-    /// the clock says. Events that share a bundle arrive everywhere together.
+    /// the clock says. Events that share a bundle arrive everywhere together. They are values of a
+    /// [`TypedEvent`](crate::typed::TypedEvent), or [`Event`](crate::Event)s with payloads of your own.
     ///
     /// # Errors
-    /// [`ReplicaError::Invalid`] if there is no event or a limit is exceeded; [`ReplicaError::Unfoldable`] if a projection of this
-    /// replica panics on an event, or if a view's limit is exceeded by it; [`ReplicaError::Store`] if the store fails. Nothing was
-    /// written then, unless the store does not know itself ([`StoreError::Backend`]): the bundle may be in the log.
+    /// [`ReplicaError::Unwritable`] if a typed event has no form as an event; [`ReplicaError::Invalid`] if there is no event or a
+    /// limit is exceeded; [`ReplicaError::Unfoldable`] if a projection of this replica panics on an event, or if a view's limit is
+    /// exceeded by it; [`ReplicaError::Store`] if the store fails. Nothing was written then, unless the store does not know itself
+    /// ([`StoreError::Backend`]): the bundle may be in the log.
     ///
     /// # Cancel
     /// The bundle may still be written, by the next turn at the latest.
-    pub async fn write(&self, events: &[Event]) -> Result<Written, ReplicaError> {
-        let body = Bytes::from(encode_body(events)?);
+    pub async fn write<E: ToEvents>(&self, events: &[E]) -> Result<Written, ReplicaError> {
+        let body = Bytes::from(encode_body(&E::to_events(events)?)?);
         let (answer, answered) = oneshot::channel();
         locked(&self.inner.queue).push(Pending { body, letter: None, answer });
         // Whoever gets the turn commits for all; the others only wait for their answers.

@@ -259,8 +259,8 @@ impl Projection for Lines {
         Ok(())
     }
 
-    fn moved(&self, event: &EventRef<'_>, _: &Moved) -> Option<Vec<u8>> {
-        Some([event.payload, &[b'+'; 10]].concat())
+    fn moved(&self, event: &EventRef<'_>, _: &Moved) -> Option<Event> {
+        Some(Event::new(LINE, [event.payload, &[b'+'; 10]].concat()))
     }
 }
 

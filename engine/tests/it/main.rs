@@ -14,6 +14,7 @@ mod portable;
 mod recovery;
 mod replica;
 mod sync;
+mod typed;
 mod unseen;
 mod views;
 mod world;

@@ -68,7 +68,7 @@ impl Projection for Touchy {
         Ok(())
     }
 
-    fn moved(&self, event: &EventRef<'_>, _: &Moved) -> Option<Vec<u8>> {
+    fn moved(&self, event: &EventRef<'_>, _: &Moved) -> Option<Event> {
         assert!(!event.payload.ends_with(b"moved"), "no stamp was expected to move");
         None
     }

@@ -21,7 +21,7 @@ fn a_write_is_in_the_log_and_in_the_rows() {
 #[test]
 fn a_write_of_nothing_is_refused_and_leaves_no_trace() {
     let replica = replica(1, &Hand::at(100));
-    assert!(matches!(block_on(replica.write(&[])), Err(ReplicaError::Invalid(_))));
+    assert!(matches!(block_on(replica.write::<syncline::Event>(&[])), Err(ReplicaError::Invalid(_))));
     assert_eq!(block_on(replica.status()).unwrap().head, Position::ZERO);
 }
 

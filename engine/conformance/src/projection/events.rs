@@ -107,7 +107,8 @@ pub fn another_version_of_an_event_is_not_passed_over(fold: &Arc<dyn Fold>, even
     prove(events, |case| {
         let runs = case.bundles.concat();
         for event in runs.iter().flat_map(events_of).filter(|event| !keys_of(fold, event).is_empty()) {
-            let newer = EventRef { version: u16::MAX, ..event };
+            let mut newer = event;
+            newer.version = u16::MAX;
             let (keys, cause) = keys_and_cause(fold, &newer);
             let ignored = reads.ignores(&newer.kind());
             prop_assert!(

@@ -1,4 +1,4 @@
-//! An event type and a projection of one's own: a to-do list folded from "added" and "done".
+//! Events and a projection of one's own: a to-do list folded from "added" and "done".
 //!
 //! You will see two devices that worked offline end with the same list.
 
@@ -7,59 +7,41 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Open, Principal};
 use syncline::crdt::Lww;
-use syncline::projection::{Keys, Reads};
+use syncline::projection::Keys;
 use syncline::store::RowRange;
-use syncline::{
-    Event, EventRef, Kind, MemoryStorage, MemoryStore, Projection, Replica, Service, SpaceId, Unreadable, ViewId,
-};
+use syncline::typed::{Meta, TypedEvent, TypedProjection};
+use syncline::{MemoryStorage, MemoryStore, Replica, Service, SpaceId, Unreadable, ViewId};
 use syncline_memory::MemoryTransport;
 
-/// What happened. Its kind carries a version, so that a later form can live beside this one.
+/// What can happen. Each event type carries a version, so that a later form can live beside this one.
 #[derive(Debug, Serialize, Deserialize)]
-enum TodoEvent {
+enum Todo {
+    #[serde(rename = "todo.added@1")]
     Added { title: String },
+    #[serde(rename = "todo.done@1")]
     Done { title: String, done: bool },
 }
 
-const TODO: Kind = Kind::new("todo", 1);
-
-impl TodoEvent {
-    fn event(&self) -> Event {
-        Event::new(TODO, serde_json::to_vec(self).expect("strings and booleans are JSON"))
-    }
-
-    fn title(&self) -> &str {
-        match self {
-            Self::Added { title } | Self::Done { title, .. } => title,
-        }
-    }
-}
+impl TypedEvent for Todo {}
 
 /// One row per title: whether it is done. The latest word wins, wherever it was said.
 struct Todos;
 
-impl Projection for Todos {
+impl TypedProjection for Todos {
+    type Event = Todo;
     type State = Lww<bool>;
 
     fn view(&self) -> ViewId {
         ViewId::new("todos@1").expect("the name is well formed")
     }
 
-    fn reads(&self) -> Reads {
-        Reads::kinds([TODO])
+    fn keys(&self, event: &Todo, keys: &mut Keys) {
+        let (Todo::Added { title } | Todo::Done { title, .. }) = event;
+        keys.push(title.as_bytes());
     }
 
-    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        match serde_json::from_slice::<TodoEvent>(event.payload) {
-            Ok(todo) => keys.push(todo.title().as_bytes()),
-            Err(error) => keys.refuse(error.to_string()),
-        }
-    }
-
-    fn apply(&self, _: &[u8], row: &mut Lww<bool>, event: &EventRef<'_>) -> Result<(), Unreadable> {
-        let todo = serde_json::from_slice(event.payload).map_err(|error| Unreadable::new(error.to_string()))?;
-        let done = matches!(todo, TodoEvent::Done { done: true, .. });
-        row.set(event.stamp, done);
+    fn apply(&self, _: &[u8], row: &mut Lww<bool>, event: &Todo, meta: Meta) -> Result<(), Unreadable> {
+        row.set(meta.stamp, matches!(event, Todo::Done { done: true, .. }));
         Ok(())
     }
 }
@@ -71,6 +53,7 @@ async fn device(space: &SpaceId) -> Result<Replica, Box<dyn std::error::Error>> 
 }
 
 #[tokio::main(flavor = "current_thread")]
+#[allow(clippy::print_stdout, reason = "a program")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let space = SpaceId::new("household")?;
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
@@ -79,29 +62,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = MemoryTransport::trusted(service, someone);
 
     let (phone, laptop) = (device(&space).await?, device(&space).await?);
-    let added = |title: &str| TodoEvent::Added { title: title.to_owned() }.event();
+    let added = |title: &str| Todo::Added { title: title.to_owned() };
     phone.write(&[added("milk"), added("bread")]).await?; // one bundle: both or none
     phone.sync(&server).await?;
     laptop.sync(&server).await?;
-    laptop.write(&[TodoEvent::Done { title: "milk".to_owned(), done: true }.event()]).await?;
+    laptop.write(&[Todo::Done { title: "milk".to_owned(), done: true }]).await?;
     phone.write(&[added("tea")]).await?;
     for replica in [&laptop, &phone, &laptop] {
         replica.sync(&server).await?;
     }
 
     for (name, replica) in [("phone", &phone), ("laptop", &laptop)] {
-        let rows = replica.view(Todos)?.all(RowRange::all()).await?;
-        let line = |(title, done): &(_, Lww<bool>)| {
+        let mut line = Vec::new();
+        for (title, done) in replica.view(Todos)?.all(RowRange::all()).await? {
             let mark = if done.get() == Some(&true) { "x" } else { " " };
-            format!("[{mark}] {}", String::from_utf8_lossy(AsRef::<[u8]>::as_ref(title)))
-        };
-        #[allow(clippy::print_stdout, reason = "a program")]
-        {
-            println!(
-                "{name}: {}",
-                rows.iter().map(|row: &(bytes::Bytes, Lww<bool>)| line(row)).collect::<Vec<_>>().join(", ")
-            );
+            line.push(format!("[{mark}] {}", String::from_utf8_lossy(&title)));
         }
+        println!("{name}: {}", line.join(", "));
     }
     Ok(())
 }
