@@ -25,8 +25,10 @@ mod heal;
 mod history;
 mod ingest;
 mod live;
+mod old_views;
 mod outcome;
 mod peers;
+mod pending;
 mod readings;
 mod recent;
 mod refuse;
@@ -35,6 +37,7 @@ mod sent;
 mod status;
 mod sync;
 mod turn;
+mod unreadable;
 mod view;
 mod watch;
 mod write;
@@ -43,6 +46,7 @@ pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
 pub use live::{Pace, Pause};
 pub use outcome::{Outcome, Tier};
+pub use pending::PendingBundle;
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
 pub use view::View;
@@ -134,6 +138,12 @@ pub enum ReplicaError {
     NoSuchView {
         /// The view asked for.
         view: String,
+    },
+    /// The replica maintains this view, so that it cannot be dropped.
+    #[error("the replica maintains {view}; open it without that projection, then drop the view")]
+    Maintained {
+        /// The view asked for.
+        view: ViewId,
     },
     /// A view cannot take in an event of this bundle: its projection panics on it, or a limit is exceeded. Nothing of the bundle was
     /// written; other writes go on.
@@ -277,7 +287,8 @@ impl Compose {
     }
 
     /// Opens the replica. Where the store has none yet, it gets the identity `fresh`, which must be random; else the stored one
-    /// stays. Views that lie behind the log, new ones above all, are folded up to it before this returns.
+    /// stays. Views that lie behind the log, new ones above all, are folded up to it before this returns. So is a view that had put
+    /// events aside because of their version, if its projection reads that version now.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -310,6 +321,7 @@ impl Compose {
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
+        replica.inner.renew_outdated(&mut *replica.inner.turn.lock().await).await?;
         replica.catch_up().await?;
         Ok(replica)
     }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
+use crate::event::Kind;
 use crate::id::{Cursor, Dot, LogId, ReplicaId, Seq};
+use crate::projection::Cause;
 use crate::protocol::Refusal;
 use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
 use crate::wire::DecodeError;
@@ -26,8 +28,10 @@ pub(crate) const IDENTITY: &str = "syncline.identity@1";
 pub(crate) const MOVED: &str = "syncline.moved@1";
 /// At a replica: up to which own bundle others may have copies. One row, with an empty key.
 pub(crate) const SENT: &str = "syncline.sent@1";
-/// Events that a projection could not read, by view and bundle.
-pub(crate) const UNREADABLE: &str = "syncline.unreadable@1";
+/// Events that were put aside: view, bundle and index → the event's kind, and why.
+pub(crate) const UNREADABLE: &str = "syncline.unreadable@2";
+/// The same by bundle, index and view, as earlier builds noted it and left it behind.
+pub(crate) const UNREADABLE_1: &str = "syncline.unreadable@1";
 
 /// What a replica knows of one peer's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +74,14 @@ pub(crate) struct ReadingRow {
     pub(crate) reading: u64,
 }
 
+/// An event that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NoteRow {
+    /// Its kind; none if the bundle's body is malformed.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) cause: Cause,
+}
+
 /// A refused bundle of a replica's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeadLetterRow {
@@ -102,12 +114,45 @@ pub(crate) fn dot_range(origin: ReplicaId, first: Seq, last: Seq) -> RowRange {
     RowRange::new(Included(key(first)), Included(key(last)))
 }
 
-/// The key of an unreadable event: bundle, index, view.
-pub(crate) fn unreadable_key(dot: Dot, index: u16, view: Option<&ViewId>) -> Bytes {
-    let mut key = dot_key(dot).to_vec();
+/// The key of an event that was put aside: view (empty if none can read the bundle), a zero byte, bundle, index.
+pub(crate) fn note_key(view: Option<&ViewId>, dot: Dot, index: u16) -> Bytes {
+    let mut key = note_prefix(view);
+    key.extend_from_slice(&dot_key(dot));
     key.extend_from_slice(&index.to_be_bytes());
-    key.extend_from_slice(view.map_or("", ViewId::as_str).as_bytes());
     key.into()
+}
+
+/// The event with this key.
+pub(crate) fn noted_event(key: &[u8]) -> Option<(Option<ViewId>, Dot, u16)> {
+    let name = key.iter().position(|byte| *byte == 0)?;
+    let (view, event) = (std::str::from_utf8(&key[..name]).ok()?, &key[name + 1..]);
+    let (dot, index) = event.split_last_chunk::<2>()?;
+    let view = if view.is_empty() { None } else { Some(ViewId::new(view).ok()?) };
+    Some((view, key_dot(dot)?, u16::from_be_bytes(*index)))
+}
+
+/// The keys of all events that a view has put aside.
+pub(crate) fn notes(view: Option<&ViewId>) -> RowRange {
+    RowRange::prefix(&note_prefix(view))
+}
+
+/// The keys of those in an origin's bundles from `first` to `last`.
+pub(crate) fn notes_of(view: Option<&ViewId>, origin: ReplicaId, first: Seq, last: Seq) -> RowRange {
+    use std::ops::Bound::{Excluded, Included};
+    let key = |seq| note_key(view, Dot { origin, seq }, 0);
+    RowRange::new(Included(key(first)), Excluded(key(last.plus(1))))
+}
+
+fn note_prefix(view: Option<&ViewId>) -> Vec<u8> {
+    let mut prefix = view.map_or("", ViewId::as_str).as_bytes().to_vec();
+    prefix.push(0);
+    prefix
+}
+
+/// The view of a note in the first layout: bundle, index, view. None if no view can read the bundle.
+pub(crate) fn first_layout_view(key: &[u8]) -> Option<&str> {
+    let view = key.get(26..).and_then(|view| std::str::from_utf8(view).ok());
+    view.filter(|view| !view.is_empty())
 }
 
 /// Writes an engine row.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Aside, Cause, Fold, Keys, Moved, Reads};
-use crate::event::{Event, EventRef, Events};
+use crate::event::{Event, EventRef, Events, Kind};
 use crate::id::{Dot, InvalidId};
 use crate::run::Run;
 use crate::store::{RowKey, RowWrite, ViewId};
@@ -75,6 +75,11 @@ impl Projections {
     pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
         let reads = |projection: &&Maintained| projection.reads.knows(&event.kind());
         self.0.iter().filter(reads).find_map(|projection| projection.fold.moved(event, stamps))
+    }
+
+    /// Whether the view is folded from events of this kind.
+    pub(crate) fn reads(&self, view: &ViewId, kind: &Kind) -> bool {
+        self.0.iter().any(|projection| projection.view == *view && projection.reads.knows(kind))
     }
 
     /// Finds the rows that the events of `runs` touch.
@@ -159,7 +164,7 @@ impl<'a> Plan<'a> {
                 Ok(event) => self.add(event),
                 Err(error) => {
                     let cause = Cause::Malformed(error.to_string());
-                    self.aside.push(Aside { view: None, dot, index: 0, cause });
+                    self.aside.push(Aside { view: None, dot, index: 0, kind: None, cause });
                 }
             }
         }
@@ -254,7 +259,8 @@ impl<'a> Plan<'a> {
 }
 
 fn aside(view: &ViewId, event: &EventRef<'_>, cause: Cause) -> Aside {
-    Aside { view: Some(view.clone()), dot: event.dot, index: event.stamp.index, cause }
+    let (view, kind) = (Some(view.clone()), Some(event.kind()));
+    Aside { view, dot: event.dot, index: event.stamp.index, kind, cause }
 }
 
 /// The largest of the rows that have become larger, with one more row looked at.

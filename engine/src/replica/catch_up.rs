@@ -2,7 +2,7 @@
 
 use super::turn::{Turn, rows};
 use super::{Inner, Replica, ReplicaError};
-use crate::id::Cursor;
+use crate::id::{Cursor, Position};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
 
 /// Log bytes folded per commit while catching up.
@@ -57,6 +57,9 @@ impl Inner {
     pub(super) async fn catch_up_some(&self, turn: &mut Turn) -> Result<bool, StoreError> {
         let behind = self.projections.views().filter(|view| !turn.is_current(view));
         let Some(view) = behind.min_by_key(|view| turn.folded(view)).cloned() else { return Ok(false) };
+        if turn.folded(&view) == Position::ZERO && self.forget_notes(turn, &view).await? {
+            return Ok(true);
+        }
         let after = Cursor { log: turn.status.log, position: turn.folded(&view) };
         let page = self.store.read(after, CHUNK).await?;
         let projections = self.projections.filter(|known| *known == view);

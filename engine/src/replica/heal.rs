@@ -5,8 +5,7 @@
 //! history has forked*, since the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
 //! under it. Either way the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
-use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +14,17 @@ use super::peers::{Peers, peer_row};
 use super::readings::reading_rows;
 use super::restamp::Restamped;
 use super::sent::sent_row;
-use super::turn::{self, Turn};
+use super::turn::Turn;
+use super::unreadable::notes;
 use super::{Inner, ReplicaError, locked};
 use crate::event::{Event, encode_body};
 use crate::heads::Head;
 use crate::id::{Dot, Position, ReplicaId, Seq};
 use crate::projection::Moved;
-use crate::projection::fold::Folded;
 use crate::protocol::Refusal;
-use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, IDENTITY, MOVED, PeerRow, UNREADABLE};
+use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, IDENTITY, MOVED, PeerRow};
 use crate::run::{Append, Body, Bundle, Run, RunBuilder};
-use crate::store::{Limit, Rewrite, RowKey, RowRange, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
+use crate::store::{Limit, Rewrite, RowKey, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
 use crate::time::{NTP64, Offset, Stamp, after as bound};
 use crate::wire::DecodeError;
 
@@ -185,9 +184,6 @@ impl Inner {
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
-        let last = turn.status.heads.get(turn.id).seq;
-        let forgotten = self.forget_unreadable(turn.id, (from.seq.plus(1), last), &batch.rows).await?;
-        batch.rows.extend(forgotten);
         batch.rows.extend(letters);
         batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
         let read = runs.iter().flat_map(|(_, append)| append.run().bundles()).zip(readings);
@@ -279,26 +275,12 @@ impl Inner {
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
         let (rows, aside) = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
-        let rows = self.refolded(touched, rows).await?;
-        Ok(turn::rows(Folded { rows, aside, ..Folded::default() }))
-    }
-
-    /// Deletes what was noted of unreadable events in the bundles of an origin from the first of these to the last, unless `written`
-    /// notes it again.
-    pub(super) async fn forget_unreadable(
-        &self,
-        origin: ReplicaId,
-        (first, last): (Seq, Seq),
-        written: &[RowWrite],
-    ) -> Result<Vec<RowWrite>, StoreError> {
-        let view = reserved::view(UNREADABLE);
-        // The key of a note begins with that of its bundle.
-        let bound = |seq| reserved::dot_key(Dot { origin, seq });
-        let range = RowRange::new(Bound::Included(bound(first)), Bound::Excluded(bound(last.plus(1))));
-        let rows = self.store.scan(&view, range, Limit::items(u32::MAX)).await?;
-        let keys = rows.into_iter().map(|row| RowKey::new(view.clone(), row.key));
-        let gone = keys.filter(|key| !written.iter().any(|row| row.key == *key));
-        Ok(gone.map(|key| RowWrite { key, value: None }).collect())
+        let mut rows = self.refolded(touched, rows).await?;
+        // The old tail takes its notes along, and the new one has its own, perhaps under the same names.
+        let gone = self.notes_gone(own, after.plus(1), turn.status.heads.get(own).seq).await?.into_iter();
+        let notes: BTreeMap<_, _> = gone.chain(notes(aside)).map(|row| (row.key.clone(), row)).collect();
+        rows.extend(notes.into_values());
+        Ok(rows)
     }
 }
 

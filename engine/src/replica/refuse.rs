@@ -48,8 +48,8 @@ impl Inner {
             let Body::Full(body) = bundle.body else { continue };
             let letter = DeadLetterRow { refusal: refusal.clone(), body: body.to_vec() };
             batch.rows.push(reserved::put(DEAD_LETTERS, reserved::dot_key(bundle.dot), &letter));
+            batch.rows.extend(self.notes_gone(bundle.dot.origin, bundle.dot.seq, bundle.dot.seq).await?);
             batch.voids.push(bundle.dot);
-            batch.rows.extend(self.forget_unreadable(*origin, (*seq, *seq), &[]).await?);
             runs.push(stored.run.clone());
         }
         batch.rows.extend(

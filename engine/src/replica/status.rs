@@ -1,9 +1,9 @@
 //! Where a replica stands. Never says "in sync" while something is pending, refused, unread or unknown.
 
 use super::write::Taken;
-use super::{Replica, ReplicaError, locked};
+use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::{LogId, Position, ReplicaId};
-use crate::reserved::{self, DEAD_LETTERS, UNREADABLE};
+use crate::reserved::{self, DEAD_LETTERS};
 use crate::store::{Limit, RowRange, StoreError};
 use crate::time::Offset;
 use crate::trust::ClockDoubt;
@@ -21,7 +21,7 @@ pub struct ReplicaStatus {
     pub pending: u64,
     /// Dead letters that the application has not dealt with.
     pub refused: u64,
-    /// Events that a projection could not read.
+    /// Events that a maintained view has put aside, once for each view; see [`Replica::unreadable`].
     pub unreadable: u64,
     /// Views that are still being folded.
     pub views_behind: u64,
@@ -62,8 +62,8 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub async fn status(&self) -> Result<ReplicaStatus, ReplicaError> {
-        let refused = self.count(DEAD_LETTERS).await?;
-        let unreadable = self.count(UNREADABLE).await?;
+        let refused = self.inner.count(DEAD_LETTERS, RowRange::all()).await?;
+        let unreadable = self.inner.count_unreadable().await?;
         let mut turn = self.inner.turn.lock().await;
         self.inner.refresh(&mut turn).await?;
         let peers = locked(&self.inner.peers);
@@ -88,11 +88,14 @@ impl Replica {
             peer,
         })
     }
+}
 
-    async fn count(&self, view: &'static str) -> Result<u64, StoreError> {
-        let (view, mut range, mut count) = (reserved::view(view), RowRange::all(), 0);
+impl Inner {
+    /// How many rows of the engine's own there are in a range.
+    pub(super) async fn count(&self, view: &'static str, mut range: RowRange) -> Result<u64, StoreError> {
+        let (view, mut count) = (reserved::view(view), 0);
         loop {
-            let rows = self.inner.store.scan(&view, range.clone(), Limit::PAGE).await?;
+            let rows = self.store.scan(&view, range.clone(), Limit::PAGE).await?;
             let Some(last) = rows.last() else { return Ok(count) };
             count += rows.len() as u64;
             range = range.after(last.key.clone());

@@ -254,7 +254,10 @@ impl Replica {
         session.settle_clocks().await?;
         session.push_what_passes().await?;
         session.pull(Some(session.own)).await?;
-        session.finish().await
+        let report = session.finish().await?;
+        // A damaged row may have sent a view back to the start of the log.
+        self.catch_up().await?;
+        Ok(report)
     }
 }
 

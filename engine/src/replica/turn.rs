@@ -7,11 +7,11 @@ use bytes::Bytes;
 use super::Inner;
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
+use super::unreadable::notes;
 use super::write::Taken;
 use crate::id::{Position, ReplicaId};
 use crate::projection::fold::{Folded, Plan};
-use crate::projection::{Aside, Cause};
-use crate::reserved::{self, IDENTITY, SENT, SentRow, UNREADABLE};
+use crate::reserved::{self, IDENTITY, SENT, SentRow};
 use crate::run::Append;
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
@@ -215,11 +215,9 @@ async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<
     Ok(Some((id, Sent::stored(sent, id, status.heads.get(id).seq))))
 }
 
-/// The rows of a fold, with those that name the events put aside: one for each event and view, however many rows the event touches.
+/// The rows of a fold, with the notes of the events put aside.
 pub(super) fn rows(folded: Folded) -> Vec<RowWrite> {
     let mut rows = folded.rows;
-    let note = |Aside { view, dot, index, cause }| (reserved::unreadable_key(dot, index, view.as_ref()), cause);
-    let notes: BTreeMap<Bytes, Cause> = folded.aside.into_iter().map(note).collect();
-    rows.extend(notes.into_iter().map(|(key, cause)| reserved::put(UNREADABLE, key, &cause.to_string())));
+    rows.extend(notes(folded.aside));
     rows
 }

@@ -11,6 +11,7 @@ mod mesh;
 mod outcomes;
 mod panics;
 mod portable;
+mod put_aside;
 mod recovery;
 mod replica;
 mod sync;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use syncline::projection::Aside;
+use syncline::projection::{Aside, Cause};
 use syncline::store::Limit;
-use syncline::{Dot, ReplicaId, Run, Seq, ViewId, codec};
+use syncline::{Dot, Kind, ReplicaId, Run, Seq, ViewId, codec};
 
 use super::equal::stored;
 use super::log::runs;
@@ -15,8 +15,8 @@ use crate::finding::{Finding, Law};
 use crate::tell;
 use crate::world::World;
 
-/// Where a replica notes the events that it has put aside: by bundle, index in the bundle, and view.
-const NOTES: &str = "syncline.unreadable@1";
+/// Where a replica notes the events that it has put aside: by view, bundle, and index in the bundle.
+const NOTES: &str = "syncline.unreadable@2";
 
 /// The bundle of an event, its index there, and the view that cannot read it. No view: the bundle itself cannot be read.
 type Place = (Dot, u16, String);
@@ -71,7 +71,7 @@ fn unlike(detail: String) -> Finding {
 
 /// What a fold of a log puts aside, and why.
 fn expected(world: &World, log: &[Run]) -> Result<Asides, Finding> {
-    let place = |Aside { view, dot, index, cause }: Aside| {
+    let place = |Aside { view, dot, index, cause, .. }: Aside| {
         ((dot, index, view.as_ref().map_or("", ViewId::as_str).to_owned()), cause.to_string())
     };
     Ok(refold(world, log)?.aside.into_iter().map(place).collect())
@@ -83,13 +83,16 @@ fn notes(world: &World, device: &Device) -> Result<Asides, Finding> {
     let rows = stored(&*device.disk.peek(), &view)?;
     let maintained = |view: &str| view.is_empty() || world.stack.views_of(true).any(|known| known.id.as_str() == view);
     let place = |key: &[u8]| {
-        let (origin, rest) = key.split_first_chunk::<16>()?;
-        let (seq, rest) = rest.split_first_chunk::<8>()?;
-        let (index, view) = rest.split_first_chunk::<2>()?;
+        let view = String::from_utf8(key.iter().take_while(|byte| **byte != 0).copied().collect()).ok()?;
+        let (origin, rest) = key.get(view.len() + 1..)?.split_first_chunk::<16>()?;
+        let (seq, index) = rest.split_first_chunk::<8>()?;
         let dot = Dot { origin: ReplicaId::from_bytes(*origin)?, seq: Seq::new(u64::from_be_bytes(*seq)) };
-        Some((dot, u16::from_be_bytes(*index), String::from_utf8(view.to_vec()).ok()?))
+        Some((dot, u16::from_be_bytes(index.try_into().ok()?), view))
     };
-    let why = |note: &[u8]| codec::decode("note", note).unwrap_or_else(|_| tell::shown(note));
+    let why = |note: &[u8]| match codec::decode::<(Option<Kind>, Cause)>("note", note) {
+        Ok((_, cause)) => cause.to_string(),
+        Err(_) => tell::shown(note),
+    };
     let places = rows.iter().filter_map(|row| Some((place(&row.key)?, why(&row.value))));
     Ok(places.filter(|((_, _, view), _)| maintained(view)).collect())
 }

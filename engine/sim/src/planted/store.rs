@@ -123,7 +123,7 @@ impl BadStore {
             Flaw::LosesLetters => batch.rows.retain(|row| row.key.view.as_str() != "syncline.dead-letters@1"),
             Flaw::StoresTheFirstPiece => batch.rows.retain(|row| !is_piece(row) || row.key.key.ends_with(&[0; 4])),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(row) || row.value.is_some()),
-            Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != "syncline.unreadable@1"),
+            Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != "syncline.unreadable@2"),
             Flaw::SignedTimes if batch.clock.0 >> 63 == 1 => batch.clock = NTP64(0),
             _ => {}
         }
