@@ -2,10 +2,11 @@
 //!
 //! No single foreign clock is believed without bound (law 14). The first of these rules that applies decides:
 //!
-//! 1. Clocks that differ by no more than the allowed drift agree.
-//! 2. A peer that shows 2100 or later, or zero, says nothing of the time.
+//! 1. A peer that shows 2100 or later, or zero, says nothing of the time. Nor does one that was never set ([`is_set`]), if the device's
+//!    clock is set or once was.
+//! 2. Clocks that differ by no more than the allowed drift agree.
 //! 3. A peer behind a time that *two* clocks stand for is wrong: the device that wrote such a bundle and the server that took it.
-//! 4. Of two clocks one of which was never set ([`is_set`]) the other is right.
+//! 4. A device whose clock was never set believes a peer whose clock was.
 //! 5. A device is behind only if such a bundle proves it. A peer that is ahead of a device proves nothing.
 //! 6. A device is ahead if the peer says so and nothing speaks for the device: the peer itself has not agreed with it during the last
 //!    day, as far as is kept in mind, and of the other peers no more agree with the device than with this peer.
@@ -56,6 +57,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) drift: Duration,
     /// The largest time that two clocks stand for.
     pub(crate) proven: NTP64,
+    /// The largest time in the device's log, its own bundles among them.
+    pub(crate) latest: NTP64,
     /// The last contact with this peer.
     pub(crate) before: Option<Contact>,
     /// The last contact with each other peer.
@@ -102,20 +105,18 @@ impl Evidence<'_> {
     pub(crate) fn weigh(&self) -> Verdict {
         let (Contact { theirs, ours }, by) = (self.now, self.now.offset());
         let behind = |time| after(time, self.drift) < self.proven;
+        let silent = theirs >= TIMES_END || (theirs == NTP64(0) && ours != theirs);
+        if silent || (!is_set(theirs) && (is_set(ours) || is_set(self.latest))) {
+            return Verdict::Doubt(ClockDoubt::NotSet);
+        }
         if by.size() <= self.drift {
             return Verdict::Agree;
-        }
-        if theirs >= TIMES_END || theirs == NTP64(0) {
-            return Verdict::Doubt(ClockDoubt::NotSet);
         }
         if behind(theirs) {
             return Verdict::Doubt(ClockDoubt::BehindTheLog);
         }
-        match (is_set(ours), is_set(theirs)) {
-            (true, false) => return Verdict::Doubt(ClockDoubt::NotSet),
-            (false, true) => return Verdict::Off(by),
-            (false, false) if ours >= TIMES_END => return Verdict::Off(by),
-            _ => {}
+        if !is_set(ours) && (is_set(theirs) || ours >= TIMES_END) {
+            return Verdict::Off(by);
         }
         let doubt = if by > Offset::ZERO { self.doubt_ahead(behind(ours)) } else { self.doubt_behind(by) };
         doubt.map_or(Verdict::Off(by), Verdict::Doubt)
@@ -147,15 +148,15 @@ impl Evidence<'_> {
     }
 }
 
-/// What the last times of the origins in a log prove: the largest of them. If both clocks are behind that one by more than the drift, it
-/// is the odd one out, and the next smaller of a size that one of the clocks reaches counts, but never less than the second largest.
+/// What the last times of the origins in a log prove: the largest of them. If both clocks are behind that one by more than the drift, and
+/// both were set, it is the odd one out, and the largest counts that is not; but never less than the second largest.
 pub(crate) fn proven(times: impl Iterator<Item = NTP64>, now: Contact, drift: Duration) -> NTP64 {
-    let Contact { theirs, ours } = now;
-    let shown = [theirs, ours].into_iter().filter(|shown| *shown < TIMES_END).max().unwrap_or(NTP64(0));
+    let contradicts = |clock: NTP64, time| (is_set(clock) || !is_set(time)) && after(clock, drift) < time;
     let (mut first, mut second, mut reached) = (NTP64(0), NTP64(0), NTP64(0));
     for time in times.map(|time| time.min(TIMES_END)) {
         (first, second) = (first.max(time), second.max(first.min(time)));
-        reached = if time <= after(shown, drift) { reached.max(time) } else { reached };
+        let odd = contradicts(now.theirs, time) && contradicts(now.ours, time);
+        reached = if odd { reached } else { reached.max(time) };
     }
     second.max(reached)
 }
@@ -179,7 +180,8 @@ mod tests {
     }
 
     fn weigh(now: Contact, proven: u64, before: Option<Contact>, others: &[Contact]) -> Verdict {
-        Evidence { now, drift: MAX_DRIFT, proven: NTP64(proven << 32), before, others }.weigh()
+        let (proven, latest) = (NTP64(proven << 32), NTP64(proven << 32));
+        Evidence { now, drift: MAX_DRIFT, proven, latest, before, others }.weigh()
     }
 
     fn doubt(doubt: ClockDoubt) -> Verdict {
@@ -197,9 +199,15 @@ mod tests {
     #[test]
     fn a_peer_behind_its_own_log_is_not_believed() {
         let two_hours_old = NOW - 7_200;
-        for peer in [1, 946_684_800, NOW - 7_300] {
+        for peer in [1_600_000_000, NOW - 7_300] {
             assert_eq!(weigh(met(peer, NOW), two_hours_old, None, &[]), doubt(ClockDoubt::BehindTheLog));
         }
+    }
+
+    #[test]
+    fn two_clocks_that_were_never_set_do_not_agree_about_a_log_that_knows_better() {
+        assert_eq!(weigh(met(946_684_800, 946_684_800), NOW, None, &[]), doubt(ClockDoubt::NotSet));
+        assert_eq!(weigh(met(946_684_800, 946_684_800), 946_684_800, None, &[]), Verdict::Agree);
     }
 
     #[test]
@@ -209,7 +217,11 @@ mod tests {
         assert_eq!(weigh(device, 0, None, &[]), Verdict::Off(device.offset()));
         let beyond = met(NOW, u64::from(u32::MAX));
         assert_eq!(weigh(beyond, 0, None, &[]), Verdict::Off(beyond.offset()));
-        assert_eq!(weigh(met(u64::from(u32::MAX), NOW), 0, None, &[]), doubt(ClockDoubt::NotSet));
+        for peer in [0, u64::from(u32::MAX)] {
+            for device in [NOW, 10] {
+                assert_eq!(weigh(met(peer, device), 0, None, &[]), doubt(ClockDoubt::NotSet));
+            }
+        }
     }
 
     #[test]
@@ -252,6 +264,14 @@ mod tests {
         assert_eq!(found(&[NOW + 60]), NOW + 60);
         assert_eq!(found(&[NOW + DAY, 5, NOW - DAY]), NOW - DAY);
         assert_eq!(found(&[NOW + DAY, NOW + 2 * DAY, 5]), NOW + DAY);
+        for silent in [10, u64::from(u32::MAX)] {
+            let times = [NTP64(NOW << 32)].into_iter();
+            assert_eq!(
+                proven(times, met(NOW - 2 * DAY, silent), MAX_DRIFT),
+                NTP64(NOW << 32),
+                "a clock not set says nothing"
+            );
+        }
     }
 
     proptest! {

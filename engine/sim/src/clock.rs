@@ -1,9 +1,11 @@
 //! One node's physical clock: off, fast, slow, jumping or standing still.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use syncline::clock::MAX_DRIFT;
+use syncline::time::TIMES_END;
 use syncline::{NTP64, PhysicalClock};
 
 use crate::sim::Sim;
@@ -24,6 +26,10 @@ pub(crate) struct NodeClock {
     largest: AtomicU64,
     /// Seconds by which it has been set forward, all in all.
     set_forward: AtomicU64,
+    /// It was once further ahead of the truth than the bound allows.
+    was_fast: AtomicBool,
+    /// By how many seconds it was ahead at most, of those times that come soon.
+    a_little_fast: AtomicU64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +45,14 @@ struct Setting {
 impl NodeClock {
     pub(crate) fn new(sim: Arc<Sim>) -> Arc<Self> {
         let setting = Setting { since: Moment(0), shown: BEGINNING, rate: TRUE_RATE };
-        Arc::new(Self { sim, setting: Mutex::new(setting), largest: AtomicU64::new(0), set_forward: AtomicU64::new(0) })
+        Arc::new(Self {
+            sim,
+            setting: Mutex::new(setting),
+            largest: AtomicU64::new(0),
+            set_forward: AtomicU64::new(0),
+            was_fast: AtomicBool::new(false),
+            a_little_fast: AtomicU64::new(0),
+        })
     }
 
     /// Sets the clock forward or back by so many seconds.
@@ -54,9 +67,35 @@ impl NodeClock {
 
     /// Sets it right.
     pub(crate) fn correct(&self) {
-        let now = self.sim.now();
-        let right = BEGINNING + i128::from(now.0);
+        let right = self.right();
         self.set(|_, _| (right, TRUE_RATE));
+    }
+
+    /// Sets the clock to the beginning of a year.
+    pub(crate) fn set_year(&self, year: u16) {
+        let shown = i128::from(years(i64::from(year) - 1970)) * NANOS;
+        self.set(|_, rate| (shown, rate));
+    }
+
+    /// The true time in nanoseconds since 1970.
+    fn right(&self) -> i128 {
+        BEGINNING + i128::from(self.sim.now().0)
+    }
+
+    /// The true time.
+    pub(crate) fn truth(&self) -> NTP64 {
+        ntp(self.right())
+    }
+
+    /// Whether it shows the true time, but for less than a second.
+    pub(crate) fn is_right(&self) -> bool {
+        let setting = *self.setting.lock().unwrap_or_else(PoisonError::into_inner);
+        (setting.shown_at(self.sim.now()) - self.right()).abs() < NANOS
+    }
+
+    /// Whether it was ever further ahead of the truth than the bound allows.
+    pub(crate) fn was_fast(&self) -> bool {
+        self.was_fast.load(Ordering::Relaxed)
     }
 
     /// The largest time it has shown.
@@ -67,6 +106,11 @@ impl NodeClock {
     /// By how much it has been set forward, all in all: so far a device that corrects it may lead itself astray until it syncs.
     pub(crate) fn set_forward(&self) -> Duration {
         Duration::from_secs(self.set_forward.load(Ordering::Relaxed))
+    }
+
+    /// By how much it was ahead of the truth at most, leaving out what does not come [`SOON`].
+    pub(crate) fn a_little_fast(&self) -> Duration {
+        Duration::from_secs(self.a_little_fast.load(Ordering::Relaxed))
     }
 
     /// Takes over what another clock has shown: its log is copied to this node.
@@ -81,6 +125,12 @@ impl NodeClock {
         let (shown, rate) = change(before, setting.rate);
         let seconds = u64::try_from((shown - before) / NANOS + 1).unwrap_or(0);
         self.set_forward.fetch_add(seconds, Ordering::Relaxed);
+        let bound = self.right() + i128::try_from(MAX_DRIFT.as_nanos()).unwrap_or(0);
+        self.was_fast.fetch_or(shown > bound, Ordering::Relaxed);
+        let ahead = u64::try_from((shown - self.right()) / NANOS + 1).unwrap_or(0);
+        if ahead <= SOON.as_secs() {
+            self.a_little_fast.fetch_max(ahead, Ordering::Relaxed);
+        }
         *setting = Setting { since: now, shown: shown.max(0), rate };
     }
 }
@@ -95,12 +145,19 @@ impl PhysicalClock for NodeClock {
     fn now(&self) -> NTP64 {
         let now = self.sim.now();
         let nanos = self.setting.lock().unwrap_or_else(PoisonError::into_inner).shown_at(now);
-        let seconds = u64::try_from(nanos / NANOS).unwrap_or(0).min(u64::from(u32::MAX));
-        let fraction = (u64::try_from(nanos % NANOS).unwrap_or(0) << 32) / 1_000_000_000;
-        let time = NTP64(seconds << 32 | fraction);
-        self.largest.fetch_max(time.0, Ordering::Relaxed);
+        let time = ntp(nanos);
+        if time < TIMES_END {
+            self.largest.fetch_max(time.0, Ordering::Relaxed);
+        }
         time
     }
+}
+
+/// So many nanoseconds since 1970, at most to the end of time.
+fn ntp(nanos: i128) -> NTP64 {
+    let seconds = u64::try_from(nanos / NANOS).unwrap_or(0).min(u64::from(u32::MAX));
+    let fraction = (u64::try_from(nanos % NANOS).unwrap_or(0) << 32) / 1_000_000_000;
+    NTP64(seconds << 32 | fraction)
 }
 
 /// Hands a shared clock to the engine.
@@ -108,6 +165,9 @@ pub(crate) fn reader(clock: &Arc<NodeClock>) -> impl PhysicalClock + use<> {
     let clock = clock.clone();
     move || clock.now()
 }
+
+/// So long after the faults have stopped everybody has synced: times that come until then will be believed.
+const SOON: Duration = Duration::from_secs(7_200);
 
 /// Seconds in so many years, leap days apart.
 pub(crate) const fn years(count: i64) -> i64 {

@@ -28,6 +28,8 @@ use crate::trace::NOTHING_NEW;
 use crate::transport::Door;
 use crate::witness::{Witness, locked};
 
+mod watched;
+
 /// What all tasks of a device share. Outlives its process.
 pub(crate) struct Device {
     pub(crate) index: usize,
@@ -150,6 +152,7 @@ impl Device {
         self.opening.store(false, Ordering::Relaxed);
         self.two_handles.store(false, Ordering::Relaxed);
         self.witness.forget(self.index);
+        self.witness.times().into_iter().for_each(|mut times| times.died(self.index));
     }
 
     /// Opens the replica after so long, unless that is being done, and again until it succeeds.
@@ -218,8 +221,9 @@ impl Device {
     /// Records events.
     pub(crate) async fn write(self: Arc<Self>, events: Vec<Event>) {
         let Some(replica) = self.replica() else { return };
+        let begun = self.right_time();
         match replica.write(&events).await {
-            Ok(written) => self.acknowledge(written),
+            Ok(written) => self.wrote(written, begun),
             Err(ReplicaError::Store(error)) => self.failed("write", &error),
             Err(ReplicaError::Unfoldable { view, cause: Cause::Panicked(panic), .. }) => {
                 self.sim().found(Law::ProjectionIsPure, format!("{view} panics: {panic}"));
@@ -254,7 +258,7 @@ impl Device {
     /// Exchanges logs with a peer.
     pub(crate) async fn sync(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
         let Some(replica) = self.replica() else { return };
-        match replica.sync(&*way).await {
+        match self.watched_sync(&replica, &*way, &door.disk).await {
             Ok(report) => self.synced(&report, &door),
             Err(error) => self.sync_failed(&error, &door),
         }

@@ -59,6 +59,8 @@ faults! {
     DiskFull = "disk-full",
     /// A clock was set to another time.
     ClockJumped = "clock-jumped",
+    /// A clock that was wrong became right again.
+    ClockSetRight = "clock-set-right",
     /// A clock stood still.
     ClockFroze = "clock-froze",
     /// A clock ran fast or slow.

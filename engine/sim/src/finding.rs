@@ -28,6 +28,10 @@ pub enum Law {
     CursorsNeverSkip,
     /// Times rise per origin, and no foreign clock drags another further than the bound.
     ClocksStayBound,
+    /// An edit under a right clock keeps its time, unless a report has named a correction.
+    RightClocksCount,
+    /// A clock is corrected on evidence only, and within its bound.
+    CorrectionsHaveEvidence,
     /// Nothing waits behind a refused bundle, and no refused event stays in the rows.
     NothingWaitsBehindRefusals,
     /// Status and outcomes say what is so.
@@ -58,6 +62,8 @@ impl Law {
         Self::RowsAreRight,
         Self::CursorsNeverSkip,
         Self::ClocksStayBound,
+        Self::RightClocksCount,
+        Self::CorrectionsHaveEvidence,
         Self::NothingWaitsBehindRefusals,
         Self::StatusIsTrue,
         Self::ComesToRest,
@@ -82,6 +88,8 @@ impl fmt::Display for Law {
             Self::RowsAreRight => "rows are what the oracle expects",
             Self::CursorsNeverSkip => "cursors never skip",
             Self::ClocksStayBound => "clocks rise and stay within their bound",
+            Self::RightClocksCount => "an edit under a right clock keeps its time",
+            Self::CorrectionsHaveEvidence => "clocks are corrected on evidence only",
             Self::NothingWaitsBehindRefusals => "nothing waits behind a refusal",
             Self::StatusIsTrue => "status never lies",
             Self::ComesToRest => "when the faults stop, everything is exchanged",

@@ -15,8 +15,6 @@ use crate::world::World;
 
 /// How long things under way may take to end.
 const REST: Duration = Duration::from_secs(60);
-/// So long, and clocks that were a little fast are right again: twice the bound, and more.
-const CATCH_UP: Duration = Duration::from_secs(200);
 /// How often applications may have to help before the world is given up.
 const RESPONSES_MAX: usize = 12;
 /// How many rounds may meet a peer that fails, after the faults have stopped.
@@ -70,7 +68,7 @@ impl World {
 
     /// Rounds of syncs, with the help of applications where the engine cannot go on alone.
     fn settle(&mut self) -> Result<(), Spins> {
-        self.pass(CATCH_UP)?;
+        self.pass(self.plan.mix.catch_up)?;
         if self.plan.mix.alone {
             return Ok(());
         }
@@ -152,6 +150,10 @@ impl World {
                 self.sim.found(finding.law, finding.detail);
                 return Ok(());
             }
+        }
+        if let Some(Err(finding)) = self.witness.times().map(|times| times.check(self)) {
+            self.sim.found(finding.law, finding.detail);
+            return Ok(());
         }
         if let Err(finding) = kept::acknowledged(self, held) {
             self.sim.found(finding.law, finding.detail);

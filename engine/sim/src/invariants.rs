@@ -16,4 +16,5 @@ pub(crate) mod rebuild;
 pub(crate) mod refusals;
 pub(crate) mod rewrite;
 pub(crate) mod status;
+pub(crate) mod times;
 pub(crate) mod written;

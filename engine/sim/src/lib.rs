@@ -51,6 +51,7 @@ mod rows;
 mod shared;
 mod shrink;
 mod sim;
+mod skew;
 mod stack;
 mod store;
 mod stores;

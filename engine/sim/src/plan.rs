@@ -129,6 +129,18 @@ pub enum Action {
         /// By how many seconds.
         seconds: i64,
     },
+    /// A clock is set to the beginning of a year, as a clock without a battery is.
+    SetYear {
+        /// Whose clock.
+        clock: Machine,
+        /// The year.
+        year: u16,
+    },
+    /// A clock is set right.
+    SetRight {
+        /// Whose clock.
+        clock: Machine,
+    },
     /// A clock runs at another rate.
     Drift {
         /// Whose clock.

@@ -123,6 +123,14 @@ plants! {
     RefusedCommitMovesClock = "refused-commit-moves-clock", "F8", "a refused commit moves the clock", Part::Store(Storing::KeepsRefusedTimes), Hostile;
     /// An honest device with a fast clock is refused and told neither why nor what time it is.
     ClockRefusedMute = "clock-refused-mute", "F9", "an honest clock locked out", Part::Way(Carrying::RefusesClocksMute), Clock;
+    /// A clock is corrected, and nobody is told.
+    HidesCorrections = "hides-corrections", "F9", "an honest clock locked out", Part::Use(Misuse::HidesCorrections), Times;
+    /// A server does not say how late its last bundles are, and devices believe its wrong clock.
+    HidesTimes = "hides-times", "F7", "a clock far ahead", Part::Way(Carrying::HidesTimes), Times;
+    /// What a clock showed under its jumps is forgotten, and bundles get the time of the next sync.
+    LosesReadings = "loses-readings", "F10", "a clock goes back", Part::Store(Storing::LosesReadings), Times;
+    /// After a restart a device does not know that its peer agreed with its clock a moment ago.
+    LosesContacts = "loses-contacts", "F10", "a clock goes back", Part::Store(Storing::LosesContacts), Times;
     /// After a restart the clock starts anew.
     ClockForgetsAtRestart = "clock-forgets-at-restart", "F10", "a clock goes back", Part::Store(Storing::ForgetsTheClock), Crash;
     /// Each replica decides a tie for what came last.

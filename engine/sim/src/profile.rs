@@ -2,12 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use crate::clock::years;
 use crate::net::Rates;
 use crate::plan::{Action, Machine, Shape};
 use crate::rng::Rng;
+use crate::skew::{ASTRAY, FAST, RATES, YEARS, skew};
 use crate::store::Speed;
+
+/// Twice the bound of clocks, and more.
+const CATCH_UP: Duration = Duration::from_secs(200);
 
 /// A kind of weather.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +37,8 @@ pub enum Profile {
     Live,
     /// Two servers that do not know of each other: devices carry what each has to the other.
     Twins,
+    /// Clocks of servers and devices that are wrong for a while: slow, fast, never set, beyond the end of time.
+    Times,
     /// Devices that are away, each time for longer, and come back to many pages.
     Offline,
     /// Rows that outgrow every limit: they are kept in many pieces, and own writes that would let them grow further are refused.
@@ -54,6 +60,7 @@ impl Profile {
         Self::Twins,
         Self::Offline,
         Self::Large,
+        Self::Times,
     ];
 
     /// Its name, as the command line spells it.
@@ -71,6 +78,7 @@ impl Profile {
             Self::Twins => "twins",
             Self::Offline => "offline",
             Self::Large => "large",
+            Self::Times => "times",
         }
     }
 }
@@ -107,6 +115,10 @@ pub(crate) struct Mix {
     pub(crate) alone: bool,
     /// Limits of rows, where they are others than the engine's.
     pub(crate) rows: Option<RowLimits>,
+    /// So long after the faults have stopped, clocks that were a little fast are right again.
+    pub(crate) catch_up: Duration,
+    /// Every edit's time is compared with the truth.
+    pub(crate) watches_times: bool,
     weights: Vec<(u32, Deed)>,
 }
 
@@ -148,6 +160,12 @@ enum Deed {
     Upgrade,
     Revoke,
     Forge,
+    Astray,
+    Fast,
+    Ahead,
+    Slow,
+    Year,
+    Right,
 }
 
 const FLAKY: Rates = Rates { request_lost: 60, answer_lost: 80, duplicated: 60, delayed: 600, delay_max: 30_000 };
@@ -200,6 +218,7 @@ impl Profile {
             Self::Twins => mix.twins(),
             Self::Offline => mix.offline(),
             Self::Large => mix.large(rng),
+            Self::Times => mix.times(rng),
         }
         mix
     }
@@ -217,6 +236,8 @@ impl Mix {
             old: 0,
             alone: false,
             rows: None,
+            catch_up: CATCH_UP,
+            watches_times: false,
             weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
         }
     }
@@ -290,13 +311,31 @@ impl Mix {
         self.served();
     }
 
+    fn times(&mut self, rng: &mut Rng) {
+        self.shapes = vec![(4, Shape::Star), (2, Shape::Cluster), (3, Shape::Twins)];
+        // What two clocks that are wrong together have agreed on others take only when its time has come: so while servers are fast
+        // devices are right.
+        if rng.chance(250) {
+            self.add(&[(20, Deed::Fast), (40, Deed::Right), (6, Deed::Crash)]);
+        } else {
+            let devices = [(10, Deed::Ahead), (5, Deed::Slow), (8, Deed::Year)];
+            self.add(&[(15, Deed::Astray), (40, Deed::Right), (6, Deed::Crash)]);
+            self.add(&devices);
+        }
+        // Syncs by hand, over ways that lose nothing: every sync has a report.
+        (self.live, self.watches_times) = (0, true);
+        // What was sent under a clock that is up to an hour fast waits until its time has come.
+        self.catch_up = CATCH_UP * 20;
+    }
+
     /// Draws the next action, the one with this number.
     pub(crate) fn action(&self, rng: &mut Rng, devices: u8, number: usize) -> Action {
         let device = rng.below(u64::from(devices)) as u8;
         let any = rng.below(u64::from(devices) + 1) as u8;
         let millis = rng.between(1, 120) as u16;
         let any = if any < devices { Machine::Device(any) } else { Machine::Server((millis % 4) as u8) };
-        match self.weights_choice(rng) {
+        let deed = self.weights_choice(rng);
+        match deed {
             Deed::Write => {
                 let count = if rng.chance(100) { rng.between(2, 6) as u8 } else { 1 };
                 Action::Write { device, count, seed: rng.bits() as u32, poison: false }
@@ -329,21 +368,19 @@ impl Mix {
             Deed::Upgrade => Action::Upgrade { device },
             Deed::Revoke => Action::Revoke { device, millis },
             Deed::Forge => Action::Forge { device, seed: rng.bits() as u32 },
+            Deed::Astray | Deed::Fast => {
+                let spans = if deed == Deed::Astray { ASTRAY } else { FAST };
+                let seconds = *rng.weighted(spans).expect("there are spans");
+                Action::Jump { clock: Machine::Server(rng.below(4) as u8), seconds }
+            }
+            Deed::Ahead => Action::Jump { clock: Machine::Device(device), seconds: skew(rng).abs() },
+            Deed::Slow => Action::Jump { clock: Machine::Device(device), seconds: -skew(rng).abs() },
+            Deed::Year => Action::SetYear { clock: any, year: *rng.weighted(YEARS).expect("there are years") },
+            Deed::Right => Action::SetRight { clock: any },
         }
     }
 
     fn weights_choice(&self, rng: &mut Rng) -> Deed {
         *rng.weighted(&self.weights).expect("a mix has deeds")
     }
-}
-
-/// Rates of clocks: standing, slow, fast, almost right.
-const RATES: &[(u32, i32)] = &[(3, 0), (2, 500_000), (2, 1_500_000), (3, 1_000_200)];
-
-/// How far off a device's clock is set: minutes to ten years, either way.
-fn skew(rng: &mut Rng) -> i64 {
-    let spans = [(3, 90), (3, 3_600), (2, 86_400 * 30), (2, years(10))];
-    let span = *rng.weighted(&spans).expect("there are spans");
-    let off = rng.below(span as u64) as i64;
-    if rng.chance(500) { off } else { -off }
 }

@@ -44,6 +44,8 @@ pub(crate) enum Misuse {
     WritesAllAgain,
     /// Two servers have two policies.
     TwoPolicies,
+    /// Nobody is told that a clock was corrected.
+    HidesCorrections,
 }
 
 /// The composition under test.

@@ -9,6 +9,7 @@ use syncline::{LogId, NTP64, Position, ReplicaId, Seq, time};
 use crate::clock::{COUNTING, NodeClock};
 use crate::disk::Disk;
 use crate::image::{Added, Image};
+use crate::invariants::times::Times;
 use crate::invariants::{clocks, cursors, written};
 use crate::ledger::Ledger;
 use crate::sim::Sim;
@@ -22,6 +23,8 @@ pub(crate) struct Witness {
     /// The clocks that peers vouch with.
     vouchers: Mutex<Vec<Arc<NodeClock>>>,
     cursors: Mutex<cursors::Marks>,
+    /// The times of edits, if they are watched.
+    times: Option<Mutex<Times>>,
     /// Per device the last that its peer has told it.
     told: Mutex<BTreeMap<usize, Vec<Told>>>,
 }
@@ -41,19 +44,25 @@ pub(crate) struct Told {
 }
 
 impl Witness {
-    pub(crate) fn new(sim: Arc<Sim>) -> Arc<Self> {
+    pub(crate) fn new(sim: Arc<Sim>, watches_times: bool) -> Arc<Self> {
         Arc::new(Self {
             sim,
             ledger: Mutex::default(),
             logs: Mutex::default(),
             vouchers: Mutex::default(),
             cursors: Mutex::default(),
+            times: watches_times.then(Mutex::default),
             told: Mutex::default(),
         })
     }
 
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         locked(&self.ledger)
+    }
+
+    /// What is known of the times of edits, if they are watched.
+    pub(crate) fn times(&self) -> Option<MutexGuard<'_, Times>> {
+        self.times.as_ref().map(locked)
     }
 
     /// A clock that a peer's answers carry.

@@ -111,7 +111,7 @@ impl World {
             stack.stores.as_ref().map_or_else(|| Arc::new(InMemory::default()) as Arc<dyn Stores>, |make| make());
         let mut world = Self {
             exec: Executor::new(sim.clone(), plan.seed),
-            witness: Witness::new(sim.clone()),
+            witness: Witness::new(sim.clone(), plan.mix.watches_times),
             net: Arc::new(Net::new(plan.mix.rates)),
             access: Arc::default(),
             places: Vec::new(),

@@ -6,6 +6,7 @@
 //! of the log.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Inner;
 use super::turn::Turn;
@@ -74,12 +75,10 @@ impl Inner {
                 let wrong = read.is_some() || is_of_wrong_clock(time, by, after(shown, drift), after(now, drift));
                 let reading = read.unwrap_or(time);
                 let written = if wrong { by.after(reading) } else { time };
-                // A reading that contradicts what the device knew when it wrote, or that lies in the future, was of another clock.
                 let earliest = reached.max(if read.is_some() { floor } else { NTP64(0) });
-                let believable = written <= after(now, drift)
-                    && after(written, drift) >= earliest
-                    && (is_set(written) || !is_set(now));
-                let written = Some(written).filter(|_| believable);
+                let written = believable(written, (earliest, now), drift)
+                    // It was written under a clock that was put right since.
+                    .or_else(|| believable(time, (earliest, now), drift).filter(|_| is_set(written)));
                 reached = reached.max(written.unwrap_or(NTP64(0)));
                 placed.push(Placed { seq, time, floor, reading, written });
             }
@@ -100,6 +99,17 @@ impl Inner {
     }
 }
 
+/// When a bundle was written, if it was at `written` by a clock that is believed now. A time after now was of another clock, and so was
+/// one that was never set. One before what the writer knew is of a clock that was set since then, right or wrong: it was hardly later.
+fn believable(written: NTP64, (earliest, now): (NTP64, NTP64), drift: Duration) -> Option<NTP64> {
+    let (behind, late) = (after(written, drift) < earliest, written > after(now, drift));
+    match is_set(written) {
+        _ if late => None,
+        true => Some(if behind { earliest } else { written }),
+        false => Some(written).filter(|_| !behind && !is_set(now)),
+    }
+}
+
 /// Whether a time that a bundle has from the clock itself was read from it while it was as wrong as now. A clock that is ahead has led
 /// into the future; times of a clock that is behind are not after what it shows.
 fn is_of_wrong_clock(time: NTP64, by: Offset, shown: NTP64, now: NTP64) -> bool {
@@ -107,7 +117,7 @@ fn is_of_wrong_clock(time: NTP64, by: Offset, shown: NTP64, now: NTP64) -> bool 
 }
 
 /// The new times: those known, the others right before the next known; all rising, and above what was read before.
-fn restamped(placed: &[Placed], from: Head, now: NTP64, drift: std::time::Duration) -> Restamped {
+fn restamped(placed: &[Placed], from: Head, now: NTP64, drift: Duration) -> Restamped {
     let (mut wished, mut limit) = (Vec::with_capacity(placed.len()), now);
     for Placed { written, .. } in placed.iter().rev() {
         limit = written.map_or(limit, |written| written.min(limit));

@@ -15,7 +15,7 @@ use crate::protocol::{PeerHeads, Problem, Refusal, Reply, Request};
 use crate::reserved::PeerRow;
 use crate::run::Unchained;
 use crate::store::{Limit, StoreError};
-use crate::time::{NTP64, Offset};
+use crate::time::NTP64;
 use crate::transport::{Transport, TransportError};
 use crate::trust::{ClockDoubt, Contact};
 
@@ -311,14 +311,13 @@ impl<'a> Session<'a> {
     }
 
     /// Stores what is known of the peer now, where no commit has yet.
-    async fn finish(mut self) -> Result<SyncReport, SyncError> {
+    async fn finish(self) -> Result<SyncReport, SyncError> {
         let rows = self.end_of_readings().await?;
         let known = self.known();
         let stored = locked(&self.inner.peers).known(self.row.cursor.log);
         if stored != Some(known.row) || known.met.is_some() || !rows.is_empty() {
             self.inner.note_peer(known, rows).await?;
         }
-        self.report.clock_corrected_ms = self.inner.clock.correction().map(Offset::millis);
         let mut turn = self.inner.turn.lock().await;
         self.inner.reload(&mut turn).await?;
         locked(&self.inner.peers).set_lacking(lacking(&turn.status.heads, &self.theirs.heads));

@@ -110,10 +110,10 @@ impl Service {
         let unset = is_set(bundle.time) && !is_set(reading);
         if reading < now || unset {
             let detail = format!(
-                "bundle {} is later than this server's clock allows, and the clock is wrong: it shows {}, which is behind \
+                "bundle {} is later than this server's clock allows, and the clock is wrong: it shows {} s after 1970, which is behind \
                  what the server's logs prove, or was never set; set it, the bundle is taken then",
                 bundle.dot,
-                self.clock.now()
+                self.clock.now().as_secs()
             );
             return Problem::new(Code::Busy { retry_after_ms: RETRY_AFTER_MS }, detail);
         }

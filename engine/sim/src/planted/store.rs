@@ -124,6 +124,8 @@ impl BadStore {
             Flaw::StoresTheFirstPiece => batch.rows.retain(|row| !is_piece(row) || row.key.key.ends_with(&[0; 4])),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(row) || row.value.is_some()),
             Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != "syncline.unreadable@2"),
+            Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != "syncline.readings@1"),
+            Flaw::LosesContacts => batch.rows.retain(|row| row.key.view.as_str() != "syncline.clocks@1"),
             Flaw::SignedTimes if batch.clock.0 >> 63 == 1 => batch.clock = NTP64(0),
             _ => {}
         }

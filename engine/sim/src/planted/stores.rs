@@ -73,6 +73,10 @@ pub(crate) enum Flaw {
     LosesLetters,
     /// Notes of the events that were put aside are thrown away.
     LosesNotes,
+    /// What a clock showed when bundles were written is thrown away.
+    LosesReadings,
+    /// What the peers' clocks showed is thrown away.
+    LosesContacts,
     /// Many rows at once are more than it can take.
     PanicsAtLoads,
     /// Of a row in several pieces only the first is stored.

@@ -8,7 +8,9 @@ use futures_util::stream::BoxStream;
 use syncline::event::encode_body;
 use syncline::protocol::{Answer, Code, Have, Notice, Problem, Pull, Push, Pushed, Reply, Request};
 use syncline::run::{Body, RunBuilder};
-use syncline::{ChainHash, Cursor, Event, Heads, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
+use syncline::{
+    ChainHash, Cursor, Event, Head, Heads, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError,
+};
 
 use crate::witness::locked;
 use crate::workload::SET;
@@ -30,6 +32,8 @@ pub(crate) enum Flaw {
     RefusesAll,
     /// A clock that is ahead is refused without a word why, and without the peer's time.
     RefusesClocksMute,
+    /// The peer does not say how late its last bundles are.
+    HidesTimes,
     /// A pull skips the first run of every page that has several.
     SkipsPulled,
     /// Every second notice is lost.
@@ -151,6 +155,10 @@ impl Transport for BadWay {
         }
         if let Reply::Heads(heads) = &mut answer.reply {
             *locked(&self.log) = Some(heads.head.log);
+            if self.flaw == Flaw::HidesTimes {
+                let origins: Vec<_> = heads.heads.iter().collect();
+                origins.into_iter().for_each(|(origin, head)| heads.heads.set(origin, Head { time: NTP64(0), ..head }));
+            }
             if matches!(self.flaw, Flaw::NoDigest | Flaw::AcceptsForks) {
                 heads.heads = Heads::new();
             }

@@ -53,6 +53,8 @@ impl World {
                 self.disk_of(disk).fill(until);
             }
             Action::Jump { clock, seconds } => self.jump(clock, seconds),
+            Action::SetYear { clock, year } => self.set_year(clock, year),
+            Action::SetRight { clock } => self.set_right(clock),
             Action::Drift { clock, rate } => self.drift(clock, rate),
             Action::BackUp { disk } => self.disk_of(disk).back_up(),
             Action::RestoreDevice { device } => self.restore_device(device),
@@ -187,6 +189,20 @@ impl World {
             let way = if seconds < 0 { "back" } else { "forward" };
             format!("the clock of {whose} is set {way} by {}", span(seconds.unsigned_abs()))
         });
+    }
+
+    fn set_year(&mut self, machine: Machine, year: u16) {
+        let (clock, whose) = self.clock_of(machine);
+        clock.set_year(year);
+        self.sim.fault(Fault::ClockJumped, || format!("the clock of {whose} is set to {year}"));
+    }
+
+    fn set_right(&mut self, machine: Machine) {
+        let (clock, whose) = self.clock_of(machine);
+        if !clock.is_right() {
+            clock.correct();
+            self.sim.fault(Fault::ClockSetRight, || format!("the clock of {whose} is right again"));
+        }
     }
 
     fn drift(&mut self, machine: Machine, rate: i32) {

@@ -24,6 +24,8 @@ pub(super) struct Clocks {
     verdict: Verdict,
     /// The last times of all origins that have come through a server: of others in this log, and of all in the peer's.
     times: Vec<NTP64>,
+    /// The largest time in this log.
+    latest: NTP64,
 }
 
 impl Clocks {
@@ -33,7 +35,8 @@ impl Clocks {
         for (origin, head) in ours {
             times.entry(origin).and_modify(|time| *time = head.time.max(*time)).or_insert(head.time);
         }
-        let clocks = Self { met, verdict: Verdict::Agree, times: times.into_values().collect() };
+        let (times, latest) = (times.into_values().collect(), turn.status.high_water());
+        let clocks = Self { met, verdict: Verdict::Agree, times, latest };
         clocks.weighed(inner, peers, theirs.head.log, met)
     }
 
@@ -44,6 +47,7 @@ impl Clocks {
             now: met,
             drift,
             proven: proven(self.times.iter().copied(), met, drift),
+            latest: self.latest,
             before: peers.contact(log),
             others: &peers.other_contacts(log),
         };
@@ -76,7 +80,7 @@ impl Session<'_> {
                 None
             }
         };
-        self.inner.clock.correct(by.unwrap_or_default());
+        self.correct(by.unwrap_or_default());
         if let Some(off) = by {
             let (seen, peer) = (self.unseen_from().await, PeerClock { off, ..self.peer_clock() });
             if self.may_need_times(seen, off).await? {
@@ -84,6 +88,12 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Corrects this device's clock, or ends a correction, and says so in the report.
+    pub(super) fn correct(&mut self, by: Offset) {
+        self.inner.clock.correct(by);
+        self.report.clock_corrected_ms = (by != Offset::ZERO).then(|| by.millis());
     }
 
     /// What the peer says of its clock, if it is believed.

@@ -58,9 +58,15 @@ impl Session<'_> {
         (offer, None)
     }
 
-    /// The latest time that the peer believes, as far as is known: it may say nothing of its clock.
+    /// The latest time that the peer believes, as far as is known. If it says nothing of its clock, this device's own has to do: what is
+    /// not sent can still get another time.
     pub(super) fn bound(&self) -> NTP64 {
-        if self.clock == NTP64(0) { NTP64(u64::MAX) } else { after(self.clock, self.allowed()) }
+        let now = self.now();
+        if now == NTP64(0) { NTP64(u64::MAX) } else { after(now, self.allowed()) }
+    }
+
+    fn now(&self) -> NTP64 {
+        if self.clock == NTP64(0) { self.inner.clock.physical() } else { self.clock }
     }
 
     /// How far ahead the peer lets times lie: as far as this replica does, unless it was asked.
@@ -69,7 +75,7 @@ impl Session<'_> {
     }
 
     fn too_early(&self, at: Dot, time: NTP64) -> TooEarly {
-        let drift = ClockDrift { ahead: ahead(time, self.clock), allowed: self.allowed() };
+        let drift = ClockDrift { ahead: ahead(time, self.now()), allowed: self.allowed() };
         TooEarly { at: at.seq, problem: Problem::clock_ahead(at, drift) }
     }
 
@@ -95,7 +101,7 @@ impl Session<'_> {
         let before = Seq::new(at.get() - 1);
         let untried = !std::mem::replace(&mut self.retimed, true) && !self.inner.served;
         if let Some(peer) = self.believed().filter(|_| untried) {
-            self.inner.clock.correct(peer.off);
+            self.correct(peer.off);
             let restamped = self.inner.heal(before, None, Cure::Restamp { peer }).await?;
             self.report.restamped += restamped;
             if restamped == 0 && !is_short(&problem, self.inner.clock.max_drift()) {

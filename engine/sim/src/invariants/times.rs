@@ -1,0 +1,154 @@
+//! Of two edits of one row by devices whose clocks are right the later wins, whatever a third clock shows.
+//!
+//! So each such edit must be found under its true time, but for the drift that is allowed, unless a report has named a correction. And
+//! every correction must have evidence: this file knows the truth and all logs, and looks at each that a report names.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use syncline::clock::MAX_DRIFT;
+use syncline::replica::{CORRECTION_MAX, SyncReport};
+use syncline::time::{Offset, after, before, is_set};
+use syncline::{LogId, NTP64};
+
+use crate::device::Device;
+use crate::disk::Disk;
+use crate::finding::{Finding, Law};
+use crate::ledger::Name;
+use crate::world::World;
+
+/// Clocks are compared with each other a few steps late.
+const SLACK: Duration = Duration::from_secs(1);
+/// How long a peer that has agreed speaks for a device.
+const CONTACT: Duration = Duration::from_secs(86_400);
+
+/// What is known of the times of edits.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    edits: Vec<Edit>,
+    devices: BTreeMap<usize, Known>,
+}
+
+/// An edit by a device whose clock was right.
+#[derive(Debug, Clone, Copy)]
+struct Edit {
+    name: Name,
+    device: usize,
+    /// Its time must not be before this, nor after that.
+    from: NTP64,
+    until: NTP64,
+}
+
+/// What is known of one device.
+#[derive(Debug, Default)]
+struct Known {
+    /// Its clock is corrected, and a report has said so.
+    corrected: bool,
+    /// Per peer's log what the device's clock showed when both agreed last.
+    agreed: BTreeMap<LogId, NTP64>,
+}
+
+impl Times {
+    /// A device has written under a right clock, at `from` or a little later.
+    pub(crate) fn wrote(&mut self, device: &Device, name: Name, from: NTP64) {
+        if self.devices.entry(device.index).or_default().corrected {
+            return;
+        }
+        let now = device.clock.truth();
+        // What the device itself has written under a clock a little fast comes before it, and is believed in the end.
+        let drift = MAX_DRIFT.max(device.clock.a_little_fast());
+        let until = after(now, drift).max(latest(&device.disk, NTP64(u64::MAX)));
+        self.edits.push(Edit { name, device: device.index, from, until });
+    }
+
+    /// A device has died, perhaps in the middle of a sync: what that has corrected nobody will say.
+    pub(crate) fn died(&mut self, device: usize) {
+        self.edits.retain(|edit| edit.device != device);
+        self.devices.entry(device).or_default().corrected = false;
+    }
+
+    /// A sync has come to its end. When it began the device's clock showed `began`, and the device's log and the peer's held foreign
+    /// bundles of `proven`, a true time, at the latest.
+    pub(crate) fn synced(
+        &mut self,
+        (device, peer): (&Device, &Disk),
+        report: &SyncReport,
+        (began, proven): (NTP64, NTP64),
+    ) -> Result<(), Finding> {
+        let shown = syncline::PhysicalClock::now(&*device.clock);
+        let log = peer.with_image(|image| image.log);
+        let known = self.devices.entry(device.index).or_default();
+        let agreed = known.agreed.get(&log).copied();
+        let was_corrected = std::mem::replace(&mut known.corrected, report.clock_corrected_ms.is_some());
+        if report.skew_ms.unsigned_abs() <= 60_000 {
+            known.agreed.insert(log, shown);
+        } else if report.clock_doubt.is_some() || known.corrected {
+            known.agreed.remove(&log);
+        }
+        let Some(by_ms) = report.clock_corrected_ms else { return Ok(()) };
+        self.edits.retain(|edit| edit.device != device.index);
+        if Offset::between(shown, began).size() > SLACK {
+            // It was set in the middle of the sync.
+            return Ok(());
+        }
+        let by = Duration::from_millis(by_ms.unsigned_abs());
+        let corrected = if by_ms < 0 { before(shown, by) } else { after(shown, by) };
+        let fresh = agreed.is_some_and(|then| Offset::between(shown, then).size() <= CONTACT);
+        let proof =
+            [&*device.disk, peer].map(|disk| latest(disk, NTP64(u64::MAX))).into_iter().max().unwrap_or(NTP64(0));
+        let why = if is_set(shown) && by > CORRECTION_MAX + SLACK {
+            "by more than the bound"
+        } else if by_ms < 0 && after(corrected, MAX_DRIFT + SLACK) < proven && proven <= after(shown, MAX_DRIFT) {
+            "to before what two clocks have proven"
+        } else if by_ms < 0 && is_set(shown) && fresh && !was_corrected {
+            "by a peer that had agreed with it at the sync before"
+        } else if by_ms > 0 && is_set(shown) && proof <= after(shown, MAX_DRIFT) {
+            "forward, and nothing proves that it was behind"
+        } else {
+            return Ok(());
+        };
+        let detail = format!("device {} corrects its clock by {by_ms} ms, {why}", device.index);
+        Err(Finding { law: Law::CorrectionsHaveEvidence, detail })
+    }
+
+    /// Whether every edit under a right clock has its time in the end.
+    pub(crate) fn check(&self, world: &World) -> Result<(), Finding> {
+        let fast = world.servers.iter().any(|server| server.clock.was_fast());
+        for Edit { name, device, from, until } in &self.edits {
+            let homes = world.witness.ledger().homes(*name);
+            let disks = world.disks();
+            let found = disks.iter().find_map(|disk| {
+                disk.with_image(|image| {
+                    homes.iter().rev().find_map(|home| {
+                        image.entry(home.0).filter(|entry| entry.chain == home.1).map(|entry| entry.time)
+                    })
+                })
+            });
+            let Some(time) = found else { continue };
+            let early = after(time, SLACK) < *from;
+            // A server that was fast has perhaps taken what a fast device wrote: two clocks that were wrong together.
+            let late = !fast && time > after(*until, SLACK);
+            if early || late {
+                let off = Offset::between(time, *from).millis();
+                let detail = format!(
+                    "bundle {} of device {device}, whose clock was right, has a time {off} ms after it was written, \
+                     and no report has named a correction",
+                    name.0
+                );
+                return Err(Finding { law: Law::RightClocksCount, detail });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The largest time up to `most` in a log, but for those of its own device.
+pub(crate) fn latest(disk: &Disk, most: NTP64) -> NTP64 {
+    disk.with_image(|image| {
+        let foreign = image.origins.iter().filter(|(origin, _)| !image.identities.contains(origin));
+        let near = |entries: &Vec<crate::image::Entry>| {
+            entries.iter().rev().map(|entry| entry.time).find(|time| *time <= most)
+        };
+        foreign.filter_map(|(_, entries)| near(entries)).max().unwrap_or(NTP64(0))
+    })
+}
