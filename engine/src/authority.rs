@@ -135,7 +135,7 @@ pub struct AuthorityError(#[source] pub BoxError);
 #[async_trait]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// Whether the space takes this bundle. Asked for each new bundle, in order, and again where another push of its origin came first;
-    /// the answer that is stored is final.
+    /// the answer that is stored is final. A panic decides nothing: the push fails, and its device tries again.
     ///
     /// # Errors
     /// [`Refusal`]: the bundle becomes a void, its writer learns why, and the bundles behind it are asked about as usual.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::caught::caught;
 use crate::time::{NTP64, Offset, TIMES_END, after, ahead};
 
 /// The lowest four bits of a time count; physical time fills the others.
@@ -20,7 +21,7 @@ pub const MAX_DRIFT: Duration = Duration::from_secs(60);
 /// How long a correction holds unless it is made again: one day, by the clock that it corrects.
 pub const CORRECTION_LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// Where physical time comes from. May stand still, jump or go back: the hybrid clock bears it.
+/// Where physical time comes from. May stand still, jump, go back or panic: the hybrid clock bears it.
 pub trait PhysicalClock: Send + Sync + 'static {
     /// The time now, by this clock.
     fn now(&self) -> NTP64;
@@ -125,14 +126,14 @@ impl HybridClock {
     /// From now on `by` is added to what the physical clock shows; zero ends a correction. A correction ends by itself after
     /// [`CORRECTION_LIFETIME`], when the physical clock is set, and with the process.
     pub fn correct(&self, by: Offset) {
-        let reading = self.source.now();
+        let reading = self.uncorrected();
         let correction = Correction { by, since: reading, seen: reading };
         self.state().correction = Some(correction).filter(|_| by != Offset::ZERO);
     }
 
     /// What is added to what the physical clock shows, if anything is.
     pub fn correction(&self) -> Option<Offset> {
-        let reading = self.source.now();
+        let reading = self.uncorrected();
         let mut state = self.state();
         state.correction = state.correction.and_then(|correction| correction.at(reading, self.max_drift));
         state.correction.map(|correction| correction.by)
@@ -160,13 +161,14 @@ impl HybridClock {
     /// Physical time now, corrected; 1970 if the clock shows nothing.
     pub fn physical(&self) -> NTP64 {
         let by = self.correction().unwrap_or_default();
-        let physical = by.after(self.source.now());
+        let physical = by.after(self.uncorrected());
         if physical < TIMES_END { physical } else { NTP64(0) }
     }
 
-    /// Physical time now, as the device shows it.
+    /// Physical time now, as the device shows it; 1970 if reading it panics.
     pub fn uncorrected(&self) -> NTP64 {
-        self.source.now()
+        // A clock that panics shows nothing, like one that was never set.
+        caught(|| self.source.now()).unwrap_or(NTP64(0))
     }
 
     /// How far ahead foreign times may lie.

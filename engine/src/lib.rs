@@ -51,6 +51,7 @@ pub mod modelling {}
 
 pub mod attributes;
 pub mod authority;
+mod caught;
 pub mod clock;
 pub mod codec;
 pub mod crdt;

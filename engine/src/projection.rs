@@ -12,7 +12,6 @@ use crate::store::ViewId;
 use crate::time::Stamp;
 
 mod aside;
-pub(crate) mod caught;
 mod erased;
 pub mod fold;
 mod keys;
@@ -25,6 +24,11 @@ pub use reads::Reads;
 
 /// Folds events into rows. A row must depend on the set of events alone: never on their order, repetition or packing, and
 /// never on a clock, chance or anything outside. `syncline-conformance` has a suite that proves it for yours.
+///
+/// If its code panics, the replica goes on: the event is put aside with the panic's message, the row is as it was before, and an own
+/// write of such an event is refused to its writer. That takes unwinding: a program compiled with `panic = "abort"`, as every
+/// WebAssembly program is today, ends at the first panic. A call that never returns cannot be ended by the engine either; only a `keys`
+/// that pushes for ever is.
 ///
 /// ```
 /// use syncline::projection::{Keys, Reads};

@@ -11,6 +11,7 @@ use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use thiserror::Error;
 
 use crate::authority::{Authority, AuthorityError, Policy, Principal, Role};
+use crate::caught::{caught, caught_in};
 use crate::clock::{MAX_DRIFT, PhysicalClock};
 use crate::id::{Cursor, Position, Revision, SpaceId};
 use crate::limits::FRAME_BYTES_MAX;
@@ -59,6 +60,10 @@ pub enum ServiceError {
     /// The accounts are at fault. Log it; the peer gets [`Code::Internal`].
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The application's code has panicked, with this message: its policy, its authority, its clock or its storage. Log it and mend that
+    /// code; the peer gets [`Code::Internal`] and comes again.
+    #[error("code of the application panicked while a request was answered: {0}")]
+    Panicked(String),
 }
 
 impl ServiceError {
@@ -125,12 +130,14 @@ impl Service {
     /// A push may still be stored; repeating it is safe.
     pub async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, ServiceError> {
         let space = request.space().cloned();
-        let result = self.reply(principal, request).await;
+        let result =
+            caught_in(self.reply(principal, request)).await.unwrap_or_else(|why| Err(ServiceError::Panicked(why)));
         if let (Err(ServiceError::Store(StoreError::Poisoned { .. })), Some(space)) = (&result, space) {
             // The next request opens the space anew.
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&space);
         }
-        Ok(Answer { clock: self.told(), reply: result? })
+        let reply = result?;
+        Ok(Answer { clock: caught(|| self.told()).map_err(ServiceError::Panicked)?, reply })
     }
 
     async fn reply(&self, principal: &Principal, request: Request) -> Result<Reply, ServiceError> {
@@ -233,7 +240,8 @@ impl Watcher {
             if let Some((revision, _)) = self.seen {
                 self.store.changed(revision).await?;
             }
-            self.service.enter(&self.principal, &self.space, Role::Reader).await?;
+            let role = caught_in(self.service.enter(&self.principal, &self.space, Role::Reader)).await;
+            role.map_err(ServiceError::Panicked)??;
             let status = self.store.status().await?;
             let before = self.seen.replace((status.revision, status.head));
             if before.is_none_or(|(_, head)| status.head > head) {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::caught::{caught, cut};
 use super::{Cause, Keys, Moved, Projection, Reads, RowState, Unreadable};
+use crate::caught::{caught, cut};
 use crate::event::{Event, EventRef};
 use crate::store::ViewId;
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::heal::Cure;
 use super::peers::{Heard, Known, stranger};
 use super::{Inner, Replica, ReplicaError, locked};
+use crate::caught::caught;
 use crate::clock::ClockDrift;
 use crate::heads::Heads;
 use crate::id::{Dot, ReplicaId, Seq};
@@ -195,9 +196,15 @@ impl Replica {
             result = self.exchange(peer).await;
         }
         let result = match (result, &self.inner.identities) {
-            (Err(SyncError::Forked { .. }), Some(fresh)) => {
-                let rehomed = self.rehome(peer, fresh()).await?;
-                self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
+            (Err(SyncError::Forked { at }), Some(fresh)) => {
+                // Without a new identity it stays the fork that it is.
+                match caught(fresh) {
+                    Ok(fresh) => {
+                        let rehomed = self.rehome(peer, fresh).await?;
+                        self.exchange(peer).await.map(|report| SyncReport { rehomed, ..report })
+                    }
+                    Err(_) => Err(SyncError::Forked { at }),
+                }
             }
             (Err(SyncError::Replaced), _) => self.exchange(peer).await,
             (result, _) => result,

@@ -7,7 +7,7 @@ use futures_util::{Stream, TryStreamExt as _, stream};
 
 use super::watch::{Changes, Interest};
 use super::{Replica, ReplicaError};
-use crate::projection::caught::caught;
+use crate::caught::caught;
 use crate::projection::{Projection, RowState, Unreadable};
 use crate::store::{Limit, RowKey, RowRange, StoreError, ViewId, whole};
 

@@ -228,3 +228,132 @@ fn a_newer_version_of_an_event_is_put_aside_and_an_own_write_of_one_goes_through
         assert_eq!((words(replica, "a"), status.unreadable, status.in_sync()), (vec!["one".into()], 1, false));
     }
 }
+
+/// Whatever it is asked for, it panics while it is told to.
+#[derive(Debug)]
+struct Panics<T>(T, Arc<std::sync::atomic::AtomicBool>);
+
+impl<T> Panics<T> {
+    fn check(&self) {
+        assert!(!self.1.load(std::sync::atomic::Ordering::Relaxed), "it was told to");
+    }
+}
+
+#[async_trait::async_trait]
+impl syncline::authority::Policy for Panics<()> {
+    async fn admit(
+        &self,
+        _: &syncline::authority::Principal,
+        _: &syncline::SpaceId,
+        _: &syncline::Bundle<'_>,
+    ) -> Result<(), syncline::protocol::Refusal> {
+        self.check();
+        Ok(())
+    }
+}
+
+fn switch(on: bool) -> Arc<std::sync::atomic::AtomicBool> {
+    Arc::new(std::sync::atomic::AtomicBool::new(on))
+}
+
+#[test]
+fn a_policy_that_panics_refuses_nothing_and_stops_no_pull() {
+    use syncline::protocol::Code;
+    let (clock, bad) = (Hand::at(100), switch(false));
+    let service = syncline::Service::new(storage(), Arc::new(syncline::authority::Open), Arc::new(clock.reader()));
+    let service = Arc::new(service.with_policy(Arc::new(Panics((), bad.clone()))));
+    let (one, other) = (replica(1, &clock), replica(2, &clock));
+    block_on(other.write(&[set("a", "1")])).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    bad.store(true, std::sync::atomic::Ordering::Relaxed);
+    block_on(one.write(&[set("b", "2")])).unwrap();
+    let report = block_on(one.sync(&way(&service))).unwrap();
+    assert!(report.stopped.is_some_and(|problem| problem.code == Code::Internal));
+    assert_eq!((pairs(&one).len(), block_on(one.status()).unwrap().pending), (2, 1));
+    bad.store(false, std::sync::atomic::Ordering::Relaxed);
+    block_on(one.sync(&way(&service))).unwrap();
+    assert!(block_on(one.status()).unwrap().in_sync());
+}
+
+#[test]
+fn a_clock_that_panics_is_one_that_was_never_set() {
+    let (bad, now) = (switch(false), Hand::at(100));
+    let (panics, read) = (Panics((), bad.clone()), now.reader());
+    let source = move || {
+        panics.check();
+        read()
+    };
+    let replica = block_on(Replica::compose(space(), memory()).clock(source).open(id(1))).unwrap();
+    let before = block_on(replica.write(&[set("a", "1")])).unwrap();
+    bad.store(true, std::sync::atomic::Ordering::Relaxed);
+    let after = block_on(replica.write(&[set("a", "2")])).unwrap();
+    assert!(after.time > before.time);
+}
+
+#[async_trait::async_trait]
+impl syncline::store::EventStore for Panics<Arc<syncline::MemoryStore>> {
+    async fn status(&self) -> Result<syncline::store::LogStatus, syncline::store::StoreError> {
+        self.0.status().await
+    }
+
+    async fn read(
+        &self,
+        after: syncline::Cursor,
+        limit: syncline::store::Limit,
+    ) -> Result<syncline::store::Page, syncline::store::StoreError> {
+        self.0.read(after, limit).await
+    }
+
+    async fn read_origin(
+        &self,
+        origin: syncline::ReplicaId,
+        after: syncline::Seq,
+        limit: syncline::store::Limit,
+    ) -> Result<Vec<syncline::store::StoredRun>, syncline::store::StoreError> {
+        self.0.read_origin(origin, after, limit).await
+    }
+
+    async fn load(
+        &self,
+        keys: &[syncline::store::RowKey],
+    ) -> Result<Vec<Option<bytes::Bytes>>, syncline::store::StoreError> {
+        self.0.load(keys).await
+    }
+
+    async fn scan(
+        &self,
+        view: &ViewId,
+        range: syncline::store::RowRange,
+        limit: syncline::store::Limit,
+    ) -> Result<Vec<syncline::store::Row>, syncline::store::StoreError> {
+        self.0.scan(view, range, limit).await
+    }
+
+    async fn commit(
+        &self,
+        batch: syncline::store::WriteBatch,
+    ) -> Result<syncline::store::Committed, syncline::store::StoreError> {
+        let committed = self.0.commit(batch).await;
+        self.check();
+        committed
+    }
+
+    async fn changed(&self, since: syncline::Revision) -> Result<syncline::Revision, syncline::store::StoreError> {
+        self.0.changed(since).await
+    }
+}
+
+#[test]
+fn a_store_that_panics_in_a_commit_leaves_the_turn_to_the_next_writer() {
+    use futures_util::FutureExt as _;
+    let bad = switch(false);
+    let store = Arc::new(Panics(memory(), bad.clone()));
+    let replica = block_on(compose(store, &Hand::at(100)).open(id(1))).unwrap();
+    bad.store(true, std::sync::atomic::Ordering::Relaxed);
+    let events = [set("a", "1")];
+    let panic = block_on(std::panic::AssertUnwindSafe(replica.write(&events)).catch_unwind());
+    assert!(panic.is_err());
+    bad.store(false, std::sync::atomic::Ordering::Relaxed);
+    block_on(replica.write(&[set("b", "2")])).unwrap();
+    assert_eq!((pairs(&replica).len(), block_on(replica.status()).unwrap().head.get()), (2, 2), "each is there once");
+}

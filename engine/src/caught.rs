@@ -3,14 +3,21 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use futures_util::FutureExt as _;
+
 /// Calls `code`. If it panics, returns the panic's message.
 ///
-/// A program that is compiled with `panic = "abort"` ends at a panic, and nothing can catch it. The panic hook runs as for any panic, so
+/// A program that is compiled with `panic = "abort"`, as for WebAssembly, ends at a panic, and nothing can catch it. The panic hook runs as for any panic, so
 /// the default one still prints the place to the standard error.
 ///
 /// What `code` has borrowed may be half changed afterwards: the caller throws it away.
 pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(message)
+}
+
+/// Runs a future that calls the application's code. If it panics, returns the panic's message; the future is dropped then.
+pub(crate) async fn caught_in<F: Future>(future: F) -> Result<F::Output, String> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(message)
 }
 
 /// A panic's message, where it has one.
