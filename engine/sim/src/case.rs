@@ -98,6 +98,8 @@ impl Trait {
             Self::Repeats => rates.duplicated = 0,
             Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
             Self::UnsyncedDisks => plan.unsynced = 0,
+            // Where nobody syncs by hand, nothing would be exchanged without them.
+            Self::LiveDevices if plan.mix.alone => {}
             Self::LiveDevices => plan.live = 0,
             Self::OldVersions => (plan.old, plan.newer) = (0, 0),
             Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,

@@ -356,7 +356,9 @@ impl Device {
     pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
         let pace = Patience(self.clone(), door);
         while !self.is_wedged() {
-            if let Some(replica) = self.replica() {
+            // An upgraded program goes on with the new version alone. (Of the lab's own views both versions go on side by side.)
+            let waits = self.stack.has_own_upgrade() && self.opening.load(Ordering::Relaxed);
+            if let Some(replica) = self.replica().filter(|_| !waits) {
                 let Err(error) = replica.live(&*way, &pace).await;
                 self.sync_failed(&error, &pace.1);
             }

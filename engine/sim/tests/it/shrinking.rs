@@ -21,6 +21,12 @@ fn what_is_told_comes_again_by_its_name() {
 }
 
 #[test]
+fn a_history_in_which_nobody_syncs_by_hand_keeps_its_live_devices() {
+    let case: Case = "live:0:200:without=live-devices".parse().unwrap();
+    assert_eq!(syncline_sim::lab(0..0).outcome(&case, false).finding, None);
+}
+
+#[test]
 fn leaving_everything_out_leaves_a_history_without_faults() {
     let case = Case { keep: Some(Vec::new()), ..Case::new(Profile::Mixed, 5, 200) };
     assert_eq!(syncline_sim::lab(0..0).outcome(&case, false).finding, None);

@@ -52,8 +52,17 @@ fn as_they_can(rng: &mut Rng, rows: &Rows) -> Vec<Event> {
 #[test]
 fn a_version_that_puts_newer_events_aside_is_no_fault() {
     for profile in Profile::ALL {
-        let lab = lab(0..10).profile(*profile).projection(Titles { version: 1 });
+        let lab = lab(0..5).profile(*profile).projection(Titles { version: 1 });
         lab.writes(|rng| if rng.chance(300) { renamed(rng, 2) } else { renamed(rng, 1) }).run().unwrap();
+    }
+}
+
+#[test]
+fn after_an_upgrade_all_is_read_and_in_sync() {
+    for profile in Profile::ALL {
+        let lab = lab(0..5).profile(*profile).projection(Titles { version: 1 });
+        let lab = lab.newer_projection(Titles { version: 2 }).writes_with_rows(as_they_can);
+        lab.run().unwrap();
     }
 }
 
