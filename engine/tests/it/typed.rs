@@ -110,6 +110,24 @@ fn a_payload_is_decoded_once_for_all_views_and_rows() {
 }
 
 #[test]
+fn a_batch_too_large_to_be_kept_decoded_is_folded_all_the_same() {
+    let clock = Hand::at(1_000);
+    let (service, one, other) = (service(&clock), device(memory(), 1, &clock), device(memory(), 2, &clock));
+    // Five mebibytes in all, of the four that are kept. The tags differ in their first letter.
+    let large = |letter: u8| tagged(&char::from(letter).to_string().repeat(200 * 1024));
+    for letter in b'a'..=b'z' {
+        block_on(one.write(&[large(letter), tagged("small")])).unwrap();
+    }
+    block_on(one.sync(&way(&service))).unwrap();
+    DECODED.set(0);
+    block_on(other.sync(&way(&service))).unwrap();
+    assert!(DECODED.get() > 2 * 26, "some of it was decoded more than once");
+    let tags = tags(&other, ONE);
+    assert_eq!(tags.len(), 27);
+    assert!(tags.iter().zip(b'a'..=b'r').all(|(tag, letter)| tag.starts_with(char::from(letter))));
+}
+
+#[test]
 fn older_versions_are_upcast_and_what_cannot_be_read_is_put_aside() {
     let clock = Hand::at(1_000);
     let one = device(memory(), 1, &clock);
