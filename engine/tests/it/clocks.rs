@@ -2,6 +2,7 @@
 //! later wins, whatever any other clock shows, unless a report has named a correction.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::world::*;
 use syncline::protocol::Code;
@@ -238,6 +239,27 @@ fn a_clock_that_once_read_2150_stops_no_write() {
             assert_eq!(seconds(head.time), NOW + 10, "the time at which it was written");
         }
     }
+}
+
+#[test]
+fn a_clock_at_the_end_of_time_stops_no_write_and_leads_nowhere() {
+    let (now, shown) = (Hand::at(NOW), Arc::new(AtomicU64::new(u64::MAX)));
+    let clock = {
+        let shown = shown.clone();
+        move || NTP64(shown.load(Ordering::Relaxed))
+    };
+    let compose = Replica::compose(space(), memory()).clock(clock).projection(Pairs);
+    let (service, one) = (service(&now), block_on(compose.open(id(1))).unwrap());
+    for number in 1..=100 {
+        write(&one, "a", &number.to_string());
+    }
+    // The clock is still broken: the peer's is believed, and the next write is right.
+    let report = sync(&one, &service);
+    assert_eq!((report.pushed, report.restamped, report.stopped), (100, 100, None));
+    assert_eq!(seconds(write(&one, "a", "next")), NOW);
+    shown.store(NOW << 32, Ordering::Relaxed);
+    assert_eq!(sync(&one, &service).clock_corrected_ms, None);
+    assert_eq!(pairs(&one)["a"], "next");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::replica::peers::Peers;
 use crate::replica::turn::Turn;
 use crate::replica::{Inner, locked};
 use crate::store::RowWrite;
-use crate::time::{NTP64, Offset, after};
+use crate::time::{NTP64, Offset, TIMES_END, after};
 use crate::trust::{CORRECTION_MAX, ClockDoubt, Contact, Evidence, Verdict, proven};
 
 /// What a session makes of both clocks.
@@ -72,8 +72,9 @@ impl Session<'_> {
         let now = self.inner.clock.correction();
         let by = match self.clocks.verdict {
             Verdict::Agree => Some(Offset::ZERO),
-            Verdict::Off(by) if by > Offset::ZERO => Some(by),
-            // A device that is ahead is corrected when its bundles are refused, and from then on as long as the peer says the same.
+            // A device that is behind, or whose clock shows nothing, is corrected at once.
+            Verdict::Off(by) if by > Offset::ZERO || self.clocks.met.ours >= TIMES_END => Some(by),
+            // One that is ahead is corrected when the peer does not take its bundles, and from then on as long as it says the same.
             Verdict::Off(by) => now.map(|_| by),
             Verdict::Doubt(doubt) => {
                 self.doubt(doubt);
