@@ -113,9 +113,11 @@ impl NodeClock {
         Duration::from_secs(self.a_little_fast.load(Ordering::Relaxed))
     }
 
-    /// Takes over what another clock has shown: its log is copied to this node.
-    pub(crate) fn has_shown(&self, time: NTP64) {
-        self.largest.fetch_max(time.0, Ordering::Relaxed);
+    /// Takes over what another clock has shown and how it was set: its log is copied to this node.
+    pub(crate) fn has_shown(&self, other: &Self) {
+        self.largest.fetch_max(other.largest().0, Ordering::Relaxed);
+        self.set_forward.fetch_max(other.set_forward().as_secs(), Ordering::Relaxed);
+        self.a_little_fast.fetch_max(other.a_little_fast().as_secs(), Ordering::Relaxed);
     }
 
     fn set(&self, change: impl FnOnce(i128, i64) -> (i128, i64)) {

@@ -4,12 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use syncline::authority::Principal;
 use syncline::limits::OWN_ROW_BYTES_MAX;
 use syncline::projection::Cause;
 use syncline::protocol::{Code, Problem};
-use syncline::replica::{OpenError, Pace, Pause, ReplicaError, SyncError, SyncReport, Written};
+use syncline::replica::{OpenError, ReplicaError, SyncError, SyncReport, WaitCause, Waiting, Written};
 use syncline::store::StoreError;
 use syncline::{Event, Replica, ReplicaId, Transport, TransportError};
 
@@ -19,6 +18,7 @@ use crate::fault::Fault;
 use crate::finding::Law;
 use crate::invariants::status;
 use crate::ledger::Acknowledged;
+use crate::patience::Patience;
 use crate::profile::RowLimits;
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
@@ -53,6 +53,8 @@ pub(crate) struct Device {
     wedged: AtomicBool,
     /// How often its peer has said that it failed itself.
     failures: AtomicU32,
+    /// For how long, at most, something of its own waits, as it has told.
+    waits: Mutex<Duration>,
     /// It has all views, not only the old version's.
     upgraded: AtomicBool,
     /// The replica is being opened.
@@ -113,6 +115,7 @@ impl Device {
             replica,
             wedged,
             failures: AtomicU32::new(0),
+            waits: Mutex::default(),
             upgraded,
             opening,
             two_handles: AtomicBool::new(false),
@@ -134,6 +137,11 @@ impl Device {
 
     pub(crate) fn failures(&self) -> u32 {
         self.failures.load(Ordering::Relaxed)
+    }
+
+    /// For how long something of its own waits, as it has told since it was asked last.
+    pub(crate) fn take_wait(&self) -> Duration {
+        std::mem::take(&mut *locked(&self.waits))
     }
 
     pub(crate) fn is_upgraded(&self) -> bool {
@@ -264,20 +272,30 @@ impl Device {
         }
     }
 
-    fn synced(&self, report: &SyncReport, door: &Door) {
+    pub(crate) fn synced(&self, report: &SyncReport, door: &Door) {
         self.sim().note(report.pushed << 32 | report.pulled);
         self.sim().note(report.supplied << 42 | report.restamped << 21 | report.rehomed);
+        if let Some(Waiting { drift, cause: WaitCause::Sent, .. }) = report.waiting {
+            let mut waits = locked(&self.waits);
+            *waits = drift.ahead.saturating_sub(drift.allowed).max(*waits);
+        }
         let ahead = report.stopped.as_ref().is_some_and(|problem| matches!(problem.code, Code::ClockAhead { .. }));
-        let healed = [(report.restamped, Fault::Restamped), (report.rehomed, Fault::Rehomed)];
+        let healed =
+            [(report.restamped, Fault::Restamped), (report.rehomed, Fault::Rehomed), (report.moved, Fault::Moved)];
         healed.into_iter().filter(|(count, _)| *count > 0).for_each(|(_, fault)| self.sim().count(fault));
         if ahead || report.restamped > 0 || report.held.is_some() {
             self.sim().count(Fault::TooFarAhead);
         }
         self.sim().tell(|| {
-            let SyncReport { pushed, supplied, pulled, restamped, rehomed, refused, stopped, held, .. } = report;
+            let SyncReport {
+                pushed, supplied, pulled, restamped, rehomed, moved, refused, stopped, waiting, held, ..
+            } = report;
             let stop = stopped.as_ref().map(|problem| format!(", stopped: {problem}")).unwrap_or_default();
+            let stop = waiting.map_or(stop.clone(), |Waiting { bundles, cause, .. }| {
+                format!("{stop}; {bundles} wait, for they are {cause:?}")
+            });
             let hold = held.map(|held| format!(", held at {}", held.dot)).unwrap_or_default();
-            let counts = [(*supplied, "supplied"), (*restamped, "restamped"), (*rehomed, "rehomed")];
+            let counts = [(*supplied, "supplied"), (*restamped, "restamped"), (*rehomed, "rehomed"), (*moved, "moved")];
             let counts = counts.into_iter().chain([(refused.len() as u64, "refused")]).filter(|(count, _)| *count > 0);
             let counts: String = counts.map(|(count, what)| format!(", {count} {what}")).collect();
             let done = format!("device {} has synced with {}", self.index, door.name);
@@ -364,37 +382,5 @@ impl Device {
             }
             self.sim().sleep(Duration::from_millis(40)).await;
         }
-    }
-}
-
-/// So many syncs in a row leave something out, or find nothing, until a device waits for a word.
-const PATIENT: u32 = 24;
-
-/// Waits longer with each failure.
-struct Patience(Arc<Device>, Arc<Door>);
-
-impl std::fmt::Debug for Patience {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Patience").field(&self.0.index).finish()
-    }
-}
-
-#[async_trait]
-impl Pace for Patience {
-    async fn synced(&self, report: &SyncReport) {
-        self.0.synced(report, &self.1);
-    }
-
-    async fn pause(&self, why: Pause<'_>) {
-        let millis = match why {
-            Pause::Failed { error, times } => {
-                self.0.sync_failed(error, &self.1);
-                5 << times.min(5)
-            }
-            Pause::Incomplete { times, .. } | Pause::Polling { times, .. } if times < PATIENT => 5 << times.min(9),
-            // A history comes to rest only if nobody waits for time any more.
-            _ => return std::future::pending().await,
-        };
-        self.0.sim().sleep(Duration::from_millis(millis)).await;
     }
 }

@@ -83,6 +83,8 @@ faults! {
     Restamped = "restamped",
     /// A device took a new identity. (What the engine does about a fork, not a fault.)
     Rehomed = "rehomed",
+    /// A device moved what it may have sent under a new identity, with new times. (What the engine does about a clock, not a fault.)
+    Moved = "moved",
     /// A log whose kinds were not all known was folded anew by a version that knows them.
     UnknownKind = "unknown-kind",
     /// A device was upgraded to a version with more views.

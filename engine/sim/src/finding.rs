@@ -10,6 +10,8 @@ pub enum Law {
     AcknowledgedIsKept,
     /// No bundle is in a log twice.
     NothingTwice,
+    /// What was sent once is not written anew under its name.
+    SentStays,
     /// No bundle is in a log that nobody has written.
     NothingInvented,
     /// Per origin one contiguous range of seqs; positions gapless and in commit order.
@@ -53,6 +55,7 @@ impl Law {
     pub const ALL: &[Self] = &[
         Self::AcknowledgedIsKept,
         Self::NothingTwice,
+        Self::SentStays,
         Self::NothingInvented,
         Self::Contiguous,
         Self::ChainHolds,
@@ -79,6 +82,7 @@ impl fmt::Display for Law {
         f.write_str(match self {
             Self::AcknowledgedIsKept => "what was acknowledged is kept",
             Self::NothingTwice => "no bundle is in a log twice",
+            Self::SentStays => "what was sent keeps what it says",
             Self::NothingInvented => "no bundle comes from nowhere",
             Self::Contiguous => "logs have no holes",
             Self::ChainHolds => "heads and chain hashes are those of the bundles",

@@ -28,6 +28,8 @@ pub(crate) struct Image {
     pub(crate) identity: Option<ReplicaId>,
     /// Whose it has ever been.
     pub(crate) identities: BTreeSet<ReplicaId>,
+    /// Whose bundles may have been sent, and up to which.
+    pub(crate) mark: Option<Mark>,
     /// Per peer how far it is read.
     pub(crate) cursors: BTreeMap<LogId, PeerRow>,
 }
@@ -46,12 +48,22 @@ pub(crate) struct PeerRow {
     pub(crate) acked: Seq,
 }
 
+/// Up to which own bundle a replica may have sent its own, as the engine encodes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) origin: ReplicaId,
+    pub(crate) through: Seq,
+    pub(crate) writer: u64,
+}
+
 /// What one commit added.
 #[derive(Debug, Default)]
 pub(crate) struct Added {
     pub(crate) bundles: Vec<Name>,
     /// Bundles of a rewritten tail, and what they have become.
     pub(crate) moved: Vec<(Name, Name)>,
+    /// They have got another identity and other times: somebody may have them as they were.
+    pub(crate) in_doubt: bool,
     pub(crate) cursors: Vec<PeerRow>,
 }
 
@@ -67,6 +79,7 @@ impl Image {
             clock: NTP64(0),
             identity: None,
             identities: BTreeSet::new(),
+            mark: None,
             cursors: BTreeMap::new(),
         }
     }
@@ -78,7 +91,7 @@ impl Image {
     pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
         let mut added = Added::default();
         if let Some(rewrite) = &batch.rewrite {
-            added.moved = rewrite::apply(self, rewrite)?;
+            (added.moved, added.in_doubt) = rewrite::apply(self, rewrite)?;
             added.bundles.extend(added.moved.iter().map(|(_, new)| *new));
             self.clock = NTP64(0);
         }
@@ -91,6 +104,7 @@ impl Image {
             let Some(value) = row.value.as_ref().filter(|_| row.key.view.is_reserved()) else { continue };
             match row.key.view.as_str() {
                 "syncline.identity@1" => self.identity = codec::decode("identity", value).ok(),
+                "syncline.sent@1" => self.mark = codec::decode("mark", value).ok(),
                 "syncline.peers@1" => added.cursors.extend(codec::decode::<PeerRow>("peer", value).ok()),
                 _ => {}
             }

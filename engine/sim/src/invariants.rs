@@ -15,6 +15,7 @@ pub(crate) mod pure;
 pub(crate) mod rebuild;
 pub(crate) mod refusals;
 pub(crate) mod rewrite;
+pub(crate) mod sent;
 pub(crate) mod status;
 pub(crate) mod times;
 pub(crate) mod written;

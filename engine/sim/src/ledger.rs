@@ -25,6 +25,10 @@ pub(crate) struct Ledger {
     excused: BTreeSet<Name>,
     /// Bundles that were written again under another name.
     rehomed: BTreeMap<Name, BTreeSet<Name>>,
+    /// Bundles that a device has handed to its way to a peer.
+    sent: BTreeSet<Name>,
+    /// Bundles that moved because somebody may have them with times that no peer takes.
+    in_doubt: BTreeSet<Name>,
     /// Bundles that the policy has refused.
     refused: BTreeSet<Dot>,
     /// Origins whose devices were restored or cloned.
@@ -46,6 +50,15 @@ impl Ledger {
     /// Whether somebody has written this very bundle.
     pub(crate) fn knows(&self, (dot, chain): Name) -> bool {
         self.written.get(&dot).is_some_and(|chains| chains.contains(&chain))
+    }
+
+    /// A device sends a bundle: from now on others may have it.
+    pub(crate) fn send(&mut self, name: Name) {
+        self.sent.insert(name);
+    }
+
+    pub(crate) fn was_sent(&self, name: Name) -> bool {
+        self.sent.contains(&name)
     }
 
     /// An origin may write a number again.
@@ -102,6 +115,15 @@ impl Ledger {
         if old != new {
             self.rehomed.entry(old).or_default().insert(new);
         }
+    }
+
+    /// A bundle may be elsewhere and moves all the same.
+    pub(crate) fn doubt(&mut self, old: Name) {
+        self.in_doubt.insert(old);
+    }
+
+    pub(crate) fn moved_in_doubt(&self, old: Name) -> bool {
+        self.in_doubt.contains(&old)
     }
 
     /// All bundles that were written anew, with what they became.

@@ -41,6 +41,7 @@ mod ledger;
 mod names;
 mod net;
 mod on_disk;
+mod patience;
 mod plan;
 pub mod planted;
 mod profile;

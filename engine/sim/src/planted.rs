@@ -147,6 +147,16 @@ plants! {
     ForgetsPending = "forgets-pending", "F14", "a cloned or restored device", Part::Use(Misuse::ForgetsPending), Restore;
     /// The local store of one device is opened by another.
     SharesStores = "shares-stores", "F15", "another's local store", Part::Store(Storing::SharesStores), Calm;
+    /// What may have been sent is not written down.
+    MarksStand = "marks-stand", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksStand), Doubt;
+    /// What may have been sent is written down after it was sent.
+    MarksLate = "marks-late", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksLate), Doubt;
+    /// The last bundle of a push is not among those that may have been sent.
+    MarksShort = "marks-short", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksShort), Doubt;
+    /// After a restart nothing counts as sent.
+    MarksAnew = "marks-anew", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksAnew), Doubt;
+    /// What was not answered counts as not sent.
+    MarksLowered = "marks-lowered", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksLowered), Doubt;
     /// A push that is repeated is stored again.
     TakesTwice = "takes-twice", "F16", "a lost answer, and duplicates", Part::Store(Storing::TakesTwice), Flaky;
     /// A repeated read gives a bundle twice.

@@ -7,8 +7,11 @@ use std::time::Duration;
 use crate::net::Rates;
 use crate::plan::{Action, Machine, Shape};
 use crate::rng::Rng;
-use crate::skew::{ASTRAY, FAST, RATES, YEARS, skew};
 use crate::store::Speed;
+
+mod deed;
+
+use deed::{Deed, Drawn};
 
 /// Twice the bound of clocks, and more.
 const CATCH_UP: Duration = Duration::from_secs(200);
@@ -43,6 +46,8 @@ pub enum Profile {
     Offline,
     /// Rows that outgrow every limit: they are kept in many pieces, and own writes that would let them grow further are refused.
     Large,
+    /// Two servers that do not know of each other, clocks that are far off, lost answers and restarts: what may have been sent?
+    Doubt,
 }
 
 impl Profile {
@@ -61,6 +66,7 @@ impl Profile {
         Self::Offline,
         Self::Large,
         Self::Times,
+        Self::Doubt,
     ];
 
     /// Its name, as the command line spells it.
@@ -79,6 +85,7 @@ impl Profile {
             Self::Offline => "offline",
             Self::Large => "large",
             Self::Times => "times",
+            Self::Doubt => "doubt",
         }
     }
 }
@@ -129,43 +136,6 @@ pub(crate) struct RowLimits {
     pub(crate) piece: usize,
     /// Bytes up to which own writes may let a row of the lab's own views grow.
     pub(crate) own: usize,
-}
-
-/// What an action is about, before its numbers are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
-    Write,
-    Poison,
-    Sync,
-    Look,
-    Cancel,
-    Crash,
-    Power,
-    CrashServer,
-    PowerServer,
-    Part,
-    Away,
-    Cut,
-    Fail,
-    Fill,
-    Skew,
-    Jump,
-    Drift,
-    BackUp,
-    RestoreDevice,
-    CloneDevice,
-    RestoreServer,
-    Leave,
-    Rebuild,
-    Upgrade,
-    Revoke,
-    Forge,
-    Astray,
-    Fast,
-    Ahead,
-    Slow,
-    Year,
-    Right,
 }
 
 const FLAKY: Rates = Rates { request_lost: 60, answer_lost: 80, duplicated: 60, delayed: 600, delay_max: 30_000 };
@@ -219,6 +189,7 @@ impl Profile {
             Self::Offline => mix.offline(),
             Self::Large => mix.large(rng),
             Self::Times => mix.times(rng),
+            Self::Doubt => mix.doubt(),
         }
         mix
     }
@@ -287,8 +258,20 @@ impl Mix {
     fn twins(&mut self) {
         self.add(PARTITIONS);
         self.add(&[(15, Deed::Poison), (10, Deed::Crash), (6, Deed::CrashServer), (6, Deed::Fail), (6, Deed::Cancel)]);
-        // No restores: servers that hold two histories of one device have nobody to decide between them. No clocks far off either:
-        // new times for what one server refuses would make such a history where the other has stored it and its answer was lost.
+        // No restores: servers that hold two histories of one device have nobody to decide between them. Clocks far off: see `doubt`.
+        self.shapes = vec![(1, Shape::Twins)];
+    }
+
+    fn doubt(&mut self) {
+        self.rates = Rates { request_lost: 40, answer_lost: 150, ..FLAKY };
+        self.add(CLOCKS);
+        self.add(&[(25, Deed::Crash), (10, Deed::CrashServer), (10, Deed::PowerServer), (10, Deed::Cancel)]);
+        self.add(&[(10, Deed::Fail), (5, Deed::Fill), (5, Deed::Poison), (20, Deed::Cut), (30, Deed::Apart)]);
+        // Servers lose their last commits when the power goes; devices, which could then write a number twice, keep theirs.
+        // Nobody syncs alone: a device that waits for a clock would not come to rest.
+        (self.unsynced, self.live) = (300, 0);
+        // The servers' clocks go apart by minutes, again and again.
+        self.catch_up = CATCH_UP * 20;
         self.shapes = vec![(1, Shape::Twins)];
     }
 
@@ -334,50 +317,7 @@ impl Mix {
         let any = rng.below(u64::from(devices) + 1) as u8;
         let millis = rng.between(1, 120) as u16;
         let any = if any < devices { Machine::Device(any) } else { Machine::Server((millis % 4) as u8) };
-        let deed = self.weights_choice(rng);
-        match deed {
-            Deed::Write => {
-                let count = if rng.chance(100) { rng.between(2, 6) as u8 } else { 1 };
-                Action::Write { device, count, seed: rng.bits() as u32, poison: false }
-            }
-            Deed::Poison => Action::Write { device, count: 1, seed: rng.bits() as u32, poison: true },
-            Deed::Sync => Action::Sync { device, peer: rng.below(8) as u8 },
-            Deed::Look => Action::Look { device },
-            Deed::Cancel => Action::Cancel { device },
-            Deed::Crash => Action::Crash { device, power: false, millis },
-            Deed::Power => Action::Crash { device, power: true, millis },
-            Deed::CrashServer => Action::CrashServer { server: rng.below(4) as u8, power: false, millis },
-            Deed::PowerServer => Action::CrashServer { server: rng.below(4) as u8, power: true, millis },
-            Deed::Part => Action::Part { side: rng.bits() as u32, millis: millis * 3 },
-            Deed::Away => {
-                let millis = usize::from(millis).saturating_mul(1 + number / 10);
-                Action::Part { side: 1 << device, millis: u16::try_from(millis).unwrap_or(u16::MAX) }
-            }
-            Deed::Cut => Action::Cut { device },
-            Deed::Fail => Action::Fail { disk: any, calls: rng.between(1, 3) as u8, after: rng.chance(500) },
-            Deed::Fill => Action::Fill { disk: any, millis },
-            Deed::Skew => Action::Jump { clock: Machine::Device(device), seconds: skew(rng) },
-            Deed::Jump => Action::Jump { clock: any, seconds: rng.between(0, 50) as i64 - 25 },
-            Deed::Drift => Action::Drift { clock: any, rate: *rng.weighted(RATES).expect("there are rates") },
-            Deed::BackUp => Action::BackUp { disk: any },
-            Deed::RestoreDevice => Action::RestoreDevice { device },
-            Deed::CloneDevice => Action::CloneDevice { device },
-            Deed::RestoreServer => Action::RestoreServer { same_log: rng.chance(400) },
-            Deed::Leave => Action::Leave { device },
-            Deed::Rebuild => Action::Rebuild { device },
-            Deed::Upgrade => Action::Upgrade { device },
-            Deed::Revoke => Action::Revoke { device, millis },
-            Deed::Forge => Action::Forge { device, seed: rng.bits() as u32 },
-            Deed::Astray | Deed::Fast => {
-                let spans = if deed == Deed::Astray { ASTRAY } else { FAST };
-                let seconds = *rng.weighted(spans).expect("there are spans");
-                Action::Jump { clock: Machine::Server(rng.below(4) as u8), seconds }
-            }
-            Deed::Ahead => Action::Jump { clock: Machine::Device(device), seconds: skew(rng).abs() },
-            Deed::Slow => Action::Jump { clock: Machine::Device(device), seconds: -skew(rng).abs() },
-            Deed::Year => Action::SetYear { clock: any, year: *rng.weighted(YEARS).expect("there are years") },
-            Deed::Right => Action::SetRight { clock: any },
-        }
+        self.weights_choice(rng).action(rng, Drawn { device, any, millis, number })
     }
 
     fn weights_choice(&self, rng: &mut Rng) -> Deed {

@@ -8,9 +8,9 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use syncline::authority::Principal;
-use syncline::protocol::{Answer, Notice, Reply, Request};
+use syncline::protocol::{Answer, Notice, Push, Reply, Request};
 use syncline::service::ServiceError;
-use syncline::{Cursor, Position, Service, SpaceId, Transport, TransportError};
+use syncline::{ChainHash, Cursor, Dot, Position, Seq, Service, SpaceId, Transport, TransportError};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -56,6 +56,8 @@ pub(crate) struct SimTransport {
     pub(crate) disk: Arc<Disk>,
     pub(crate) principal: Principal,
     pub(crate) door: Arc<Door>,
+    /// Whether it is the device itself that sends, and nobody with its token.
+    pub(crate) honest: bool,
 }
 
 impl std::fmt::Debug for SimTransport {
@@ -126,6 +128,19 @@ impl SimTransport {
         });
     }
 
+    /// Remembers what the device hands over: from now on others may have it.
+    fn note_sent(&self, push: &Push) {
+        for run in push.runs.iter().filter(|_| self.honest) {
+            let before = Dot { origin: run.origin(), seq: Seq::new(run.first().get() - 1) };
+            let known = self.disk.with_image(|image| image.entry(before)).map(|entry| entry.chain);
+            let mut chain = known.unwrap_or(ChainHash::GENESIS);
+            for bundle in run.bundles() {
+                chain = bundle.chain_after(chain);
+                self.witness.ledger().send((bundle.dot, chain));
+            }
+        }
+    }
+
     /// Remembers what the peer has told.
     fn note(&self, answer: &Answer) {
         let (log, head, through) = match &answer.reply {
@@ -148,6 +163,9 @@ impl SimTransport {
 impl Transport for SimTransport {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
         let (rates, connection) = (self.net.rates(), self.net.connection(self.from, self.door.node));
+        if let Request::Push(_, push) = &request {
+            self.note_sent(push);
+        }
         if let Fate::Lost = self.carry(rates, (rates.request_lost, Fault::RequestLost)).await {
             return Err(TransportError::Unreachable("the request is lost".into()));
         }

@@ -10,7 +10,7 @@ use crate::clock::{COUNTING, NodeClock};
 use crate::disk::Disk;
 use crate::image::{Added, Image};
 use crate::invariants::times::Times;
-use crate::invariants::{clocks, cursors, written};
+use crate::invariants::{clocks, cursors, sent, written};
 use crate::ledger::Ledger;
 use crate::sim::Sim;
 
@@ -121,8 +121,13 @@ impl Witness {
         for (old, new) in &added.moved {
             self.sim.tell(|| format!("{} writes {} anew, as {}", disk.name, old.0, new.0));
             self.ledger().rehome(*old, *new);
+            if added.in_doubt {
+                self.ledger().doubt(*old);
+            }
         }
+        let sent = sent::stays(&self.ledger(), &added.moved);
         let checks = [
+            sent,
             written::is_known(&mut self.ledger(), image, &added.bundles),
             clocks::within(image, &added.bundles, self.bound(disk), disk.clock.set_forward()),
             added.cursors.iter().try_for_each(|row| locked(&self.cursors).check(self, (disk, image), *row)),

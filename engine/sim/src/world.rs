@@ -306,13 +306,18 @@ impl World {
         others.filter_map(|(_, place)| place.door.clone()).collect()
     }
 
-    /// A device's way to one of its doors.
-    pub(crate) fn way(&self, index: usize, peer: usize) -> Arc<dyn Transport> {
+    /// The way to one of a device's doors for somebody who has its token.
+    pub(crate) fn forged_way(&self, index: usize, peer: usize) -> Arc<dyn Transport> {
         let doors = self.doors(index);
-        self.way_to(index, &doors[peer % doors.len()])
+        self.way_of(index, &doors[peer % doors.len()], false)
     }
 
+    /// A device's way to a door.
     pub(crate) fn way_to(&self, index: usize, door: &Arc<Door>) -> Arc<dyn Transport> {
+        self.way_of(index, door, true)
+    }
+
+    fn way_of(&self, index: usize, door: &Arc<Door>, honest: bool) -> Arc<dyn Transport> {
         let device = &self.places[index].device;
         let way = Arc::new(SimTransport {
             witness: self.witness.clone(),
@@ -322,6 +327,7 @@ impl World {
             disk: device.disk.clone(),
             principal: device.principal.clone(),
             door: door.clone(),
+            honest,
         });
         match &self.stack.detour {
             Some(detour) => detour(way),

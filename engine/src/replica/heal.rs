@@ -55,6 +55,27 @@ pub(super) enum Cure {
     },
 }
 
+/// What came of a cure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Healed {
+    /// So many bundles were written anew.
+    Bundles(u64),
+    /// Another handle on this store has written the tail anew.
+    ByAnother,
+    /// None: it is not allowed to these bundles, or does not help.
+    Not,
+}
+
+impl Healed {
+    /// How many bundles were written anew.
+    pub(super) fn count(self) -> u64 {
+        match self {
+            Self::Bundles(count) => count,
+            Self::ByAnother | Self::Not => 0,
+        }
+    }
+}
+
 /// What a peer says of its clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PeerClock {
@@ -94,33 +115,31 @@ struct Rewritten {
 }
 
 impl Inner {
-    /// Rewrites the own bundles behind `after`. Returns how many were changed: none if the cure is not allowed to them or does not help,
-    /// and none if `sent`, the last bundle that was sent or compared, is another one by now, because another handle on this store has
-    /// cured the trouble.
-    pub(super) async fn heal(&self, after: Seq, sent: Option<Head>, cure: Cure) -> Result<u64, ReplicaError> {
+    /// Rewrites the own bundles behind `after`, if `at`, the bundle that is in trouble or was compared last, is still what it was.
+    pub(super) async fn heal(&self, after: Seq, at: Option<Head>, cure: Cure) -> Result<Healed, ReplicaError> {
         let mut turn = self.turn.lock().await;
         loop {
             while self.catch_up_some(&mut turn).await? {}
-            if !self.may_cure(&turn, after, cure).await? {
-                return Ok(0);
-            }
             let tail = self.own_tail(&turn, after).await?;
             let from = self.head_at(&turn, after, &tail).await?;
-            if sent.is_some_and(|sent| !still_there(&tail, from, sent)) {
-                return Ok(0);
+            if at.is_some_and(|at| !still_there(&tail, from, at)) {
+                return Ok(Healed::ByAnother);
+            }
+            if !self.may_cure(&turn, after, cure).await? {
+                return Ok(Healed::Not);
             }
             let new = match cure.peer() {
                 Some(peer) => self.right_times(&turn, &tail, from, peer.off).await?,
                 None => self.kept_times(&turn, &tail).await?,
             };
-            let Some(first) = new.first else { return Ok(0) };
+            let Some(first) = new.first else { return Ok(Healed::Not) };
             // Bundles before the first that changes stay as they are, unless all get another name.
             let after = cure.fresh().map_or(Seq::new(first.get() - 1), |_| after);
             let tail = self.own_tail(&turn, after).await?;
             let from = self.head_at(&turn, after, &tail).await?;
             let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure, &new).await?;
             if cure.peer().is_some_and(|peer| !helps(&batch, peer)) {
-                return Ok(0);
+                return Ok(Healed::Not);
             }
             // Only what remains has been issued.
             self.clock.rewind(batch.clock);
@@ -134,7 +153,7 @@ impl Inner {
             }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
             self.reload(&mut turn).await?;
-            return Ok(if cure.fresh().is_some() { bundles(&tail) } else { new.count });
+            return Ok(Healed::Bundles(if cure.fresh().is_some() { bundles(&tail) } else { new.count }));
         }
     }
 

@@ -226,7 +226,7 @@ impl Replica {
             turn.status.heads.get(turn.id)
         };
         let common = Session::begin(&self.inner, peer).await?.common_history().await?;
-        Ok(self.inner.heal(common, Some(own), Cure::Rehome { fresh }).await?)
+        Ok(self.inner.heal(common, Some(own), Cure::Rehome { fresh }).await?.count())
     }
 
     /// Whether the own history is another by now than this handle knew: another handle on the same store has written or rewritten it.

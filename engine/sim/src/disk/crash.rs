@@ -59,7 +59,7 @@ impl Disk {
 
     /// Fills this disk with a copy of another's log.
     pub(crate) fn copy_from(&self, other: &Disk) {
-        self.clock.has_shown(other.clock.largest());
+        self.clock.has_shown(&other.clock);
         let records = other.state().records.clone();
         let mut state = self.state();
         let log = state.image.log;

@@ -2,10 +2,12 @@
 
 use crate::fault::Fault;
 use crate::finding::{Finding, Law};
+use crate::ledger::Name;
 use crate::world::World;
 
 /// No log holds a bundle both as it was and as what it has become. (A clone does not know what its twin has done with the tail that
-/// both began with; and where a server has forgotten what it had stored, or a device that it moved its tail, nobody knows who else has
+/// both began with. What may have been sent and gets another time moves under another name: whoever has it keeps it, and the report of
+/// the sync says so. And where a server has forgotten what it had stored, or a device that it moved its tail, nobody knows who else has
 /// it: there, twice is what was written.)
 pub(crate) fn written(world: &World) -> Result<(), Finding> {
     let Some(disk) = world.disks().into_iter().next() else { return Ok(()) };
@@ -14,8 +16,9 @@ pub(crate) fn written(world: &World) -> Result<(), Finding> {
         return Ok(());
     }
     let ledger = world.witness.ledger();
-    let both = |(old, new): &(crate::ledger::Name, crate::ledger::Name)| {
-        !ledger.is_cloned(old.0.origin) && disk.with_image(|image| image.holds(*old) && image.holds(*new))
+    let both = |(old, new): &(Name, Name)| {
+        let excused = ledger.is_cloned(old.0.origin) || ledger.moved_in_doubt(*old);
+        !excused && disk.with_image(|image| image.holds(*old) && image.holds(*new))
     };
     match ledger.rehomed().find(both) {
         None => Ok(()),

@@ -11,12 +11,15 @@ use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{ChainHash, Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Revision, Run, Seq, ViewId};
+use syncline::{ChainHash, Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Revision, Run, Seq, ViewId, codec};
 
 use super::stores::Flaw;
+use crate::image::{Mark, PeerRow};
 use crate::stores::{Crash, finish};
 use crate::witness::locked;
 
+/// Where the engine keeps what may have been sent.
+const MARK: &str = "syncline.sent@1";
 /// Rows that a scan gives at once, where it gives no more.
 const ROWS: usize = 4;
 /// Rows that can be loaded at once, where more are too many.
@@ -47,6 +50,8 @@ struct Inner {
     rotten: bool,
     clock_lost: bool,
     chains_lost: bool,
+    /// The mark of the last commit that had one.
+    mark: Option<RowWrite>,
     /// Of this origin a number was used up.
     used_up: Option<ReplicaId>,
 }
@@ -62,6 +67,7 @@ impl BadStore {
             rotten: false,
             clock_lost: false,
             chains_lost: false,
+            mark: None,
             used_up: None,
         };
         Self { flaw, log, inner: Mutex::new(inner), calls: AtomicU64::new(0) }
@@ -89,6 +95,10 @@ impl BadStore {
             Flaw::AcknowledgesEarly if crash == Crash::Power => drop(inner.batches.pop()),
             Flaw::RecoversTwice if again => drop(inner.batches.pop()),
             Flaw::ChangesIdentity => {}
+            Flaw::MarksAnew => {
+                let rows = inner.batches.iter_mut().flat_map(|batch| &mut batch.rows);
+                rows.filter(|row| is_mark(row)).for_each(|row| lower(row, |_| Seq::ZERO));
+            }
             Flaw::TearsCommits => {
                 if let Some(last) = inner.batches.last_mut() {
                     last.rows.clear();
@@ -120,6 +130,26 @@ impl BadStore {
                     batch.runs.reverse();
                 }
             }
+            Flaw::MarksStand if batch.rows.iter().all(|row| row.key.view.as_str() != "syncline.identity@1") => {
+                batch.rows.retain(|row| !is_mark(row));
+            }
+            Flaw::MarksLowered => {
+                let acked = batch.rows.iter().filter(|row| row.key.view.as_str() == "syncline.peers@1").last();
+                let acked: Option<PeerRow> = acked.and_then(|row| codec::decode("peer", row.value.as_ref()?).ok());
+                if let (Some(PeerRow { acked, .. }), Some(mut mark)) = (acked, self.mark()) {
+                    lower(&mut mark, |through| through.min(acked));
+                    batch.rows.retain(|row| !is_mark(row));
+                    batch.rows.push(mark);
+                }
+            }
+            Flaw::MarksShort => {
+                let short = |through: Seq| Seq::new(through.get().saturating_sub(1));
+                batch.rows.iter_mut().filter(|row| is_mark(row)).for_each(|row| lower(row, short));
+            }
+            Flaw::MarksLate => {
+                let mark = batch.rows.extract_if(.., |row| is_mark(row)).last();
+                batch.rows.extend(std::mem::replace(&mut locked(&self.inner).mark, mark));
+            }
             Flaw::LosesLetters => batch.rows.retain(|row| row.key.view.as_str() != "syncline.dead-letters@1"),
             Flaw::StoresTheFirstPiece => batch.rows.retain(|row| !is_piece(row) || row.key.key.ends_with(&[0; 4])),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(row) || row.value.is_some()),
@@ -130,6 +160,13 @@ impl BadStore {
             _ => {}
         }
         batch
+    }
+
+    /// The mark as it is stored.
+    fn mark(&self) -> Option<RowWrite> {
+        let key = RowKey::new(ViewId::new(MARK).ok()?, Bytes::new());
+        let value = finish(self.live().load(std::slice::from_ref(&key))).ok()?.remove(0);
+        Some(RowWrite { key, value })
     }
 
     /// The answer to a commit that had to be refused, where this store does not refuse it.
@@ -263,6 +300,21 @@ impl EventStore for BadStore {
 /// Whether a row is a piece of a larger one.
 fn is_piece(row: &RowWrite) -> bool {
     row.key.view.as_str().starts_with("syncline.pieces.")
+}
+
+/// Whether the row says what may have been sent.
+fn is_mark(row: &RowWrite) -> bool {
+    row.key.view.as_str() == MARK
+}
+
+/// Changes up to where something may have been sent.
+fn lower(row: &mut RowWrite, change: impl Fn(Seq) -> Seq) {
+    let Some(Mark { origin, through, writer }) =
+        row.value.as_ref().and_then(|value| codec::decode::<Mark>("mark", value).ok())
+    else {
+        return;
+    };
+    row.value = Some(codec::encode(&(origin, change(through), writer)).into());
 }
 
 /// The same run with one bit of its last byte turned.

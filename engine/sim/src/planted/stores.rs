@@ -85,6 +85,16 @@ pub(crate) enum Flaw {
     KeepsPieces,
     /// All devices' stores are one: their names are not looked at.
     SharesStores,
+    /// The mark of what may have been sent stays where it was at first.
+    MarksStand,
+    /// A mark is stored with the commit after its own.
+    MarksLate,
+    /// A mark is stored one bundle short.
+    MarksShort,
+    /// After a restart the mark begins anew.
+    MarksAnew,
+    /// The mark goes down to what a peer has acknowledged.
+    MarksLowered,
     /// What died holding it still holds it.
     KeepsItsLock,
     /// After a crash the log has another identity.

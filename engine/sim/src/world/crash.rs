@@ -8,6 +8,7 @@ use syncline::ReplicaId;
 
 use super::World;
 use crate::fault::Fault;
+use crate::image::Mark;
 use crate::ledger::Name;
 use crate::stores::Crash;
 
@@ -27,12 +28,12 @@ impl World {
             (true, true) => format!("the power of device {index} goes, for {millis} ms"),
             (true, false) => format!("device {index} dies, for {millis} ms"),
         });
-        let identities = self.identities(index);
+        let (identities, mark) = (self.identities(index), self.mark(index));
         let lost = self.places[index].device.disk.crash(crash);
         if !lost.is_empty() {
             self.sim.fault(Fault::SuffixLost, || format!("device {index} has lost {} bundles", lost.len()));
         }
-        self.excuse(&identities, &lost);
+        self.excuse(&identities, &lost, self.mark(index) != mark);
         self.start(index, Duration::from_millis(millis.into()));
     }
 
@@ -56,11 +57,16 @@ impl World {
         self.places[index].device.disk.with_image(|image| image.identities.clone())
     }
 
-    /// A device's disk has lost these bundles: it may write its numbers again.
-    fn excuse(&self, identities: &BTreeSet<ReplicaId>, lost: &[Name]) {
+    /// Up to where a device's bundles may have been sent, as it knows it.
+    fn mark(&self, index: usize) -> Option<Mark> {
+        self.places[index].device.disk.with_image(|image| image.mark)
+    }
+
+    /// A device's disk has lost these bundles, or what it knew of having sent others: it may write its numbers again.
+    fn excuse(&self, identities: &BTreeSet<ReplicaId>, lost: &[Name], forgot: bool) {
         let mut ledger = self.witness.ledger();
         lost.iter().for_each(|name| ledger.excuse(*name));
-        if !lost.is_empty() {
+        if forgot || !lost.is_empty() {
             identities.iter().for_each(|id| ledger.allow_fork(*id));
         }
     }
@@ -104,12 +110,12 @@ impl World {
     pub(crate) fn restore_device(&mut self, device: u8) {
         let index = self.index(device);
         self.kill_device(index);
-        let identities = self.identities(index);
+        let (identities, mark) = (self.identities(index), self.mark(index));
         if let Some(lost) = self.places[index].device.disk.restore(None) {
             let count = lost.len();
             self.sim
                 .fault(Fault::DeviceRestored, || format!("device {index} goes back {count} bundles, to its backup"));
-            self.excuse(&identities, &lost);
+            self.excuse(&identities, &lost, self.mark(index) != mark);
         }
         self.start(index, Duration::from_millis(10));
     }

@@ -25,7 +25,7 @@ impl World {
             return;
         }
         let mut rng = Rng::stream(self.plan.seed, u64::from(seed) << 8 | 1);
-        let way = self.way(index, rng.index(8));
+        let way = self.forged_way(index, rng.index(8));
         let store = self.places[index].device.disk.peek();
         let Some(request) = forged(&*store, &mut rng) else { return };
         self.sim.fault(Fault::Forged, || format!("somebody sends something forged with the token of device {index}"));

@@ -85,7 +85,7 @@ impl Session<'_> {
         if let Some(off) = by {
             let (seen, peer) = (self.unseen_from().await, PeerClock { off, ..self.peer_clock() });
             if self.may_need_times(seen, off).await? {
-                self.report.restamped += self.inner.heal(seen, None, Cure::Restamp { peer }).await?;
+                self.report.restamped += self.inner.heal(seen, None, Cure::Restamp { peer }).await?.count();
             }
         }
         Ok(())

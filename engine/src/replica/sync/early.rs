@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::{Session, SyncError, WaitCause, Waiting};
 use crate::clock::ClockDrift;
+use crate::heads::Head;
 use crate::id::{Dot, Seq};
 use crate::protocol::{Code, Problem, Reply, Request};
-use crate::replica::heal::{Cure, PeerClock};
+use crate::replica::heal::{Cure, Healed, PeerClock};
 use crate::replica::locked;
 use crate::reserved::PeerRow;
 use crate::store::StoredRun;
@@ -22,7 +23,8 @@ const SHORT_WAIT: u32 = 2;
 /// An own bundle that the peer does not take yet.
 #[derive(Debug, Clone)]
 pub(super) struct TooEarly {
-    pub(super) at: Seq,
+    /// The own head with it.
+    pub(super) at: Head,
     pub(super) problem: Problem,
 }
 
@@ -32,11 +34,11 @@ impl Session<'_> {
     pub(super) fn offer(
         &self,
         stored: Vec<StoredRun>,
-        refused: Option<&TooEarly>,
+        refused: Option<&(Seq, Problem)>,
     ) -> (Vec<StoredRun>, Option<TooEarly>) {
         let known = self.theirs.heads.get(self.own).seq;
         let bound = self.bound();
-        let last = refused.map_or(u64::MAX, |refused| refused.at.get() - 1);
+        let last = refused.map_or(u64::MAX, |(at, _)| at.get() - 1);
         let mut offer = Vec::with_capacity(stored.len());
         for stored in stored {
             if stored.run.last_time() <= bound && stored.run.last().get() <= last {
@@ -44,16 +46,20 @@ impl Session<'_> {
                 continue;
             }
             let early = |dot: Dot, time| dot.seq.get() > last || (dot.seq > known && time > bound);
-            let first = stored.run.bundles().find(|bundle| early(bundle.dot, bundle.time));
-            let Some((dot, time)) = first.map(|bundle| (bundle.dot, bundle.time)) else {
+            let mut chain = stored.previous;
+            let first = stored.run.bundles().find(|bundle| {
+                chain = bundle.chain_after(chain);
+                early(bundle.dot, bundle.time)
+            });
+            let Some(at) = first.map(|bundle| Head { seq: bundle.dot.seq, chain, time: bundle.time }) else {
                 offer.push(stored);
                 continue;
             };
-            let before = stored.run.until(Seq::new(dot.seq.get() - 1), stored.previous);
-            let before = before.filter(|_| stored.run.first() < dot.seq);
+            let before = stored.run.until(Seq::new(at.seq.get() - 1), stored.previous);
+            let before = before.filter(|_| stored.run.first() < at.seq);
             offer.extend(before.map(|run| StoredRun { run, ..stored }));
-            let refused = refused.filter(|refused| refused.at == dot.seq).cloned();
-            return (offer, Some(refused.unwrap_or_else(|| self.too_early(dot, time))));
+            let refused = refused.filter(|(seq, _)| *seq == at.seq).map(|(_, problem)| problem.clone());
+            return (offer, Some(TooEarly { at, problem: refused.unwrap_or_else(|| self.too_early(at)) }));
         }
         (offer, None)
     }
@@ -74,9 +80,9 @@ impl Session<'_> {
         self.allowed.unwrap_or(self.inner.clock.max_drift())
     }
 
-    fn too_early(&self, at: Dot, time: NTP64) -> TooEarly {
-        let drift = ClockDrift { ahead: ahead(time, self.now()), allowed: self.allowed() };
-        TooEarly { at: at.seq, problem: Problem::clock_ahead(at, drift) }
+    fn too_early(&self, at: Head) -> Problem {
+        let drift = ClockDrift { ahead: ahead(at.time, self.now()), allowed: self.allowed() };
+        Problem::clock_ahead(Dot { origin: self.own, seq: at.seq }, drift)
     }
 
     /// Asks the peer how far ahead it lets times lie. Returns whether that is news.
@@ -98,36 +104,47 @@ impl Session<'_> {
         if self.ask_allowed().await? {
             return Ok(true);
         }
-        let before = Seq::new(at.get() - 1);
         let untried = !std::mem::replace(&mut self.retimed, true) && !self.inner.served;
-        if let Some(peer) = self.believed().filter(|_| untried) {
-            self.correct(peer.off);
-            let restamped = self.inner.heal(before, None, Cure::Restamp { peer }).await?;
-            self.report.restamped += restamped;
-            if restamped == 0 && !is_short(&problem, self.inner.clock.max_drift()) {
-                self.move_on(before, peer).await?;
-            }
-            if restamped + self.report.moved > 0 {
-                return Ok(true);
-            }
+        let healed = match self.believed().filter(|_| untried) {
+            Some(peer) => self.cure(at, &problem, peer).await?,
+            None => Healed::Not,
+        };
+        match healed {
+            Healed::Bundles(_) => return Ok(true),
+            // The new tail is read and judged, unless it has another identity.
+            Healed::ByAnother => return Ok(self.inner.turn.lock().await.id == self.own),
+            Healed::Not => {}
         }
-        self.report.waiting = self.waiting(at, &problem).await;
-        let doubted = |doubt| Problem::new(problem.code.clone(), format!("bundle {at} has to wait: {doubt}"));
+        self.report.waiting = self.waiting(at.seq, &problem).await;
+        let doubted = |doubt| Problem::new(problem.code.clone(), format!("bundle {} has to wait: {doubt}", at.seq));
         self.report.stopped = Some(self.doubted().map(doubted).unwrap_or(problem));
         Ok(false)
     }
 
-    /// Moves the own bundles behind `before` under a new identity, with new times.
-    async fn move_on(&mut self, before: Seq, peer: PeerClock) -> Result<(), SyncError> {
-        let Some(identities) = &self.inner.identities else { return Ok(()) };
+    /// Gives the own bundles from `at` on new times: under their names if they were never sent, else under others if they would have to
+    /// wait for long.
+    async fn cure(&mut self, at: Head, problem: &Problem, peer: PeerClock) -> Result<Healed, SyncError> {
+        self.correct(peer.off);
+        let restamped = self.inner.heal(before(at), Some(at), Cure::Restamp { peer }).await?;
+        self.report.restamped += restamped.count();
+        match restamped {
+            Healed::Not if !is_short(problem, self.inner.clock.max_drift()) => self.move_on(at, peer).await,
+            restamped => Ok(restamped),
+        }
+    }
+
+    /// Moves the own bundles from `at` on under a new identity, with new times.
+    async fn move_on(&mut self, at: Head, peer: PeerClock) -> Result<Healed, SyncError> {
+        let Some(identities) = &self.inner.identities else { return Ok(Healed::Not) };
         let fresh = identities();
-        self.report.moved = self.inner.heal(before, None, Cure::Move { fresh, peer }).await?;
-        if self.report.moved > 0 {
+        let healed = self.inner.heal(before(at), Some(at), Cure::Move { fresh, peer }).await?;
+        if let Healed::Bundles(moved) = healed {
             // From here on the session speaks for the new identity, of which the peer has nothing.
+            self.report.moved = moved;
             self.own = fresh;
             self.row = PeerRow { acked: Seq::ZERO, ..self.row };
         }
-        Ok(())
+        Ok(healed)
     }
 
     async fn waiting(&self, at: Seq, problem: &Problem) -> Option<Waiting> {
@@ -148,6 +165,11 @@ impl Session<'_> {
         let bundles = turn.status.heads.get(self.own).seq.since(Seq::new(at.get() - 1));
         Some(Waiting { dot: Dot { origin: self.own, seq: at }, bundles, drift, cause })
     }
+}
+
+/// The last own bundle before this head's.
+fn before(at: Head) -> Seq {
+    Seq::new(at.seq.get() - 1)
 }
 
 /// Whether the peer takes the bundle soon without anything being done.

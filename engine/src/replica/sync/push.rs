@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::early::TooEarly;
 use super::size::Sent;
 use super::{Session, SyncError};
 use crate::heads::Head;
@@ -67,7 +66,7 @@ impl Session<'_> {
                 {
                     self.clock = clock_told(&runs, at, ahead_ms).unwrap_or(self.clock);
                     self.allowed = Some(Duration::from_millis(allowed_ms));
-                    refused = Some(TooEarly { at: at.seq, problem });
+                    refused = Some((at.seq, problem));
                 }
                 _ => {
                     self.report.stopped = Some(problem);
