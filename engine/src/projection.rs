@@ -25,6 +25,9 @@ pub use reads::Reads;
 /// Folds events into rows. A row must depend on the set of events alone: never on their order, repetition or packing, and
 /// never on a clock, chance or anything outside. `syncline-conformance` has a suite that proves it for yours.
 ///
+/// One thing about order is guaranteed: the events of one origin come in the order in which they were written, and their stamps
+/// rise. The events of different origins may interleave in any way.
+///
 /// If its code panics, the replica goes on: the event is put aside with the panic's message, the row is as it was before, and an own
 /// write of such an event is refused to its writer. That takes unwinding: a program compiled with `panic = "abort"`, as every
 /// WebAssembly program is today, ends at the first panic. A call that never returns cannot be ended by the engine either; only a `keys`

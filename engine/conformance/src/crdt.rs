@@ -41,6 +41,7 @@ macro_rules! for_each_crdt_law {
                 merging_gives_what_folding_both_gives
                 folding_in_any_order_gives_the_same_state
                 folding_again_changes_nothing
+                operations_change_the_state
             }
         }
     };
@@ -144,11 +145,8 @@ pub(crate) fn join<S: Crdt>(one: &S, other: &S) -> S {
     joined
 }
 
-/// Proves something for random histories of these operations.
-pub(crate) fn prove<O: Debug + Clone + 'static>(
-    ops: &BoxedStrategy<O>,
-    holds: impl Fn(&Case<O>) -> Result<(), TestCaseError>,
-) {
+/// Random histories of these operations.
+pub(crate) fn cases<O: Debug + Clone + 'static>(ops: &BoxedStrategy<O>) -> impl Strategy<Value = Case<O>> + use<O> {
     let seen = prop::collection::vec(any::<prop::sample::Index>(), 0..3);
     let written = drafts((ops.clone(), seen).boxed()).prop_map(|draft| {
         let stamps = |author: usize, (time, ops): &(_, Vec<_>)| {
@@ -172,7 +170,14 @@ pub(crate) fn prove<O: Debug + Clone + 'static>(
     });
     let replica = || (choices(), 0usize..30);
     let case = (written, [replica(), replica(), replica()]);
-    let case = case.prop_map(|(written, replicas)| Case { written, replicas });
-    let proved = runner().run(&case, |case| holds(&case));
+    case.prop_map(|(written, replicas)| Case { written, replicas })
+}
+
+/// Proves something for random histories of these operations.
+pub(crate) fn prove<O: Debug + Clone + 'static>(
+    ops: &BoxedStrategy<O>,
+    holds: impl Fn(&Case<O>) -> Result<(), TestCaseError>,
+) {
+    let proved = runner().run(&cases(ops), |case| holds(&case));
     proved.unwrap_or_else(|failure| panic!("SYNCLINE_CONFORMANCE_SEED={}: {failure}", seed()));
 }

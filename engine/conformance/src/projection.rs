@@ -1,7 +1,8 @@
 //! The laws of a projection: a row depends on the set of bundles, never on their order, repetition or packing.
 //!
 //! Laws fold through [`Projections`], as the engine does. They use what every log guarantees and no more: one origin's bundles
-//! come in the order in which they were written.
+//! come in the order in which they were written. A law that compares two orders of arrival fails if authors never meet in a row,
+//! because it would pass whatever the projection does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::Author;
 use crate::strategies::{Choices, choices, drafts, runner, seed};
 
 pub mod events;
+mod meeting;
 pub mod order;
 
 /// One law, as a value.
@@ -61,8 +63,11 @@ macro_rules! for_each_projection_law {
     };
 }
 
-/// Makes every projection law a test: `projection_suite!(MyProjection::new(), my_events())`, where the second is a proptest
+/// Makes every projection law a test: `projection_suite!(MyProjection::new(), my_events())`. The second argument is a proptest
 /// strategy of [`Event`]s that the projection takes, unreadable ones among them.
+///
+/// Draw keys from a few values, such as three: two authors must touch the same row. If they hardly ever do, the laws about
+/// order fail and say how many rows there were.
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -155,8 +160,8 @@ impl Case {
     }
 }
 
-/// Proves something for random histories of these events.
-pub(crate) fn prove(events: &BoxedStrategy<Event>, holds: impl Fn(&Case) -> Result<(), TestCaseError>) {
+/// Random histories of these events.
+pub(crate) fn cases(events: &BoxedStrategy<Event>) -> impl Strategy<Value = Case> + use<> {
     let bundles = drafts(events.clone()).prop_map(|draft| {
         let mut authors = (1..).map(Author::new);
         let mut write = |bundles: Vec<(_, Vec<Event>)>| {
@@ -166,8 +171,12 @@ pub(crate) fn prove(events: &BoxedStrategy<Event>, holds: impl Fn(&Case) -> Resu
         draft.into_iter().map(&mut write).collect()
     });
     let case = (bundles, choices(), choices(), choices());
-    let case = case.prop_map(|(bundles, one, other, cuts)| Case { bundles, one, other, cuts });
-    let proved = runner().run(&case, |case| holds(&case));
+    case.prop_map(|(bundles, one, other, cuts)| Case { bundles, one, other, cuts })
+}
+
+/// Proves something for random histories of these events.
+pub(crate) fn prove(events: &BoxedStrategy<Event>, holds: impl Fn(&Case) -> Result<(), TestCaseError>) {
+    let proved = runner().run(&cases(events), |case| holds(&case));
     proved.unwrap_or_else(|failure| panic!("SYNCLINE_CONFORMANCE_SEED={}: {failure}", seed()));
 }
 

@@ -12,6 +12,8 @@ pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, ste
 const SEED: u64 = 20_250_101;
 /// How many random cases a law tries unless `SYNCLINE_CONFORMANCE_CASES` says otherwise.
 const CASES: u64 = 24;
+/// How many random cases a law may pass over, because they would prove nothing: so many, and so many more per case it tries.
+const PASSED_OVER_MAX: (u32, u32) = (1_000, 40);
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     let given = std::env::var(variable).ok();
@@ -32,7 +34,9 @@ pub fn cases() -> u64 {
 pub fn runner() -> TestRunner {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed().to_be_bytes());
-    let config =
-        Config { cases: u32::try_from(cases()).unwrap_or(u32::MAX), failure_persistence: None, ..Config::default() };
+    let cases = u32::try_from(cases()).unwrap_or(u32::MAX);
+    let (some, per_case) = PASSED_OVER_MAX;
+    let max_global_rejects = cases.saturating_mul(per_case).saturating_add(some);
+    let config = Config { cases, max_global_rejects, failure_persistence: None, ..Config::default() };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }

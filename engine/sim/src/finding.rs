@@ -40,13 +40,13 @@ pub enum Law {
     StatusIsTrue,
     /// When the faults have stopped, everything is exchanged within the stated number of rounds.
     ComesToRest,
-    /// The projection does not panic, and folds equal events into equal rows in any order, split anyhow.
+    /// The projection does not panic, and folds equal events into equal rows, however those of different origins interleave.
     ProjectionIsPure,
     /// The store does what its trait says.
     StoreKeepsItsWord,
     /// Nothing panics.
     NoPanic,
-    /// The histories touch what is under test.
+    /// The histories touch what is under test, and devices meet in its rows.
     SomethingIsTested,
 }
 

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use syncline::ViewId;
-
 use crate::executor::Spins;
 use crate::finding::Law;
 use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
 use crate::ledger::Name;
+use crate::meeting;
 use crate::plan::Shape;
 use crate::trace::FAULTS_STOP;
 use crate::world::World;
@@ -182,13 +181,7 @@ impl World {
 
     /// The end's heads go into the trace.
     fn note_end(&mut self) {
-        if !self.stack.own_views {
-            let rows = |id: &ViewId| {
-                let store = self.disks().first().map(|disk| disk.peek());
-                store.is_some_and(|store| equal::stored(&*store, id).is_ok_and(|rows| !rows.is_empty()))
-            };
-            self.touched = self.stack.views_of(true).map(|view| view.id.clone()).filter(|id| rows(id)).collect();
-        }
+        self.touched = meeting::touched(self);
         let disks = self.disks();
         let Some(disk) = disks.first() else { return };
         disk.with_image(|image| {

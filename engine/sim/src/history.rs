@@ -1,12 +1,13 @@
 //! One history from its plan to its verdict.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use syncline::ViewId;
 
 use crate::executor::Spins;
 use crate::fault::Tally;
 use crate::finding::{Finding, Law};
+use crate::meeting::Touched;
 use crate::plan::Plan;
 use crate::quiet;
 use crate::stack::Stack;
@@ -32,8 +33,8 @@ pub struct Outcome {
     pub helped: bool,
     /// What happened, where it was asked for.
     pub story: Vec<Line>,
-    /// The user's views that had rows in the end.
-    pub touched: BTreeSet<ViewId>,
+    /// How events have touched the user's views, if the history came to its end.
+    pub touched: BTreeMap<ViewId, Touched>,
 }
 
 /// Runs a plan.

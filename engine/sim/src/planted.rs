@@ -11,6 +11,7 @@ use crate::finding::Finding;
 use crate::lab::{Lab, lab};
 use crate::profile::Profile;
 use crate::stack::{Misuse, ViewUnderTest};
+use crate::summary::Summary;
 use crate::workload::Cells;
 
 mod projections;
@@ -243,6 +244,10 @@ plants! {
     LosesNotes = "loses-notes", "", "events that are put aside", Part::StoreOfOld(Storing::LosesNotes), Calm;
     /// A new version that reads more keeps the view of the old one: what the old one has put aside is never folded.
     UpgradesInPlace = "upgrades-in-place", "", "events that are put aside", Part::Upgrade, Calm;
+    /// A counter passes over what is older than its last event, as if devices wrote in turns.
+    SkipsLate = "skips-late", "", "a projection's mistakes", Part::Projection(Folding::SkipsLate), Flaky;
+    /// The last event to arrive wins, but no two devices ever write to one row.
+    NeverMeets = "never-meets", "", "a test that tests nothing", Part::Projection(Folding::NeverMeets), Calm;
     /// Of every bundle only the first event is folded, on every device alike.
     FirstEvents = "first-events", "", "a projection's mistakes", Part::FirstEvents, Calm;
 }
@@ -267,15 +272,16 @@ impl Plant {
     pub fn lab(self) -> Lab {
         let mut lab = lab(0..1).profile(self.profile());
         match self.part() {
-            Part::Projection(flaw) => lab = lab.projection(Wrong(flaw)).writes(projections::writes),
+            Part::Projection(flaw) => lab = lab.projection(Wrong(flaw)).writes(projections::writes(flaw)),
             Part::Store(flaw) => lab = lab.stores(move || BadStores::new(flaw)),
             Part::StoreOfOld(flaw) => {
-                lab = lab.projection(Wrong(Folding::OldVersion)).writes(projections::writes);
+                lab = lab.projection(Wrong(Folding::OldVersion));
+                lab = lab.writes(projections::writes(Folding::OldVersion));
                 lab = lab.stores(move || BadStores::new(flaw));
             }
             Part::Upgrade => {
                 lab = lab.projection(Wrong(Folding::OldVersion)).newer_projection(Wrong(Folding::NewVersion));
-                lab = lab.writes(projections::writes);
+                lab = lab.writes(projections::writes(Folding::NewVersion));
             }
             Part::Way(flaw) => lab = lab.ways(move |inner| Arc::new(BadWay::new(flaw, inner))),
             Part::FirstEvents => lab.stack.views[0] = ViewUnderTest::new(FirstEvents(Cells::of_set()), false),
@@ -291,10 +297,11 @@ impl Plant {
 
     /// Looks for it in histories of its profile, seed after seed from `first` on. Returns how many it took, and what was found.
     pub fn sought(self, first: u64, seeds_max: u64) -> Option<(u64, Finding)> {
-        let lab = self.lab();
+        let (lab, mut summary) = (self.lab(), Summary::default());
         (0..seeds_max).find_map(|number| {
             let outcome = lab.outcome(&self.case(first + number), false);
-            outcome.finding.map(|finding| (number + 1, finding))
+            summary.add(&outcome);
+            outcome.finding.or_else(|| lab.untested(&summary)).map(|finding| (number + 1, finding))
         })
     }
 }

@@ -1,9 +1,13 @@
 //! What many histories came to: how much happened, which faults took effect, how long healing took.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use syncline::ViewId;
 
 use crate::fault::Fault;
 use crate::history::Outcome;
+use crate::meeting::Touched;
 
 /// What all histories of a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub struct Summary {
     /// In how many histories an application had to help: a device held another history than its peers, and went on in a fresh
     /// store.
     pub helped: u64,
+    /// How events have touched the user's views.
+    pub touched: BTreeMap<ViewId, Touched>,
     /// How often each fault took effect.
     fired: [Fired; Fault::ALL.len()],
 }
@@ -34,7 +40,15 @@ pub struct Fired {
 
 impl Default for Summary {
     fn default() -> Self {
-        Self { histories: 0, steps: 0, polls: 0, rounds: 0, helped: 0, fired: [Fired::default(); Fault::ALL.len()] }
+        Self {
+            histories: 0,
+            steps: 0,
+            polls: 0,
+            rounds: 0,
+            helped: 0,
+            touched: BTreeMap::new(),
+            fired: [Fired::default(); Fault::ALL.len()],
+        }
     }
 }
 
@@ -46,6 +60,9 @@ impl Summary {
         self.polls += outcome.polls;
         self.rounds = self.rounds.max(outcome.rounds);
         self.helped += u64::from(outcome.helped);
+        for (view, touched) in &outcome.touched {
+            self.touched.entry(view.clone()).or_default().add(*touched);
+        }
         for (fired, (_, count)) in self.fired.iter_mut().zip(outcome.tally.iter()) {
             fired.histories += u64::from(count > 0);
             fired.times += u64::from(count);
@@ -63,6 +80,9 @@ impl fmt::Display for Summary {
         let Self { histories, steps, polls, rounds, helped, .. } = self;
         writeln!(f, "{histories} histories, {steps} steps, {polls} resumptions")?;
         writeln!(f, "healed within {rounds} rounds at most; in {helped} histories an application had to help")?;
+        for (view, Touched { rows, shared, .. }) in &self.touched {
+            writeln!(f, "{view}: {rows} rows, {shared} of them touched by two devices or more")?;
+        }
         writeln!(f, "{:<24}{:>14}{:>16}", "what took effect", "in histories", "times")?;
         for fault in Fault::ALL {
             let Fired { histories, times } = self.fired(*fault);

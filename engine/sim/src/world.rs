@@ -1,6 +1,6 @@
 //! One world: devices, servers, the network between them, and the plan that happens to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crate::clock::{NodeClock, reader};
 use crate::device::{Device, Parts, UNBOUNDED};
 use crate::disk::Disk;
 use crate::executor::{Executor, Spins, TaskId};
+use crate::meeting::Touched;
 use crate::net::Net;
 use crate::plan::{Plan, Shape};
 use crate::rng::{Rng, mix};
@@ -65,8 +66,8 @@ pub(crate) struct World {
     /// Rounds of syncs that healing took, and whether an application had to help.
     pub(crate) rounds_taken: u32,
     pub(crate) helped: bool,
-    /// The user's views that had rows in the end.
-    pub(crate) touched: BTreeSet<ViewId>,
+    /// How events have touched the user's views, once it has healed.
+    pub(crate) touched: BTreeMap<ViewId, Touched>,
     /// When which devices are upgraded to a user's newer version. (To the lab's own they are by steps of the plan.)
     upgrades: Vec<(Moment, usize)>,
 }
@@ -121,7 +122,7 @@ impl World {
             steps: 0,
             rounds_taken: 0,
             helped: false,
-            touched: BTreeSet::new(),
+            touched: BTreeMap::new(),
             upgrades: Vec::new(),
             sim,
             stores,

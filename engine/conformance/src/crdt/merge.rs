@@ -3,9 +3,14 @@
 use std::fmt::Debug;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use syncline::crdt::Crdt;
 
-use super::{Apply, join, prove};
+use super::{Apply, cases, join, prove};
+use crate::strategies::runner;
+
+/// In one of so many histories an operation must change the state.
+const HISTORIES: usize = 1_000;
 
 /// `a ⊔ b = b ⊔ a`: two replicas that exchange their states agree.
 pub fn merging_is_the_same_from_either_side<S: Crdt + Default + Debug, O: Debug + Clone + 'static>(
@@ -88,4 +93,19 @@ pub fn folding_again_changes_nothing<S: Crdt + Default + Debug, O: Debug + Clone
         prop_assert_eq!(case.whole_with_repeats::<S>(0, apply), case.whole(0, apply));
         Ok(())
     });
+}
+
+/// A fold that takes nothing in keeps all other laws.
+pub fn operations_change_the_state<S: Crdt + Default + Debug, O: Debug + Clone + 'static>(
+    ops: &BoxedStrategy<O>,
+    apply: &impl Apply<S, O>,
+) {
+    let (mut runner, cases) = (runner(), cases(ops));
+    let mut drawn = (0..HISTORIES).filter_map(|_| cases.new_tree(&mut runner).ok()).map(|tree| tree.current());
+    let changes = drawn.any(|case| case.whole::<S>(0, apply) != S::default());
+    assert!(
+        changes,
+        "no operation of {HISTORIES} random histories changes the state, so that nothing is proved: let `apply` fold \
+         operations in, or draw others"
+    );
 }

@@ -15,11 +15,11 @@ pub fn a_view_has_one_name_that_is_free(fold: &Arc<dyn Fold>, _: &BoxedStrategy<
     assert!(!fold.view().is_reserved(), "{}", fold.view());
 }
 
-fn events_of(run: &Run) -> impl Iterator<Item = EventRef<'_>> {
+pub(super) fn events_of(run: &Run) -> impl Iterator<Item = EventRef<'_>> {
     run.bundles().flat_map(|bundle| bundle.events()).map(|event| event.expect("the author wrote sound bodies"))
 }
 
-fn keys_of(fold: &Arc<dyn Fold>, event: &EventRef<'_>) -> Vec<Vec<u8>> {
+pub(super) fn keys_of(fold: &Arc<dyn Fold>, event: &EventRef<'_>) -> Vec<Vec<u8>> {
     keys_and_cause(fold, event).0
 }
 

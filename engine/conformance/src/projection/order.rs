@@ -7,19 +7,20 @@ use proptest::prelude::*;
 use syncline::projection::Fold;
 use syncline::{Event, Run};
 
+use super::meeting::prove_orders;
 use super::{Rows, fold_batch, fold_singly, prove};
 use crate::Author;
 
 /// Replicas see other people's bundles in different orders, and still must show the same.
 pub fn rows_do_not_depend_on_the_order_of_bundles(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
-    prove(events, |case| {
+    prove_orders(fold, events, |case| {
         let (one, other) = (case.once(&case.one), case.once(&case.other));
         prop_assert_eq!(fold_singly(fold, &one), fold_singly(fold, &other));
         Ok(())
     });
 }
 
-/// A rebuild may overlap what was folded already; counting twice would be seen by everybody.
+/// A reader may start again from an older position; counting twice would be seen by everybody.
 pub fn bundles_seen_again_change_no_row(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     prove(events, |case| {
         let (once, repeated) = (case.once(&case.one), case.with_repeats(&case.one));
@@ -67,7 +68,7 @@ fn pack(bundles: &[Run]) -> Run {
 
 /// A new version of a view is built from the whole log, beside rows that grew over years.
 pub fn a_rebuild_from_zero_gives_the_same_rows(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
-    prove(events, |case| {
+    prove_orders(fold, events, |case| {
         let mut grown = Rows::new();
         for batch in case.cuts.cut(&case.with_repeats(&case.one)) {
             fold_batch(fold, &mut grown, batch);
@@ -81,7 +82,7 @@ pub fn a_rebuild_from_zero_gives_the_same_rows(fold: &Arc<dyn Fold>, events: &Bo
 
 /// Replicas list unreadable events; the list is a view like any other.
 pub fn what_is_put_aside_does_not_depend_on_the_order(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
-    prove(events, |case| {
+    prove_orders(fold, events, |case| {
         let aside = |runs: &[Run]| {
             let mut rows = Rows::new();
             let aside = runs.iter().flat_map(|run| fold_batch(fold, &mut rows, std::slice::from_ref(run)));

@@ -54,14 +54,15 @@ impl Choices {
         arrived
     }
 
-    /// The same order, in which some bundles arrive again later.
+    /// The same order, which goes back now and then: the last bundles that arrived arrive again, in the same order, as they do
+    /// for a reader that starts again from an older position.
     pub fn with_repeats(&self, counts: &[usize]) -> Vec<(usize, usize)> {
-        let mut arrived: Vec<(usize, usize)> = Vec::new();
-        for (place, bundle) in self.once(counts).into_iter().enumerate() {
-            arrived.push(bundle);
+        let (order, mut arrived) = (self.once(counts), Vec::new());
+        for (place, bundle) in order.iter().enumerate() {
+            arrived.push(*bundle);
             let choice = self.0.get(place).map_or(0, |choice| usize::from(*choice));
             if choice % 3 == 0 {
-                arrived.push(arrived[choice / 3 % arrived.len()]);
+                arrived.extend_from_slice(&order[place - choice / 3 % (place + 1)..=place]);
             }
         }
         arrived

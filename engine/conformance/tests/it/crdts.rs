@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
-use syncline::Stamp;
-use syncline::crdt::{AddWinsSet, Crdt, Lww, MultiValue, PnCounter};
+use syncline::crdt::{AddWinsSet, Crdt, Lww, MultiValue, Ordered, OrderedFold, PnCounter};
+use syncline::{ReplicaId, Stamp};
 use syncline_conformance::crdt::{Written, input};
 use syncline_conformance::{crdt_suite, for_each_crdt_law};
 
@@ -40,6 +40,46 @@ mod counter {
 
     crdt_suite!(PnCounter, ops(), |state: &mut PnCounter, written: &Written<Op>| {
         state.add(written.stamp, i64::from(written.op.0) - i64::from(written.op.1) * 4);
+    });
+}
+
+mod ordered {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Balance;
+
+    impl OrderedFold for Balance {
+        type Event = i8;
+        type Output = i64;
+
+        fn fold<'a>(events: impl Iterator<Item = (Stamp, &'a i8)>) -> i64 {
+            events.fold(0, |balance, (_, change)| i64::max(balance + i64::from(*change) - 1, 0))
+        }
+    }
+
+    crdt_suite!(Ordered<Balance>, ops(), |state: &mut Ordered<Balance>, written: &Written<Op>| {
+        state.insert(written.stamp, written.op.0);
+    });
+}
+
+/// Each origin's last number: it relies on the order of one origin's operations, and compares no stamps but in a merge.
+mod latest {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Default)]
+    struct Latest(BTreeMap<ReplicaId, (Stamp, i8)>);
+
+    impl Crdt for Latest {
+        fn merge(&mut self, other: &Self) {
+            for (origin, theirs) in &other.0 {
+                self.0.entry(*origin).and_modify(|ours| *ours = (*ours).max(*theirs)).or_insert(*theirs);
+            }
+        }
+    }
+
+    crdt_suite!(Latest, ops(), |state: &mut Latest, written: &Written<Op>| {
+        state.0.insert(written.stamp.origin, (written.stamp, written.op.0));
     });
 }
 
@@ -78,6 +118,7 @@ broken!(Marks, BTreeSet<i8>, |state, other| {
     state.insert(i8::MAX);
 });
 broken!(Meets, BTreeMap<Stamp, i8>, |state, other| state.retain(|stamp, _| other.contains_key(stamp)));
+broken!(Deaf, BTreeSet<i8>, |state, other| state.extend(other));
 broken!(KeepsTheLast, Vec<i8>, |state, other| *state = (*state).clone().max(other.clone()));
 
 fn insert(state: &mut BTreeMap<Stamp, i8>, written: &Written<Op>) {
@@ -130,4 +171,7 @@ fn faults_of_merges_are_caught() {
 
     let push = |state: &mut KeepsTheLast, written: &Written<Op>| state.0.push(written.op.0);
     assert!(broken_laws!(KeepsTheLast, push).contains("folding_in_any_order_gives_the_same_state"));
+
+    let nothing = |_: &mut Deaf, _: &Written<Op>| {};
+    assert_eq!(broken_laws!(Deaf, nothing), BTreeSet::from(["operations_change_the_state"]));
 }

@@ -7,6 +7,7 @@ mod broken_transports;
 mod crdts;
 mod fault;
 mod line;
+mod meeting;
 mod memory;
 mod outside;
 mod projections;

@@ -1,5 +1,7 @@
-//! A projection is pure: equal events give equal rows, in any order, all at once or one by one.
+//! A projection is pure: equal events give equal rows, however the events of different origins interleave, all at once or one by
+//! one. Each origin's own events always come in the order in which they were written, which every log guarantees.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -31,7 +33,7 @@ pub(crate) fn repeatable(world: &World) -> Result<(), Finding> {
     })
 }
 
-/// A user's projection folds the same events alike in any order.
+/// A user's projection folds the same events alike, however those of different origins interleave.
 pub(crate) fn ordered(world: &World) -> Result<(), Finding> {
     each(world, &|told, events| depends(told, events, None))
 }
@@ -81,7 +83,7 @@ fn log(world: &World) -> Result<Option<Vec<Run>>, Finding> {
     place.map(|place| runs(&*place.device.disk.peek(), Limit::PAGE)).transpose()
 }
 
-fn events(runs: &[Run]) -> Vec<EventRef<'_>> {
+pub(crate) fn events(runs: &[Run]) -> Vec<EventRef<'_>> {
     runs.iter().flat_map(|run| run.bundles()).flat_map(|bundle| bundle.events()).flatten().collect()
 }
 
@@ -89,14 +91,26 @@ fn folded(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> {
     quiet::catch(|| one_by_one(fold, events)).unwrap_or_else(|panic| Err(format!("it panics: {panic}")))
 }
 
-/// Compares the fold of events as they arrived with those in the order of their times, and in the reverse of that: all rows, or one.
+/// The same events in other orders that a log may have them in, and what each order is called. Of any two events by different
+/// origins, each comes before the other in one of these orders.
+fn interleavings<'a>(events: &[EventRef<'a>]) -> [(&'static str, Vec<EventRef<'a>>); 3] {
+    // These sorts are stable, and the stamps of one origin rise: its events keep their order.
+    let sorted = |sort: &dyn Fn(&mut Vec<EventRef<'a>>)| {
+        let mut events = events.to_vec();
+        sort(&mut events);
+        events
+    };
+    [
+        ("in the order of their times", sorted(&|events| events.sort_by_key(|event| event.stamp))),
+        ("one device's after another's", sorted(&|events| events.sort_by_key(|event| event.dot.origin))),
+        ("one device's after another's", sorted(&|events| events.sort_by_key(|event| Reverse(event.dot.origin)))),
+    ]
+}
+
+/// Compares the fold of events as they arrived with their folds in other orders: all rows, or one.
 fn depends(told: Told<'_>, events: &[EventRef<'_>], row: Option<&[u8]>) -> Result<(), String> {
     let first = folded(told.fold(), events)?;
-    let mut sorted = events.to_vec();
-    sorted.sort_by_key(|event| event.stamp);
-    let mut reverse = sorted.clone();
-    reverse.reverse();
-    for (other, name) in [(sorted, "in the order of their times"), (reverse, "in the reverse order of their times")] {
+    for (name, other) in interleavings(events) {
         let rows = folded(told.fold(), &other)?;
         let differs = match row {
             Some(row) => (first.get(row) != rows.get(row)).then_some(row),

@@ -33,6 +33,10 @@ pub(crate) enum Flaw {
     OldVersion,
     /// None: the version that can read them. But its view has the id of the old one's.
     NewVersion,
+    /// It counts an event only if it is later than all that it has counted.
+    SkipsLate,
+    /// The last event to arrive wins, and nearly every event has a row of its own.
+    NeverMeets,
 }
 
 /// A row of any of them.
@@ -56,10 +60,13 @@ const DELETED: [u8; 4] = *b"gone";
 pub(crate) struct Wrong(pub(crate) Flaw);
 
 /// What these projections fold: values, some of which stand for a delete.
-pub(crate) fn writes(rng: &mut Rng) -> Vec<Event> {
-    let mut payload = vec![b'a' + rng.below(4) as u8];
-    payload.extend_from_slice(&if rng.chance(300) { DELETED } else { printable(rng.bits()) });
-    vec![Event::new(SET, payload)]
+pub(crate) fn writes(flaw: Flaw) -> impl Fn(&mut Rng) -> Vec<Event> {
+    let deletes_per_mille = if flaw == Flaw::NeverMeets { 0 } else { 300 };
+    move |rng| {
+        let mut payload = vec![b'a' + rng.below(4) as u8];
+        payload.extend_from_slice(&if rng.chance(deletes_per_mille) { DELETED } else { printable(rng.bits()) });
+        vec![Event::new(SET, payload)]
+    }
 }
 
 impl Projection for Wrong {
@@ -75,7 +82,7 @@ impl Projection for Wrong {
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
         if let Some((key, _)) = read(event.payload) {
-            keys.push(key);
+            keys.push(if self.0 == Flaw::NeverMeets { event.payload } else { key });
         }
     }
 
@@ -92,7 +99,7 @@ impl Projection for Wrong {
         let deletes = value == DELETED;
         let newer = row.last.is_none_or(|last| event.stamp > last);
         let wins = match self.0 {
-            Flaw::ArrivalWins => true,
+            Flaw::ArrivalWins | Flaw::NeverMeets => true,
             Flaw::TiesByArrival => row.last.is_none_or(|last| event.stamp.time >= last.time),
             _ => newer,
         };
@@ -105,6 +112,7 @@ impl Projection for Wrong {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 row.noise = now.map_or(0, |now| now.as_nanos() as u64);
             }
+            Flaw::SkipsLate if newer => row.noise += 1,
             Flaw::HashOrder => drop(row.seen.insert(event.stamp.time.0, event.dot.seq.get())),
             Flaw::FirstComeStays if row.noise & COUNT < FULL => {
                 row.noise = (row.noise ^ (event.stamp.time.0 << 8)) + 1;

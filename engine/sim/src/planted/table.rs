@@ -52,8 +52,7 @@ pub fn table(sought: &[Sought]) -> String {
     for law in Law::ALL {
         let by: Vec<String> =
             sought.iter().filter(|sought| breaks(sought, *law)).map(|one| one.plant.to_string()).collect();
-        let by = if by.is_empty() { "(see below)".into() } else { by.join(", ") };
-        let _ = writeln!(page, "| {law} | {by} |");
+        let _ = writeln!(page, "| {law} | {} |", by.join(", "));
     }
     page += TAIL;
     page
@@ -83,5 +82,6 @@ A check that cannot fail is a defect, so every law is the first that some plante
 ";
 
 const TAIL: &str = "
-The last law is not about a stack but about its test: a lab whose histories never touch a view under test says so.
+The last law is not about a stack but about its test. A lab says so if its histories never touch a view under test, or if devices
+never meet in one of its rows.
 ";

@@ -62,7 +62,7 @@ fn pull(cursor: Cursor, rng: &mut Rng) -> Option<Request> {
 /// The run with one byte of its bodies changed, where that still reads as a run.
 fn changed(run: &Run, rng: &mut Rng) -> Option<Run> {
     let mut bytes = run.as_bytes().to_vec();
-    let at = bytes.len() - 1 - rng.index(8.min(bytes.len() - 50).max(1));
+    let at = bytes.len() - 1 - rng.index(8.min(bytes.len().saturating_sub(50)).max(1));
     bytes[at] ^= 1 << rng.below(8);
     Run::decode(bytes.into()).ok().filter(|changed| changed != run)
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod crdts;
 mod on_disk;
+mod order;
 mod program;
 mod projections;
 mod seeds;

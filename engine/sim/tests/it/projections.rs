@@ -96,10 +96,20 @@ fn a_panic_is_found_and_named_with_its_view() {
 
 #[test]
 fn an_order_about_which_no_two_devices_disagree_is_found_too() {
-    let case = Case { devices: Some(1), ..Case::new(Profile::Calm, 3, 40) };
-    let finding = Plant::ArrivalWins.lab().outcome(&case, false).finding.unwrap();
-    assert_eq!(finding.law, Law::ProjectionIsPure, "{finding}");
-    assert!(finding.detail.contains("depends on the order of arrival"), "{finding}");
+    // In short histories it is often the same order everywhere: the second device wrote when it had read what the first wrote.
+    let lab = Plant::ArrivalWins.lab();
+    let findings = (0..300).filter_map(|seed| lab.outcome(&Case::new(Profile::Calm, seed, 8), false).finding);
+    let found = findings.filter(|finding| finding.law == Law::ProjectionIsPure).collect::<Vec<_>>();
+    assert!(found.len() > 3, "{found:#?}");
+    assert!(found.iter().all(|finding| finding.detail.contains("depends on the order of arrival")), "{found:#?}");
+}
+
+#[test]
+fn the_order_of_one_device_is_kept_so_that_a_projection_may_rely_on_it() {
+    let alone = |seed| Case { devices: Some(1), ..Case::new(Profile::Calm, seed, 80) };
+    for alone in (0..40).map(alone).filter(|alone| alone.plan().servers > 0) {
+        assert_eq!(Plant::ArrivalWins.lab().outcome(&alone, false).finding, None, "{alone}");
+    }
 }
 
 #[test]
