@@ -44,6 +44,8 @@ pub enum Trait {
     Losses,
     /// Messages that arrive twice.
     Repeats,
+    /// Proxies that answer themselves, hold streams back and take no large messages.
+    Proxies,
     /// Disks that take their time.
     SlowDisks,
     /// Disks that lose what was not flushed when the power goes.
@@ -73,6 +75,7 @@ impl Trait {
         Self::Servers,
         Self::ShortPages,
         Self::Bursts,
+        Self::Proxies,
     ];
 
     fn name(self) -> &'static str {
@@ -80,6 +83,7 @@ impl Trait {
             Self::Delays => "delays",
             Self::Losses => "losses",
             Self::Repeats => "repeats",
+            Self::Proxies => "proxies",
             Self::SlowDisks => "slow-disks",
             Self::UnsyncedDisks => "unsynced-disks",
             Self::LiveDevices => "live-devices",
@@ -96,6 +100,7 @@ impl Trait {
             Self::Delays => (rates.delayed, rates.delay_max) = (0, 0),
             Self::Losses => (rates.request_lost, rates.answer_lost) = (0, 0),
             Self::Repeats => rates.duplicated = 0,
+            Self::Proxies => (rates.foreign, rates.deaf, rates.room) = (0, 0, 0),
             Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
             Self::UnsyncedDisks => plan.unsynced = 0,
             // Where nobody syncs by hand, nothing would be exchanged without them.

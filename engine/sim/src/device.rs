@@ -378,9 +378,19 @@ impl Device {
             let waits = self.stack.has_own_upgrade() && self.opening.load(Ordering::Relaxed);
             if let Some(replica) = self.replica().filter(|_| !waits) {
                 let Err(error) = replica.live(&*way, &pace).await;
+                self.live_ended(&error);
                 self.sync_failed(&error, &pace.1);
             }
             self.sim().sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// The way and the peer fail in passing only, unless a grant is taken away.
+    fn live_ended(&self, error: &SyncError) {
+        let passes = matches!(error, SyncError::Transport(_) | SyncError::Replaced | SyncError::Unexpected);
+        if passes && self.sim().state().tally.get(Fault::Revoked) == 0 {
+            let detail = format!("device {}: its live sync has ended: {error}", self.index);
+            self.sim().found(Law::LiveGoesOn, detail);
         }
     }
 }

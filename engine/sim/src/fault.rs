@@ -39,6 +39,12 @@ faults! {
     Cut = "cut",
     /// A request or an answer met a partition.
     Partitioned = "partitioned",
+    /// Somebody on the way answered in a server's place.
+    Foreign = "foreign",
+    /// A message was too large for somebody on the way.
+    TooLarge = "too-large",
+    /// A watch was open, and its notices were held back.
+    HeldBack = "held-back",
     /// A process died and started again.
     Crashed = "crashed",
     /// A process died while a commit was under way.

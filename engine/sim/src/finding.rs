@@ -40,6 +40,8 @@ pub enum Law {
     StatusIsTrue,
     /// When the faults have stopped, everything is exchanged within the stated number of rounds.
     ComesToRest,
+    /// Nothing that passes ends a live sync.
+    LiveGoesOn,
     /// The projection does not panic, and folds equal events into equal rows, however those of different origins interleave.
     ProjectionIsPure,
     /// The store does what its trait says.
@@ -70,6 +72,7 @@ impl Law {
         Self::NothingWaitsBehindRefusals,
         Self::StatusIsTrue,
         Self::ComesToRest,
+        Self::LiveGoesOn,
         Self::ProjectionIsPure,
         Self::StoreKeepsItsWord,
         Self::NoPanic,
@@ -97,6 +100,7 @@ impl fmt::Display for Law {
             Self::NothingWaitsBehindRefusals => "nothing waits behind a refusal",
             Self::StatusIsTrue => "status never lies",
             Self::ComesToRest => "when the faults stop, everything is exchanged",
+            Self::LiveGoesOn => "nothing that passes ends a live sync",
             Self::ProjectionIsPure => "a projection is pure and order-independent",
             Self::StoreKeepsItsWord => "a store does what its trait says",
             Self::NoPanic => "nothing panics",

@@ -19,6 +19,18 @@ pub(crate) struct Rates {
     pub(crate) delayed: u32,
     /// Microseconds that a delayed message takes at most.
     pub(crate) delay_max: u32,
+    /// A request is answered by somebody on the way.
+    pub(crate) foreign: u32,
+    /// A watch opens and tells nothing: its notices are held back.
+    pub(crate) deaf: u32,
+    /// Bytes of runs in the largest message that passes; 0 for any.
+    pub(crate) room: u32,
+}
+
+impl Rates {
+    /// Nothing happens.
+    pub(crate) const NONE: Self =
+        Self { request_lost: 0, answer_lost: 0, duplicated: 0, delayed: 0, delay_max: 0, foreign: 0, deaf: 0, room: 0 };
 }
 
 /// The network of one history.
@@ -88,12 +100,16 @@ impl Net {
         self.cut.listen()
     }
 
-    /// Ends all trouble.
+    /// Ends all trouble but a bound on messages, which is there to stay. Watches that were held back are cut.
     pub(crate) fn heal(&self) {
         let mut state = self.state();
-        state.rates =
-            Rates { delayed: state.rates.delayed, delay_max: state.rates.delay_max.min(2_000), ..Rates::default() };
+        let Rates { delayed, delay_max, deaf, room, .. } = state.rates;
+        state.rates = Rates { delayed, delay_max: delay_max.min(2_000), room, ..Rates::NONE };
         state.partitions.clear();
+        if deaf > 0 {
+            state.cuts.iter_mut().for_each(|cuts| *cuts += 1);
+            self.cut.notify(usize::MAX);
+        }
     }
 }
 

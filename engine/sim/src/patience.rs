@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use syncline::replica::{Pace, Pause, SyncReport};
 
 use crate::device::Device;
+use crate::stack::Misuse;
 use crate::transport::Door;
 
 /// So many syncs in a row leave something out, or find nothing, until a device waits for a word.
@@ -33,6 +34,14 @@ impl Pace for Patience {
                 self.0.sync_failed(error, &self.1);
                 5 << times.min(5)
             }
+            Pause::Incomplete { .. } if self.0.stack.misuse == Some(Misuse::ForgetsLeftOut) => {
+                return std::future::pending().await;
+            }
+            Pause::Polling { .. } if self.0.stack.misuse == Some(Misuse::NeverPolls) => {
+                return std::future::pending().await;
+            }
+            // A watch that was lost is begun anew, however long it was quiet before.
+            Pause::Polling { error: Some(_), times } => 5 << times.min(9),
             Pause::Incomplete { times, .. } | Pause::Polling { times, .. } if times < PATIENT => 5 << times.min(9),
             // A history comes to rest only if nobody waits for time any more.
             _ => return std::future::pending().await,

@@ -176,6 +176,14 @@ plants! {
     StuckAfterCrash = "stuck-after-crash", "F19", "stuck", Part::Store(Storing::StuckAfterCrash), Crash;
     /// Notices are lost, and a device that waits for one waits for ever.
     LosesNotices = "loses-notices", "F19", "stuck", Part::Way(Carrying::LosesNotices), Live;
+    /// What somebody on the way answers counts as the peer's own word.
+    BelievesAnybody = "believes-anybody", "F19", "stuck", Part::Way(Carrying::BelievesAnybody), Proxied;
+    /// That a message is too large for the way is not told from a peer that is away.
+    HidesSizes = "hides-sizes", "F19", "stuck", Part::Way(Carrying::HidesSizes), Proxied;
+    /// What a live sync leaves out is not tried again by itself.
+    ForgetsLeftOut = "forgets-left-out", "F18", "dropped on a passing error", Part::Use(Misuse::ForgetsLeftOut), Proxied;
+    /// A live sync relies on its watch.
+    NeverPolls = "never-polls", "F19", "stuck", Part::Use(Misuse::NeverPolls), Proxied;
     /// A refused bundle holds up all behind it.
     RefusalHoldsUp = "refusal-holds-up", "F20", "a refused event", Part::Way(Carrying::RefusesAll), Hostile;
     /// A refused bundle is gone without a word to whoever wrote it.

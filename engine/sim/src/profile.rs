@@ -48,6 +48,8 @@ pub enum Profile {
     Large,
     /// Two servers that do not know of each other, clocks that are far off, lost answers and restarts: what may have been sent?
     Doubt,
+    /// Proxies on the way: foreign answers, bounds on messages, streams held back. Nobody syncs by hand.
+    Proxied,
 }
 
 impl Profile {
@@ -67,6 +69,7 @@ impl Profile {
         Self::Large,
         Self::Times,
         Self::Doubt,
+        Self::Proxied,
     ];
 
     /// Its name, as the command line spells it.
@@ -86,6 +89,7 @@ impl Profile {
             Self::Large => "large",
             Self::Times => "times",
             Self::Doubt => "doubt",
+            Self::Proxied => "proxied",
         }
     }
 }
@@ -138,8 +142,11 @@ pub(crate) struct RowLimits {
     pub(crate) own: usize,
 }
 
-const FLAKY: Rates = Rates { request_lost: 60, answer_lost: 80, duplicated: 60, delayed: 600, delay_max: 30_000 };
-const STEADY: Rates = Rates { request_lost: 0, answer_lost: 0, duplicated: 0, delayed: 300, delay_max: 4_000 };
+const FLAKY: Rates =
+    Rates { request_lost: 60, answer_lost: 80, duplicated: 60, delayed: 600, delay_max: 30_000, ..Rates::NONE };
+const STEADY: Rates = Rates { delayed: 300, delay_max: 4_000, ..Rates::NONE };
+/// A way with a proxy on it that answers itself now and then, holds streams back, and takes no large messages.
+const PROXIED: Rates = Rates { foreign: 60, deaf: 300, room: 1_100, ..STEADY };
 const CRASHES: &[(u32, Deed)] = &[
     (25, Deed::Crash),
     (15, Deed::Power),
@@ -190,6 +197,7 @@ impl Profile {
             Self::Large => mix.large(rng),
             Self::Times => mix.times(rng),
             Self::Doubt => mix.doubt(),
+            Self::Proxied => mix.proxied(),
         }
         mix
     }
@@ -253,6 +261,12 @@ impl Mix {
         self.weights.retain(|(_, deed)| *deed != Deed::Sync);
         self.add(PARTITIONS);
         self.add(&[(8, Deed::Crash), (4, Deed::CrashServer), (10, Deed::Poison)]);
+    }
+
+    fn proxied(&mut self) {
+        self.lives();
+        self.rates = PROXIED;
+        self.add(&[(12, Deed::Fail), (8, Deed::Fill)]);
     }
 
     fn twins(&mut self) {

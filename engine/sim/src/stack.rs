@@ -46,6 +46,10 @@ pub(crate) enum Misuse {
     TwoPolicies,
     /// Nobody is told that a clock was corrected.
     HidesCorrections,
+    /// What a live sync leaves out is not tried again by itself.
+    ForgetsLeftOut,
+    /// A live sync relies on its watch.
+    NeverPolls,
 }
 
 /// The composition under test.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_channel::oneshot;
@@ -99,6 +100,29 @@ impl SimTransport {
         format!("device {}", self.device)
     }
 
+    /// What becomes of a message with so many bytes of runs that meets somebody on the way.
+    fn meet(&self, rates: Rates, bytes: usize) -> Result<(), TransportError> {
+        let sim = &self.witness.sim;
+        let foreign =
+            |retry_after| TransportError::Foreign { source: "somebody on the way answers".into(), retry_after };
+        if rates.room > 0 && bytes > rates.room as usize {
+            sim.fault(Fault::TooLarge, || {
+                format!("{bytes} bytes between {} and {} do not pass", self.who(), self.door.name)
+            });
+            // Some say so, some break the connection.
+            return Err(match bytes % 2 {
+                0 => foreign(None),
+                _ => TransportError::Interrupted("the message is cut off".into()),
+            });
+        }
+        if rates.foreign > 0 && sim.state().net.chance(rates.foreign) {
+            sim.fault(Fault::Foreign, || format!("somebody answers {} in place of {}", self.who(), self.door.name));
+            let asks = sim.state().net.chance(300);
+            return Err(foreign(asks.then_some(Duration::from_millis(20))));
+        }
+        Ok(())
+    }
+
     /// The peer works on the request in its own process: neither dies with the other.
     fn hand_over(&self, request: Request, rates: Rates) -> Option<oneshot::Receiver<Result<Answer, ServiceError>>> {
         let service = self.door.service()?;
@@ -169,6 +193,7 @@ impl Transport for SimTransport {
         if let Fate::Lost = self.carry(rates, (rates.request_lost, Fault::RequestLost)).await {
             return Err(TransportError::Unreachable("the request is lost".into()));
         }
+        self.meet(rates, pushed_bytes(&request))?;
         let Some(answered) = self.hand_over(request, rates) else {
             return Err(TransportError::Unreachable("nobody listens".into()));
         };
@@ -184,6 +209,7 @@ impl Transport for SimTransport {
             return Err(TransportError::Interrupted("the answer is lost".into()));
         }
         let answer = result.map_err(told)?;
+        self.meet(Rates { foreign: 0, ..rates }, pulled_bytes(&answer))?;
         self.note(&answer);
         Ok(answer)
     }
@@ -200,9 +226,31 @@ impl Transport for SimTransport {
         let Some(service) = self.door.service() else {
             return Err(TransportError::Unreachable("nobody listens".into()));
         };
-        let notices = service.watch(&self.principal, space, after).await.map_err(told)?;
+        self.meet(rates, 0)?;
+        let mut notices = service.watch(&self.principal, space, after).await.map_err(told)?;
+        if rates.deaf > 0 && self.witness.sim.state().net.chance(rates.deaf) {
+            let what = || format!("notices of {} to {} are held back", self.door.name, self.who());
+            self.witness.sim.fault(Fault::HeldBack, what);
+            notices = futures_util::stream::pending().boxed();
+        }
         let watch = Watch { way: self.clone(), notices, connection, ended: false };
         Ok(unfold(watch, |mut watch| async move { Some((watch.next().await?, watch)) }).boxed())
+    }
+}
+
+/// Bytes of runs in a request.
+fn pushed_bytes(request: &Request) -> usize {
+    match request {
+        Request::Push(_, push) => push.runs.iter().map(|run| run.as_bytes().len()).sum(),
+        _ => 0,
+    }
+}
+
+/// Bytes of runs in an answer.
+fn pulled_bytes(answer: &Answer) -> usize {
+    match &answer.reply {
+        Reply::Pull(pulled) => pulled.runs.iter().map(|run| run.as_bytes().len()).sum(),
+        _ => 0,
     }
 }
 

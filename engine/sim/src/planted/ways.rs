@@ -38,6 +38,10 @@ pub(crate) enum Flaw {
     SkipsPulled,
     /// Every second notice is lost.
     LosesNotices,
+    /// What somebody on the way answers counts as the peer's own word.
+    BelievesAnybody,
+    /// What does not pass is told as if nobody could be reached.
+    HidesSizes,
     /// Some bodies are changed on the way.
     ChangesBodies,
     /// The peer hands out a bundle that nobody has written.
@@ -142,14 +146,29 @@ fn mute() -> Problem {
     Problem::new(Code::Forbidden, "no")
 }
 
+impl BadWay {
+    fn told(&self, error: TransportError) -> TransportError {
+        match (self.flaw, error) {
+            (Flaw::BelievesAnybody, TransportError::Foreign { .. }) => {
+                Problem::new(Code::Unauthorized, "log in first").into()
+            }
+            (Flaw::HidesSizes, TransportError::Foreign { .. } | TransportError::Interrupted(_)) => {
+                TransportError::Unreachable("something is wrong".into())
+            }
+            (_, error) => error,
+        }
+    }
+}
+
 #[async_trait]
 impl Transport for BadWay {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
-        let mut answer = match request {
-            Request::Push(space, push) => self.push(space, push).await?,
-            Request::Pull(space, pull) => self.pull(space, pull).await?,
-            other => self.inner.call(other).await?,
+        let answered = match request {
+            Request::Push(space, push) => self.push(space, push).await,
+            Request::Pull(space, pull) => self.pull(space, pull).await,
+            other => self.inner.call(other).await,
         };
+        let mut answer = answered.map_err(|error| self.told(error))?;
         if self.flaw == Flaw::RefusesClocksMute {
             answer.clock = NTP64(0);
         }

@@ -45,8 +45,9 @@ impl Size {
 
     /// Half of what did not pass, if that is not as small as it gets.
     fn shrink(&mut self, failed: u32) -> bool {
-        let shrunk = self.now.min(failed) / 2;
-        let shrinks = shrunk >= LEAST;
+        let before = self.now.min(failed);
+        let shrunk = (before / 2).max(LEAST);
+        let shrinks = shrunk < before;
         if shrinks {
             (self.now, self.passed) = (shrunk, 0);
         }
