@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod crdts;
+mod guide;
 mod on_disk;
 mod order;
 mod program;
