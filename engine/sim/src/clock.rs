@@ -26,6 +26,8 @@ pub(crate) struct NodeClock {
     largest: AtomicU64,
     /// Seconds by which it has been set forward, all in all.
     set_forward: AtomicU64,
+    /// How often it was set.
+    settings: AtomicU64,
     /// It was once further ahead of the truth than the bound allows.
     was_fast: AtomicBool,
     /// By how many seconds it was ahead at most, of those times that come soon.
@@ -50,6 +52,7 @@ impl NodeClock {
             setting: Mutex::new(setting),
             largest: AtomicU64::new(0),
             set_forward: AtomicU64::new(0),
+            settings: AtomicU64::new(0),
             was_fast: AtomicBool::new(false),
             a_little_fast: AtomicU64::new(0),
         })
@@ -108,6 +111,11 @@ impl NodeClock {
         Duration::from_secs(self.set_forward.load(Ordering::Relaxed))
     }
 
+    /// How often it was set.
+    pub(crate) fn settings(&self) -> u64 {
+        self.settings.load(Ordering::Relaxed)
+    }
+
     /// By how much it was ahead of the truth at most, leaving out what does not come [`SOON`].
     pub(crate) fn a_little_fast(&self) -> Duration {
         Duration::from_secs(self.a_little_fast.load(Ordering::Relaxed))
@@ -127,6 +135,7 @@ impl NodeClock {
         let (shown, rate) = change(before, setting.rate);
         let seconds = u64::try_from((shown - before) / NANOS + 1).unwrap_or(0);
         self.set_forward.fetch_add(seconds, Ordering::Relaxed);
+        self.settings.fetch_add(1, Ordering::Relaxed);
         let bound = self.right() + i128::try_from(MAX_DRIFT.as_nanos()).unwrap_or(0);
         self.was_fast.fetch_or(shown > bound, Ordering::Relaxed);
         let ahead = u64::try_from((shown - self.right()) / NANOS + 1).unwrap_or(0);

@@ -34,13 +34,16 @@ impl Device {
         if self.witness.times().is_none() {
             return replica.sync(way).await;
         }
-        let (truth, shown) = (self.clock.truth(), self.clock.now());
+        let (truth, shown, settings) = (self.clock.truth(), self.clock.now(), self.clock.settings());
         let proven = times::latest(&self.disk, truth).max(times::latest(peer, truth));
         let mut report = replica.sync(way).await?;
         if self.stack.misuse == Some(Misuse::HidesCorrections) {
             report.clock_corrected_ms = None;
         }
-        let checked = self.witness.times().map(|mut times| times.synced((self, peer), &report, (shown, proven)));
+        let checked = self.witness.times().map(|mut times| {
+            let steady = self.clock.settings() == settings;
+            times.synced((self, peer), &report, (shown, proven, steady))
+        });
         if let Some(Err(finding)) = checked {
             self.sim().found(finding.law, finding.detail);
         }

@@ -68,26 +68,28 @@ impl Times {
     }
 
     /// A sync has come to its end. When it began the device's clock showed `began`, and the device's log and the peer's held foreign
-    /// bundles of `proven`, a true time, at the latest.
+    /// bundles of `proven`, a true time, at the latest. `steady` if nobody has set the device's clock meanwhile.
     pub(crate) fn synced(
         &mut self,
         (device, peer): (&Device, &Disk),
         report: &SyncReport,
-        (began, proven): (NTP64, NTP64),
+        (began, proven, steady): (NTP64, NTP64, bool),
     ) -> Result<(), Finding> {
         let shown = syncline::PhysicalClock::now(&*device.clock);
         let log = peer.with_image(|image| image.log);
         let known = self.devices.entry(device.index).or_default();
         let agreed = known.agreed.get(&log).copied();
         let was_corrected = std::mem::replace(&mut known.corrected, report.clock_corrected_ms.is_some());
-        if report.skew_ms.unsigned_abs() <= 60_000 {
-            known.agreed.insert(log, shown);
-        } else if report.clock_doubt.is_some() || known.corrected {
+        // Of each peer the last contact alone is kept in mind.
+        let agree = report.skew_ms.unsigned_abs() <= 60_000 && report.clock_doubt.is_none() && !known.corrected;
+        if agree {
+            known.agreed.insert(log, began);
+        } else {
             known.agreed.remove(&log);
         }
         let Some(by_ms) = report.clock_corrected_ms else { return Ok(()) };
         self.edits.retain(|edit| edit.device != device.index);
-        if Offset::between(shown, began).size() > SLACK {
+        if !steady {
             // It was set in the middle of the sync.
             return Ok(());
         }
@@ -107,7 +109,7 @@ impl Times {
         } else {
             return Ok(());
         };
-        let detail = format!("device {} corrects its clock by {by_ms} ms, {why}", device.index);
+        let detail = format!("device {} corrects its clock by {by_ms} ms as {} says, {why}", device.index, peer.name);
         Err(Finding { law: Law::CorrectionsHaveEvidence, detail })
     }
 

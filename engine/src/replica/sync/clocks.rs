@@ -152,12 +152,20 @@ impl Session<'_> {
         Ok(ahead || by != Offset::ZERO || self.inner.readings(&turn).await?.reach_beyond(seen))
     }
 
-    /// What the clocks showed, unless the like of it is kept in mind already, or a clock is proven wrong and says nothing of others.
+    /// What the clocks showed, unless the like of it is kept in mind already. A contact at which one clock was known to be wrong says
+    /// nothing of later ones, and takes no other's place.
     pub(super) fn to_keep_in_mind(&self) -> Option<Contact> {
+        let Clocks { met, verdict, .. } = &self.clocks;
+        let wrong = match verdict {
+            Verdict::Agree => false,
+            Verdict::Off(by) => *by > Offset::ZERO || met.ours >= TIMES_END,
+            Verdict::Doubt(doubt) => {
+                matches!(doubt, ClockDoubt::NotSet | ClockDoubt::BehindTheLog | ClockDoubt::Unproven)
+            }
+        };
         let known = locked(&self.inner.peers).contact(self.row.cursor.log);
-        let wrong = matches!(self.doubted(), Some(ClockDoubt::NotSet | ClockDoubt::BehindTheLog));
-        let met = Some(self.clocks.met).filter(|_| !wrong);
-        met.filter(|met| known.is_none_or(|known| known.is_outdated(*met, self.inner.clock.max_drift())))
+        let is_new = known.is_none_or(|known| known.is_outdated(*met, self.inner.clock.max_drift()));
+        (!wrong && is_new).then_some(*met)
     }
 
     /// Forgets what the clock showed when bundles were written that the peer has now.
