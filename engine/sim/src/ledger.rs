@@ -29,6 +29,8 @@ pub(crate) struct Ledger {
     sent: BTreeSet<Name>,
     /// Bundles that moved because somebody may have them with times that no peer takes.
     in_doubt: BTreeSet<Name>,
+    /// Bundles of a store given up that an application was refused to write again.
+    given_up: BTreeSet<Name>,
     /// Bundles that the policy has refused.
     refused: BTreeSet<Dot>,
     /// Origins whose devices were restored or cloned.
@@ -142,6 +144,15 @@ impl Ledger {
             homes.extend(more);
         }
         homes
+    }
+
+    /// An application cannot write a bundle again, and knows it.
+    pub(crate) fn give_up(&mut self, name: Name) {
+        self.given_up.insert(name);
+    }
+
+    pub(crate) fn is_given_up(&self, name: Name) -> bool {
+        self.given_up.contains(&name)
     }
 
     /// The policy has refused a bundle.

@@ -2,6 +2,7 @@
 //! it serves others, of its own, goes on in a fresh store, under a new identity, and writes again what nobody has of its own.
 
 use syncline::Event;
+use syncline::replica::ReplicaError;
 use syncline::store::Limit;
 
 use crate::disk::Disk;
@@ -57,7 +58,15 @@ impl World {
                 continue;
             }
             let Some(replica) = device.replica() else { return Ok(()) };
-            let Some(Ok(written)) = self.drive(async move { replica.write(&events).await })? else { return Ok(()) };
+            let written = match self.drive(async move { replica.write(&events).await })? {
+                Some(Ok(written)) => written,
+                // The application is told that its row has no room for it.
+                Some(Err(ReplicaError::RowTooLarge { .. })) => {
+                    self.witness.ledger().give_up(name);
+                    continue;
+                }
+                _ => return Ok(()),
+            };
             device.acknowledge(written);
             if let Some(entry) = device.disk.with_image(|image| image.entry(written.dot)) {
                 self.witness.ledger().rehome(name, (written.dot, entry.chain));

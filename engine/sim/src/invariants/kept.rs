@@ -27,7 +27,7 @@ pub(crate) fn acknowledged(world: &World, held: &BTreeSet<Name>) -> Result<(), F
     for acknowledged in ledger.acknowledged() {
         let homes = ledger.homes(acknowledged.name);
         let destroyed = homes.iter().all(|name| ledger.is_excused(*name) && !held.contains(name));
-        let refused = homes.iter().any(|(dot, _)| ledger.refused().contains(dot));
+        let refused = homes.iter().any(|name| ledger.refused().contains(&name.0) || ledger.is_given_up(*name));
         if destroyed || refused {
             continue;
         }
