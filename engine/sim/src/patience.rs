@@ -11,7 +11,7 @@ use crate::stack::Misuse;
 use crate::transport::Door;
 
 /// So many syncs in a row leave something out, or find nothing, until a device waits for a word.
-const PATIENT: u32 = 24;
+const PATIENT: u32 = 16;
 
 /// Waits longer with each failure.
 pub(crate) struct Patience(pub(crate) Arc<Device>, pub(crate) Arc<Door>);
