@@ -2,6 +2,8 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -15,6 +17,7 @@ mod config;
 mod control;
 mod failure;
 mod log;
+mod logging;
 mod metrics;
 mod output;
 mod secret;
@@ -30,15 +33,32 @@ mod time;
 mod verify;
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let cli = Cli::parse();
+    // Whoever called a command reads its answer. Nobody may be there to read a server's.
+    let patience = match cli.command {
+        Command::Serve(_) => logging::LAST_LINES_TIME_MAX,
+        Command::Task(_) | Command::Carry(_) => Duration::MAX,
+    };
+    match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                // Where even standard error is closed, the exit code has to do.
-                let _ = writeln!(std::io::stderr(), "syncline-server: {failure}");
+                tell(format!("syncline-server: {failure}\n"), patience);
             }
             failure.code().into()
         }
+    }
+}
+
+/// Writes to standard error. If even that is closed, or not read within `patience`, the exit code has to do.
+fn tell(line: String, patience: Duration) {
+    let (done, is_done) = mpsc::channel();
+    let write = move || {
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(write).is_ok() {
+        let _ = is_done.recv_timeout(patience);
     }
 }
 

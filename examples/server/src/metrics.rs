@@ -71,8 +71,8 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    /// All at zero.
-    pub(crate) fn new() -> Self {
+    /// All at zero, but for the log lines that were lost, which the log counts.
+    pub(crate) fn new(lost_lines: Counter) -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("syncline"),
             requests: Family::default(),
@@ -99,6 +99,7 @@ impl Metrics {
         } = &mut metrics;
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running build", build);
+        registry.register("log_lines_lost", "Log lines that could not be written, or not in time", lost_lines);
         registry.register("http_requests", "Requests answered", requests.clone());
         let help = "Time until an answer began";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, latencies.clone());

@@ -1,6 +1,6 @@
 //! `serve`: the server's life, from its first line to its last.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use syncline::Service;
 use syncline::store::{Holder, StoreError};
 use syncline_http::{Server, Shutdown, router};
 
-use crate::config::{LogFormat, Settings};
+use crate::config::Settings;
 use crate::control::Door;
 use crate::failure::Failure;
+use crate::logging::Logging;
 use crate::metrics::{Metered, Metrics};
 use crate::stack::{Reached, Stack, reach};
 use crate::time;
@@ -27,7 +28,8 @@ use stop::Stop;
 pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let Settings { place, listen, max_drift, router: router_options, server: server_options, .. } = &settings;
     let mut stop = Stop::listen().map_err(failed("signals cannot be listened to", "try again"))?;
-    begin_logging(settings.log_format, settings.log.clone());
+    let logging = Logging::begin(settings.log_format, settings.log.clone());
+    let logging = logging.map_err(failed("nothing can be logged", "raise the limit of processes"))?;
     let stack = match reach(place).await? {
         Reached::Here(stack) => stack,
         Reached::There(_) => {
@@ -43,14 +45,14 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let door = door.map_err(failed("administration cannot be offered beside the database", next))?;
     let administration = tokio::spawn(door.serve(stack.clone()));
 
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(logging.lost()));
     let storage = Arc::new(Metered::new(stack.storage.clone(), metrics.clone()));
     let service = Service::new(storage, stack.accounts.clone(), Arc::new(time::now)).with_max_drift(*max_drift);
     let routes = metrics.around(router(Arc::new(service), router_options.clone()), server.load());
 
     let address = server.address();
     let port_file = settings.port_file.map(|path| PortFile::write(path, address)).transpose()?;
-    announce(address, &stack);
+    announce(address, &stack)?;
     let shutdown = Shutdown::new();
     let mut serving = tokio::spawn(server.serve(routes, shutdown.clone()));
     stop.told().await;
@@ -73,22 +75,18 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
 }
 
 /// Says that the server is ready, on standard output: the one line that goes there.
-fn announce(address: SocketAddr, stack: &Stack) {
+fn announce(address: SocketAddr, stack: &Stack) -> Result<(), Failure> {
     let (database, durability) = (&stack.place, stack.storage.durability());
-    // Nobody needs to read it.
-    let _ = writeln!(io::stdout(), "listening on http://{address}, database {database}, durability {durability}");
+    let line = format!("listening on http://{address}, database {database}, durability {durability}\n");
+    // Nobody needs to read it, and nothing waits for it.
+    let write = move || _ = io::stdout().write_all(line.as_bytes());
+    let thread = std::thread::Builder::new().name("syncline-ready".into()).spawn(write);
+    thread.map_err(failed("the program cannot start its threads", "raise the limit of processes"))?;
     tracing::info!(%address, %database, %durability, version = env!("CARGO_PKG_VERSION"), "listening");
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "tokens and data are sent in the clear to other machines; put a proxy with TLS before it");
     }
-}
-
-fn begin_logging(format: LogFormat, filter: tracing_subscriber::EnvFilter) {
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    Ok(())
 }
 
 /// The file that says which port the server has, for as long as it has it.

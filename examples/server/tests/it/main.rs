@@ -11,6 +11,7 @@ mod first_session;
 mod killing;
 mod lifecycle;
 mod log;
+mod logging;
 mod metrics;
 mod moving;
 mod permission;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -86,17 +86,23 @@ impl Home {
     }
 
     /// Serves by this command, which must take port 0.
-    pub(crate) fn serve_as(&self, mut command: Command) -> Serving {
+    pub(crate) fn serve_as(&self, command: Command) -> Serving {
         let log = File::create(self.path("server.log")).unwrap();
+        self.serve_to(log, command)
+    }
+
+    /// The same, with the log going there.
+    pub(crate) fn serve_to(&self, log: impl Into<Stdio>, mut command: Command) -> Serving {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening on http://").and_then(|line| line.split(',').next());
         let Some(address) = address.and_then(|address| address.parse().ok()) else {
-            panic!("the server is not ready: {line:?} {}", self.server_log());
+            let log = std::fs::read_to_string(self.path("server.log"));
+            panic!("the server is not ready: {line:?} {log:?}");
         };
-        Serving { child, address, line, out }
+        Serving { child, address, line, out: Some(out) }
     }
 
     /// What the server has logged so far.
@@ -128,10 +134,24 @@ pub(crate) struct Serving {
     pub(crate) address: SocketAddr,
     /// The line that said it was ready.
     pub(crate) line: String,
-    out: BufReader<ChildStdout>,
+    /// `None` if the test has its output.
+    out: Option<BufReader<ChildStdout>>,
 }
 
 impl Serving {
+    /// Serves by this command, which says where its output goes, and writes this file when it is ready.
+    pub(crate) fn unheard(mut command: Command, port: &Path) -> Self {
+        let mut child = command.spawn().unwrap();
+        let port = loop {
+            match std::fs::read_to_string(port) {
+                Ok(text) => break text.trim().parse().unwrap(),
+                Err(_) => assert!(child.try_wait().unwrap().is_none(), "the server has ended"),
+            }
+            std::thread::yield_now();
+        };
+        Self { child, address: ([127, 0, 0, 1], port).into(), line: String::new(), out: None }
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -149,9 +169,11 @@ impl Serving {
 
     /// Waits until the server has ended, and checks that it has said nothing after its first line.
     pub(crate) fn ended(mut self) -> ExitStatus {
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "");
+        if let Some(out) = &mut self.out {
+            let mut rest = String::new();
+            out.read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, "");
+        }
         self.child.wait().unwrap()
     }
 
