@@ -67,7 +67,7 @@ impl From<Name> for String {
 }
 
 /// Who speaks: a device of a user, as a token or the host application has established it. Never taken from a request's content.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// The user.
     pub user: Name,

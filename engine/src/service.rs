@@ -7,23 +7,24 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use thiserror::Error;
 
 use crate::authority::{Authority, AuthorityError, Policy, Principal, Role};
 use crate::caught::{caught, caught_in};
 use crate::clock::{MAX_DRIFT, PhysicalClock};
-use crate::id::{Cursor, Position, Revision, SpaceId};
+use crate::id::{Cursor, SpaceId};
 use crate::limits::FRAME_BYTES_MAX;
-use crate::protocol::{Answer, Code, Hello, Notice, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
+use crate::protocol::{Answer, Code, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
 use crate::run::RUN_VERSION;
 use crate::store::{EventStore, Retry, Storage, StoreError};
 
 mod clock;
 mod pull;
 mod push;
+mod watch;
 
 use clock::Proven;
+use watch::News;
 
 /// How long a peer shall wait while the storage cannot serve.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -37,6 +38,7 @@ pub struct Service {
     max_drift: Duration,
     proven: Proven,
     open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
+    watched: Mutex<BTreeMap<SpaceId, Arc<News>>>,
 }
 
 impl fmt::Debug for Service {
@@ -94,6 +96,7 @@ impl Service {
             max_drift: MAX_DRIFT,
             proven: Proven::default(),
             open: Mutex::default(),
+            watched: Mutex::default(),
         }
     }
 
@@ -163,25 +166,6 @@ impl Service {
         })
     }
 
-    /// Follows a space's log: a notice at once, then one whenever the head has moved. Ends with an error when the principal's
-    /// role is taken away.
-    ///
-    /// # Errors
-    /// As [`answer`](Self::answer), at once or as the stream's last item.
-    pub async fn watch(
-        self: &Arc<Self>,
-        principal: &Principal,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, ServiceError>>, ServiceError> {
-        let store = self.enter(principal, space, Role::Reader).await?;
-        let status = store.status().await?;
-        crate::store::page::check_cursor(after, &status).map_err(gone)?;
-        let watcher =
-            Watcher { service: self.clone(), principal: principal.clone(), space: space.clone(), store, seen: None };
-        Ok(try_unfold(watcher, |mut watcher| async move { Ok(Some((watcher.next().await?, watcher))) }).boxed())
-    }
-
     fn hello(&self) -> Hello {
         Hello {
             versions: vec![PROTOCOL_VERSION],
@@ -221,33 +205,6 @@ impl Service {
         let store = self.storage.open(space).await?;
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(space.clone(), store.clone());
         Ok(store)
-    }
-}
-
-/// One watch stream.
-struct Watcher {
-    service: Arc<Service>,
-    principal: Principal,
-    space: SpaceId,
-    store: Arc<dyn EventStore>,
-    /// Revision and head of the last notice.
-    seen: Option<(Revision, Position)>,
-}
-
-impl Watcher {
-    async fn next(&mut self) -> Result<Notice, ServiceError> {
-        loop {
-            if let Some((revision, _)) = self.seen {
-                self.store.changed(revision).await?;
-            }
-            let role = caught_in(self.service.enter(&self.principal, &self.space, Role::Reader)).await;
-            role.map_err(ServiceError::Panicked)??;
-            let status = self.store.status().await?;
-            let before = self.seen.replace((status.revision, status.head));
-            if before.is_none_or(|(_, head)| status.head > head) {
-                return Ok(Notice { head: Cursor { log: status.log, position: status.head } });
-            }
-        }
     }
 }
 

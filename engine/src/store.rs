@@ -1,7 +1,9 @@
 //! What a storage adapter implements: one space's append-only log and the rows folded from it.
 //!
 //! This file is the specification; `syncline-conformance` holds a named test for each sentence of it. Every method may be
-//! called from many tasks at once. Adapters block no executor: they use threads of their own, or a driver that is async.
+//! called from many tasks at once. Adapters block no executor: they use threads of their own, or a driver that is async. A call that is
+//! left half polled, as an arm of a `select!` leaves it while another arm is taken, holds up no other call: what others wait for (a
+//! connection, a lock, a place in a line) is held by a thread or a task of the adapter's own, never by the caller's future.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

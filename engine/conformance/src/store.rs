@@ -209,6 +209,7 @@ macro_rules! for_each_store_law {
                 rows_and_bundles_move_together
                 a_commit_is_seen_by_everybody_once_it_returns
                 a_commit_given_up_is_done_wholly_or_not_at_all
+                a_call_left_half_polled_holds_up_no_other
             }
             processes {
                 a_second_process_shares_the_log_or_is_told_that_it_is_in_use

@@ -74,7 +74,8 @@ impl Storage for Journal {
     }
 
     async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
-        Ok(self.file.read().await.1.keys().cloned().collect())
+        let journal = self.clone();
+        unless_dropped(move || Ok(journal.file.blocking_read().1.keys().cloned().collect())).await
     }
 
     fn durability(&self) -> Durability {
@@ -90,31 +91,44 @@ struct Space {
     store: Arc<MemoryStore>,
 }
 
+impl Space {
+    /// Looks at what is on the disk. The lock is not held by the caller's own future: one that is left half polled would keep
+    /// the file from the next commit.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl AsyncFnOnce(&MemoryStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (space, memory) = (self.clone(), Handle::current());
+        unless_dropped(move || {
+            let _synced = space.journal.file.blocking_read();
+            memory.block_on(look(&space.store))
+        })
+        .await
+    }
+}
+
 #[async_trait]
 impl EventStore for Space {
     async fn status(&self) -> Result<LogStatus, StoreError> {
-        let _synced = self.journal.file.read().await;
-        self.store.status().await
+        self.look(async |store| store.status().await).await
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        let _synced = self.journal.file.read().await;
-        self.store.read(after, limit).await
+        self.look(async move |store| store.read(after, limit).await).await
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        let _synced = self.journal.file.read().await;
-        self.store.read_origin(origin, after, limit).await
+        self.look(async move |store| store.read_origin(origin, after, limit).await).await
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let _synced = self.journal.file.read().await;
-        self.store.load(keys).await
+        let keys = keys.to_vec();
+        self.look(async move |store| store.load(&keys).await).await
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        let _synced = self.journal.file.read().await;
-        self.store.scan(view, range, limit).await
+        let view = view.clone();
+        self.look(async move |store| store.scan(&view, range, limit).await).await
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
@@ -132,8 +146,7 @@ impl EventStore for Space {
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
         let revision = self.store.changed(since).await?;
-        let _synced = self.journal.file.read().await;
-        Ok(revision)
+        self.look(async move |_| Ok(revision)).await
     }
 }
 

@@ -1,9 +1,11 @@
 //! Users, devices, tokens and grants, in the same schema as the logs.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
 use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
@@ -23,7 +25,7 @@ const DURING: &str = "changing accounts";
 ///
 /// Tokens are stored as hashes only. A token is valid until its time has come by the clock given, or until it is revoked;
 /// a revoked one stays known and cannot be added again. Every change is durable, as the storage is, when it returns, and
-/// effective for the next request of every process.
+/// effective for the next request of every process. It happens even if its future is dropped.
 #[derive(Clone)]
 pub struct PostgresAccounts {
     database: Arc<Database>,
@@ -35,10 +37,24 @@ impl PostgresAccounts {
         Self { database, clock }
     }
 
-    async fn lease(&self) -> Result<Lease<'_>, AccountsError> {
-        let lease = self.database.pool.lease().await;
-        lease.map_err(|error| AccountsError::Backend(Fault::from(error).unchanged(DURING).into()))
+    /// Changes something, even if the future is dropped.
+    async fn change(
+        &self,
+        change: impl for<'c> FnOnce(&'c mut PgConnection) -> Changing<'c> + Send + 'static,
+    ) -> Result<(), AccountsError> {
+        let database = self.database.clone();
+        let changing = async move {
+            let mut lease =
+                database.pool.lease().await.map_err(|error| backend(Fault::from(error).unchanged(DURING)))?;
+            let done = change(&mut lease).await;
+            finish(lease, done)
+        };
+        self.database.apart(DURING, changing).await.map_err(backend)?
     }
+}
+
+fn backend(error: StoreError) -> AccountsError {
+    AccountsError::Backend(error.into())
 }
 
 impl fmt::Debug for PostgresAccounts {
@@ -55,14 +71,19 @@ impl Authority for PostgresAccounts {
     }
 
     async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError> {
-        self.database.ask(ask::RoleOf { user: &principal.user, space }).await.map_err(authority_error)
+        self.database
+            .ask(ask::RoleOf { user: principal.user.clone(), space: space.clone() })
+            .await
+            .map_err(authority_error)
     }
 
     async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
         let supplier = self.database.ask(ask::Supplier(origin)).await.map_err(authority_error)?;
         match supplier {
             Some(supplier) => Ok(supplier == *principal),
-            None => self.database.ask(change::Claim { asker: principal, origin }).await.map_err(authority_error),
+            None => {
+                self.database.ask(change::Claim { asker: principal.clone(), origin }).await.map_err(authority_error)
+            }
         }
     }
 }
@@ -74,15 +95,13 @@ fn authority_error(error: StoreError) -> AuthorityError {
 #[async_trait]
 impl Accounts for PostgresAccounts {
     async fn add_user(&self, user: &Name) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::add_user(&mut lease, user).await;
-        finish(lease, done)
+        let user = user.clone();
+        self.change(move |db| Box::pin(async move { change::add_user(db, &user).await })).await
     }
 
     async fn add_device(&self, user: &Name, device: &Name) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::add_device(&mut lease, user, device).await;
-        finish(lease, done)
+        let (user, device) = (user.clone(), device.clone());
+        self.change(move |db| Box::pin(async move { change::add_device(db, &user, &device).await })).await
     }
 
     async fn add_token(
@@ -92,40 +111,39 @@ impl Accounts for PostgresAccounts {
         token: &TokenHash,
         expires: Option<NTP64>,
     ) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::add_token(&mut lease, (user, device), token, expires).await;
-        finish(lease, done)
+        let (user, device, token) = (user.clone(), device.clone(), *token);
+        self.change(move |db| Box::pin(async move { change::add_token(db, (&user, &device), &token, expires).await }))
+            .await
     }
 
     async fn revoke_tokens(&self, user: &Name, device: &Name) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::revoke_tokens(&mut lease, user, device).await;
-        finish(lease, done)
+        let (user, device) = (user.clone(), device.clone());
+        self.change(move |db| Box::pin(async move { change::revoke_tokens(db, &user, &device).await })).await
     }
 
     async fn add_space(&self, space: &SpaceId, owner: &Name) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::add_space(&mut lease, space, owner).await;
-        finish(lease, done)
+        let (space, owner) = (space.clone(), owner.clone());
+        self.change(move |db| Box::pin(async move { change::add_space(db, &space, &owner).await })).await
     }
 
     async fn grant(&self, space: &SpaceId, user: &Name, role: Role) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::grant(&mut lease, space, user, role).await;
-        finish(lease, done)
+        let (space, user) = (space.clone(), user.clone());
+        self.change(move |db| Box::pin(async move { change::grant(db, &space, &user, role).await })).await
     }
 
     async fn revoke(&self, space: &SpaceId, user: &Name) -> Result<(), AccountsError> {
-        let mut lease = self.lease().await?;
-        let done = change::revoke(&mut lease, space, user).await;
-        finish(lease, done)
+        let (space, user) = (space.clone(), user.clone());
+        self.change(move |db| Box::pin(async move { change::revoke(db, &space, &user).await })).await
     }
 
     async fn list(&self) -> Result<Listing, AccountsError> {
         let listing = self.database.ask(list::List { now: self.clock.now() }).await;
-        listing.map_err(|error| AccountsError::Backend(error.into()))
+        listing.map_err(backend)
     }
 }
+
+/// A change that is being made.
+type Changing<'c> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'c>>;
 
 /// Why a change did not happen.
 #[derive(Debug)]
@@ -147,7 +165,7 @@ fn finish(lease: Lease<'_>, done: Result<(), Trouble>) -> Result<(), AccountsErr
             lease.give_back();
             return Err(refusal);
         }
-        Err(Trouble::Fault(fault)) => return Err(AccountsError::Backend(fault.unknown(DURING).into())),
+        Err(Trouble::Fault(fault)) => return Err(backend(fault.unknown(DURING))),
     }
     Ok(())
 }

@@ -8,13 +8,14 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use syncline::store::{Durability, StoreError};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::announce::Announcer;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, abandoned};
 use crate::listen::Listener;
 use crate::options::PostgresOptions;
-use crate::pool::{Pool, timed_out};
+use crate::pool::{Lease, Pool, timed_out};
 use crate::session::{self, Promise};
 use crate::space::Spaces;
 use crate::{schema, writer};
@@ -26,7 +27,7 @@ pub(crate) struct Database {
     pub(crate) announcer: Announcer,
     pub(crate) listener: Listener,
     pub(crate) counts: writer::Counts,
-    /// Where commits run to their end, even if nobody waits for them any more.
+    /// Where commits and questions run to their end, even if nobody waits for them any more.
     pub(crate) runtime: Handle,
     promise: Promise,
     /// How long the server works on one statement.
@@ -37,10 +38,10 @@ pub(crate) struct Database {
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A question to the database. Asking it twice is as good as once, so that it can be asked again when a connection is lost.
-pub(crate) trait Ask: Sync {
+pub(crate) trait Ask: Send + Sync + 'static {
     /// What it is called in errors.
     const DURING: &'static str;
-    type Answer: Send;
+    type Answer: Send + 'static;
 
     fn ask(&self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
@@ -75,12 +76,27 @@ impl Database {
     ///
     /// # Errors
     /// [`StoreError::Backend`], and those of the question.
-    pub(crate) async fn ask<A: Ask>(&self, question: A) -> std::result::Result<A::Answer, StoreError> {
-        match self.ask_once(&question).await {
-            Err(fault) if fault.is_lost() => self.ask_once(&question).await,
-            answer => answer,
-        }
-        .map_err(|fault| fault.unchanged(A::DURING))
+    ///
+    /// # Cancel
+    /// A question that waits for a connection is given up. One that has a connection is asked to its end.
+    pub(crate) async fn ask<A: Ask>(self: &Arc<Self>, question: A) -> std::result::Result<A::Answer, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.runtime.spawn(ask_to_the_end(self.clone(), question, answer));
+        answered.await.unwrap_or_else(|_| Err(abandoned(A::DURING)))
+    }
+
+    /// Does something in a task of its own, to its end. Whoever asked for it may stop to wait, or be left half polled for as long as it
+    /// takes: in an arm of a `select!`, or behind a client that does not read. What is done here may hold a connection, and that must
+    /// wait for nobody.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] if it could not be done to its end.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        during: &'static str,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> std::result::Result<T, StoreError> {
+        self.runtime.spawn(work).await.map_err(|_| abandoned(during))
     }
 
     /// Does something that takes the server so many statements.
@@ -95,8 +111,8 @@ impl Database {
         timeout(patience, act).await.map_err(|_| timed_out())
     }
 
-    async fn ask_once<A: Ask>(&self, question: &A) -> Result<A::Answer> {
-        let mut lease = self.pool.lease().await?;
+    async fn ask_over<A: Ask>(&self, lease: sqlx::Result<Lease<'_>>, question: &A) -> Result<A::Answer> {
+        let mut lease = lease?;
         let answer = self.bounded(1, question.ask(&mut lease)).await.unwrap_or_else(|error| Err(error.into()));
         match &answer {
             Ok(_) | Err(Fault::Store(_)) => lease.give_back(),
@@ -105,4 +121,22 @@ impl Database {
         }
         answer
     }
+}
+
+/// Asks in a task of its own, for the reason that [`Database::apart`] tells.
+async fn ask_to_the_end<A: Ask>(
+    database: Arc<Database>,
+    question: A,
+    mut answer: oneshot::Sender<std::result::Result<A::Answer, StoreError>>,
+) {
+    let lease = tokio::select! {
+        lease = database.pool.lease() => lease,
+        // Nobody waits for the answer any more.
+        () = answer.closed() => return,
+    };
+    let mut found = database.ask_over(lease, &question).await;
+    if found.as_ref().is_err_and(Fault::is_lost) {
+        found = database.ask_over(database.pool.lease().await, &question).await;
+    }
+    drop(answer.send(found.map_err(|fault| fault.unchanged(A::DURING))));
 }

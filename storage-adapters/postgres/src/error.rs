@@ -128,6 +128,12 @@ pub(crate) fn backend(retry: Retry, source: impl Into<syncline::store::BoxError>
     StoreError::Backend { backend: BACKEND, retry, source: source.into() }
 }
 
+/// The task that did it has ended before its time.
+pub(crate) fn abandoned(during: &'static str) -> StoreError {
+    let why = "it was abandoned, because its runtime ended or it failed in an unforeseen way; read the status";
+    backend(Retry::Reload, format!("{during}: {why}"))
+}
+
 pub(crate) fn corrupt(at: impl Into<String>, why: impl fmt::Display) -> StoreError {
     StoreError::Corrupt { backend: BACKEND, at: at.into(), why: why.to_string() }
 }

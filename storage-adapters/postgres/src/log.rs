@@ -18,9 +18,9 @@ const RUNS_MAX: u32 = 8_192;
 const BYTES_PER_RUN: u32 = 128;
 
 /// The status of a log.
-pub(crate) struct Status<'a>(pub(crate) &'a SpaceId);
+pub(crate) struct Status(pub(crate) SpaceId);
 
-impl Ask for Status<'_> {
+impl Ask for Status {
     const DURING: &'static str = "reading the status";
     type Answer = LogStatus;
 
@@ -36,7 +36,7 @@ impl Ask for Status<'_> {
             ) AS folded
             WHERE name = $1";
         let row = sqlx::query(select).bind(self.0.as_str()).fetch_optional(connection).await?;
-        let row = row.ok_or_else(|| gone(self.0))?;
+        let row = row.ok_or_else(|| gone(&self.0))?;
         let tail = read_head_row(&row)?;
         let mut status =
             LogStatus { revision: tail.revision, head: tail.head, clock: tail.clock, ..LogStatus::fresh(tail.log) };
@@ -62,28 +62,28 @@ where
 }
 
 /// The revision of a log.
-pub(crate) struct AtRevision<'a>(pub(crate) &'a SpaceId);
+pub(crate) struct AtRevision(pub(crate) SpaceId);
 
-impl Ask for AtRevision<'_> {
+impl Ask for AtRevision {
     const DURING: &'static str = "waiting for a commit";
     type Answer = Revision;
 
     async fn ask(&self, connection: &mut PgConnection) -> Result<Revision> {
         let select = "SELECT revision FROM spaces WHERE name = $1";
         let revision: Option<i64> = sqlx::query_scalar(select).bind(self.0.as_str()).fetch_optional(connection).await?;
-        let revision = revision.ok_or_else(|| gone(self.0))?;
+        let revision = revision.ok_or_else(|| gone(&self.0))?;
         Ok(Revision::new(from_bigint("a space's revision", revision)?))
     }
 }
 
 /// A page of a log.
-pub(crate) struct ReadPage<'a> {
-    pub(crate) space: &'a SpaceId,
+pub(crate) struct ReadPage {
+    pub(crate) space: SpaceId,
     pub(crate) after: Cursor,
     pub(crate) limit: Limit,
 }
 
-impl Ask for ReadPage<'_> {
+impl Ask for ReadPage {
     const DURING: &'static str = "reading a page";
     type Answer = Page;
 
@@ -99,7 +99,7 @@ impl Ask for ReadPage<'_> {
         let count = runs_wanted(self.limit);
         let query = sqlx::query(select).bind(self.space.as_str()).bind(bound(self.after.position.get()));
         let rows = query.bind(i64::from(count)).bind(i64::from(self.limit.bytes.max(1))).fetch_all(connection).await?;
-        let first = rows.first().ok_or_else(|| gone(self.space))?;
+        let first = rows.first().ok_or_else(|| gone(&self.space))?;
         let tail = read_head_row(first)?;
         let status = LogStatus { head: tail.head, ..LogStatus::fresh(tail.log) };
         check_cursor(self.after, &status)?;
@@ -114,17 +114,17 @@ impl Ask for ReadPage<'_> {
         }
         let was_cut = rows.len() == count as usize || bytes >= u64::from(self.limit.bytes);
         if end < status.head && !was_cut {
-            return Err(missing(self.space, end).into());
+            return Err(missing(&self.space, end).into());
         }
         Ok(page.finish_page(self.after, &status))
     }
 }
 
-impl ReadPage<'_> {
+impl ReadPage {
     fn read_run(&self, row: &PgRow) -> Result<StoredRun> {
         match row.try_get::<Option<i64>, _>("last")? {
-            Some(_) => read_run(self.space, row),
-            None => Err(missing(self.space, self.after.position).into()),
+            Some(_) => read_run(&self.space, row),
+            None => Err(missing(&self.space, self.after.position).into()),
         }
     }
 
@@ -132,7 +132,7 @@ impl ReadPage<'_> {
     fn check_place(&self, stored: &StoredRun, end: Position) -> std::result::Result<(), StoreError> {
         let next = end.plus(1);
         let follows = stored.position == next || end == self.after.position && stored.position < next;
-        if follows { Ok(()) } else { Err(missing(self.space, end)) }
+        if follows { Ok(()) } else { Err(missing(&self.space, end)) }
     }
 }
 
@@ -146,14 +146,14 @@ fn runs_wanted(limit: Limit) -> u32 {
 }
 
 /// One origin's runs.
-pub(crate) struct ReadOrigin<'a> {
-    pub(crate) space: &'a SpaceId,
+pub(crate) struct ReadOrigin {
+    pub(crate) space: SpaceId,
     pub(crate) origin: ReplicaId,
     pub(crate) after: Seq,
     pub(crate) limit: Limit,
 }
 
-impl Ask for ReadOrigin<'_> {
+impl Ask for ReadOrigin {
     const DURING: &'static str = "reading an origin";
     type Answer = Vec<StoredRun>;
 
@@ -169,7 +169,7 @@ impl Ask for ReadOrigin<'_> {
         let mut page = PageBuilder::new(self.limit);
         let mut end = self.after;
         for row in &rows {
-            let stored = read_run(self.space, row)?;
+            let stored = read_run(&self.space, row)?;
             let next = end.plus(1);
             if stored.run.first() != next && (end != self.after || stored.run.first() > next) {
                 let dot = Dot { origin: self.origin, seq: next };

@@ -17,12 +17,12 @@ const ROWS_FIRST: i64 = 1_024;
 const ROWS_GROWTH: i64 = 8;
 
 /// Rows by their keys.
-pub(crate) struct Load<'a> {
-    pub(crate) space: &'a SpaceId,
-    pub(crate) keys: &'a [RowKey],
+pub(crate) struct Load {
+    pub(crate) space: SpaceId,
+    pub(crate) keys: Vec<RowKey>,
 }
 
-impl Ask for Load<'_> {
+impl Ask for Load {
     const DURING: &'static str = "loading rows";
     type Answer = Vec<Option<Bytes>>;
 
@@ -41,14 +41,14 @@ impl Ask for Load<'_> {
 }
 
 /// Rows by a range of their keys.
-pub(crate) struct Scan<'a> {
-    pub(crate) space: &'a SpaceId,
-    pub(crate) view: &'a ViewId,
-    pub(crate) range: &'a RowRange,
+pub(crate) struct Scan {
+    pub(crate) space: SpaceId,
+    pub(crate) view: ViewId,
+    pub(crate) range: RowRange,
     pub(crate) limit: Limit,
 }
 
-impl Ask for Scan<'_> {
+impl Ask for Scan {
     const DURING: &'static str = "scanning rows";
     type Answer = Vec<Row>;
 
@@ -67,7 +67,7 @@ impl Ask for Scan<'_> {
     }
 }
 
-impl Scan<'_> {
+impl Scan {
     /// The first `count` rows, fewer where the range ends or the limit of bytes is reached.
     async fn look(&self, connection: &mut PgConnection, count: i64) -> Result<Vec<PgRow>> {
         macro_rules! select {

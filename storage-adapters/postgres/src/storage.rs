@@ -71,7 +71,7 @@ impl fmt::Debug for PostgresStorage {
 #[async_trait]
 impl Storage for PostgresStorage {
     async fn open(&self, space: &SpaceId) -> std::result::Result<Arc<dyn EventStore>, StoreError> {
-        self.database.ask(OpenSpace(space)).await?;
+        self.database.ask(OpenSpace(space.clone())).await?;
         let space = self.database.spaces.get_or_insert(space);
         Ok(Arc::new(PostgresStore::new(self.database.clone(), space)))
     }
@@ -86,9 +86,9 @@ impl Storage for PostgresStorage {
 }
 
 /// Creates a space where it does not exist. Once more changes nothing.
-struct OpenSpace<'a>(&'a SpaceId);
+struct OpenSpace(SpaceId);
 
-impl Ask for OpenSpace<'_> {
+impl Ask for OpenSpace {
     const DURING: &'static str = "opening a space";
     type Answer = ();
 

@@ -37,29 +37,29 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl EventStore for PostgresStore {
     async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.database.ask(Status(&self.space.name)).await
+        self.database.ask(Status(self.space.name.clone())).await
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.database.ask(ReadPage { space: &self.space.name, after, limit }).await
+        self.database.ask(ReadPage { space: self.space.name.clone(), after, limit }).await
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.database.ask(ReadOrigin { space: &self.space.name, origin, after, limit }).await
+        self.database.ask(ReadOrigin { space: self.space.name.clone(), origin, after, limit }).await
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.database.ask(Load { space: &self.space.name, keys }).await
+        self.database.ask(Load { space: self.space.name.clone(), keys: keys.to_vec() }).await
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        self.database.ask(Scan { space: &self.space.name, view, range: &range, limit }).await
+        self.database.ask(Scan { space: self.space.name.clone(), view: view.clone(), range, limit }).await
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
@@ -69,7 +69,7 @@ impl EventStore for PostgresStore {
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
         let mut listener = self.space.listen();
         self.database.listener.start(&self.database.runtime);
-        let revision = self.database.ask(AtRevision(&self.space.name)).await?;
+        let revision = self.database.ask(AtRevision(self.space.name.clone())).await?;
         if revision > since {
             return Ok(revision);
         }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use syncline::SpaceId;
-use syncline::store::{Committed, Retry, StoreError, WriteBatch};
+use syncline::store::{Committed, StoreError, WriteBatch};
 use tokio::sync::oneshot;
 
 use crate::announce::Announcer;
 use crate::database::Database;
 use crate::draft::{Draft, Outcome, only_adds, origins};
-use crate::error::{Fault, backend, duplicate};
+use crate::error::{Fault, abandoned, duplicate};
 use crate::space::Space;
 use crate::tail::{Tail, gone};
 use crate::{log, write};
@@ -45,9 +45,7 @@ pub(crate) async fn commit(database: &Arc<Database>, space: &Arc<Space>, batch: 
     let (answer, outcome) = oneshot::channel();
     space.queue().push_back(Waiting { batch, answer });
     database.runtime.spawn(take_turn(database.clone(), space.clone()));
-    let ended =
-        "the commit was abandoned, because its runtime ended or it failed in an unforeseen way; read the status";
-    outcome.await.unwrap_or_else(|_| Err(backend(Retry::Reload, ended)))
+    outcome.await.unwrap_or_else(|_| Err(abandoned(DURING)))
 }
 
 /// Waits for the turn, and commits what waits then. There is one such task for each batch; most find nothing left to do.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::poll;
 use syncline::store::{Limit, RowRange, StoreError, WriteBatch};
-use syncline::{Cursor, Dot, Position};
+use syncline::{Cursor, Dot, Position, Revision, Seq};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::{Author, StoreHarness, Subject, appends, dot, puts, row_key, unpack, view};
@@ -289,5 +289,40 @@ pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreH
         let bundles = status.heads.get(Author::new(byte).origin()).seq.get();
         let rows = rows.iter().filter(|(key, _)| key[0] == byte).count() as u64;
         assert_eq!(rows, 2 * bundles, "after {} polls", byte - 1);
+    }
+}
+
+/// How many times each call is left half polled: more than any pool has places.
+const LEFT: usize = 64;
+
+/// Whoever waits for several things at once may leave a call where it is for as long as it likes. What the call holds must not wait too.
+pub async fn a_call_left_half_polled_holds_up_no_other(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let (handle, todo, cursor) = (store.store(), view("todo@1"), store.cursor(0).await);
+    let (mut ann, origin, keys) = (Author::new(1), Author::new(2).origin(), [row_key(&todo, "a")]);
+    let mut left: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
+    for _ in 0..LEFT {
+        left.push(Box::pin(async { handle.commit(WriteBatch::default()).await.map(drop) }));
+        left.push(Box::pin(async { handle.status().await.map(drop) }));
+        left.push(Box::pin(async { handle.read(cursor, Limit::PAGE).await.map(drop) }));
+        left.push(Box::pin(async { handle.read_origin(origin, Seq::ZERO, Limit::PAGE).await.map(drop) }));
+        left.push(Box::pin(async { handle.load(&keys).await.map(drop) }));
+        left.push(Box::pin(async { handle.scan(&todo, RowRange::all(), Limit::PAGE).await.map(drop) }));
+        left.push(Box::pin(async { handle.changed(Revision::ZERO).await.map(drop) }));
+    }
+    let mut waiting = Vec::new();
+    for mut call in left {
+        if poll!(&mut call).is_pending() {
+            waiting.push(call);
+        }
+    }
+    let committed = store.commit(appends([ann.write(1)])).await;
+    assert!(store.changed(Revision::ZERO).await >= committed.revision);
+    assert_eq!(store.status().await.head, committed.head);
+    assert_eq!(store.log().await.len(), 1);
+    assert_eq!(store.row(&todo, "a").await, None);
+    assert_eq!(store.rows(&todo).await, []);
+    for call in waiting {
+        call.await.expect("a call that was left goes on where it was");
     }
 }

@@ -42,12 +42,12 @@ impl Ask for Supplier {
 }
 
 /// A user's role in a space.
-pub(super) struct RoleOf<'a> {
-    pub(super) user: &'a Name,
-    pub(super) space: &'a SpaceId,
+pub(super) struct RoleOf {
+    pub(super) user: Name,
+    pub(super) space: SpaceId,
 }
 
-impl Ask for RoleOf<'_> {
+impl Ask for RoleOf {
     const DURING: &'static str = "checking a role";
     type Answer = Option<Role>;
 

@@ -75,12 +75,12 @@ pub(super) async fn revoke(connection: &mut PgConnection, space: &SpaceId, user:
 
 /// Claims an origin for a device where nobody has, and tells whether it is the device's. A device that has no account here,
 /// because another program vouches for it, can claim none. Claiming again changes nothing, so it may be asked again.
-pub(super) struct Claim<'a> {
-    pub(super) asker: &'a Principal,
+pub(super) struct Claim {
+    pub(super) asker: Principal,
     pub(super) origin: ReplicaId,
 }
 
-impl Ask for Claim<'_> {
+impl Ask for Claim {
     const DURING: &'static str = "claiming an origin";
     type Answer = bool;
 
@@ -89,7 +89,7 @@ impl Ask for Claim<'_> {
             SELECT $1, user_name, name FROM account_devices WHERE user_name = $2 AND name = $3 ON CONFLICT DO NOTHING";
         let (user, device) = (self.asker.user.as_str(), self.asker.device.as_str());
         sqlx::query(insert).bind(self.origin.to_bytes()).bind(user).bind(device).execute(&mut *connection).await?;
-        Ok(ask::Supplier(self.origin).ask(connection).await?.as_ref() == Some(self.asker))
+        Ok(ask::Supplier(self.origin).ask(connection).await?.as_ref() == Some(&self.asker))
     }
 }
 

@@ -1,10 +1,13 @@
 //! Watch streams: a notice at once, then one whenever the log has moved.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Query, Request as HttpRequest, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, Stream, StreamExt, unfold};
+use futures_util::stream::{BoxStream, StreamExt, poll_fn};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue};
@@ -12,7 +15,7 @@ use serde::Deserialize;
 use syncline::protocol::{Code, Notice, Problem};
 use syncline::service::ServiceError;
 use syncline::{Cursor, LogId, Position, SpaceId};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::admit::{self, Caller};
@@ -25,6 +28,8 @@ use crate::frame::{Frame, StreamForm};
 const SHUTDOWN_RETRY_MS: u64 = 1_000;
 /// How soon to ask for a stream again while all are taken, in milliseconds.
 const FULL_RETRY_MS: u64 = 15_000;
+/// Pieces of a stream that wait for its connection. Whoever has more to say waits, too: notices are merged meanwhile.
+const UNREAD_MAX: usize = 1;
 /// Asks proxies to pass pieces on as they come.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -56,25 +61,22 @@ async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
     let Ok(place) = app.watches.clone().try_acquire_owned() else {
         return Err(full(app));
     };
-    let every = |period| {
-        let mut interval: Interval = interval_at(Instant::now() + period, period);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        interval
-    };
     let watching = Watching {
         app: app.clone(),
         caller,
         space,
-        notices,
         form,
-        tick: every(app.options.watch_tick),
-        recheck: every(app.options.watch_recheck),
         shutdown: parts.extensions.get::<Shutdown>().cloned().unwrap_or_default(),
         request_id: parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone()),
-        ended: false,
-        _place: place,
     };
-    let mut response = Response::new(Body::from_stream(watching.stream().map(Ok::<_, std::convert::Infallible>)));
+    let (tells, mut told) = mpsc::channel(UNREAD_MAX);
+    tokio::spawn(watching.follow(notices, tells));
+    let told = poll_fn(move |context| {
+        // As long as the connection has the stream, the stream has its place.
+        let _place = &place;
+        told.poll_recv(context)
+    });
+    let mut response = Response::new(Body::from_stream(told.map(Ok::<_, Infallible>)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -82,20 +84,18 @@ async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
     Ok(response)
 }
 
-/// One stream.
+/// One stream. A task of its own follows the log, so that nothing of it waits for a client that does not read: the connection
+/// asks for the next piece when the last one is on its way.
 struct Watching {
     app: App,
     caller: Caller,
     space: SpaceId,
-    notices: BoxStream<'static, Result<Notice, ServiceError>>,
     form: StreamForm,
-    tick: Interval,
-    recheck: Interval,
     shutdown: Shutdown,
     request_id: String,
-    ended: bool,
-    _place: OwnedSemaphorePermit,
 }
+
+type Notices = BoxStream<'static, Result<Notice, ServiceError>>;
 
 /// All streams are taken.
 fn full(app: &App) -> Fault {
@@ -108,37 +108,65 @@ fn full(app: &App) -> Fault {
 }
 
 impl Watching {
-    fn stream(self) -> impl Stream<Item = Bytes> + Send + 'static {
-        unfold(self, |mut watching| async move {
-            if watching.ended {
-                return None;
+    /// Follows the log until something ends the stream, or the connection has dropped it.
+    async fn follow(self, notices: Notices, tells: mpsc::Sender<Bytes>) {
+        // Each of these goes on while the others wait, and what ends one ends all. An arm that awaited something would leave
+        // the others where they are, with whatever they hold.
+        let end = tokio::select! {
+            biased;
+            () = tells.closed() => return,
+            () = self.shutdown.begun() => {
+                let code = Code::Busy { retry_after_ms: SHUTDOWN_RETRY_MS };
+                Problem::new(code, "the server is shutting down; watch again")
             }
-            let frame = watching.next().await;
-            watching.ended = matches!(frame, Frame::End(_));
-            Some((watching.form.write(&frame, &watching.request_id), watching))
-        })
+            problem = self.recheck() => problem,
+            problem = self.tell_news(notices, &tells) => problem,
+            () = self.tell_that_it_lives(&tells) => return,
+        };
+        // Nobody is left to hear it if the connection has dropped the stream.
+        let _ = tells.send(self.write(&Frame::End(end))).await;
     }
 
-    async fn next(&mut self) -> Frame {
+    /// Makes sure again and again that the caller may still listen; returns when they may not.
+    async fn recheck(&self) -> Problem {
+        let mut due = every(self.app.options.watch_recheck);
         loop {
-            tokio::select! {
-                biased;
-                () = self.shutdown.begun() => {
-                    let code = Code::Busy { retry_after_ms: SHUTDOWN_RETRY_MS };
-                    return Frame::End(Problem::new(code, "the server is shutting down; watch again"));
-                }
-                _ = self.recheck.tick() => {
-                    if let Err(problem) = self.caller.recheck(&**self.app.service.authority(), &self.space).await {
-                        return Frame::End(problem);
-                    }
-                }
-                notice = self.notices.next() => return match notice {
-                    Some(Ok(notice)) => Frame::Notice(notice),
-                    Some(Err(error)) => Frame::End(told(&error)),
-                    None => Frame::End(Problem::new(Code::Internal, "the log cannot be followed any more; watch again")),
-                },
-                _ = self.tick.tick() => return Frame::Tick,
+            due.tick().await;
+            if let Err(problem) = self.caller.recheck(&**self.app.service.authority(), &self.space).await {
+                return problem;
             }
         }
     }
+
+    /// Passes notices on; returns when there are no more.
+    async fn tell_news(&self, mut notices: Notices, tells: &mpsc::Sender<Bytes>) -> Problem {
+        while let Some(notice) = notices.next().await {
+            match notice {
+                // A failure means that nobody listens any more, which ends the whole.
+                Ok(notice) => drop(tells.send(self.write(&Frame::Notice(notice))).await),
+                Err(error) => return told(&error),
+            }
+        }
+        Problem::new(Code::Internal, "the log cannot be followed any more; watch again")
+    }
+
+    async fn tell_that_it_lives(&self, tells: &mpsc::Sender<Bytes>) {
+        let mut due = every(self.app.options.watch_tick);
+        loop {
+            due.tick().await;
+            if tells.send(self.write(&Frame::Tick)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn write(&self, frame: &Frame) -> Bytes {
+        self.form.write(frame, &self.request_id)
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

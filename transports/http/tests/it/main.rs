@@ -20,6 +20,7 @@ mod live;
 mod mounted;
 mod openapi;
 mod people;
+mod pooled;
 mod proxy;
 mod replicas;
 mod requests;

@@ -10,6 +10,7 @@ use syncline::store::memory::{MemoryStorage, MemoryStore};
 use syncline::store::{Committed, EventStore, Limit, LogStatus, Page, Storage, StoreError, WriteBatch};
 use syncline::{LogId, Revision};
 use syncline_conformance::{new_log_id, space};
+use tokio::sync::{RwLock, Semaphore};
 use tokio::task::yield_now;
 
 use crate::broken_stores::Broken;
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Broken> {
     let mut all = watchers();
     all.extend(crowds());
     all.extend(moments());
+    all.extend(pools());
     all.extend(writers());
     all.extend(spaces());
     all.extend(borders());
@@ -187,6 +189,37 @@ fn moments() -> Vec<Broken> {
                     };
                     *handle.status.lock().unwrap() = Some(status.clone());
                     Ok(status)
+                })
+            }),
+        ),
+    ]
+}
+
+/// Connections of a pool that a call keeps until it is polled to its end.
+fn pools() -> Vec<Broken> {
+    let (pool, line) = (Arc::new(Semaphore::new(16)), Arc::new(RwLock::new(())));
+    vec![
+        (
+            "lets a caller's future hold a connection",
+            &["a_call_left_half_polled_holds_up_no_other"],
+            statuses(move |handle, ()| {
+                let pool = pool.clone();
+                Box::pin(async move {
+                    let _connection = pool.acquire().await.unwrap();
+                    yield_now().await;
+                    handle.store.status().await
+                })
+            }),
+        ),
+        (
+            "lets a caller's future stand in the line for a lock",
+            &["a_call_left_half_polled_holds_up_no_other"],
+            commits(move |handle, batch| {
+                let line = line.clone();
+                Box::pin(async move {
+                    let _alone = line.write().await;
+                    yield_now().await;
+                    handle.store.commit(batch).await
                 })
             }),
         ),
