@@ -44,7 +44,9 @@ impl Contact {
 
     /// Whether a device that keeps this contact in mind should keep `now` in its place: it says something else, or is much younger.
     pub(crate) fn is_outdated(self, now: Self, drift: Duration) -> bool {
-        !near(self.offset(), now.offset(), drift) || Offset::between(now.ours, self.ours).size() > CONTACT_LIFETIME / 2
+        let agrees = |contact: Self| contact.offset().size() <= drift;
+        let same = near(self.offset(), now.offset(), drift) && agrees(self) == agrees(now);
+        !same || Offset::between(now.ours, self.ours).size() > CONTACT_LIFETIME / 2
     }
 }
 

@@ -178,7 +178,7 @@ pub(crate) fn reader(clock: &Arc<NodeClock>) -> impl PhysicalClock + use<> {
 }
 
 /// So long after the faults have stopped everybody has synced: times that come until then will be believed.
-const SOON: Duration = Duration::from_secs(7_200);
+pub(crate) const SOON: Duration = Duration::from_secs(7_200);
 
 /// Seconds in so many years, leap days apart.
 pub(crate) const fn years(count: i64) -> i64 {

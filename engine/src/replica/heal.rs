@@ -129,7 +129,7 @@ impl Inner {
                 return Ok(Healed::Not);
             }
             let new = match cure.peer() {
-                Some(peer) => self.right_times(&turn, &tail, from, peer.off).await?,
+                Some(peer) => self.right_times(&turn, &tail, from, peer).await?,
                 None => self.kept_times(&turn, &tail).await?,
             };
             let Some(first) = new.first else { return Ok(Healed::Not) };

@@ -43,6 +43,8 @@ pub(super) struct Heard {
     pub(super) log: LogId,
     /// The end of its log.
     pub(super) head: Position,
+    /// Bundles of its log that are missing here, as its heads say: the cursor may have passed one of them, if the log was restored.
+    pub(super) missing: u64,
     /// Bundles here that it lacks; unknown while a sync is under way, and after one that failed.
     pub(super) lacking: Option<u64>,
     /// Its physical clock, and the own one then.
@@ -101,14 +103,14 @@ impl Peers {
     /// Notes what a peer has said of itself; what it lacks, and what is made of its clock, stay as they were known.
     pub(super) fn heard_page(&mut self, heard: Heard) {
         let before = self.heard.filter(|before| before.log == heard.log);
-        let (lacking, doubt) = before.map_or((None, None), |before| (before.lacking, before.doubt));
-        self.heard = Some(Heard { lacking, doubt, ..heard });
+        let kept = before.unwrap_or(heard);
+        self.heard = Some(Heard { missing: kept.missing, lacking: kept.lacking, doubt: kept.doubt, ..heard });
     }
 
-    /// Corrects what the peer spoken to lacks.
-    pub(super) fn set_lacking(&mut self, lacking: u64) {
+    /// Notes which bundles are missing here, and which the peer spoken to lacks, when the exchange with it has ended.
+    pub(super) fn set_difference(&mut self, missing: u64, lacking: u64) {
         if let Some(heard) = &mut self.heard {
-            heard.lacking = Some(lacking);
+            (heard.missing, heard.lacking) = (missing, Some(lacking));
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Inner;
+use super::heal::PeerClock;
 use super::turn::Turn;
 use crate::heads::Head;
 use crate::id::{Cursor, Position, ReplicaId, Seq};
@@ -53,17 +54,17 @@ impl Restamped {
 }
 
 impl Inner {
-    /// The times that the tail behind `from` should have had, if this device's clock is off by `by` now.
+    /// The times that the tail behind `from` should have had, by what the peer says of the clocks.
     pub(super) async fn right_times(
         &self,
         turn: &Turn,
         tail: &[StoredRun],
         from: Head,
-        by: Offset,
+        peer: PeerClock,
     ) -> Result<Restamped, StoreError> {
         let readings = self.readings(turn).await?;
         let floors = Floors::read(self, turn, tail).await?;
-        let shown = self.clock.uncorrected();
+        let (by, shown) = (peer.off, self.clock.uncorrected());
         let (now, drift) = (by.after(shown), self.clock.max_drift());
         let mut reached = from.time;
         let mut placed: Vec<Placed> = Vec::new();
@@ -83,7 +84,7 @@ impl Inner {
                 placed.push(Placed { seq, time, floor, reading, written });
             }
         }
-        Ok(restamped(&placed, from, now, drift))
+        Ok(restamped(&placed, from, now, (drift, after(peer.now, peer.allowed))))
     }
 
     /// The tail under other names, with the times that it has.
@@ -116,8 +117,9 @@ fn is_of_wrong_clock(time: NTP64, by: Offset, shown: NTP64, now: NTP64) -> bool 
     if by > Offset::ZERO { time <= shown } else { time > now }
 }
 
-/// The new times: those known, the others right before the next known; all rising, and above what was read before.
-fn restamped(placed: &[Placed], from: Head, now: NTP64, drift: Duration) -> Restamped {
+/// The new times: those known, the others right before the next known; all rising, and above what was read before. A time that is as good
+/// as right stays, if the peer takes it: up to `bound`.
+fn restamped(placed: &[Placed], from: Head, now: NTP64, (drift, bound): (Duration, NTP64)) -> Restamped {
     let (mut wished, mut limit) = (Vec::with_capacity(placed.len()), now);
     for Placed { written, .. } in placed.iter().rev() {
         limit = written.map_or(limit, |written| written.min(limit));
@@ -125,7 +127,7 @@ fn restamped(placed: &[Placed], from: Head, now: NTP64, drift: Duration) -> Rest
     }
     let (mut restamped, mut last) = (Restamped::default(), from.time);
     for (Placed { seq, time, floor, reading, written }, wished) in placed.iter().zip(wished.into_iter().rev()) {
-        let stays = Offset::between(wished, *time).size() <= drift;
+        let stays = Offset::between(wished, *time).size() <= drift && *time <= bound;
         let least = NTP64(last.max(*floor).0.saturating_add(1));
         last = if stays { *time } else { wished }.max(least);
         restamped.times.push(last);

@@ -69,7 +69,10 @@ impl Replica {
         let peers = locked(&self.inner.peers);
         let peer = peers.heard().map(|heard| PeerStatus {
             log: heard.log,
-            unread: heard.head.since(peers.known(heard.log).map_or(Position::ZERO, |row| row.cursor.position)),
+            unread: {
+                let cursor = peers.known(heard.log).map_or(Position::ZERO, |row| row.cursor.position);
+                heard.head.since(cursor).max(heard.missing)
+            },
             lacking: heard.lacking,
             skew_ms: heard.clocks.offset().millis(),
             clock_doubt: heard.doubt,

@@ -297,7 +297,8 @@ impl<'a> Session<'a> {
         let log = theirs.head.log;
         let turn = inner.turn.lock().await;
         let met = Contact { theirs: answer.clock, ours: inner.clock.uncorrected() };
-        let heard = Heard { log, head: theirs.head.position, lacking: None, clocks: met, doubt: None };
+        let missing = lacking(&theirs.heads, &turn.status.heads);
+        let heard = Heard { log, head: theirs.head.position, missing, lacking: None, clocks: met, doubt: None };
         let (row, clocks) = {
             let mut peers = locked(&inner.peers);
             peers.hear(heard);
@@ -327,7 +328,8 @@ impl<'a> Session<'a> {
         }
         let mut turn = self.inner.turn.lock().await;
         self.inner.reload(&mut turn).await?;
-        locked(&self.inner.peers).set_lacking(lacking(&turn.status.heads, &self.theirs.heads));
+        let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
+        locked(&self.inner.peers).set_difference(lacking(theirs, ours), lacking(ours, theirs));
         drop(turn);
         Ok(self.report)
     }

@@ -1,11 +1,10 @@
 //! What a device's application sees of times, where they are watched: when it writes, and what reports say of its clock.
 
 use syncline::replica::{SyncError, SyncReport, Written};
-use syncline::{NTP64, PhysicalClock, Replica, Transport};
+use syncline::{NTP64, Replica, Transport};
 
 use super::Device;
 use crate::disk::Disk;
-use crate::invariants::times;
 use crate::stack::Misuse;
 
 impl Device {
@@ -31,19 +30,14 @@ impl Device {
         way: &dyn Transport,
         peer: &Disk,
     ) -> Result<SyncReport, SyncError> {
-        if self.witness.times().is_none() {
+        let Some(began) = self.witness.times().map(|mut times| times.begins(self, peer)) else {
             return replica.sync(way).await;
-        }
-        let (truth, shown, settings) = (self.clock.truth(), self.clock.now(), self.clock.settings());
-        let proven = times::latest(&self.disk, truth).max(times::latest(peer, truth));
+        };
         let mut report = replica.sync(way).await?;
         if self.stack.misuse == Some(Misuse::HidesCorrections) {
             report.clock_corrected_ms = None;
         }
-        let checked = self.witness.times().map(|mut times| {
-            let steady = self.clock.settings() == settings;
-            times.synced((self, peer), &report, (shown, proven, steady))
-        });
+        let checked = self.witness.times().map(|mut times| times.synced((self, peer), &report, began));
         if let Some(Err(finding)) = checked {
             self.sim().found(finding.law, finding.detail);
         }

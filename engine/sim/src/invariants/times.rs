@@ -9,8 +9,9 @@ use std::time::Duration;
 use syncline::clock::MAX_DRIFT;
 use syncline::replica::{CORRECTION_MAX, SyncReport};
 use syncline::time::{Offset, after, before, is_set};
-use syncline::{LogId, NTP64};
+use syncline::{LogId, NTP64, PhysicalClock};
 
+use crate::clock::SOON;
 use crate::device::Device;
 use crate::disk::Disk;
 use crate::finding::{Finding, Law};
@@ -48,6 +49,19 @@ struct Known {
     agreed: BTreeMap<LogId, NTP64>,
 }
 
+/// What is known when a sync begins.
+#[derive(Debug)]
+pub(crate) struct Began {
+    /// What the device's clock shows.
+    shown: NTP64,
+    /// How often it has been set.
+    settings: u64,
+    /// The largest true time that is the last of a foreign origin, in the device's log or the peer's.
+    proven: NTP64,
+    /// What the device's clock showed when both agreed last.
+    agreed: Option<NTP64>,
+}
+
 impl Times {
     /// A device has written under a right clock, at `from` or a little later.
     pub(crate) fn wrote(&mut self, device: &Device, name: Name, from: NTP64) {
@@ -55,9 +69,11 @@ impl Times {
             return;
         }
         let now = device.clock.truth();
-        // What the device itself has written under a clock a little fast comes before it, and is believed in the end.
+        // What the device itself has written under a fast clock comes before it, and is believed if its time has come before
+        // anybody looks: the clock was a little fast, or its correction was a little wrong.
         let drift = MAX_DRIFT.max(device.clock.a_little_fast());
-        let until = after(now, drift).max(latest(&device.disk, NTP64(u64::MAX)));
+        let own = largest(&device.disk, after(now, SOON), true);
+        let until = after(now, drift).max(latest(&device.disk)).max(own);
         self.edits.push(Edit { name, device: device.index, from, until });
     }
 
@@ -67,28 +83,40 @@ impl Times {
         self.devices.entry(device).or_default().corrected = false;
     }
 
-    /// A sync has come to its end. When it began the device's clock showed `began`, and the device's log and the peer's held foreign
-    /// bundles of `proven`, a true time, at the latest. `steady` if nobody has set the device's clock meanwhile.
+    /// A sync begins. If it comes to no end, the device may keep in mind that the peer shows another time now, so it no longer counts
+    /// that both agreed.
+    pub(crate) fn begins(&mut self, device: &Device, peer: &Disk) -> Began {
+        let truth = device.clock.truth();
+        let proven = [&*device.disk, peer].map(|disk| proven(disk, truth)).into_iter().max().unwrap_or(NTP64(0));
+        let log = peer.with_image(|image| image.log);
+        let agreed = self.devices.entry(device.index).or_default().agreed.remove(&log);
+        Began { shown: device.clock.now(), settings: device.clock.settings(), proven, agreed }
+    }
+
+    /// A sync has come to its end.
     pub(crate) fn synced(
         &mut self,
         (device, peer): (&Device, &Disk),
         report: &SyncReport,
-        (began, proven, steady): (NTP64, NTP64, bool),
+        Began { shown: began, settings, proven, agreed }: Began,
     ) -> Result<(), Finding> {
-        let shown = syncline::PhysicalClock::now(&*device.clock);
+        let (shown, truth) = (device.clock.now(), device.clock.truth());
         let log = peer.with_image(|image| image.log);
         let known = self.devices.entry(device.index).or_default();
-        let agreed = known.agreed.get(&log).copied();
         let was_corrected = std::mem::replace(&mut known.corrected, report.clock_corrected_ms.is_some());
         // Of each peer the last contact alone is kept in mind.
         let agree = report.skew_ms.unsigned_abs() <= 60_000 && report.clock_doubt.is_none() && !known.corrected;
         if agree {
             known.agreed.insert(log, began);
-        } else {
-            known.agreed.remove(&log);
+        }
+        // Two clocks that are wrong together count as right, and what was written under the right one gets their time. If a clock is
+        // set in the middle of a sync, nobody can say what it showed.
+        let steady = device.clock.settings() == settings;
+        let together = agree && Offset::between(shown, truth).size() > MAX_DRIFT;
+        if (report.restamped > 0 && (together || !steady)) || report.clock_corrected_ms.is_some() {
+            self.edits.retain(|edit| edit.device != device.index);
         }
         let Some(by_ms) = report.clock_corrected_ms else { return Ok(()) };
-        self.edits.retain(|edit| edit.device != device.index);
         if !steady {
             // It was set in the middle of the sync.
             return Ok(());
@@ -96,8 +124,7 @@ impl Times {
         let by = Duration::from_millis(by_ms.unsigned_abs());
         let corrected = if by_ms < 0 { before(shown, by) } else { after(shown, by) };
         let fresh = agreed.is_some_and(|then| Offset::between(shown, then).size() <= CONTACT);
-        let proof =
-            [&*device.disk, peer].map(|disk| latest(disk, NTP64(u64::MAX))).into_iter().max().unwrap_or(NTP64(0));
+        let proof = [&*device.disk, peer].map(latest).into_iter().max().unwrap_or(NTP64(0));
         let why = if is_set(shown) && by > CORRECTION_MAX + SLACK {
             "by more than the bound"
         } else if by_ms < 0 && after(corrected, MAX_DRIFT + SLACK) < proven && proven <= after(shown, MAX_DRIFT) {
@@ -144,13 +171,27 @@ impl Times {
     }
 }
 
-/// The largest time up to `most` in a log, but for those of its own device.
-pub(crate) fn latest(disk: &Disk, most: NTP64) -> NTP64 {
+/// The largest time in a log, but for those of its own device.
+fn latest(disk: &Disk) -> NTP64 {
+    largest(disk, NTP64(u64::MAX), false)
+}
+
+/// The largest last time of an origin in a log that is no later than `truth`, but for those of its own device: heads tell no others.
+fn proven(disk: &Disk, truth: NTP64) -> NTP64 {
     disk.with_image(|image| {
         let foreign = image.origins.iter().filter(|(origin, _)| !image.identities.contains(origin));
+        let last = foreign.filter_map(|(_, entries)| entries.last().map(|entry| entry.time));
+        last.filter(|time| *time <= truth).max().unwrap_or(NTP64(0))
+    })
+}
+
+/// The largest time up to `most` in a log, of what its own device has written or of what others have.
+fn largest(disk: &Disk, most: NTP64, own: bool) -> NTP64 {
+    disk.with_image(|image| {
+        let writers = image.origins.iter().filter(|(origin, _)| image.identities.contains(origin) == own);
         let near = |entries: &Vec<crate::image::Entry>| {
             entries.iter().rev().map(|entry| entry.time).find(|time| *time <= most)
         };
-        foreign.filter_map(|(_, entries)| near(entries)).max().unwrap_or(NTP64(0))
+        writers.filter_map(|(_, entries)| near(entries)).max().unwrap_or(NTP64(0))
     })
 }

@@ -105,7 +105,7 @@ impl Session<'_> {
                 return Err(SyncError::Replaced);
             }
             let clocks = Contact { theirs: answer.clock, ours: self.inner.clock.uncorrected() };
-            let heard = Heard { log: next.log, head, lacking: None, clocks, doubt: None };
+            let heard = Heard { log: next.log, head, missing: 0, lacking: None, clocks, doubt: None };
             locked(&self.inner.peers).heard_page(heard);
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
