@@ -53,7 +53,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// where the log has nothing further of that origin.
     ///
     /// # Errors
-    /// As [`status`](Self::status).
+    /// As [`status`](Self::status). [`StoreError::Corrupt`] if the origin's head says that there is more than can be found, or
+    /// if what is found does not follow without a hole: an index that lost an entry never makes an answer short.
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError>;
 
     /// One value per key, in the order asked, from one moment. `None` where there is no such row. Rows may be large together: what
@@ -117,6 +118,19 @@ pub trait Storage: Debug + Send + Sync + 'static {
 
     /// What a returned commit has survived.
     fn durability(&self) -> Durability;
+
+    /// Asks the backend to check all that it has stored, as thoroughly as it can while it serves: its indices, its checksums.
+    /// Says in a few words what was checked. It may take as long as reading everything, and holds up neither commits nor
+    /// reads. What only an [`EventStore`] knows, such as the chain of hashes, its caller checks.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with what was found first; those of the backend.
+    ///
+    /// # Cancel
+    /// Dropping the future ends the check, at once or soon.
+    async fn check(&self) -> Result<String, StoreError> {
+        Ok("nothing, since this store has no check of its own".to_owned())
+    }
 }
 
 #[async_trait]
@@ -131,6 +145,10 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 
     fn durability(&self) -> Durability {
         (**self).durability()
+    }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        (**self).check().await
     }
 }
 
@@ -187,6 +205,19 @@ impl LogStatus {
             clock: NTP64(0),
             views: BTreeMap::new(),
         }
+    }
+
+    /// Checks that the heads tell of as many bundles as there are positions, as in every log: an adapter that reads both from its
+    /// backend asks this, so that a head that was lost is noticed.
+    ///
+    /// # Errors
+    /// What is wrong, in words: [`StoreError::Corrupt`] takes them.
+    pub fn check(&self) -> Result<(), String> {
+        let bundles: u128 = self.heads.iter().map(|(_, head)| u128::from(head.seq.get())).sum();
+        if bundles == u128::from(self.head.get()) {
+            return Ok(());
+        }
+        Err(format!("its heads tell of {bundles} bundles, and its last position is {}", self.head))
     }
 
     /// The largest time that must not be issued again: the clock's, and that of any bundle.

@@ -2,7 +2,7 @@
 
 use super::{ServiceError, gone};
 use crate::heads::Heads;
-use crate::id::{Cursor, Position, ReplicaId};
+use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 use crate::limits::PAGE_BYTES_MAX;
 use crate::protocol::{Have, Pull, Pulled};
 use crate::run::Run;
@@ -52,10 +52,18 @@ async fn start(store: &dyn EventStore, have: &Heads) -> Result<Cursor, StoreErro
         let known = have.get(origin).seq;
         if known < head.seq {
             let next = store.read_origin(origin, known, Limit::items(1)).await?;
-            first = next.first().map_or(first, |stored| stored.position.min(first));
+            let next = next.first().filter(|stored| stored.run.first() == known.plus(1));
+            first = first.min(next.ok_or_else(|| short(origin, known.plus(1)))?.position);
         }
     }
     Ok(Cursor { log: status.log, position: Position::new(first.get() - 1) })
+}
+
+/// A log that has less of an origin than its head says cannot be answered from: the replica would take a part for the whole.
+fn short(origin: ReplicaId, seq: Seq) -> StoreError {
+    let (at, why) =
+        (format!("bundle {}", Dot { origin, seq }), "its origin's head tells of it, and it is not found".into());
+    StoreError::Corrupt { backend: "service", at, why }
 }
 
 /// What of a run the replica lacks.

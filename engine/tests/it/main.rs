@@ -14,6 +14,7 @@ mod portable;
 mod put_aside;
 mod recovery;
 mod replica;
+mod short;
 mod sync;
 mod typed;
 mod unseen;

@@ -165,10 +165,12 @@ pub(crate) enum Task {
     },
     /// List users, devices, spaces and roles
     List(Form),
-    /// Re-hash every bundle and check it against the heads; name the first broken one
+    /// Re-hash every bundle, check it against heads and indices; name the first broken one
     ///
     /// Reads the whole log of one space, or of all: positions and seqs without a hole, times that rise, the chain of
-    /// hashes up to the heads, bodies that read as events. Exit code 1 where one of them does not hold.
+    /// hashes up to the heads, bodies that read as events, every bundle found by its position and by its origin. Then it
+    /// asks the store to check itself: SQLite by its integrity_check, Postgres by amcheck if that is installed, redb and
+    /// sled by the checksums of all values. Exit code 1 if one of them does not hold.
     ///
     /// With --against, proves that another store holds the same log: same heads, and the same digest of what `export`
     /// would write.

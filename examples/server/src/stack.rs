@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Stack {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) accounts: Arc<dyn Accounts>,
+    /// The store of the logs, and that of the accounts if it is another one.
+    pub(crate) stores: Vec<AnyStorage>,
     pub(crate) place: Place,
 }
 
@@ -44,14 +46,15 @@ impl Stack {
     /// [`StoreError::InUse`] where another process has it; [`StoreError`] otherwise.
     async fn open(place: &Place) -> Result<Self, StoreError> {
         // The accounts first: whoever has them has the logs.
-        let accounts = match &place.accounts {
-            Some(file) => open_store(&StoreName::sqlite(file), place.durability).await?.accounts(Arc::new(time::now)),
+        let beside = match &place.accounts {
+            Some(file) => Some(open_store(&StoreName::sqlite(file), place.durability).await?),
             None => None,
         };
         let storage = open_store(&place.logs, place.durability).await?;
-        let accounts = accounts.or_else(|| storage.accounts(Arc::new(time::now)));
+        let accounts = beside.as_ref().unwrap_or(&storage).accounts(Arc::new(time::now));
         let accounts = accounts.expect("a place without a file of accounts is one whose logs' store keeps them");
-        Ok(Self { storage: Arc::new(storage), accounts, place: place.clone() })
+        let stores = [Some(storage.clone()), beside].into_iter().flatten().collect();
+        Ok(Self { storage: Arc::new(storage), accounts, stores, place: place.clone() })
     }
 }
 

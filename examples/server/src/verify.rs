@@ -1,7 +1,7 @@
-//! Re-reading a space's whole log: is every bundle what its replica wrote, and in its place?
+//! Re-reading a space's whole log: is every bundle what its replica wrote, in its place, and found by every way to it?
 
 use syncline::store::Limit;
-use syncline::{Cursor, EventStore, SpaceId, StoreError};
+use syncline::{Cursor, EventStore, SpaceId, Storage, StoreError};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -11,6 +11,7 @@ use crate::text::count;
 
 mod chain;
 mod damage;
+mod origins;
 
 pub(crate) use damage::Damage;
 
@@ -19,7 +20,7 @@ use chain::Checker;
 /// How much is read at once.
 const PAGE: Limit = Limit::bytes(1024 * 1024);
 
-/// `verify`: checks one space, or all of them, and stops at the first broken bundle.
+/// `verify`: checks one space, or all of them, then has the stores check themselves. Stops at the first damage.
 pub(crate) async fn run(space: Option<SpaceId>, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     let spaces = match space {
         Some(space) => vec![space],
@@ -34,6 +35,9 @@ pub(crate) async fn run(space: Option<SpaceId>, stack: &Stack, out: &mut Output)
         let checked =
             checked.map_err(|damage| Failure::Damaged { space: space.to_string(), damage: Box::new(damage) })?;
         out.line(format!("space {space}: {checked}")).await?;
+    }
+    for store in &stack.stores {
+        out.line(format!("checked: {}", store.check().await?)).await?;
     }
     Ok(())
 }
@@ -74,7 +78,11 @@ async fn verify(store: &dyn EventStore, out: &mut Output) -> Result<Result<Check
         }
         out.progress(cursor.position.get().min(status.head.get()), status.head.get()).await?;
     }
-    Ok(checker.finish(&status))
+    let checked = match checker.finish(&status) {
+        Ok(checked) => origins::check(store, &status).await?.map(|()| checked),
+        damage => damage,
+    };
+    Ok(checked)
 }
 
 /// Reads and checks one page, and answers where the next begins.

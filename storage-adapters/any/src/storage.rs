@@ -97,4 +97,8 @@ impl Storage for AnyStorage {
     fn durability(&self) -> Durability {
         self.storage().durability()
     }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        self.storage().check().await
+    }
 }

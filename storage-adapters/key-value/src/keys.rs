@@ -166,7 +166,7 @@ pub(crate) fn last_of(key: &[u8]) -> Option<Seq> {
 }
 
 /// The least key behind this one.
-fn successor(mut key: Vec<u8>) -> Vec<u8> {
+pub(crate) fn successor(mut key: Vec<u8>) -> Vec<u8> {
     key.push(0);
     key
 }

@@ -87,6 +87,7 @@
 
 mod backend;
 mod changes;
+mod check;
 mod database;
 mod draft;
 mod error;

@@ -84,6 +84,7 @@ impl Space {
             let why = format!("{} of {} are there", heads.len(), status.heads);
             return Err(damage(place.at("the heads"), why));
         }
+        status.with_heads(heads.clone()).check().map_err(|why| damage(place.at("the heads"), why))?;
         Ok(Self::new(place, State { status, heads, tail: Tail::default() }))
     }
 

@@ -7,6 +7,7 @@ use syncline::SpaceId;
 use syncline::store::{Durability, EventStore, Storage, StoreError};
 
 use crate::backend::KeyValue;
+use crate::check;
 use crate::database::Database;
 use crate::schema;
 use crate::store::KeyValueStore;
@@ -65,5 +66,13 @@ impl<K: KeyValue> Storage for KeyValueStorage<K> {
 
     fn durability(&self) -> Durability {
         self.database.backend().durability()
+    }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        let mut next = Some(Vec::new());
+        while let Some(start) = next {
+            next = self.database.read(move |snapshot| check::step(snapshot, start)).await?;
+        }
+        Ok(format!("the checksums of all values in {}", K::NAME))
     }
 }

@@ -63,6 +63,7 @@
 
 mod accounts;
 mod announce;
+mod check;
 mod database;
 mod draft;
 mod error;

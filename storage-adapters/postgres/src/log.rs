@@ -49,6 +49,7 @@ impl Ask for Status {
             let view = ViewId::new(view).map_err(|error| corrupt("a view", error))?;
             status.views.insert(view, Position::new(from_bigint("a view's progress", position)?));
         }
+        status.check().map_err(|why| corrupt(format!("space {}", self.0), why))?;
         Ok(status)
     }
 }
@@ -158,27 +159,46 @@ impl Ask for ReadOrigin {
     type Answer = Vec<StoredRun>;
 
     async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<StoredRun>> {
-        let select = "SELECT last, previous, run FROM (
+        // The origin's head and its runs are of one moment because they are of one statement.
+        let select = "SELECT heads.seq AS head, last, previous, run FROM heads
+            LEFT JOIN LATERAL (
                 SELECT last, seq, previous, run,
                     sum(octet_length(run)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - octet_length(run) AS before
                 FROM runs WHERE space = $1 AND origin = $2 AND seq > $3 ORDER BY seq LIMIT $4
-            ) AS runs WHERE before < $5 ORDER BY seq";
+            ) AS runs ON before < $5
+            WHERE heads.space = $1 AND heads.origin = $2 ORDER BY runs.seq";
+        let count = runs_wanted(self.limit);
         let query = sqlx::query(select).bind(self.space.as_str()).bind(self.origin.to_bytes());
-        let query = query.bind(bound(self.after.get())).bind(i64::from(runs_wanted(self.limit)));
+        let query = query.bind(bound(self.after.get())).bind(i64::from(count));
         let rows = query.bind(i64::from(self.limit.bytes.max(1))).fetch_all(connection).await?;
         let mut page = PageBuilder::new(self.limit);
-        let mut end = self.after;
-        for row in &rows {
+        let Some(first) = rows.first() else { return Ok(page.finish()) };
+        let head = Seq::new(from_bigint("a head's seq", first.try_get("head")?)?);
+        let (mut end, mut bytes) = (self.after, 0);
+        for row in rows.iter().filter(|_| head > self.after) {
+            let Some(_) = row.try_get::<Option<i64>, _>("last")? else { break };
             let stored = read_run(&self.space, row)?;
-            let next = end.plus(1);
-            if stored.run.first() != next && (end != self.after || stored.run.first() > next) {
-                let dot = Dot { origin: self.origin, seq: next };
-                return Err(corrupt(format!("space {}", self.space), format!("bundle {dot} is missing")).into());
-            }
+            self.check_place(&stored, end)?;
             end = stored.run.last();
+            bytes += stored.run.as_bytes().len() as u64;
             page.push_from(stored, self.after.plus(1));
         }
-        Ok(page.finish())
+        let was_cut = rows.len() == count as usize && end > self.after || bytes >= u64::from(self.limit.bytes);
+        if end < head && !was_cut { Err(self.missing(end).into()) } else { Ok(page.finish()) }
+    }
+}
+
+impl ReadOrigin {
+    /// A run must be the origin's own and follow the one before it without a hole; only the first may begin earlier.
+    fn check_place(&self, stored: &StoredRun, end: Seq) -> std::result::Result<(), StoreError> {
+        let (next, first) = (end.plus(1), stored.run.first());
+        let follows = first == next || end == self.after && first < next;
+        if follows && stored.run.origin() == self.origin { Ok(()) } else { Err(self.missing(end)) }
+    }
+
+    fn missing(&self, after: Seq) -> StoreError {
+        let dot = Dot { origin: self.origin, seq: after.plus(1) };
+        corrupt(format!("space {}", self.space), format!("bundle {dot} is missing"))
     }
 }
 

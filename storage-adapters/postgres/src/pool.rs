@@ -59,6 +59,15 @@ impl Pool {
         Ok(Lease { connection: Some(connection), pool: self, _permit: permit })
     }
 
+    /// A connection that does not count, for work that takes long and is seldom.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub(crate) async fn open(&self) -> Result<PgConnection, sqlx::Error> {
+        let connecting = timeout(self.timeout, PgConnection::connect_with(&self.options)).await;
+        connecting.unwrap_or_else(|_| Err(timed_out()))
+    }
+
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
         while let Some(mut idle) = self.take_idle() {
             if idle.since.elapsed() < TRUSTED || idle.connection.ping().await.is_ok() {

@@ -10,8 +10,9 @@ use syncline::store::{Durability, EventStore, Storage, StoreError};
 use syncline::{LogId, NTP64, PhysicalClock, SpaceId};
 
 use crate::accounts::PostgresAccounts;
+use crate::check;
 use crate::database::{Ask, Database};
-use crate::error::{Result, corrupt};
+use crate::error::{Fault, Result, corrupt};
 use crate::number::to_bytes;
 use crate::options::PostgresOptions;
 use crate::store::PostgresStore;
@@ -82,6 +83,15 @@ impl Storage for PostgresStorage {
 
     fn durability(&self) -> Durability {
         self.database.durability()
+    }
+
+    async fn check(&self) -> std::result::Result<String, StoreError> {
+        let checking = async {
+            // A connection of its own: it takes long, and nobody shall miss one meanwhile.
+            let mut connection = self.database.pool.open().await?;
+            check::check(&mut connection).await
+        };
+        checking.await.map_err(|fault: Fault| fault.unchanged("checking tables and indices"))
     }
 }
 

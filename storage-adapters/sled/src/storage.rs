@@ -51,4 +51,8 @@ impl Storage for SledStorage {
     fn durability(&self) -> Durability {
         self.0.durability()
     }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        self.0.check().await
+    }
 }

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use syncline::store::{Committed, Durability, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
 
+use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::connection::{fold_log_on_close, open_reader, open_writer};
 use crate::error::{Result, poisoned, refused};
@@ -30,8 +31,8 @@ const QUEUED_READS_MAX: usize = 1024;
 /// An open file. The threads end, the file is closed and its lock released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Database {
-    path: PathBuf,
-    durability: Durability,
+    /// With the one name of the file.
+    options: SqliteOptions,
     poison: Arc<Poison>,
     spaces: Arc<OpenSpaces>,
     counters: Arc<Counters>,
@@ -50,15 +51,15 @@ impl Database {
             lock.withdraw();
             return Err(error);
         }
-        Self::start(path.clone(), options, lock).map_err(|fault| fault.at(&path))
+        let options = SqliteOptions { path: path.clone(), ..options.clone() };
+        Self::start(options, lock).map_err(|fault| fault.at(&path))
     }
 
-    fn start(path: PathBuf, options: &SqliteOptions, lock: FileLock) -> Result<Self> {
-        let mut connection = open_writer(&path, options)?;
-        schema::migrate(&path, &mut connection)?;
+    fn start(options: SqliteOptions, lock: FileLock) -> Result<Self> {
+        let mut connection = open_writer(&options.path, &options)?;
+        schema::migrate(&options.path, &mut connection)?;
         fold_log_on_close(&connection, true)?;
         let mut database = Self {
-            durability: options.durability,
             poison: Arc::default(),
             spaces: Arc::default(),
             counters: Arc::default(),
@@ -66,17 +67,17 @@ impl Database {
             requests: Arc::new(Queue::new(QUEUED_READS_MAX)),
             writer: None,
             readers: Vec::new(),
-            path,
+            options,
         };
-        for _ in 0..options.readers.get() {
-            let connection = open_reader(&database.path, options)?;
+        for _ in 0..database.options.readers.get() {
+            let connection = open_reader(database.path(), &database.options)?;
             let requests = database.requests.clone();
-            let thread = spawn(&database.path, "syncline-reader", move || readers::run(&connection, &requests))?;
+            let thread = spawn(database.path(), "syncline-reader", move || readers::run(&connection, &requests))?;
             database.readers.push(thread);
         }
         let writer = Writer {
             connection,
-            path: database.path.clone(),
+            path: database.path().to_owned(),
             poison: database.poison.clone(),
             spaces: database.spaces.clone(),
             counters: database.counters.clone(),
@@ -85,12 +86,25 @@ impl Database {
             expected: 0,
             _lock: lock,
         };
-        database.writer = Some(spawn(&database.path, "syncline-writer", move || writer.run())?);
+        database.writer = Some(spawn(database.path(), "syncline-writer", move || writer.run())?);
         Ok(database)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.options.path
+    }
+
     pub(crate) fn durability(&self) -> Durability {
-        self.durability
+        self.options.durability
+    }
+
+    /// Has SQLite check the whole file.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with what it found first.
+    pub(crate) async fn check_file(&self) -> std::result::Result<(), StoreError> {
+        self.check()?;
+        check::check(&self.options).await
     }
 
     /// Commits answered, and transactions that it took.
@@ -118,7 +132,7 @@ impl Database {
             }
         };
         self.requests.push(Box::new(request), 1).await.map_err(|_| ended("reading"))?;
-        answered.await.map_err(|_| ended("reading"))?.map_err(|fault| fault.at(&self.path))
+        answered.await.map_err(|_| ended("reading"))?.map_err(|fault| fault.at(self.path()))
     }
 
     /// Changes something apart from commits, on the writing thread and in a transaction of its own. Happens even if the
@@ -150,7 +164,7 @@ impl Database {
         if let Some(space) = self.spaces.get(name) {
             return Ok(space);
         }
-        let (name, spaces, fresh) = (name.clone(), self.spaces.clone(), new_log_id(&self.path)?);
+        let (name, spaces, fresh) = (name.clone(), self.spaces.clone(), new_log_id(self.path())?);
         let open = move |writer: &mut Writer| {
             // On the writing thread nothing commits meanwhile, and nobody else opens it.
             if let Some(space) = spaces.get(&name) {

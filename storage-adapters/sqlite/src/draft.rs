@@ -162,13 +162,12 @@ impl Draft {
 
     /// The run that holds a bundle that must be there.
     fn find(&self, db: &Connection, dot: Dot) -> Result<Found> {
-        let found = match self.known_head_id(dot.origin) {
-            Some(head_id) => log::find(db, &self.space.name, head_id, dot.seq)?,
+        let found = match self.origin(dot.origin) {
+            Some(origin) => log::find(db, origin, dot.seq)?,
             None => None,
         };
-        let holds = |found: &Found| found.stored.run.origin() == dot.origin && found.stored.run.first() <= dot.seq;
         let missing = || corrupt(format!("space {}, bundle {dot}", self.space.name), "the bundle is not there");
-        Ok(found.filter(holds).ok_or_else(missing)?)
+        Ok(found.ok_or_else(missing)?)
     }
 
     fn clear(&mut self, db: &Connection, view: &ViewId) -> Result<()> {
@@ -188,6 +187,10 @@ impl Draft {
 
     fn known_head_id(&self, origin: ReplicaId) -> Option<i64> {
         self.head_ids.get(&origin).copied().or_else(|| self.space.state().head_ids.get(&origin).copied())
+    }
+
+    fn origin(&self, origin: ReplicaId) -> Option<log::Origin<'_>> {
+        Some(log::Origin { space: &self.space.name, origin, head_id: self.known_head_id(origin)? })
     }
 
     fn head_id(&mut self, db: &Connection, origin: ReplicaId) -> Result<i64> {

@@ -50,6 +50,7 @@
 //! 2⁴⁰ bundles per space, 2²³ spaces per file, beside those of [`syncline::limits`].
 
 mod accounts;
+mod check;
 mod checkpoint;
 mod connection;
 mod database;

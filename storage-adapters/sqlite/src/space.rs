@@ -107,13 +107,17 @@ impl Space {
             views: parse_folded(&folded).ok_or_else(|| damaged("progress of views"))?,
             ..LogStatus::fresh(LogId::from_bytes(log).ok_or_else(|| damaged("log id"))?)
         };
+        status.check().map_err(|why| corrupt(format!("space {name}"), why))?;
         let state = State { status, head_ids, view_ids: read_views(db, name, id)?, tail: Tail::default() };
         Ok(Some(Self::new(SpaceKey::new(id)?, name, state)))
     }
 }
 
 fn read_heads(db: &Connection, name: &SpaceId, space: i64) -> Result<(BTreeMap<ReplicaId, i64>, Heads)> {
-    let mut select = db.prepare_cached("SELECT id, origin, seq, chain, time FROM heads WHERE space = ?1")?;
+    // Their index says which they are, and nothing else: their columns are read from the table.
+    let select = "SELECT heads.id, heads.origin, heads.seq, heads.chain, heads.time FROM heads AS listed
+        JOIN heads ON heads.id = listed.id WHERE listed.space = ?1 AND +heads.space = ?1";
+    let mut select = db.prepare_cached(select)?;
     let mut rows = select.query([space])?;
     let (mut ids, mut heads) = (BTreeMap::new(), Heads::new());
     while let Some(row) = rows.next()? {

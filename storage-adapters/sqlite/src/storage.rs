@@ -79,4 +79,9 @@ impl Storage for SqliteStorage {
     fn durability(&self) -> Durability {
         self.database.durability()
     }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        self.database.check_file().await?;
+        Ok("all tables and indices, by SQLite's integrity_check".to_owned())
+    }
 }

@@ -54,9 +54,13 @@ impl EventStore for SqliteStore {
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
         let space = self.space.clone();
-        let read = move |db: &Connection| match log::head_id(db, space.key, origin)? {
-            Some(head_id) => Ok(log::read_origin(db, &space.name, head_id, after.plus(1), limit)?.finish()),
-            None => Ok(Vec::new()),
+        let read = move |db: &Connection| {
+            let known = space.state().head_ids.get(&origin).copied();
+            // A commit may be in the file before it is known here.
+            let head_id = known.map_or_else(|| log::head_id(db, space.key, origin), |id| Ok(Some(id)))?;
+            let Some(head_id) = head_id else { return Ok(Vec::new()) };
+            let origin = log::Origin { space: &space.name, origin, head_id };
+            Ok(log::read_origin(db, origin, after.plus(1), limit)?.finish())
         };
         self.database.read(read).await
     }

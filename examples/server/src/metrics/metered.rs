@@ -37,6 +37,10 @@ impl Storage for Metered<dyn Storage> {
     fn durability(&self) -> Durability {
         self.inner.durability()
     }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        self.inner.check().await
+    }
 }
 
 #[async_trait]

@@ -81,6 +81,12 @@ pub(crate) enum Damage {
         /// What is wrong with it.
         why: DecodeError,
     },
+    /// An index has lost a bundle.
+    #[error("bundle {dot} is in the log, and is not found by its origin")]
+    Lost {
+        /// The first bundle that is not found.
+        dot: Dot,
+    },
     /// The log ends at another bundle than its heads say.
     #[error("origin {origin} ends at bundle {found} ({found_chain}), its head says {expected} ({expected_chain})")]
     Head {

@@ -32,7 +32,8 @@ fn flip(home: &Home, text: &str) {
 #[tokio::test]
 async fn a_whole_log_is_found_whole() {
     let home = written(&["first", "second", "third"]).await;
-    let said = "space notes: whole: 3 bundles of 1 origin, with 3 events and 0 voids\n";
+    let said = "space notes: whole: 3 bundles of 1 origin, with 3 events and 0 voids\n\
+        checked: all tables and indices, by SQLite's integrity_check\n";
     assert_eq!((home.ok("verify notes"), home.ok("verify")), (said.to_owned(), said.to_owned()));
     let _serving = home.serve();
     assert_eq!(home.ok("verify notes"), said);
@@ -93,4 +94,39 @@ async fn a_run_cut_short_is_found() {
     database.close().unwrap();
     let said = home.fails(1, "verify notes");
     assert!(said.contains("space notes is damaged"), "{said}");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_of_an_index_is_found_with_and_without_a_running_server() {
+    let home = written(&["first", "second", "third"]).await;
+    let whole = fs::read(home.database()).unwrap();
+    let database = rusqlite::Connection::open(home.database()).unwrap();
+    let select = "SELECT name, pageno FROM dbstat WHERE name IN (SELECT name FROM sqlite_schema WHERE type = 'index')";
+    let mut select = database.prepare(select).unwrap();
+    let pages = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let pages: Vec<(String, u32)> = pages.map(Result::unwrap).collect();
+    drop(select);
+    database.close().unwrap();
+    let mut found = 0;
+    for (name, page) in pages {
+        let start = (page as usize - 1) * 4_096;
+        let number = |at: usize| usize::from(u16::from_be_bytes([whole[at], whole[at + 1]]));
+        if number(start + 3) == 0 {
+            continue; // nothing is in it
+        }
+        let last = start + number(start + 8);
+        let mut file = whole.clone();
+        // The end of a cell, where the row is named that it leads to.
+        let end = last + usize::from(file[last]);
+        file[end] ^= 4;
+        fs::write(home.database(), file).unwrap();
+        let said = home.fails_with_output(1, "verify");
+        assert!(said.contains("integrity_check") || said.contains("damaged"), "{name}: {said}");
+        let serving = home.serve();
+        let said = home.fails_with_output(1, "verify");
+        assert!(said.contains("integrity_check") || said.contains("damaged"), "{name}: {said}");
+        serving.kill();
+        found += 1;
+    }
+    assert!(found > 5, "{found}");
 }

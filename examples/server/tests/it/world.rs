@@ -70,6 +70,13 @@ impl Home {
         ran.one_line()
     }
 
+    /// Runs a command line that must fail after it has said something, and answers the line that says why.
+    pub(crate) fn fails_with_output(&self, code: i32, line: &str) -> String {
+        let ran = self.run(line);
+        assert_eq!(ran.code, code, "{line}: {ran:?}");
+        Ran { out: String::new(), ..ran }.one_line()
+    }
+
     /// Creates user ann, device laptop and space notes, and answers the device's token.
     pub(crate) fn set_up(&self) -> String {
         self.ok("setup --user ann --device laptop --space notes").trim().to_owned()

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use futures_executor::block_on;
-use syncline::store::{Limit, RowRange};
-use syncline::{Cursor, Seq, Storage, StoreError};
+use syncline::store::{Limit, RowKey, RowRange, RowWrite, WriteBatch};
+use syncline::{Cursor, Seq, Storage, StoreError, ViewId};
 use syncline_conformance::{Image, space, unpack};
 
 use crate::map::{Disk, Entries};
@@ -67,6 +67,43 @@ fn a_flipped_bit_in_any_value_is_noticed() {
             assert_noticed(entries, format_args!("bit {bit} of {key:?}"));
         }
     }
+}
+
+#[test]
+fn a_check_reads_every_value() {
+    let whole = filled();
+    let checked = |entries| block_on(async { Disk::with(entries).open().check().await });
+    assert!(checked(whole.clone()).unwrap().contains("checksums"));
+    let rows: Vec<_> = whole.keys().filter(|key| key[4] == ROW).collect();
+    assert!(!rows.is_empty());
+    // What a storage reads before it opens is refused then. Everything else the check finds.
+    for key in whole.keys().filter(|key| key[..4] != [0; 4]) {
+        let mut entries = whole.clone();
+        let mut flipped = entries[key].to_vec();
+        flipped[0] ^= 1;
+        entries.insert(key.clone(), flipped.into());
+        assert!(matches!(checked(entries), Err(StoreError::Corrupt { .. })), "{key:?}");
+    }
+}
+
+#[test]
+fn a_check_goes_on_from_step_to_step() {
+    let large = Bytes::from(vec![7; 700 * 1024]);
+    let disk = Disk::default();
+    let storage = disk.open();
+    let view = ViewId::new("large@1").unwrap();
+    let store = block_on(storage.open(&space("notes"))).unwrap();
+    for key in ["a", "b", "c", "d", "e"] {
+        let row = RowWrite { key: RowKey { view: view.clone(), key: key.into() }, value: Some(large.clone()) };
+        block_on(store.commit(WriteBatch { rows: vec![row], ..WriteBatch::default() })).unwrap();
+    }
+    block_on(storage.check()).unwrap();
+    let mut entries = disk.entries();
+    let (key, value) = entries.iter().rfind(|(key, _)| key[4] == ROW).unwrap();
+    let (key, mut value) = (key.clone(), value.to_vec());
+    value[5] ^= 1;
+    entries.insert(key, value.into());
+    assert!(block_on(Disk::with(entries).open().check()).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tables that somebody has laid hands on.
 
-use syncline::store::{Limit, StoreError};
+use syncline::store::{Limit, Storage, StoreError};
 use syncline::{Cursor, Seq};
 use syncline_conformance::{Author, Subject, appends, dot, voids};
 use syncline_postgres_testing::Scratch;
@@ -67,12 +67,34 @@ async fn a_run_that_is_cut_or_of_another_place_is_noticed() {
 
 #[tokio::test]
 async fn a_run_that_is_gone_is_noticed_wherever_it_was() {
-    for (last, by_origin) in [(2, true), (4, true), (6, false)] {
+    for last in [2, 4, 6] {
         let (scratch, store, ann) = written().await;
         by_hand(&scratch, format!("DELETE FROM runs WHERE last = {last}")).await;
-        // What an origin should reach to is known to the status only.
-        assert_corrupt(&failures(&store, &ann).await, 1 + usize::from(by_origin), "missing");
+        assert_corrupt(&failures(&store, &ann).await, 2, "missing");
     }
+}
+
+#[tokio::test]
+async fn an_entry_that_an_index_has_lost_makes_no_answer_short_and_is_found_by_the_check() {
+    let (scratch, store, mut ann) = written().await;
+    let storage = open(&scratch).await;
+    assert!(storage.check().await.unwrap().contains("CREATE EXTENSION amcheck"));
+    by_hand(&scratch, "CREATE EXTENSION amcheck").await;
+    assert!(storage.check().await.unwrap().contains("tables, by amcheck"));
+    let keep = |kept| format!("UPDATE pg_index SET indisready = {kept} WHERE indexrelid = 'runs_by_origin'::regclass");
+    by_hand(&scratch, keep(false)).await;
+    store.commit(appends([ann.write(2)])).await;
+    by_hand(&scratch, keep(true)).await;
+    let error = store.store().read_origin(ann.origin(), Seq::new(6), Limit::PAGE).await.unwrap_err();
+    assert_corrupt(&[error], 1, "missing");
+    assert_corrupt(&[storage.check().await.unwrap_err()], 1, "checking tables and indices");
+}
+
+#[tokio::test]
+async fn a_head_that_an_index_has_lost_is_noticed() {
+    let (scratch, store, ann) = written().await;
+    by_hand(&scratch, "DELETE FROM heads").await;
+    assert_corrupt(&failures(&store, &ann).await, 1, "its heads tell of 0 bundles");
 }
 
 #[tokio::test]

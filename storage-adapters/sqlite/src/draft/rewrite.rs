@@ -12,8 +12,8 @@ use crate::pack::Tail;
 impl Draft {
     /// The runs of the origin that reach beyond what stays of it.
     pub(super) fn rewritten(&self, db: &Connection, rewrite: &Rewrite) -> Result<Vec<Found>> {
-        match self.known_head_id(rewrite.origin) {
-            Some(head_id) => log::read_tail(db, &self.space.name, head_id, rewrite.after.seq),
+        match self.origin(rewrite.origin) {
+            Some(origin) => log::read_tail(db, origin, rewrite.after.seq.plus(1)),
             None => Ok(Vec::new()),
         }
     }

@@ -12,6 +12,7 @@ mod format;
 mod full;
 mod group;
 mod in_use;
+mod index;
 mod packing;
 mod reopen;
 mod shell;
