@@ -329,6 +329,37 @@ fn of_two_servers_that_disagree_the_device_follows_the_one_that_agrees_with_it()
     assert!(in_sync(&one));
 }
 
+/// Seeds 7035 and 9809 of the lab's profile `times`.
+#[test]
+fn a_peer_that_hardly_agrees_is_remembered_as_one_that_agrees() {
+    let (now, server) = (Hand::at(NOW), Hand::at(NOW - 70));
+    let (service, one) = (service(&server), replica(1, &now));
+    assert_eq!(sync(&one, &service).skew_ms, -70_000);
+    now.set(NOW - 25);
+    assert_eq!(sync(&one, &service).skew_ms, -45_000, "this is within the drift");
+    now.set(NOW + 27);
+    write(&one, "a", "1");
+    let report = sync(&one, &service);
+    assert_eq!((report.clock_corrected_ms, report.restamped), (None, 0));
+    assert_eq!(report.clock_doubt, Some(ClockDoubt::Changed), "one of the two has jumped");
+}
+
+/// Seed 7358 of the lab's profile `times`: the device was set forward while it was corrected.
+#[test]
+fn a_time_that_the_peer_does_not_take_is_corrected_though_it_is_as_good_as_right() {
+    let (fast, now, slow) = (Hand::at(NOW + 34), Hand::at(NOW), Hand::at(NOW - 31));
+    let (service, other, one) = (service(&now), replica(1, &fast), replica(2, &slow));
+    write(&other, "a", "1");
+    sync(&other, &service);
+    slow.set(NOW - 107);
+    assert_eq!(sync(&one, &service).clock_corrected_ms, Some(107_000));
+    slow.set(NOW - 41);
+    assert_eq!(seconds(write(&one, "b", "2")), NOW + 66, "the correction holds until the next sync");
+    let report = sync(&one, &service);
+    assert_eq!((report.stopped, report.pushed, report.restamped), (None, 1, 1));
+    assert!(in_sync(&one));
+}
+
 #[test]
 fn what_a_peer_said_is_remembered_over_a_restart() {
     let (now, server) = (Hand::at(NOW), Hand::at(NOW));

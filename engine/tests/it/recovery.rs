@@ -113,6 +113,30 @@ fn clients_bring_back_what_a_restored_server_has_lost() {
     }
 }
 
+/// Seed 8979 of the lab's profile `mixed`: the restored log is as long as the one before, so the cursor is at its end.
+#[test]
+fn a_bundle_held_back_behind_the_cursor_is_not_in_sync() {
+    let (now, slow) = (Hand::at(1_900_000_000), Hand::at(1_900_000_000));
+    let (before, one) = (service(&now), replica(1, &slow));
+    block_on(one.write(&[set("a", "1")])).unwrap();
+    block_on(one.sync(&way(&before))).unwrap();
+    let log = block_on(before.storage().open(&space())).unwrap();
+    let restored = Arc::new(MemoryStore::new(block_on(log.status()).unwrap().log));
+    let after = Arc::new(Service::new(Arc::new(Swapped(restored)), Arc::new(Open), Arc::new(now.reader())));
+    let other = replica(2, &now);
+    block_on(other.write(&[set("b", "2")])).unwrap();
+    block_on(other.sync(&way(&after))).unwrap();
+    slow.set(1_650_000_000);
+    let report = block_on(one.sync(&way(&after))).unwrap();
+    assert_eq!((report.pushed, report.held.map(|held| held.dot.origin)), (1, Some(id(2))));
+    let status = block_on(one.status()).unwrap();
+    assert!(!status.in_sync() && status.peer.unwrap().unread == 1, "bundle 1 of replica 2 is missing");
+    slow.set(1_900_000_000);
+    block_on(one.sync(&way(&after))).unwrap();
+    assert!(block_on(one.status()).unwrap().in_sync());
+    assert_eq!((&*pairs(&one)["a"], &*pairs(&one)["b"]), ("1", "2"));
+}
+
 #[test]
 fn a_cursor_into_a_log_that_has_gone_on_differently_skips_nothing() {
     let clock = Hand::at(100);

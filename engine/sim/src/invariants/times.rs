@@ -45,6 +45,8 @@ struct Edit {
 struct Known {
     /// Its clock is corrected, and a report has said so.
     corrected: bool,
+    /// How often a sync of it has begun or ended.
+    syncs: u64,
     /// Per peer's log what the device's clock showed when both agreed last.
     agreed: BTreeMap<LogId, NTP64>,
 }
@@ -52,6 +54,8 @@ struct Known {
 /// What is known when a sync begins.
 #[derive(Debug)]
 pub(crate) struct Began {
+    /// How often a sync of the device had begun or ended.
+    sync: u64,
     /// What the device's clock shows.
     shown: NTP64,
     /// How often it has been set.
@@ -87,10 +91,12 @@ impl Times {
     /// that both agreed.
     pub(crate) fn begins(&mut self, device: &Device, peer: &Disk) -> Began {
         let truth = device.clock.truth();
-        let proven = [&*device.disk, peer].map(|disk| proven(disk, truth)).into_iter().max().unwrap_or(NTP64(0));
+        let proven = proven([&device.disk, peer], truth);
         let log = peer.with_image(|image| image.log);
-        let agreed = self.devices.entry(device.index).or_default().agreed.remove(&log);
-        Began { shown: device.clock.now(), settings: device.clock.settings(), proven, agreed }
+        let known = self.devices.entry(device.index).or_default();
+        known.syncs += 1;
+        let agreed = known.agreed.remove(&log);
+        Began { sync: known.syncs, shown: device.clock.now(), settings: device.clock.settings(), proven, agreed }
     }
 
     /// A sync has come to its end.
@@ -98,16 +104,21 @@ impl Times {
         &mut self,
         (device, peer): (&Device, &Disk),
         report: &SyncReport,
-        Began { shown: began, settings, proven, agreed }: Began,
+        Began { sync, shown: began, settings, proven, agreed }: Began,
     ) -> Result<(), Finding> {
         let (shown, truth) = (device.clock.now(), device.clock.truth());
         let log = peer.with_image(|image| image.log);
         let known = self.devices.entry(device.index).or_default();
+        // Another sync that began or ended in between may have come first.
+        let agreed = agreed.filter(|_| known.syncs == sync);
+        known.syncs += 1;
         let was_corrected = std::mem::replace(&mut known.corrected, report.clock_corrected_ms.is_some());
         // Of each peer the last contact alone is kept in mind.
         let agree = report.skew_ms.unsigned_abs() <= 60_000 && report.clock_doubt.is_none() && !known.corrected;
         if agree {
             known.agreed.insert(log, began);
+        } else {
+            known.agreed.remove(&log);
         }
         // Two clocks that are wrong together count as right, and what was written under the right one gets their time. If a clock is
         // set in the middle of a sync, nobody can say what it showed.
@@ -176,13 +187,20 @@ fn latest(disk: &Disk) -> NTP64 {
     largest(disk, NTP64(u64::MAX), false)
 }
 
-/// The largest last time of an origin in a log that is no later than `truth`, but for those of its own device: heads tell no others.
-fn proven(disk: &Disk, truth: NTP64) -> NTP64 {
-    disk.with_image(|image| {
-        let foreign = image.origins.iter().filter(|(origin, _)| !image.identities.contains(origin));
-        let last = foreign.filter_map(|(_, entries)| entries.last().map(|entry| entry.time));
-        last.filter(|time| *time <= truth).max().unwrap_or(NTP64(0))
-    })
+/// The largest last time of an origin in these logs that is no later than `truth`, but for those of each log's own device: heads tell no
+/// others.
+fn proven(disks: [&Disk; 2], truth: NTP64) -> NTP64 {
+    let mut last = BTreeMap::new();
+    for disk in disks {
+        disk.with_image(|image| {
+            let foreign = image.origins.iter().filter(|(origin, _)| !image.identities.contains(origin));
+            for (origin, entries) in foreign {
+                let time = entries.last().map_or(NTP64(0), |entry| entry.time);
+                last.entry(*origin).and_modify(|known: &mut NTP64| *known = time.max(*known)).or_insert(time);
+            }
+        });
+    }
+    last.into_values().filter(|time| *time <= truth).max().unwrap_or(NTP64(0))
 }
 
 /// The largest time up to `most` in a log, of what its own device has written or of what others have.

@@ -149,6 +149,8 @@ async fn a_client_that_tries_once_says_that_it_is_not_in_sync_and_is_so_after_th
     let findings = fleet.findings().await;
     assert!(findings.iter().any(|finding| finding.contains("is not in sync")), "{findings:?}");
     fleet.proxy.calm();
+    // The server closes idle connections, and a client that tries once would fail on one that is being closed.
+    fleet.members[0].way = Arc::new(client(&fleet.proxy.url()).build().unwrap());
     fleet.come_together().await;
     assert_eq!(fleet.findings().await, [""; 0]);
 }
