@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::id::{Dot, ReplicaId, Seq};
+use crate::limits::HEADS_MAX;
 use crate::time::{self, NTP64};
 
 /// BLAKE3 of a bundle's body, over the bytes as they were received.
@@ -135,6 +137,17 @@ impl Heads {
     /// All origins with their heads, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (ReplicaId, Head)> + '_ {
         self.0.iter().map(|(origin, head)| (*origin, *head))
+    }
+
+    /// At most [`HEADS_MAX`] origins, those behind `after` in the order of their ids: as many as one message carries.
+    pub fn page(&self, after: Option<ReplicaId>) -> Self {
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        self.0.range(behind).take(HEADS_MAX).map(|(origin, head)| (*origin, *head)).collect()
+    }
+
+    /// The last origin of a message that is full: behind it there may be more.
+    pub fn end_of_full_page(&self) -> Option<ReplicaId> {
+        self.0.keys().next_back().copied().filter(|_| self.0.len() >= HEADS_MAX)
     }
 
     /// How many origins the log knows.

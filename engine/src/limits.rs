@@ -31,7 +31,8 @@ pub const OWN_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const SPACE_BYTES_MAX: usize = 64;
 /// Bytes of a view's name and version.
 pub const VIEW_BYTES_MAX: usize = 64;
-/// Origins in one heads message.
+/// Origins in one heads message, and in a log that takes bundles from peers. A log that has more, because an earlier version did not
+/// check this, is served in several messages.
 pub const HEADS_MAX: usize = 65_536;
 /// Bytes of a refusal's code.
 pub const REFUSAL_CODE_BYTES_MAX: usize = 64;

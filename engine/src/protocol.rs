@@ -24,12 +24,14 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub enum Request {
     /// Which versions and limits the peer has.
     Hello,
-    /// How far the peer's log of this space reaches.
+    /// How far the peer's log of this space reaches: the heads of its first origins, by the order of ids, which are all of them as a rule.
     Heads(SpaceId),
     /// What the peer has and the replica lacks.
     Pull(SpaceId, Pull),
     /// What the replica has and the peer lacks.
     Push(SpaceId, Push),
+    /// The heads behind this origin, by the order of ids: how a log with more than [`HEADS_MAX`](crate::limits::HEADS_MAX) origins goes on.
+    HeadsAfter(SpaceId, ReplicaId),
 }
 
 impl Request {
@@ -37,7 +39,9 @@ impl Request {
     pub fn space(&self) -> Option<&SpaceId> {
         match self {
             Self::Hello => None,
-            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, _) => Some(space),
+            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, _) | Self::HeadsAfter(space, _) => {
+                Some(space)
+            }
         }
     }
 }
@@ -48,7 +52,8 @@ impl Request {
 pub enum Have {
     /// Everything up to this place of the peer's log.
     Cursor(Cursor),
-    /// These bundles, wherever they lie. Always right, and dearer for the peer.
+    /// These bundles, wherever they lie. Always right, and dearer for the peer. At most
+    /// [`HEADS_MAX`](crate::limits::HEADS_MAX) origins; who has more reads from the log's start.
     Heads(Heads),
 }
 
@@ -88,7 +93,7 @@ pub struct Answer {
 pub enum Reply {
     /// To [`Request::Hello`].
     Hello(Hello),
-    /// To [`Request::Heads`].
+    /// To [`Request::Heads`] and [`Request::HeadsAfter`].
     Heads(PeerHeads),
     /// To [`Request::Pull`].
     Pull(Pulled),
@@ -114,7 +119,7 @@ pub struct Hello {
 pub struct PeerHeads {
     /// The end of its log.
     pub head: Cursor,
-    /// Per origin the last bundle.
+    /// Per origin the last bundle. At most [`HEADS_MAX`](crate::limits::HEADS_MAX) origins: if there are so many, there may be more.
     pub heads: Heads,
 }
 
@@ -127,7 +132,7 @@ pub struct Pulled {
     pub next: Cursor,
     /// The end of the peer's log when it answered; the page is the last where `next` has reached it.
     pub head: Position,
-    /// The peer's heads, with the last page: to compare with one's own.
+    /// The peer's heads, with the last page: to compare with one's own. As many as in [`PeerHeads`].
     pub heads: Option<Heads>,
 }
 

@@ -12,11 +12,11 @@ use thiserror::Error;
 use crate::authority::{Authority, AuthorityError, Policy, Principal, Role};
 use crate::caught::{caught, caught_in};
 use crate::clock::{MAX_DRIFT, PhysicalClock};
-use crate::id::{Cursor, SpaceId};
-use crate::limits::FRAME_BYTES_MAX;
+use crate::id::{Cursor, ReplicaId, SpaceId};
+use crate::limits::{FRAME_BYTES_MAX, HEADS_MAX};
 use crate::protocol::{Answer, Code, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
 use crate::run::RUN_VERSION;
-use crate::store::{EventStore, Retry, Storage, StoreError};
+use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
 mod pull;
@@ -36,6 +36,7 @@ pub struct Service {
     policy: Option<Arc<dyn Policy>>,
     clock: Arc<dyn PhysicalClock>,
     max_drift: Duration,
+    origins_max: usize,
     proven: Proven,
     open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
     watched: Mutex<BTreeMap<SpaceId, Arc<News>>>,
@@ -94,6 +95,7 @@ impl Service {
             policy: None,
             clock,
             max_drift: MAX_DRIFT,
+            origins_max: HEADS_MAX,
             proven: Proven::default(),
             open: Mutex::default(),
             watched: Mutex::default(),
@@ -111,6 +113,15 @@ impl Service {
     #[must_use]
     pub fn with_max_drift(mut self, max_drift: Duration) -> Self {
         self.max_drift = max_drift;
+        self
+    }
+
+    /// Takes bundles of at most this many origins into each log, [`HEADS_MAX`] at most. Every replica id that ever wrote to a space
+    /// counts, of devices that are gone and of identities given up after a fork, too. Logs that have more already are served, and
+    /// take bundles of the origins that they have.
+    #[must_use]
+    pub fn with_origins_max(mut self, origins: usize) -> Self {
+        self.origins_max = origins.min(HEADS_MAX);
         self
     }
 
@@ -153,7 +164,11 @@ impl Service {
                 let store = self.enter(principal, &space, Role::Reader).await?;
                 let status = store.status().await?;
                 self.note_times(&status.heads);
-                Reply::Heads(PeerHeads { head: Cursor { log: status.log, position: status.head }, heads: status.heads })
+                Reply::Heads(page_of_heads(&status, None))
+            }
+            Request::HeadsAfter(space, origin) => {
+                let store = self.enter(principal, &space, Role::Reader).await?;
+                Reply::Heads(page_of_heads(&store.status().await?, Some(origin)))
             }
             Request::Pull(space, pull) => {
                 let store = self.enter(principal, &space, Role::Reader).await?;
@@ -206,6 +221,11 @@ impl Service {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(space.clone(), store.clone());
         Ok(store)
     }
+}
+
+/// What one message tells of the heads.
+fn page_of_heads(status: &LogStatus, after: Option<ReplicaId>) -> PeerHeads {
+    PeerHeads { head: Cursor { log: status.log, position: status.head }, heads: status.heads.page(after) }
 }
 
 /// A store's refusal of a cursor is the request's problem; its other errors are its own.

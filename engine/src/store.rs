@@ -22,6 +22,7 @@ mod batch;
 mod claim;
 mod error;
 mod key;
+pub(crate) mod lacking;
 pub mod memory;
 pub mod page;
 pub mod rewrite;

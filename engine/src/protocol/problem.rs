@@ -52,6 +52,11 @@ pub enum Code {
         /// The first bundle known to differ, or the last of the run where that cannot be told.
         at: Dot,
     },
+    /// The peer's log has as many origins as it may have, and the push brings a new one. Bundles of the origins that it has are taken.
+    TooManyOrigins {
+        /// How many it may have.
+        max: u32,
+    },
     /// A bundle's time lies too far ahead of the peer's clock.
     ClockAhead {
         /// The first such bundle.
@@ -127,6 +132,7 @@ mod tests {
             Code::CursorGone { cursor },
             Code::Gap { at, expected: Seq::new(4) },
             Code::Fork { at },
+            Code::TooManyOrigins { max: 65_536 },
             Code::ClockAhead { at, ahead_ms: u64::MAX, allowed_ms: 60_000 },
             Code::Busy { retry_after_ms: 1_500 },
             Code::Internal,

@@ -23,6 +23,7 @@ use crate::trust::{ClockDoubt, Contact};
 mod clocks;
 mod early;
 mod fork;
+mod heads;
 mod pull;
 mod push;
 mod size;
@@ -33,6 +34,7 @@ pub use size::Oversized;
 pub(super) use size::Sizes;
 
 use clocks::Clocks;
+use heads::all_heads;
 
 /// Bytes of runs that one pull asks for.
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
@@ -293,7 +295,8 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     async fn begin(inner: &'a Arc<Inner>, peer: &'a dyn Transport) -> Result<Self, SyncError> {
         let answer = peer.call(Request::Heads(inner.space.clone())).await?;
-        let Reply::Heads(theirs) = answer.reply else { return Err(SyncError::Unexpected) };
+        let Reply::Heads(begun) = answer.reply else { return Err(SyncError::Unexpected) };
+        let theirs = all_heads(peer, &inner.space, begun).await?.heads;
         let log = theirs.head.log;
         let turn = inner.turn.lock().await;
         let met = Contact { theirs: answer.clock, ours: inner.clock.uncorrected() };

@@ -1,6 +1,6 @@
 //! Taking bundles: everything is checked, then everything is stored, in one commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Service, ServiceError};
 use crate::authority::Principal;
@@ -36,6 +36,7 @@ impl Service {
         self.check_origins(principal, &push).await?;
         for _ in 0..RACES_MAX {
             let status = store.status().await?;
+            self.check_number_of_origins(space, &push, &status.heads)?;
             let mut checked = Checked { heads: status.heads, ..Checked::default() };
             for run in &push.runs {
                 self.check_run(principal, space, store, run, &mut checked).await?;
@@ -73,6 +74,22 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// Refuses new origins that the log has no room for: one message must be able to tell its heads.
+    fn check_number_of_origins(&self, space: &SpaceId, push: &Push, heads: &Heads) -> Result<(), Problem> {
+        let is_new = |origin: &ReplicaId| heads.get(*origin).seq == Seq::ZERO;
+        let new: BTreeSet<ReplicaId> = push.runs.iter().map(Run::origin).filter(is_new).collect();
+        if new.is_empty() || heads.len() + new.len() <= self.origins_max {
+            return Ok(());
+        }
+        let (has, max) = (heads.len(), self.origins_max);
+        let detail = format!(
+            "space {space} has bundles of {has} origins, and {} new ones would exceed {max}; go on in another space",
+            new.len()
+        );
+        let max = u32::try_from(max).unwrap_or(u32::MAX);
+        Err(Problem::new(Code::TooManyOrigins { max }, detail))
     }
 
     /// Checks one run against the heads so far: its known part for forks, its new part for everything else.

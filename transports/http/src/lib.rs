@@ -19,6 +19,7 @@
 //! | `GET /healthz` | | `ok`, without a token |
 //! | `GET /v1` | | `Answer` with `Hello` |
 //! | `GET /v1/spaces/{space}/heads` | | `Answer` with `PeerHeads` |
+//! | `GET /v1/spaces/{space}/heads?after=…` | | the same, of the origins behind this one |
 //! | `POST /v1/spaces/{space}/pull` | `Pull` | `Answer` with `Pulled` |
 //! | `POST /v1/spaces/{space}/push` | `Push` | `Answer` with `Pushed` |
 //! | `GET /v1/spaces/{space}/watch?log=…&position=…` | | a stream of `Notice`s, as server-sent events or as frames |

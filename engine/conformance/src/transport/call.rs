@@ -18,6 +18,7 @@ async fn readings(peer: &Peer) -> Vec<Request> {
         Request::Hello,
         Request::Heads(space(SPACE)),
         Request::Heads(space("other")),
+        Request::HeadsAfter(space(SPACE), Author::new(1).origin()),
         Request::Pull(space(SPACE), after(log.cursor(0).await, Limit::PAGE)),
         Request::Pull(space(SPACE), after(log.cursor(3).await, Limit::items(2))),
         Request::Pull(space(SPACE), Pull { have: Have::Heads(heads), without: None, limit: Limit::bytes(200) }),

@@ -2,10 +2,11 @@
 
 use futures_util::future::join;
 
+use super::heads::{all_heads, have};
 use super::{Session, SyncError};
 use crate::heads::Heads;
 use crate::id::{Cursor, Dot, ReplicaId};
-use crate::protocol::{Code, Have, Problem, Pull, Pulled, Reply, Request};
+use crate::protocol::{Code, Have, PeerHeads, Problem, Pull, Pulled, Reply, Request};
 use crate::replica::locked;
 use crate::replica::peers::{Heard, Known};
 use crate::reserved::PeerRow;
@@ -50,7 +51,7 @@ impl Session<'_> {
         }
         let heads = self.inner.turn.lock().await.status.heads.clone();
         // Heads leave out what is here, own bundles too; another device under this identity may have pushed some meanwhile.
-        match self.pull_from(Have::Heads(heads), None).await? {
+        match self.pull_from(have(heads), None).await? {
             None => Ok(()),
             Some(at) => Err(SyncError::Unequal { at }),
         }
@@ -109,12 +110,21 @@ impl Session<'_> {
             locked(&self.inner.peers).heard_page(heard);
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
-            let end = heads.filter(|_| next.position == head);
+            let end = match heads.filter(|_| next.position == head) {
+                Some(heads) => self.heads_at_end(PeerHeads { head: next, heads }).await?,
+                None => None,
+            };
             if end.is_some() || bytes >= COMMIT_BYTES {
                 return Ok(Batch { runs, next, end });
             }
             have = Have::Cursor(next);
         }
+    }
+
+    /// All heads at the end of the peer's log, of which the last page has brought the first. `None` if the log has moved on since.
+    async fn heads_at_end(&self, begun: PeerHeads) -> Result<Option<Heads>, SyncError> {
+        let all = all_heads(self.peer, &self.inner.space, begun).await?;
+        Ok(all.is_one_moment.then_some(all.heads.heads))
     }
 
     /// A bundle of the peer's that is missing here or is another one. Where the peer is behind, its head is compared with the chain

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::size::Sent;
 use super::{Session, SyncError};
 use crate::heads::Head;
-use crate::id::{Cursor, Dot, Position, Seq};
+use crate::id::{Cursor, Dot, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
 use crate::replica::sent::Leave;
 use crate::run::{Run, pack};
-use crate::store::{Limit, StoreError, StoredRun};
+use crate::store::lacking::place_before_lacking;
+use crate::store::{StoreError, StoredRun};
 use crate::time::{NTP64, before};
 use crate::transport::TransportError;
 
@@ -106,18 +107,12 @@ impl Session<'_> {
         }
     }
 
-    /// The place before the first bundle of another origin that the peer lacks.
+    /// The place before the first bundle of another origin that the peer lacks, or an earlier one; `None` if it lacks none.
     async fn first_lacking(&self) -> Result<Option<Cursor>, StoreError> {
         let status = self.inner.turn.lock().await.status.clone();
-        let mut first: Option<Position> = None;
-        for (origin, head) in status.heads.iter().filter(|(origin, _)| *origin != self.own) {
-            let known = self.theirs.heads.get(origin).seq;
-            if known < head.seq {
-                let next = self.inner.store.read_origin(origin, known, Limit::items(1)).await?;
-                first = first.into_iter().chain(next.first().map(|stored| stored.position)).min();
-            }
-        }
-        Ok(first.map(|first| Cursor { log: status.log, position: Position::new(first.get() - 1) }))
+        let of_another = |origin| origin != self.own;
+        let place = place_before_lacking(&*self.inner.store, &status, &self.theirs.heads, of_another).await?;
+        Ok(Some(place).filter(|place| place.position < status.head))
     }
 
     /// Sends runs. A problem is an answer, except that the push is too large; other failures end the push.

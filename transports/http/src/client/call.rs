@@ -41,13 +41,14 @@ impl Inner {
 
     /// The address of a route.
     pub(super) fn url(&self, path: &str) -> Url {
-        self.base.join(path).expect("routes are plain paths")
+        self.base.join(path).expect("routes are plain paths and queries")
     }
 
     fn outgoing(&self, request: &Request) -> Result<Outgoing, TransportError> {
         let (path, body) = match request {
             Request::Hello => ("v1".to_owned(), None),
             Request::Heads(space) => (format!("v1/spaces/{space}/heads"), None),
+            Request::HeadsAfter(space, origin) => (format!("v1/spaces/{space}/heads?after={origin}"), None),
             Request::Pull(space, pull) => (format!("v1/spaces/{space}/pull"), Some(self.form.encode(pull))),
             Request::Push(space, push) => (format!("v1/spaces/{space}/push"), Some(self.form.encode(push))),
         };
@@ -176,7 +177,7 @@ fn fits(request: &Request, reply: &Reply) -> bool {
     matches!(
         (request, reply),
         (Request::Hello, Reply::Hello(_))
-            | (Request::Heads(_), Reply::Heads(_))
+            | (Request::Heads(_) | Request::HeadsAfter(..), Reply::Heads(_))
             | (Request::Pull(..), Reply::Pull(_))
             | (Request::Push(..), Reply::Push(_))
     )

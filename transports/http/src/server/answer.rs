@@ -1,16 +1,17 @@
 //! Requests that are answered once: hello, heads, pull, push.
 
 use axum::body::Body;
-use axum::extract::{Request as HttpRequest, State};
+use axum::extract::{Query, Request as HttpRequest, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
-use syncline::SpaceId;
+use serde::Deserialize;
 use syncline::authority::Principal;
 use syncline::limits::PAGE_BYTES_MAX;
 use syncline::protocol::{Code, Pull, Request};
+use syncline::{ReplicaId, SpaceId};
 
 use super::admit::{self, Caller};
 use super::fault::Fault;
@@ -22,6 +23,12 @@ use crate::form::Form;
 const PAGE_BYTES_MIN: u32 = 64 * 1024;
 /// Bytes of runs in a page that goes out as JSON, which spells them out.
 const JSON_PAGE_BYTES: u32 = 1024 * 1024;
+
+/// Where a page of heads begins, as the query says it.
+#[derive(Deserialize)]
+struct After {
+    after: Option<ReplicaId>,
+}
 
 /// What a route asks the service.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +74,7 @@ async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Res
         Ask::Hello => (Request::Hello, negotiate::answer_form(headers, None)?),
         Ask::Heads => {
             let form = negotiate::answer_form(headers, None)?;
-            (Request::Heads(admit::space(parts).await?), form)
+            (heads_request(parts).await?, form)
         }
         Ask::Pull | Ask::Push => {
             let body_form = negotiate::body_form(headers)?;
@@ -87,6 +94,19 @@ async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Res
     };
     let answer = app.service.answer(&principal, request).await?;
     Ok(reply(form.encode(&answer), form, &parts.headers))
+}
+
+/// The heads, all or those behind the origin that the query names.
+async fn heads_request(parts: &mut Parts) -> Result<Request, Fault> {
+    let space = admit::space(parts).await?;
+    let Query(After { after }) = Query::try_from_uri(&parts.uri).map_err(|_| {
+        let detail = "the query does not name an origin; send `?after=…` with 32 hex digits, or nothing";
+        Fault::new(Code::Malformed, detail)
+    })?;
+    Ok(match after {
+        Some(origin) => Request::HeadsAfter(space, origin),
+        None => Request::Heads(space),
+    })
 }
 
 /// One page, small enough that its answer does not exceed a message: JSON takes more room than the page was cut for, and so may

@@ -125,6 +125,7 @@ fn problems() -> Vec<(&'static str, Code)> {
         ("cursor-gone", Code::CursorGone { cursor: cursor(300) }),
         ("gap", Code::Gap { at, expected: Seq::new(4) }),
         ("fork", Code::Fork { at }),
+        ("too-many-origins", Code::TooManyOrigins { max: 65_536 }),
         ("clock-ahead", Code::ClockAhead { at, ahead_ms: 3_600_000, allowed_ms: 60_000 }),
         ("busy", Code::Busy { retry_after_ms: 1_500 }),
         ("internal", Code::Internal),

@@ -20,14 +20,14 @@ use crate::site::{NOW, Plan, SOON, Site};
 /// Tries again nearly at once.
 const AT_ONCE: Backoff = Backoff { first: Duration::from_millis(1), most: Duration::from_millis(20) };
 
-async fn replica(byte: u8) -> Replica {
+pub(crate) async fn replica(byte: u8) -> Replica {
     let store = MemoryStorage::new(new_log_id).open(&space(SPACE)).await.unwrap();
     let id = syncline::ReplicaId::from_bytes([byte; 16]).unwrap();
     Replica::compose(space(SPACE), store).clock(|| NOW).open(id).await.unwrap()
 }
 
 /// Writes a bundle of so many bytes that nothing makes smaller.
-async fn write(replica: &Replica, bytes: usize, seed: u64) -> Dot {
+pub(crate) async fn write(replica: &Replica, bytes: usize, seed: u64) -> Dot {
     let parts = noise(bytes, seed);
     let events: Vec<_> = parts.chunks(200_000).map(|part| Event::new(NOTE, part.to_vec())).collect();
     replica.write(&events).await.unwrap().dot

@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod mounted;
 mod openapi;
+mod origins;
 mod people;
 mod pooled;
 mod proxy;

@@ -13,7 +13,7 @@ use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, MemoryStorage, ReplicaId, Revision, Seq, Service, SpaceId, Transport, ViewId};
+use syncline::{Cursor, MemoryStore, ReplicaId, Revision, Seq, Service, SpaceId, Transport, ViewId};
 use syncline_conformance::{Author, new_log_id, space};
 use syncline_http::{HttpTransport, RouterOptions, Server, ServerOptions, Shutdown, router};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -25,13 +25,13 @@ use crate::site::{NOW, push, pushed};
 
 /// The one connection that everything shares, and how often it was asked for.
 #[derive(Debug)]
-struct Pool {
+pub(crate) struct Pool {
     connection: Semaphore,
-    asked: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Pool {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self { connection: Semaphore::new(1), asked: AtomicUsize::new(0) })
     }
 
@@ -52,17 +52,17 @@ struct Pooled<T: ?Sized> {
 }
 
 #[async_trait]
-impl Storage for Pooled<MemoryStorage> {
-    async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
-        Ok(Arc::new(Pooled { pool: self.pool.clone(), inner: self.inner.open(space).await? }))
+impl Storage for Pooled<dyn EventStore> {
+    async fn open(&self, _: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
+        Ok(Arc::new(Pooled { pool: self.pool.clone(), inner: self.inner.clone() }))
     }
 
     async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
-        self.inner.spaces().await
+        Ok(vec![space(SPACE)])
     }
 
     fn durability(&self) -> Durability {
-        self.inner.durability()
+        Durability::Volatile
     }
 }
 
@@ -118,17 +118,21 @@ impl Authority for Pooled<People> {
     }
 }
 
-/// Serves a log over this pool, and gives the owner's client and where the log begins.
+/// Serves an empty log over this pool, and gives the owner's client and where the log begins.
 async fn serve(pool: &Arc<Pool>, options: RouterOptions) -> (HttpTransport, Cursor) {
-    let storage = Arc::new(MemoryStorage::new(new_log_id));
-    let log = storage.open(&space(SPACE)).await.unwrap().status().await.unwrap().log;
-    let storage = Pooled { pool: pool.clone(), inner: storage };
+    let log = new_log_id();
+    (serve_log(pool, Arc::new(MemoryStore::new(log)), options).await, Cursor::start(log))
+}
+
+/// Serves this log over this pool, and gives the owner's client.
+pub(crate) async fn serve_log(pool: &Arc<Pool>, log: Arc<dyn EventStore>, options: RouterOptions) -> HttpTransport {
+    let storage = Pooled { pool: pool.clone(), inner: log };
     let people = Pooled { pool: pool.clone(), inner: Arc::new(People::default()) };
     let service = Arc::new(Service::new(Arc::new(storage), Arc::new(people), Arc::new(|| NOW)));
     let server = Server::bind("127.0.0.1:0").await.unwrap().with_options(ServerOptions::default());
     let client = HttpTransport::builder(&format!("http://{}", server.address()), ANN).attempts(1).build().unwrap();
     tokio::spawn(server.serve(router(service, options), Shutdown::new()));
-    (client, Cursor::start(log))
+    client
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub(crate) struct Plan {
     pub(crate) router: RouterOptions,
     pub(crate) server: ServerOptions,
     pub(crate) policy: Option<Arc<dyn Policy>>,
+    pub(crate) origins_max: Option<usize>,
 }
 
 /// A running server.
@@ -49,6 +50,9 @@ impl Site {
         let mut service = Service::new(storage.clone(), people.clone(), Arc::new(|| NOW));
         if let Some(policy) = plan.policy {
             service = service.with_policy(policy);
+        }
+        if let Some(origins) = plan.origins_max {
+            service = service.with_origins_max(origins);
         }
         let service = Arc::new(service);
         let server = Server::bind("127.0.0.1:0").await.unwrap().with_options(plan.server);

@@ -43,6 +43,15 @@ fn answering() -> Vec<Broken> {
             }),
         ),
         (
+            "tells heads from the first origin on, whatever is asked",
+            &["every_answer_is_the_one_the_service_gives"],
+            requests(|request| {
+                if let Request::HeadsAfter(space, _) = request {
+                    *request = Request::Heads(space.clone());
+                }
+            }),
+        ),
+        (
             "keeps clocks as integers with a sign",
             &["every_answer_brings_the_peers_clock"],
             answers(|answer| answer.clock = without_sign(answer.clock)),
