@@ -131,7 +131,7 @@ impl Lab {
     /// What a device writes next, if that depends on what it has: events with a context of what their writer has seen, such as a
     /// remove from an [`AddWinsSet`](syncline::crdt::AddWinsSet), or a change to something that exists.
     ///
-    /// ```no_run
+    /// ```
     /// use serde::{Deserialize, Serialize};
     /// use syncline::crdt::{AddWinsSet, Context};
     /// use syncline::projection::{Keys, Moved, Reads};

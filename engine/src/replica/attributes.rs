@@ -1,9 +1,10 @@
 //! Reading and writing attributes, without spelling out events.
 
 use super::{Replica, ReplicaError, View, Written};
-use crate::attributes::{Attribute, AttributeRow, Attributes, Op, Value, base_of};
+use crate::attributes::{Attribute, AttributeRow, Attributes, Op, VALUE_BYTES_MAX, Value, base_of};
 use crate::store::{RowRange, StoreError};
 use crate::time::Stamp;
+use crate::wire::{DecodeError, check_size};
 
 impl Replica {
     /// The attributes of this replica: (entity, attribute) → value.
@@ -55,7 +56,7 @@ impl View<Attributes> {
     /// # Errors
     /// As [`Replica::write`].
     pub async fn set(&self, attribute: &Attribute, value: impl Into<Value>) -> Result<Written, ReplicaError> {
-        self.replica.write(&[Op::set(attribute, value)]).await
+        self.replica.write(&[Op::set(attribute, sized(value)?)]).await
     }
 
     /// Takes an attribute away.
@@ -80,7 +81,7 @@ impl View<Attributes> {
     /// # Errors
     /// As [`Replica::write`].
     pub async fn insert(&self, attribute: &Attribute, element: impl Into<Value>) -> Result<Written, ReplicaError> {
-        let event = Op::Insert { base: self.base(attribute).await?, element: element.into() }.event(attribute);
+        let event = Op::Insert { base: self.base(attribute).await?, element: sized(element)? }.event(attribute);
         self.replica.write(&[event]).await
     }
 
@@ -99,4 +100,11 @@ impl View<Attributes> {
         let row = self.stored(&key).await?;
         row.map_or(Ok(None), |row| base_of(&row).map_err(|why| self.unreadable(&key, why)))
     }
+}
+
+/// A value no larger than allowed: one made from a text without a check may be.
+fn sized(value: impl Into<Value>) -> Result<Value, DecodeError> {
+    let value = value.into();
+    check_size("attribute value", value.as_json().len(), VALUE_BYTES_MAX)?;
+    Ok(value)
 }

@@ -2,7 +2,8 @@
 
 use crate::world::*;
 use syncline::Replica;
-use syncline::attributes::{Attribute, Attributes};
+use syncline::attributes::{Attribute, Attributes, VALUE_BYTES_MAX};
+use syncline::replica::ReplicaError;
 
 fn device(byte: u8, clock: &Hand) -> Replica {
     let stack = Replica::compose(space(), memory()).clock(clock.reader()).projection(Attributes);
@@ -46,6 +47,21 @@ fn a_text_is_written_and_read_as_it_is() {
     assert_eq!(row.text().as_deref(), Some("say \"hi\""));
     block_on(one.attributes().unwrap().set(&title, 7)).unwrap();
     assert_eq!(block_on(one.attributes().unwrap().read(&title)).unwrap().text(), None);
+}
+
+#[test]
+fn a_text_that_is_too_large_is_refused_to_its_writer() {
+    let one = device(1, &Hand::at(100));
+    let title = Attribute::new("note/1", "title").unwrap();
+    let attributes = one.attributes().unwrap();
+    let text = "x".repeat(VALUE_BYTES_MAX - 2);
+    block_on(attributes.set(&title, text.as_str())).unwrap();
+    let long = format!("{text}x");
+    let refused = [block_on(attributes.set(&title, long.as_str())), block_on(attributes.insert(&title, long))];
+    assert!(refused.iter().all(|refused| matches!(refused, Err(ReplicaError::Invalid(_)))), "{refused:?}");
+    assert_eq!(block_on(attributes.read(&title)).unwrap().text(), Some(text));
+    let status = block_on(one.status()).unwrap();
+    assert_eq!((status.pending, status.unreadable), (1, 0));
 }
 
 #[test]
