@@ -120,6 +120,15 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// What a returned commit has survived.
     fn durability(&self) -> Durability;
 
+    /// Whether a commit would be taken now, as far as that is known without one. Quick enough to be asked every second.
+    ///
+    /// # Errors
+    /// What stands in the way: [`StoreError::Poisoned`]; [`StoreError::Backend`] if the backend cannot be reached, or if its files
+    /// are not where they were opened.
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.spaces().await.map(drop)
+    }
+
     /// Asks the backend to check all that it has stored, as thoroughly as it can while it serves: its indices, its checksums.
     /// Says in a few words what was checked. It may take as long as reading everything, and holds up neither commits nor
     /// reads. What only an [`EventStore`] knows, such as the chain of hashes, its caller checks.
@@ -146,6 +155,10 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
 
     fn durability(&self) -> Durability {
         (**self).durability()
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        (**self).ready().await
     }
 
     async fn check(&self) -> Result<String, StoreError> {

@@ -1,10 +1,15 @@
-//! Time and chance of this machine, for programs to pass into the engine, which takes both from outside.
+//! Time and chance of this machine, for programs to pass into the engine, which takes both from outside. And what adapters
+//! on files have to know of them.
 //!
 //! ```
 //! let (clock, id) = (syncline_os::wall_clock, syncline_os::replica_id());
 //! assert!(clock().as_secs() > 1_700_000_000);
 //! assert_ne!(id, syncline_os::replica_id());
 //! ```
+
+mod in_place;
+
+pub use in_place::{Displaced, InPlace};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

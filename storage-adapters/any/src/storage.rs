@@ -98,6 +98,10 @@ impl Storage for AnyStorage {
         self.storage().durability()
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.storage().ready().await
+    }
+
     async fn check(&self) -> Result<String, StoreError> {
         self.storage().check().await
     }

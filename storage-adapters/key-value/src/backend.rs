@@ -45,6 +45,15 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     /// whoever opens the data again finds all of this write or nothing of it.
     fn write(&self, changes: &Changes) -> Result<(), StoreError>;
 
+    /// Whether the files are still where they were opened, so that what is written now can be found later. Asked after every
+    /// write, before it is acknowledged: see [`files::InPlace`](crate::files::InPlace).
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`]. It ends the use of the handle.
+    fn in_place(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// What a returned write has survived.
     fn durability(&self) -> Durability;
 }

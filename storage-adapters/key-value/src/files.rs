@@ -5,6 +5,26 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use syncline::store::{Claim, Holder, Retry, StoreError};
+pub use syncline_os::InPlace;
+
+/// Checks that files are still where they were opened.
+///
+/// # Errors
+/// [`StoreError::Backend`].
+pub fn check_in_place(backend: &'static str, files: &InPlace) -> Result<(), StoreError> {
+    let told =
+        |source: syncline_os::Displaced| StoreError::Backend { backend, retry: Retry::Never, source: source.into() };
+    files.check().map_err(told)
+}
+
+/// The files or folders at these paths as they are now.
+///
+/// # Errors
+/// [`StoreError::Backend`] if one of them cannot be looked at.
+pub fn in_place(backend: &'static str, path: &Path, inside: &[&Path]) -> Result<InPlace, StoreError> {
+    let all = std::iter::once(path.to_owned()).chain(inside.iter().map(|name| path.join(name)));
+    InPlace::now(all).map_err(|error| failed(backend, path, error))
+}
 
 /// Refuses a file or directory that is marked read-only, also where the user may write to it nevertheless. One that does not
 /// exist passes.

@@ -68,6 +68,11 @@ impl<K: KeyValue> Storage for KeyValueStorage<K> {
         self.database.backend().durability()
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.database.read(|_| Ok(())).await?;
+        self.database.backend().in_place()
+    }
+
     async fn check(&self) -> Result<String, StoreError> {
         let mut next = Some(Vec::new());
         while let Some(start) = next {

@@ -184,7 +184,11 @@ impl<K: KeyValue> Writer<K> {
         if changes.is_empty() {
             return Ok(());
         }
-        let written = self.guarded(|| self.backend.write(changes));
+        let written = self.guarded(|| {
+            let written = self.backend.write(changes);
+            // If the files have gone, that says more than what the backend met because of it.
+            self.backend.in_place().and(written)
+        });
         written.inspect_err(|error| self.spoil(error.to_string()))
     }
 

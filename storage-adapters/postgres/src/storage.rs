@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
-use syncline::store::{Durability, EventStore, Storage, StoreError};
+use syncline::store::{Durability, EventStore, Retry, Storage, StoreError};
 use syncline::{LogId, NTP64, PhysicalClock, SpaceId};
 
 use crate::accounts::PostgresAccounts;
 use crate::check;
 use crate::database::{Ask, Database};
-use crate::error::{Fault, Result, corrupt};
+use crate::error::{Fault, Result, backend, corrupt};
 use crate::number::to_bytes;
 use crate::options::PostgresOptions;
 use crate::store::PostgresStore;
@@ -85,6 +85,10 @@ impl Storage for PostgresStorage {
         self.database.durability()
     }
 
+    async fn ready(&self) -> std::result::Result<(), StoreError> {
+        self.database.ask(Ready).await
+    }
+
     async fn check(&self) -> std::result::Result<String, StoreError> {
         let checking = async {
             // A connection of its own: it takes long, and nobody shall miss one meanwhile.
@@ -92,6 +96,22 @@ impl Storage for PostgresStorage {
             check::check(&mut connection).await
         };
         checking.await.map_err(|fault: Fault| fault.unchanged("checking tables and indices"))
+    }
+}
+
+/// Whether the server answers, and takes writes.
+struct Ready;
+
+impl Ask for Ready {
+    const DURING: &'static str = "asking whether it is ready";
+    type Answer = ();
+
+    async fn ask(&self, connection: &mut PgConnection) -> Result<()> {
+        let select = "SELECT current_setting('transaction_read_only') = 'on'";
+        match sqlx::query_scalar(select).fetch_one(connection).await? {
+            false => Ok(()),
+            true => Err(backend(Retry::Later, "the server takes no writes; connect to the primary").into()),
+        }
     }
 }
 

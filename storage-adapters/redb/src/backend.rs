@@ -13,6 +13,7 @@ use redb::{
     TableError,
 };
 use syncline::store::{Claim, Direction, Durability, StoreError};
+use syncline_key_value::files::InPlace;
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, files, guarded, inspect};
 
 use crate::error::{BACKEND, failed, foreign};
@@ -30,6 +31,7 @@ pub(crate) struct Redb {
     database: Database,
     path: PathBuf,
     two_phase: bool,
+    in_place: InPlace,
     /// Ends after the database has been closed.
     _open: Claim,
 }
@@ -60,7 +62,8 @@ impl Redb {
         };
         let database = guarded(BACKEND, &path.display(), create)?;
         files::sync_parent(BACKEND, &path)?;
-        let redb = Self { database, _open: files::claim(&path), path, two_phase: options.two_phase };
+        let (in_place, two_phase) = (files::in_place(BACKEND, &path, &[])?, options.two_phase);
+        let redb = Self { database, _open: files::claim(&path), path, two_phase, in_place };
         guarded(BACKEND, &redb.path.display(), || redb.add_table())?;
         Ok(redb)
     }
@@ -98,6 +101,10 @@ impl KeyValue for Redb {
             }
         }
         transaction.commit().map_err(|error| failed(&self.path, error))
+    }
+
+    fn in_place(&self) -> Result<(), StoreError> {
+        files::check_in_place(BACKEND, &self.in_place)
     }
 
     fn durability(&self) -> Durability {

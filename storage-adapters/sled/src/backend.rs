@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -10,15 +10,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use sled::{Batch, Db, Tree};
 use syncline::store::{Direction, Durability, StoreError};
+use syncline_key_value::files::{self, InPlace};
 use syncline_key_value::{Changes, KeyValue, Snapshot, Visit, guarded};
 
-use crate::directory::Claim;
+use crate::directory::{Claim, MARK};
 use crate::disk::Disk;
 use crate::error::{BACKEND, failed, is_lock};
 use crate::options::SledOptions;
 use crate::pieces;
 
 const TREE: &str = "syncline";
+
+/// What is always the same in an open directory: sled's log and its settings, its large values, and the mark that is locked.
+const FILES: [&str; 4] = ["db", "conf", "blobs", MARK];
 
 /// The key under which writes count themselves, behind all others.
 const COUNT: [u8; 6] = [0xff; 6];
@@ -38,6 +42,7 @@ pub(crate) struct Sled {
     /// Writes that have returned.
     count: AtomicU64,
     path: PathBuf,
+    in_place: InPlace,
     claim: Claim,
 }
 
@@ -70,7 +75,8 @@ impl Sled {
         let disk = Disk::open(&path).map_err(io)?;
         claim.promise(count).map_err(io)?;
         let (durability, step, count) = (options.durability, RwLock::new(()), count.into());
-        Ok(Self { tree, _database: database, disk, durability, step, count, path, claim })
+        let in_place = files::in_place(BACKEND, &path, &FILES.map(Path::new))?;
+        Ok(Self { tree, _database: database, disk, durability, step, count, path, in_place, claim })
     }
 
     fn apply(&self, batch: Batch) -> sled::Result<()> {
@@ -110,6 +116,10 @@ impl KeyValue for Sled {
         self.apply(batch).map_err(|error| failed(&self.path, error))?;
         self.count.store(count, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn in_place(&self) -> Result<(), StoreError> {
+        files::check_in_place(BACKEND, &self.in_place)
     }
 
     fn durability(&self) -> Durability {

@@ -13,7 +13,7 @@ use syncline_key_value::files::{self, Lock};
 use crate::error::{BACKEND, failed, foreign};
 
 /// The file that marks a directory as ours, and is locked while it is open.
-const MARK: &str = "syncline.lock";
+pub(crate) const MARK: &str = "syncline.lock";
 
 /// A directory that is ours and open nowhere else, until this is dropped.
 #[derive(Debug)]

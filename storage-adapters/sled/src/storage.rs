@@ -52,6 +52,10 @@ impl Storage for SledStorage {
         self.0.durability()
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.0.ready().await
+    }
+
     async fn check(&self) -> Result<String, StoreError> {
         self.0.check().await
     }

@@ -9,11 +9,12 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 use syncline::store::{Committed, Durability, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
+use syncline_os::InPlace;
 
 use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::connection::{fold_log_on_close, open_reader, open_writer};
-use crate::error::{Result, poisoned, refused};
+use crate::error::{Result, displaced, poisoned, refused};
 use crate::lock::FileLock;
 use crate::options::SqliteOptions;
 use crate::poison::Poison;
@@ -34,6 +35,7 @@ pub(crate) struct Database {
     /// With the one name of the file.
     options: SqliteOptions,
     poison: Arc<Poison>,
+    in_place: InPlace,
     spaces: Arc<OpenSpaces>,
     counters: Arc<Counters>,
     jobs: Arc<Queue<Job>>,
@@ -59,8 +61,12 @@ impl Database {
         let mut connection = open_writer(&options.path, &options)?;
         schema::migrate(&options.path, &mut connection)?;
         fold_log_on_close(&connection, true)?;
+        // Commits go to the log first, and whoever deletes the lock lets a second writer in.
+        let files = [&options.path, &beside(&options.path, "-wal"), lock.path()];
+        let in_place = InPlace::now(files).map_err(|error| refused(&options.path, error))?;
         let mut database = Self {
             poison: Arc::default(),
+            in_place: in_place.clone(),
             spaces: Arc::default(),
             counters: Arc::default(),
             jobs: Arc::new(Queue::new(QUEUED_BYTES_MAX)),
@@ -79,6 +85,7 @@ impl Database {
             connection,
             path: database.path().to_owned(),
             poison: database.poison.clone(),
+            in_place,
             spaces: database.spaces.clone(),
             counters: database.counters.clone(),
             checkpoint: Checkpoint::default(),
@@ -96,6 +103,15 @@ impl Database {
 
     pub(crate) fn durability(&self) -> Durability {
         self.options.durability
+    }
+
+    /// Whether the file can be read, and commits would be kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Poisoned`]; [`StoreError::Backend`] if the file is not where it was opened.
+    pub(crate) async fn ready(&self) -> std::result::Result<(), StoreError> {
+        self.read(|db| Ok(db.prepare_cached("SELECT 1")?.query_row([], |_| Ok(()))?)).await?;
+        self.in_place.check().map_err(displaced)
     }
 
     /// Has SQLite check the whole file.
@@ -209,6 +225,13 @@ fn join(thread: JoinHandle<()>) {
 
 fn spawn(path: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     Ok(Builder::new().name(name.into()).spawn(work).map_err(|error| refused(path, error))?)
+}
+
+/// The file beside a database that SQLite or this crate calls so.
+pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
 }
 
 /// The one name of a file, so that two ways to it are known to lead to the same.

@@ -91,6 +91,11 @@ pub(crate) fn poisoned(why: impl Into<String>) -> StoreError {
     StoreError::Poisoned { backend: BACKEND, why: why.into() }
 }
 
+/// The file is not where it was opened.
+pub(crate) fn displaced(source: syncline_os::Displaced) -> StoreError {
+    StoreError::Backend { backend: BACKEND, retry: Retry::Never, source: source.into() }
+}
+
 /// A failure that no retry mends and that SQLite knows nothing of.
 pub(crate) fn refused(path: &Path, why: impl fmt::Display) -> StoreError {
     let source = format!("{}: {why}", path.display()).into();

@@ -52,6 +52,11 @@ impl FileLock {
         }
     }
 
+    /// The file that is locked.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Releases the lock of a file that is not ours, and leaves nothing beside it that was not there before.
     pub(crate) fn withdraw(self) {
         if self.created {

@@ -80,6 +80,10 @@ impl Storage for SqliteStorage {
         self.database.durability()
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.database.ready().await
+    }
+
     async fn check(&self) -> Result<String, StoreError> {
         self.database.check_file().await?;
         Ok("all tables and indices, by SQLite's integrity_check".to_owned())

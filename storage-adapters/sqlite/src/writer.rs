@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use futures_channel::oneshot;
 use rusqlite::{Connection, ErrorCode};
 use syncline::store::{StoreError, WriteBatch};
+use syncline_os::InPlace;
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::draft::{Draft, Outcome};
-use crate::error::{Fault, Result, duplicate, poisoned};
+use crate::error::{Fault, Result, displaced, duplicate, poisoned};
 use crate::lock::FileLock;
 use crate::poison::Poison;
 use crate::queue::Queue;
@@ -70,6 +71,7 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) path: PathBuf,
     pub(crate) poison: Arc<Poison>,
+    pub(crate) in_place: InPlace,
     pub(crate) spaces: Arc<OpenSpaces>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) checkpoint: Checkpoint,
@@ -169,7 +171,13 @@ impl Writer {
             Ok(value)
         }));
         match result {
-            Ok(Ok(value)) => Ok(value),
+            Ok(Ok(value)) => match self.in_place.check() {
+                Ok(()) => Ok(value),
+                Err(error) => {
+                    self.spoil(error.to_string());
+                    Err((Stage::Commit, displaced(error)))
+                }
+            },
             Ok(Err(fault)) => Err((stage, self.abort(fault, stage))),
             Err(panic) => {
                 let why = format!("the writer panicked: {}", message(&*panic));

@@ -38,6 +38,10 @@ impl Storage for Metered<dyn Storage> {
         self.inner.durability()
     }
 
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.inner.ready().await
+    }
+
     async fn check(&self) -> Result<String, StoreError> {
         self.inner.check().await
     }

@@ -7,6 +7,7 @@ mod carrying;
 mod configuration;
 mod damage;
 mod disk_full;
+mod displaced;
 mod first_session;
 mod killing;
 mod lifecycle;

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod damage;
+mod displaced;
 mod elsewhere;
 mod file;
 mod fixture;

@@ -5,6 +5,7 @@
 mod conformance;
 mod damage;
 mod directory;
+mod displaced;
 mod elsewhere;
 mod fixture;
 mod format;

@@ -5,6 +5,7 @@
 mod accounts;
 mod conformance;
 mod damage;
+mod displaced;
 mod elsewhere;
 mod file;
 mod fixture;
