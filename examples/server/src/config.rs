@@ -47,19 +47,23 @@ pub(crate) struct ServeOptions {
     /// Connections open at once; idle ones make room for further ones [default: 4096]
     #[arg(long, env = "SYNCLINE_MAX_CONNECTIONS", value_name = "N", hide_env_values = true)]
     pub(crate) max_connections: Option<NonZeroU32>,
-    /// Watch streams open at once, of those connections; further ones are told to come back [default: three quarters]
+    /// Watch streams open at once, of those connections; each user may hold as many as are free, and further ones are told to come
+    /// back [default: three quarters]
     #[arg(long, env = "SYNCLINE_MAX_WATCHES", value_name = "N", hide_env_values = true)]
     pub(crate) max_watches: Option<NonZeroU32>,
+    /// Memory for messages that are being received and sent, in MiB; each user may hold as much as is free [default: 48]
+    #[arg(long, env = "SYNCLINE_MESSAGE_MEMORY", value_name = "MIB", hide_env_values = true)]
+    pub(crate) message_memory: Option<NonZeroU32>,
     /// How long a request's headers may take [default: 5s]
     #[arg(long, env = "SYNCLINE_HEADER_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) header_timeout: Option<Span>,
-    /// How long a request's body may take, beside the time that its bytes take at 16 KiB/s [default: 30s]
+    /// How long a request's body may stand still or be slower than 16 KiB/s [default: 30s]
     #[arg(long, env = "SYNCLINE_BODY_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) body_timeout: Option<Span>,
     /// How long a connection is kept between two requests [default: 75s]
     #[arg(long, env = "SYNCLINE_IDLE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) idle_timeout: Option<Span>,
-    /// How long a peer may take nothing of its answer [default: 30s]
+    /// How long a peer may take nothing of its answer, or less than 16 KiB/s [default: 30s]
     #[arg(long, env = "SYNCLINE_WRITE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) write_timeout: Option<Span>,
     /// How long running requests may take once the server is told to stop [default: 10s]
@@ -214,6 +218,10 @@ impl ServeOptions {
         let log = self.log.or(file.log).unwrap_or_else(|| "info".to_owned());
         let router = RouterOptions::default();
         let router = told(router, self.body_timeout.or(file.body_timeout), RouterOptions::with_body_patience);
+        let router = match self.message_memory.or(file.message_memory) {
+            Some(mib) => router.with_memory(count(mib).saturating_mul(1024 * 1024)),
+            None => router,
+        };
         let server = ServerOptions::default();
         let server = told(server, self.header_timeout.or(file.header_timeout), ServerOptions::with_header_timeout);
         let server = told(server, self.idle_timeout.or(file.idle_timeout), ServerOptions::with_idle_timeout);

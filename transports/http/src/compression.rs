@@ -34,6 +34,8 @@ pub(crate) enum Swollen {
     TooLarge,
     /// It is not zstd, or cut off, or asks for too large a window.
     Malformed,
+    /// Whoever pays for it does not, or not now.
+    NotAllowed,
 }
 
 /// Compresses a body where that makes it smaller. Says whether it did.
@@ -57,12 +59,17 @@ fn compress(kept: &mut Option<Compressor<'static>>, body: &[u8]) -> io::Result<V
 
 /// Decompresses a body to at most `max` bytes.
 pub(crate) fn swell(body: &[u8], max: usize) -> Result<Vec<u8>, Swollen> {
+    swell_if(body, max, |_| true)
+}
+
+/// The same, if `allows` agrees to each further number of bytes before it is spent.
+pub(crate) fn swell_if(body: &[u8], max: usize, allows: impl FnMut(usize) -> bool) -> Result<Vec<u8>, Swollen> {
     DECODER.with_borrow_mut(|kept| {
         let mut decoder = match kept.take() {
             Some(decoder) => decoder,
             None => new_decoder().map_err(|_| Swollen::Malformed)?,
         };
-        let swollen = decompress(&mut decoder, body, max);
+        let swollen = decompress(&mut decoder, body, max, allows);
         // A decoder that failed in the middle of a frame starts anew.
         if decoder.reinit().is_ok() {
             *kept = Some(decoder);
@@ -77,13 +84,21 @@ fn new_decoder() -> io::Result<Decoder<'static>> {
     Ok(decoder)
 }
 
-fn decompress(decoder: &mut Decoder<'static>, body: &[u8], max: usize) -> Result<Vec<u8>, Swollen> {
+fn decompress(
+    decoder: &mut Decoder<'static>,
+    body: &[u8],
+    max: usize,
+    mut allows: impl FnMut(usize) -> bool,
+) -> Result<Vec<u8>, Swollen> {
     let announced = get_frame_content_size(body).map_err(|_| Swollen::Malformed)?;
     let room = match announced {
         Some(bytes) if bytes > max as u64 => return Err(Swollen::TooLarge),
         Some(bytes) => bytes as usize,
         None => GUESS_BYTES.min(max),
     };
+    if !allows(room) {
+        return Err(Swollen::NotAllowed);
+    }
     // zstd skips its window buffer where the whole frame lies before it and there is room for all it says.
     let mut out: Vec<u8> = Vec::with_capacity(room);
     let mut input = InBuffer::around(body);
@@ -108,6 +123,9 @@ fn decompress(decoder: &mut Decoder<'static>, body: &[u8], max: usize) -> Result
         }
         // One byte beyond the bound shows that there is more, and nothing further is made.
         let more = out.len().max(GUESS_BYTES).min(max + 1 - out.len());
+        if !allows(more) {
+            return Err(Swollen::NotAllowed);
+        }
         out.reserve_exact(more);
     }
 }

@@ -9,23 +9,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
 use syncline::Service;
+use syncline::limits::FRAME_BYTES_MAX;
 use syncline::protocol::Code;
-use tokio::sync::Semaphore;
 
 mod admit;
 mod answer;
 mod body;
 mod edge;
+mod effort;
 mod fault;
+mod floor;
+mod held;
 mod negotiate;
 mod patience;
 mod seldom;
 mod serve;
+mod share;
 mod shutdown;
 mod watch;
 
+use effort::Efforts;
 use fault::Fault;
 use seldom::Seldom;
+use share::Pot;
 
 pub use serve::{Load, Server, ServerOptions};
 pub use shutdown::Shutdown;
@@ -37,17 +43,30 @@ pub struct RouterOptions {
     watch_tick: Duration,
     watch_recheck: Duration,
     watches_max: usize,
+    memory: usize,
 }
+
+/// Bytes of the largest message in its larger form, twice: one user at a time may have half of the memory.
+const MEMORY_MIN: usize = 4 * FRAME_BYTES_MAX;
+/// Requests that are under way at once, streams aside.
+const REQUESTS_MAX: usize = 1_024;
 
 impl Default for RouterOptions {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Self { body_patience: 30 * second, watch_tick: 15 * second, watch_recheck: second, watches_max: 3_072 }
+        Self {
+            body_patience: 30 * second,
+            watch_tick: 15 * second,
+            watch_recheck: second,
+            watches_max: 3_072,
+            memory: 48 << 20,
+        }
     }
 }
 
 impl RouterOptions {
-    /// How long a request's body may take, beside the time that its bytes take at 16 KiB/s. 30 s unless told otherwise.
+    /// How long a request's body may stand still, or be slower than 16 KiB/s, taken together: bytes that come faster earn the time
+    /// again. 30 s unless told otherwise.
     #[must_use]
     pub fn with_body_patience(mut self, patience: Duration) -> Self {
         self.body_patience = patience;
@@ -71,10 +90,20 @@ impl RouterOptions {
 
     /// How many watch streams are open at once. A stream holds its connection for hours, so they must leave some of the
     /// server's connections to everybody else; 3,072 unless told otherwise, three quarters of those of
-    /// [`ServerOptions`]. Further ones are refused as busy: their replicas ask for news until there is a place.
+    /// [`ServerOptions`]. Each user may have as many as are still free, so that one who takes all they can gets half of them. Further
+    /// ones are refused as busy: their replicas ask for news until there is a place.
     #[must_use]
     pub fn with_watches_max(mut self, watches: usize) -> Self {
-        self.watches_max = watches.min(Semaphore::MAX_PERMITS);
+        self.watches_max = watches;
+        self
+    }
+
+    /// Bytes of messages that are in memory at once: bodies that are being received, and answers that are being sent. Each user may
+    /// hold as much as is still free, so that one who takes all they can gets half of it. Whoever finds none waits ten seconds, and is
+    /// then told that the server is busy. 48 MiB unless told otherwise; 36 MiB at least, so that every message has room.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes.max(MEMORY_MIN);
         self
     }
 }
@@ -85,7 +114,13 @@ struct App {
     service: Arc<Service>,
     options: Arc<RouterOptions>,
     /// Places for watch streams.
-    watches: Arc<Semaphore>,
+    watches: Arc<Pot>,
+    /// Places for all other requests.
+    requests: Arc<Pot>,
+    /// Bytes of messages.
+    memory: Arc<Pot>,
+    /// What unpacking bodies has cost.
+    efforts: Arc<Efforts>,
     full: Arc<Seldom>,
 }
 
@@ -107,8 +142,9 @@ struct App {
 /// # }
 /// ```
 pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
-    let watches = Arc::new(Semaphore::new(options.watches_max));
-    let app = App { service, options: Arc::new(options), watches, full: Arc::default() };
+    let (watches, requests) = (Pot::new(options.watches_max), Pot::new(REQUESTS_MAX));
+    let (memory, efforts, full) = (Pot::new(options.memory), Arc::default(), Arc::default());
+    let app = App { service, options: Arc::new(options), watches, requests, memory, efforts, full };
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/v1", get(answer::hello))

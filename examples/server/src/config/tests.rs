@@ -33,6 +33,7 @@ fn every_key_of_the_file_is_taken() {
         max-drift = "5m"
         max-connections = 7
         max-watches = 4
+        message-memory = 64
         header-timeout = "1s"
         body-timeout = "2s"
         idle-timeout = "3s"
@@ -56,7 +57,7 @@ fn every_key_of_the_file_is_taken() {
         .with_write_timeout(seconds(4))
         .with_grace(seconds(5));
     assert_eq!(format!("{:?}", settings.server), format!("{server:?}"));
-    let router = RouterOptions::default().with_body_patience(seconds(2)).with_watches_max(4);
+    let router = RouterOptions::default().with_body_patience(seconds(2)).with_watches_max(4).with_memory(64 << 20);
     assert_eq!(format!("{:?}", settings.router), format!("{router:?}"));
     assert!(settings.log.to_string().contains("syncline_http=debug"));
 }

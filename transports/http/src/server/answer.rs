@@ -15,6 +15,8 @@ use syncline::{ReplicaId, SpaceId};
 
 use super::admit::{self, Caller};
 use super::fault::Fault;
+use super::held::Held;
+use super::share::Share;
 use super::{App, body, negotiate};
 use crate::compression::{ZSTD, shrink};
 use crate::form::Form;
@@ -29,6 +31,9 @@ const JSON_PAGE_BYTES: u32 = 1024 * 1024;
 struct After {
     after: Option<ReplicaId>,
 }
+
+/// How soon to ask again while too many requests are under way, in milliseconds.
+const CROWD_RETRY_MS: u64 = 1_000;
 
 /// What a route asks the service.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +74,8 @@ async fn answer(app: App, ask: Ask, request: HttpRequest) -> Response {
 /// Who, then what, then how much, and only then the content.
 async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
     let Caller { principal, .. } = Caller::of(app, parts).await?;
+    let user = &principal.user;
+    let place = app.requests.take(user, 1).ok_or_else(too_many_at_once)?;
     let headers = &parts.headers;
     let (request, form) = match ask {
         Ask::Hello => (Request::Hello, negotiate::answer_form(headers, None)?),
@@ -80,20 +87,28 @@ async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Res
             let body_form = negotiate::body_form(headers)?;
             let form = negotiate::answer_form(headers, Some(body_form))?;
             let space = admit::space(parts).await?;
-            let bytes = body::read(body, &parts.headers, body_form, app.options.body_patience).await?;
+            let read = body::read(app, user, body, &parts.headers, body_form).await?;
             let malformed = |why: String| Fault::new(Code::Malformed, why);
-            match ask {
-                Ask::Push => (Request::Push(space, body_form.decode("push", &bytes).map_err(malformed)?), form),
-                _ => {
-                    let pull = body_form.decode("pull", &bytes).map_err(malformed)?;
-                    let page = pull_fitting(app, &principal, space, pull, form).await?;
-                    return Ok(reply(page, form, &parts.headers));
-                }
+            if let Ask::Pull = ask {
+                let pull = body_form.decode("pull", &read.bytes).map_err(malformed)?;
+                drop(read);
+                let (page, memory) = pull_fitting(app, &principal, space, pull, form).await?;
+                return Ok(reply(page, form, &parts.headers, [memory, place]));
             }
+            let push = Request::Push(space, body_form.decode("push", &read.bytes).map_err(malformed)?);
+            // What was read is counted until it is stored.
+            let answer = app.service.answer(&principal, push).await?;
+            return Ok(reply(form.encode(&answer), form, &parts.headers, [body::memory(app, user, 0).await?, place]));
         }
     };
-    let answer = app.service.answer(&principal, request).await?;
-    Ok(reply(form.encode(&answer), form, &parts.headers))
+    let encoded = form.encode(&app.service.answer(&principal, request).await?);
+    let memory = body::memory(app, user, encoded.len()).await?;
+    Ok(reply(encoded, form, &parts.headers, [memory, place]))
+}
+
+fn too_many_at_once() -> Fault {
+    let detail = "too many requests are under way, many of them your own; ask again when some are answered";
+    Fault::new(Code::Busy { retry_after_ms: CROWD_RETRY_MS }, detail)
 }
 
 /// The heads, all or those behind the origin that the query names.
@@ -117,14 +132,18 @@ async fn pull_fitting(
     space: SpaceId,
     mut pull: Pull,
     form: Form,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, Share), Fault> {
     let page_bytes = if form == Form::Json { JSON_PAGE_BYTES } else { PAGE_BYTES_MAX as u32 };
     pull.limit.bytes = pull.limit.bytes.min(page_bytes);
+    // Before the page is read: what it takes is known well enough.
+    let mut memory = body::memory(app, &principal.user, pull.limit.bytes as usize).await?;
     loop {
         let answer = app.service.answer(principal, Request::Pull(space.clone(), pull.clone())).await?;
         let encoded = form.encode(&answer);
         if encoded.len() <= form.bytes_max() {
-            return Ok(encoded);
+            memory.shrink(encoded.len());
+            let more = encoded.len().saturating_sub(pull.limit.bytes as usize);
+            return if memory.grow(more) { Ok((encoded, memory)) } else { Err(body::no_memory()) };
         }
         if pull.limit.bytes <= PAGE_BYTES_MIN {
             let detail =
@@ -135,10 +154,12 @@ async fn pull_fitting(
     }
 }
 
-fn reply(encoded: Vec<u8>, form: Form, asked: &HeaderMap) -> Response {
+/// A response, which holds these shares until it is sent: of the memory first.
+fn reply(encoded: Vec<u8>, form: Form, asked: &HeaderMap, [mut memory, place]: [Share; 2]) -> Response {
     let (body, compressed): (Bytes, bool) =
         if negotiate::takes_zstd(asked) { shrink(encoded) } else { (encoded.into(), false) };
-    let mut response = Response::new(Body::from(body));
+    memory.shrink(body.len());
+    let mut response = Response::new(Body::new(Held::new(body, vec![memory, place])));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(form.media_type()));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,4 @@
-//! Reading a request's body: bounded in bytes and time.
+//! Reading a request's body: bounded in bytes and time, and counted against its sender's share of the memory.
 
 use std::time::Duration;
 
@@ -8,56 +8,99 @@ use http::header::EXPECT;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
+use syncline::authority::Name;
 use syncline::limits::FRAME_BYTES_MAX;
 use syncline::protocol::Code;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
+use super::App;
 use super::fault::Fault;
+use super::floor::Floor;
 use super::negotiate;
-use crate::compression::{Swollen, swell};
+use super::share::Share;
+use crate::compression::{Swollen, swell_if};
 use crate::form::Form;
 use crate::gather::{Gather, TooMany};
 
-/// Bytes of body that each second must bring, on average and beside the patience of the options.
-const BODY_BYTES_PER_SECOND: usize = 16 * 1024;
 /// How long to go on reading a body that is not wanted any more.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How soon to send again what came too slowly, in milliseconds.
-const SLOW_RETRY_MS: u64 = 1_000;
+/// How long a request waits for memory at most. It holds none meanwhile.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(10);
+/// How soon to send again what came too slowly, or found no memory, in milliseconds.
+const RETRY_MS: u64 = 1_000;
+
+/// A body, decompressed. Its bytes are counted until it is dropped.
+pub(super) struct Read {
+    pub(super) bytes: Bytes,
+    _share: Share,
+}
 
 /// Reads a body of this form, and decompresses it: at most so many bytes on the wire as the form allows decompressed.
-pub(super) async fn read(body: &mut Body, headers: &HeaderMap, form: Form, patience: Duration) -> Result<Bytes, Fault> {
+pub(super) async fn read(
+    app: &App,
+    user: &Name,
+    body: &mut Body,
+    headers: &HeaderMap,
+    form: Form,
+) -> Result<Read, Fault> {
     let (compressed, max) = (negotiate::body_is_zstd(headers)?, form.bytes_max());
-    let received = receive(body, max, patience).await?;
+    let (received, mut share) = receive(app, user, body, max).await?;
     if !compressed {
-        return Ok(received);
+        return Ok(Read { bytes: received, _share: share });
     }
-    match swell(&received, max) {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(Swollen::TooLarge) => Err(too_large(max, "decompressed")),
-        Err(Swollen::Malformed) => {
+    let mut effort = app.efforts.of(user, received.len());
+    let mut refusal = None;
+    let swollen = swell_if(&received, max, |more| {
+        refusal = match effort.count(more) {
+            Err(wait) => Some(too_dear(wait)),
+            Ok(()) if !share.grow(more) => Some(no_memory()),
+            Ok(()) => None,
+        };
+        refusal.is_none()
+    });
+    match (swollen, refusal) {
+        (Ok(bytes), _) => Ok(Read { bytes: bytes.into(), _share: share }),
+        (Err(Swollen::TooLarge), _) => Err(too_large(max, "decompressed")),
+        (Err(Swollen::NotAllowed), Some(refusal)) => Err(refusal),
+        (Err(Swollen::Malformed | Swollen::NotAllowed), _) => {
             let detail = "the body is not zstd, or cut off, or its window exceeds 16 MiB; compress it again";
             Err(Fault::new(Code::Malformed, detail))
         }
     }
 }
 
-async fn receive(body: &mut Body, max: usize, patience: Duration) -> Result<Bytes, Fault> {
+/// Waits for so many bytes of memory.
+pub(super) async fn memory(app: &App, user: &Name, bytes: usize) -> Result<Share, Fault> {
+    let patience = MEMORY_PATIENCE.min(app.options.body_patience);
+    app.memory.wait(user, bytes, patience).await.ok_or_else(no_memory)
+}
+
+async fn receive(app: &App, user: &Name, body: &mut Body, max: usize) -> Result<(Bytes, Share), Fault> {
+    let patience = app.options.body_patience;
     let announced = body.size_hint().exact();
     if announced.is_some_and(|bytes| bytes > max as u64) {
         return Err(too_large(max, "announced"));
     }
-    let begun = Instant::now() + patience;
+    // What is announced has its place before the first byte is read, so that nobody is refused half-way.
+    let mut room = announced.map_or(0, |bytes| bytes as usize);
+    let mut share = memory(app, user, room).await?;
+    let mut floor = Floor::new(patience);
     let mut gather = Gather::new(max, announced);
     loop {
-        let deadline = begun + Duration::from_secs(1) * (gather.len() / BODY_BYTES_PER_SECOND) as u32;
-        match timeout_at(deadline, body.frame()).await {
+        let asked = Instant::now();
+        match timeout(floor.left(), body.frame()).await {
             Err(_) => return Err(too_slow(patience)),
-            Ok(None) => return Ok(gather.finish()),
+            Ok(None) => return Ok((gather.finish(), share)),
             Ok(Some(Err(_))) => return Err(Fault::new(Code::Malformed, "the body was cut off; send it again")),
             Ok(Some(Ok(frame))) => {
                 let Ok(piece) = frame.into_data() else { continue };
+                floor.moved(asked.elapsed(), piece.len());
                 gather.push(piece).map_err(|TooMany| too_large(max, "sent"))?;
+                let more = gather.len().saturating_sub(room);
+                if !share.grow(more) {
+                    return Err(no_memory());
+                }
+                room += more;
             }
         }
     }
@@ -87,9 +130,21 @@ fn too_large(max: usize, how: &str) -> Fault {
 }
 
 fn too_slow(patience: Duration) -> Fault {
-    let detail = format!(
-        "the body did not come within {} s plus a second for each {BODY_BYTES_PER_SECOND} bytes; send it again",
-        patience.as_secs_f64()
-    );
-    Fault::new(Code::Busy { retry_after_ms: SLOW_RETRY_MS }, detail).with_status(StatusCode::REQUEST_TIMEOUT)
+    let detail =
+        format!("the body came at less than 16 KiB/s for {} s, or stood still; send it again", patience.as_secs_f64());
+    Fault::new(Code::Busy { retry_after_ms: RETRY_MS }, detail).with_status(StatusCode::REQUEST_TIMEOUT)
+}
+
+/// The memory for messages is taken, or the sender has as much of it as is left.
+pub(super) fn no_memory() -> Fault {
+    let detail =
+        "the memory for messages is in use, much of it for your own; send and read fewer at once, and try again";
+    Fault::new(Code::Busy { retry_after_ms: RETRY_MS }, detail)
+}
+
+fn too_dear(wait: Duration) -> Fault {
+    let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+    let detail =
+        "your bodies unpack to many times their size, more than is done for one user at once; send it again later";
+    Fault::new(Code::Busy { retry_after_ms }, detail).with_status(StatusCode::TOO_MANY_REQUESTS)
 }

@@ -1,4 +1,4 @@
-//! A connection that gives up on a peer which is too slow.
+//! A connection that gives up on a peer which is too slow, in sending or in reading.
 //!
 //! hyper's own time-out for headers also runs while a kept connection lies idle, so one value cannot serve both. Here the
 //! connection knows what it waits for.
@@ -13,6 +13,8 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::floor::Floor;
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +94,16 @@ pub(super) struct Patient<S> {
     /// The state of the conversation for which `reading` runs.
     reading_for: Option<u64>,
     writing: Pin<Box<Sleep>>,
-    write_stalled: bool,
+    floor: Floor,
+    /// Since when the peer takes nothing.
+    stalled: Option<Instant>,
 }
 
 impl<S> Patient<S> {
     pub(super) fn new(socket: S, patience: Patience, progress: Progress) -> Self {
         let (reading, writing) = (Box::pin(sleep(patience.head)), Box::pin(sleep(patience.write)));
-        Self { socket, patience, progress, reading, reading_for: None, writing, write_stalled: false }
+        let floor = Floor::new(patience.write);
+        Self { socket, patience, progress, reading, reading_for: None, writing, floor, stalled: None }
     }
 
     /// The peer has sent nothing: is it still allowed to?
@@ -119,17 +124,26 @@ impl<S> Patient<S> {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer sent no request in time")))
     }
 
-    /// The peer takes nothing, or has taken `written`.
-    fn watch_writing<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.write_stalled = false;
-            return written;
+    /// The peer takes nothing, or has taken something: so many bytes by `bytes`.
+    fn watch_writing<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> Poll<io::Result<T>> {
+        if let Poll::Ready(written) = written {
+            // Time in which there is nothing to send is not the peer's.
+            let waited = self.stalled.take().map_or(Duration::ZERO, |since| since.elapsed());
+            self.floor.moved(waited, written.as_ref().map_or(0, bytes));
+            return Poll::Ready(written);
         }
-        if !std::mem::replace(&mut self.write_stalled, true) {
-            self.writing.as_mut().reset(Instant::now() + self.patience.write);
+        if self.stalled.is_none() {
+            let now = Instant::now();
+            self.stalled = Some(now);
+            self.writing.as_mut().reset(now + self.floor.left());
         }
         ready!(self.writing.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its answer")))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read its answer, or too slowly")))
     }
 }
 
@@ -151,7 +165,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.watch_writing(cx, written)
+        self.watch_writing(cx, written, |written| *written)
     }
 
     fn poll_write_vectored(
@@ -160,7 +174,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
-        self.watch_writing(cx, written)
+        self.watch_writing(cx, written, |written| *written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,11 +183,53 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.socket).poll_flush(cx);
-        self.watch_writing(cx, flushed)
+        self.watch_writing(cx, flushed, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = Pin::new(&mut self.socket).poll_shutdown(cx);
-        self.watch_writing(cx, closed)
+        self.watch_writing(cx, closed, |()| 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn connection() -> (Patient<DuplexStream>, DuplexStream) {
+        let (near, far) = duplex(64 * 1024);
+        let patience = Patience { head: SECOND, idle: SECOND, write: 30 * SECOND };
+        (Patient::new(near, patience, Progress::default()), far)
+    }
+
+    /// Reads so many bytes each second, for ever.
+    async fn read_at(mut far: DuplexStream, bytes: usize) {
+        let mut piece = vec![0; bytes];
+        while far.read_exact(&mut piece).await.is_ok() {
+            sleep(SECOND).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_an_answer_byte_by_byte_is_given_up_and_one_that_is_fast_enough_is_not() {
+        for (bytes, passes) in [(100, false), (15 * 1024, false), (17 * 1024, true), (60 * 1024, true)] {
+            let (mut near, far) = connection();
+            tokio::spawn(read_at(far, bytes));
+            let written = near.write_all(&vec![7; 9 << 20]).await;
+            assert_eq!(written.is_ok(), passes, "{bytes} bytes per second: {written:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_in_which_there_is_nothing_to_send_is_not_the_peers() {
+        let (mut near, far) = connection();
+        tokio::spawn(read_at(far, 17 * 1024));
+        for _ in 0..20 {
+            near.write_all(&vec![7; 200 * 1024]).await.unwrap();
+            sleep(3_600 * SECOND).await;
+        }
     }
 }

@@ -35,7 +35,7 @@ const CROWD_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of headers up to which the router gets to answer; beyond, the connection is closed with a bare 431.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that one connection buffers in each direction.
-const BUFFER_BYTES: usize = 256 * 1024;
+const BUFFER_BYTES: usize = 96 * 1024;
 
 /// How a [`Server`] treats its connections.
 #[derive(Debug, Clone)]
@@ -79,7 +79,8 @@ impl ServerOptions {
         self
     }
 
-    /// How long a peer may take nothing of its answer. 30 s unless told otherwise.
+    /// How long a peer may take nothing of its answer, or less than 16 KiB/s, taken together: what it reads faster earns the time
+    /// again. 30 s unless told otherwise.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: Duration) -> Self {
         self.patience.write = timeout;

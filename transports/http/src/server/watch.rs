@@ -58,7 +58,7 @@ async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
         Fault::new(Code::Malformed, detail)
     })?;
     let notices = app.service.watch(&caller.principal, &space, Cursor { log, position }).await?;
-    let Ok(place) = app.watches.clone().try_acquire_owned() else {
+    let Some(place) = app.watches.take(&caller.principal.user, 1) else {
         return Err(full(app));
     };
     let watching = Watching {
@@ -103,7 +103,10 @@ fn full(app: &App) -> Fault {
     if let Some(refused) = app.full.again() {
         tracing::warn!(max, refused, "all watch streams are taken, further ones are refused; allow more of them");
     }
-    let detail = format!("all {max} watch streams of this server are taken; ask for its heads, and watch again later");
+    let detail = format!(
+        "the {max} watch streams of this server are taken, or you have as many as are left; ask for its heads, and watch \
+         again later"
+    );
     Fault::new(Code::Busy { retry_after_ms: FULL_RETRY_MS }, detail)
 }
 

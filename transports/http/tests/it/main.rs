@@ -17,6 +17,7 @@ mod identity;
 mod leaks;
 mod limits;
 mod live;
+mod memory;
 mod mounted;
 mod openapi;
 mod origins;
