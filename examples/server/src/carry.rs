@@ -1,4 +1,4 @@
-//! Carrying a whole log from one place to another: stores, files, a running server.
+//! Carrying whole logs from one place to another: stores, files, a running server.
 //!
 //! Whatever the two ends are, between them goes a portable log, and this process verifies it on its way.
 
@@ -7,6 +7,7 @@ use syncline_any::{Scheme, StoreName};
 use tokio::io::{BufReader, Take};
 use tokio::net::tcp::OwnedReadHalf;
 
+use crate::backup;
 use crate::cli::Carry;
 use crate::config::Place;
 use crate::failure::Failure;
@@ -41,6 +42,8 @@ impl Carry {
             }
             Self::Import { file } => import(Input::open(&file)?, place, &mut out).await,
             Self::Move { space, from, to } => relocate(space, from, to, place, &mut out).await,
+            Self::Backup { file } => backup::backup(&file, place, &mut out).await,
+            Self::Restore { file, replace } => backup::restore(&file, replace, place, &mut out).await,
         };
         out.flush().await?;
         result

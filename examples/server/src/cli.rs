@@ -89,7 +89,7 @@ pub(crate) enum Command {
     Carry(Carry),
 }
 
-/// What carries a whole log from one place to another. Files and other stores are opened by this process, so that its
+/// What carries whole logs from one place to another. Files and other stores are opened by this process, so that its
 /// permissions count and not those of the running server.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Carry {
@@ -110,6 +110,25 @@ pub(crate) enum Carry {
     Import {
         /// File, or `-`
         file: PathBuf,
+    },
+    /// Copy the whole SQLite database to a file, while it is served: logs, accounts, everything
+    ///
+    /// The copy is of one moment, checked as by `verify`, and readable by its owner alone. It is complete or not there at
+    /// all.
+    Backup {
+        /// File
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the SQLite database, which no server may have open
+    ///
+    /// The backup is checked first. A write-ahead log that was left beside the database is not mixed with it. Devices bring
+    /// back what they have and the backup lacks.
+    Restore {
+        /// File
+        file: PathBuf,
+        /// Take the place of a database that is there; it is kept with `.old` behind its name
+        #[arg(long)]
+        replace: bool,
     },
     /// Copy a space's log to another store, while it is served
     ///

@@ -31,6 +31,21 @@ pub(crate) enum Failure {
     /// There is no database, and the command creates none.
     #[error("there is no database at {}; name another with --database, or create it with `serve` or `setup`", .0.display())]
     NoDatabase(PathBuf),
+    /// Logs and accounts are not one SQLite file.
+    #[error(
+        "backup and restore are for SQLite, and the logs are in {0}: save a Postgres database with pg_dump, a redb file or a \
+         sled folder by copying it while no server has it open, and single spaces by `export`"
+    )]
+    NotOneFile(String),
+    /// There is no such backup.
+    #[error("there is no file {}; name a backup that is there", .0.display())]
+    NoBackup(PathBuf),
+    /// A database is where the backup shall go.
+    #[error("there is a database at {} already; --replace puts the backup in its place and keeps it as {}.old", .0.display(), .0.display())]
+    InTheWay(PathBuf),
+    /// A database is in use that must not be.
+    #[error("{} is in use; stop the server that has it open, then repeat the command", .0.display())]
+    Served(PathBuf),
     /// There is no such space.
     #[error("there is no space `{0}`; `list` shows what there is")]
     NoSpace(String),

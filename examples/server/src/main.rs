@@ -11,6 +11,7 @@ use crate::cli::{Cli, Command};
 use crate::failure::Failure;
 
 mod admin;
+mod backup;
 mod carry;
 mod cli;
 mod config;

@@ -34,6 +34,15 @@ pub(crate) async fn check(options: &SqliteOptions) -> std::result::Result<(), St
     Err(corrupt(options.path.display().to_string(), format!("SQLite's integrity_check says: {}", findings.join(", "))))
 }
 
+/// Checks how the pages of a file hang together, all of them, without a look at indices.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] with what SQLite found first.
+pub(crate) fn structure(db: &Connection) -> Result<()> {
+    let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(corrupt("its pages".into(), found).into()) }
+}
+
 /// Tables, indices and what leads from the ones to the others.
 fn integrity(db: &Connection) -> Result<Vec<String>> {
     let mut select = db.prepare(&format!("PRAGMA integrity_check({FINDINGS_MAX})"))?;

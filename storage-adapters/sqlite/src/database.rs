@@ -15,6 +15,7 @@ use crate::check;
 use crate::checkpoint::Checkpoint;
 use crate::connection::{fold_log_on_close, open_reader, open_writer};
 use crate::error::{Result, displaced, poisoned, refused};
+use crate::leftover;
 use crate::lock::FileLock;
 use crate::options::SqliteOptions;
 use crate::poison::Poison;
@@ -58,8 +59,11 @@ impl Database {
     }
 
     fn start(options: SqliteOptions, lock: FileLock) -> Result<Self> {
+        let alone = leftover::alone(&options.path);
         let mut connection = open_writer(&options.path, &options)?;
-        schema::migrate(&options.path, &mut connection)?;
+        let migrated = schema::migrate(&options.path, &mut connection);
+        migrated.map_err(|fault| leftover::blame(&options.path, &alone, fault))?;
+        leftover::check(&connection, &options.path, alone)?;
         fold_log_on_close(&connection, true)?;
         // Commits go to the log first, and whoever deletes the lock lets a second writer in.
         let files = [&options.path, &beside(&options.path, "-wal"), lock.path()];

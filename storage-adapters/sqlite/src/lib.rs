@@ -50,12 +50,14 @@
 //! 2⁴⁰ bundles per space, 2²³ spaces per file, beside those of [`syncline::limits`].
 
 mod accounts;
+mod backup;
 mod check;
 mod checkpoint;
 mod connection;
 mod database;
 mod draft;
 mod error;
+mod leftover;
 mod lock;
 mod log;
 mod number;
@@ -72,5 +74,6 @@ mod store;
 mod writer;
 
 pub use accounts::SqliteAccounts;
+pub use backup::{copy, put_in_place};
 pub use options::SqliteOptions;
 pub use storage::{SqliteStorage, WriterStats};

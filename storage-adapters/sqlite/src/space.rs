@@ -91,7 +91,8 @@ impl Space {
         }
     }
 
-    fn read(db: &Connection, name: &SpaceId) -> Result<Option<Self>> {
+    /// Reads a space if it exists.
+    pub(crate) fn read(db: &Connection, name: &SpaceId) -> Result<Option<Self>> {
         let damaged = |what: &str| corrupt(format!("space {name}"), format!("its {what} does not read back"));
         let select = "SELECT id, log, revision, head, clock, folded FROM spaces WHERE name = ?1";
         let row = db.query_row(select, [name.as_str()], |row| {

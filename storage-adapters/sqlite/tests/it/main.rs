@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod accounts;
+mod backup;
 mod conformance;
 mod damage;
 mod displaced;
@@ -14,6 +15,7 @@ mod full;
 mod group;
 mod in_use;
 mod index;
+mod leftover;
 mod packing;
 mod reopen;
 mod shell;
