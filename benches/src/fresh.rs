@@ -143,7 +143,7 @@ pub async fn write_pieces(pieces: impl Iterator<Item = Piece>, peer: &dyn Transp
         }
         let run = run.finish().ok_or("a piece without changes")?;
         *head = run.head();
-        peer.call(Request::Push(ours::space(), Push { runs: vec![run.run().clone()] })).await?;
+        peer.call(Request::Push(ours::space(), None, Push { runs: vec![run.run().clone()] })).await?;
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ pub async fn push_overhead(folder: &Path, pushes: usize) -> Result<u64, Failure>
         let run = run.finish().ok_or("a run without a bundle")?;
         head = run.head();
         let before = transport.traffic().sent;
-        transport.call(Request::Push(ours::space(), Push { runs: vec![run.run().clone()] })).await?;
+        transport.call(Request::Push(ours::space(), None, Push { runs: vec![run.run().clone()] })).await?;
         most = most.max(transport.traffic().sent - before - change.payload_bytes() as u64);
     }
     server.stop().await?;

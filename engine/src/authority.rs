@@ -1,10 +1,21 @@
 //! Who may do what: principals, roles, and the application's own policy.
 //!
 //! A service asks an [`Authority`] before it looks at a request's content, and a [`Policy`] before it takes a bundle.
+//!
+//! # Whose an origin is
+//!
+//! A device writes under its own origins, and nobody else may write under them. So an origin is *claimed* for a device: by the first
+//! push in which this device names the origin as its own and brings a bundle of it that the log does not have. From then on the service
+//! takes bundles of this origin from this device alone.
+//!
+//! Supplying is not owning. A device may bring bundles of others that the log lacks, since a restored log gets back in this way
+//! what it lost. It may do so for origins that nobody has claimed. That claims nothing, and neither do bundles that the log has already.
+
+use std::collections::BTreeMap;
+use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use thiserror::Error;
 
 use crate::id::{InvalidId, ReplicaId, SpaceId, is_name};
@@ -118,12 +129,35 @@ pub trait Authority: fmt::Debug + Send + Sync + 'static {
     /// [`AuthorityError`] where that cannot be found out.
     async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError>;
 
-    /// Whether the principal's device may supply bundles of this origin. An origin belongs to the device that first pushed
-    /// it, for ever: asking claims it.
+    /// Which devices have claimed these origins. An origin that nobody has claimed is left out. Asking changes nothing.
     ///
     /// # Errors
-    /// [`AuthorityError`] where that cannot be found out.
-    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError>;
+    /// [`AuthorityError`] if that cannot be found out.
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError>;
+
+    /// Claims an origin for the principal's device, unless somebody has claimed it already. From then on the service takes the
+    /// bundles of this origin from this device alone. The service asks this last, when nothing else speaks against a push.
+    /// A claim is durable when this returns. If several devices ask at once, one of them gets it.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if that cannot be found out or stored.
+    ///
+    /// # Cancel
+    /// The claim may have been made. Asking again is safe.
+    async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError>;
+}
+
+/// What came of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The origin belongs to the device, since now or since before.
+    Held,
+    /// It belongs to another device.
+    Taken,
+    /// The device has claimed [`CLAIMS_MAX`](crate::limits::CLAIMS_MAX) origins already.
+    Full,
+    /// There is no account of this device, because another program vouches for it.
+    NoDevice,
 }
 
 /// The authority's store failed.
@@ -156,8 +190,12 @@ impl Authority for Open {
         Ok(Some(Role::Owner))
     }
 
-    async fn may_supply(&self, _: &Principal, _: ReplicaId) -> Result<bool, AuthorityError> {
-        Ok(true)
+    async fn owners(&self, _: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn claim(&self, _: &Principal, _: ReplicaId) -> Result<Claim, AuthorityError> {
+        Ok(Claim::Held)
     }
 }
 

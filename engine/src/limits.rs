@@ -31,6 +31,10 @@ pub const OWN_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const SPACE_BYTES_MAX: usize = 64;
 /// Bytes of a view's name and version.
 pub const VIEW_BYTES_MAX: usize = 64;
+/// Origins that one device may claim.
+pub const CLAIMS_MAX: usize = 4_096;
+/// Origins that one refusal of a push names as those of other devices.
+pub const FOREIGN_ORIGINS_MAX: usize = 1_024;
 /// Origins in one heads message, and in a log that takes bundles from peers. A log that has more, because an earlier version did not
 /// check this, is served in several messages.
 pub const HEADS_MAX: usize = 65_536;

@@ -28,8 +28,11 @@ pub enum Request {
     Heads(SpaceId),
     /// What the peer has and the replica lacks.
     Pull(SpaceId, Pull),
-    /// What the replica has and the peer lacks.
-    Push(SpaceId, Push),
+    /// What the replica has and the peer lacks. The id is the replica's own: the origin that this device writes under. If the push
+    /// brings bundles of it, the device claims it. Bundles of other origins are supplied, and claim nothing; see
+    /// [`authority`](crate::authority). A sender of an earlier version names none: if its push brings a single origin, and that
+    /// origin is new to the peer's log, then it counts as named.
+    Push(SpaceId, Option<ReplicaId>, Push),
     /// The heads behind this origin, by the order of ids: how a log with more than [`HEADS_MAX`](crate::limits::HEADS_MAX) origins goes on.
     HeadsAfter(SpaceId, ReplicaId),
 }
@@ -39,7 +42,7 @@ impl Request {
     pub fn space(&self) -> Option<&SpaceId> {
         match self {
             Self::Hello => None,
-            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, _) | Self::HeadsAfter(space, _) => {
+            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, ..) | Self::HeadsAfter(space, _) => {
                 Some(space)
             }
         }

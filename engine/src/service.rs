@@ -19,6 +19,7 @@ use crate::run::RUN_VERSION;
 use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
+mod owner;
 mod pull;
 mod push;
 mod watch;
@@ -174,9 +175,9 @@ impl Service {
                 let store = self.enter(principal, &space, Role::Reader).await?;
                 Reply::Pull(pull::pull(&*store, pull).await?)
             }
-            Request::Push(space, push) => {
+            Request::Push(space, own, push) => {
                 let store = self.enter(principal, &space, Role::Writer).await?;
-                Reply::Push(self.push(principal, &space, &*store, push).await?)
+                Reply::Push(self.push(principal, &space, &*store, own, push).await?)
             }
         })
     }
@@ -190,20 +191,34 @@ impl Service {
         }
     }
 
-    /// The space's store, for a principal with at least this role. A space without a grant looks like no space.
+    /// The space's store, for a principal with at least this role.
     async fn enter(
         &self,
         principal: &Principal,
         space: &SpaceId,
         needed: Role,
     ) -> Result<Arc<dyn EventStore>, ServiceError> {
+        self.permit(principal, space, needed).await?;
+        Ok(self.store(space).await?)
+    }
+
+    /// Makes sure that a principal has at least this role in a space. A space without a grant looks like no space. Every answer
+    /// begins with this. A transport asks it, too, before it takes in what a request carries.
+    ///
+    /// # Errors
+    /// [`Code::Forbidden`] and [`Code::UnknownSpace`]; [`ServiceError::Authority`], [`ServiceError::Panicked`].
+    pub async fn check_role(&self, principal: &Principal, space: &SpaceId, needed: Role) -> Result<(), ServiceError> {
+        caught_in(self.permit(principal, space, needed)).await.unwrap_or_else(|why| Err(ServiceError::Panicked(why)))
+    }
+
+    async fn permit(&self, principal: &Principal, space: &SpaceId, needed: Role) -> Result<(), ServiceError> {
         match self.authority.role(principal, space).await? {
-            Some(role) if role >= needed => Ok(self.store(space).await?),
+            Some(role) if role >= needed => Ok(()),
             Some(role) => {
                 let detail = format!(
                     "{principal} is a {role} of space {space}, this takes a {needed}; ask an owner for a grant"
                 );
-                Err(Problem::new(Code::Forbidden, detail).into())
+                Err(Problem::new(Code::Forbidden { origins: Vec::new() }, detail).into())
             }
             None => {
                 let detail = format!("{principal} has no space {space}; check its name, or ask an owner for a grant");

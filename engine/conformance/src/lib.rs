@@ -61,6 +61,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use syncline::LogId;
 
+pub mod accounts;
 #[macro_use]
 mod assert;
 mod author;

@@ -194,7 +194,7 @@ impl Notices {
 
 /// The request to push these runs.
 pub fn push(runs: Vec<Run>) -> Request {
-    Request::Push(space(SPACE), Push { runs })
+    Request::Push(space(SPACE), None, Push { runs })
 }
 
 /// The request to pull.

@@ -48,6 +48,7 @@ macro_rules! for_each_transport_law {
             push {
                 pushed_bundles_arrive_byte_for_byte
                 pushed_runs_arrive_in_their_order
+                the_senders_own_replica_arrives
                 a_push_is_answered_with_how_far_the_peer_has_it
                 refusals_come_back_with_their_reasons
                 an_empty_push_is_answered

@@ -94,7 +94,7 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
         ("heads", Request::Heads(space.clone())),
         ("pull-by-cursor", pull(Have::Cursor(cursor))),
         ("pull-by-heads", pull(Have::Heads(Heads::new()))),
-        ("push", Request::Push(space.clone(), Push { runs: vec![run.clone()] })),
+        ("push", Request::Push(space.clone(), Some(run.origin()), Push { runs: vec![run.clone()] })),
     ]
 }
 

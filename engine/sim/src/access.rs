@@ -1,10 +1,10 @@
 //! Who may do what in a history, and what its policy refuses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use syncline::authority::{Authority, AuthorityError, Name, Policy, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Policy, Principal, Role};
 use syncline::protocol::Refusal;
 use syncline::{Bundle, ReplicaId, SpaceId};
 
@@ -48,8 +48,12 @@ impl Authority for Access {
         Ok((!locked(&self.revoked).contains(&principal.user)).then_some(Role::Writer))
     }
 
-    async fn may_supply(&self, _: &Principal, _: ReplicaId) -> Result<bool, AuthorityError> {
-        Ok(true)
+    async fn owners(&self, _: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn claim(&self, _: &Principal, _: ReplicaId) -> Result<Claim, AuthorityError> {
+        Ok(Claim::Held)
     }
 }
 

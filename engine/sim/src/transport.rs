@@ -187,7 +187,7 @@ impl SimTransport {
 impl Transport for SimTransport {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
         let (rates, connection) = (self.net.rates(), self.net.connection(self.from, self.door.node));
-        if let Request::Push(_, push) = &request {
+        if let Request::Push(_, _, push) = &request {
             self.note_sent(push);
         }
         if let Fate::Lost = self.carry(rates, (rates.request_lost, Fault::RequestLost)).await {
@@ -241,7 +241,7 @@ impl Transport for SimTransport {
 /// Bytes of runs in a request.
 fn pushed_bytes(request: &Request) -> usize {
     match request {
-        Request::Push(_, push) => push.runs.iter().map(|run| run.as_bytes().len()).sum(),
+        Request::Push(_, _, push) => push.runs.iter().map(|run| run.as_bytes().len()).sum(),
         _ => 0,
     }
 }

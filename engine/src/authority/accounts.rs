@@ -8,7 +8,7 @@ use data_encoding::{BASE32_NOPAD, Encoding};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Authority, Name, Role};
+use super::{Authority, Name, Principal, Role};
 use crate::id::{InvalidId, ReplicaId, SpaceId};
 use crate::store::BoxError;
 use crate::time::NTP64;
@@ -65,6 +65,28 @@ pub trait Accounts: Authority {
     /// [`AccountsError::Unknown`].
     async fn revoke(&self, space: &SpaceId, user: &Name) -> Result<(), AccountsError>;
 
+    /// Claims origins for their devices as another server had them: with an imported log, or out of a backup. All of it happens at
+    /// once, or none. A user or a device that does not exist is added, without a token and without a role: so nobody else gets what is
+    /// theirs, and nobody can use it before they get a token. An origin that a device has claimed here stays that device's.
+    ///
+    /// Returns those of the origins that belong to other devices here, in order.
+    ///
+    /// # Errors
+    /// [`AccountsError::Backend`].
+    async fn add_claims(&self, claims: &[(ReplicaId, Principal)]) -> Result<Vec<ReplicaId>, AccountsError>;
+
+    /// Releases an origin: it belongs to nobody until a device claims it. Returns whose it was.
+    ///
+    /// # Errors
+    /// [`AccountsError::Unknown`] if nobody has claimed it.
+    async fn release_claim(&self, origin: ReplicaId) -> Result<Principal, AccountsError>;
+
+    /// Gives an origin to a device, whoever has claimed it. Returns whose it was.
+    ///
+    /// # Errors
+    /// [`AccountsError::Unknown`] if there is no such user or device.
+    async fn move_claim(&self, origin: ReplicaId, to: &Principal) -> Result<Option<Principal>, AccountsError>;
+
     /// Everything but the tokens, for a person to read.
     ///
     /// # Errors
@@ -87,7 +109,7 @@ pub enum AccountsError {
     /// There is none.
     #[error("there is no {what} `{name}`; list what there is, or create it first")]
     Unknown {
-        /// A user, a device, a space.
+        /// A user, a device, a space, a claim of a replica.
         what: &'static str,
         /// Its name.
         name: String,

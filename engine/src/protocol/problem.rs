@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use thiserror::Error;
 
 use crate::clock::ClockDrift;
-use crate::id::{Cursor, Dot, Seq};
+use crate::id::{Cursor, Dot, ReplicaId, Seq};
 
 /// Why a peer did not do what was asked. Nothing has changed at the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
@@ -31,8 +31,13 @@ pub enum Code {
     TooLarge,
     /// No valid token came with the request.
     Unauthorized,
-    /// The token's owner may read this space and not write it, or may not supply this origin's bundles.
-    Forbidden,
+    /// The token's owner may read this space and not write it. Or, if origins are named, this device may not push bundles of these.
+    Forbidden {
+        /// Those origins of the push that do not belong to this device, at most
+        /// [`FOREIGN_ORIGINS_MAX`](crate::limits::FOREIGN_ORIGINS_MAX) of them. Empty if it is the role that does not suffice.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        origins: Vec<ReplicaId>,
+    },
     /// There is no such space, or it is hidden from the token's owner.
     UnknownSpace,
     /// The peer's log cannot serve what follows this cursor; pull by heads.
@@ -129,6 +134,8 @@ mod tests {
         let cursor = Cursor { log: LogId::from_bytes([2; 16]).unwrap(), position: Position::new(u64::MAX) };
         for code in [
             Code::Malformed,
+            Code::Forbidden { origins: Vec::new() },
+            Code::Forbidden { origins: vec![at.origin] },
             Code::CursorGone { cursor },
             Code::Gap { at, expected: Seq::new(4) },
             Code::Fork { at },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq};
+use crate::protocol::Problem;
 use crate::reserved::{self, CLOCKS, ClockRow, PEERS, PeerRow};
 use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError, WriteBatch};
 use crate::time::NTP64;
@@ -17,6 +18,8 @@ pub(super) struct Peers {
     /// What the clocks showed when this replica and a peer met last, or a few hours earlier.
     contacts: BTreeMap<LogId, Contact>,
     heard: Option<Heard>,
+    /// Why the peer spoken to last took no more bundles, if it did not.
+    stopped: Option<Problem>,
 }
 
 /// What a session has learnt of its peer's log.
@@ -61,7 +64,7 @@ impl Peers {
         let rows = store.scan(&reserved::view(CLOCKS), RowRange::all(), Limit::items(u32::MAX)).await?;
         let row = |value: &[u8]| reserved::get::<ClockRow>(CLOCKS, value).map(|row| (row.log, contact(row)));
         let contacts = rows.iter().map(|found| row(&found.value)).collect::<Result<_, _>>()?;
-        Ok(Self { known, contacts, heard: None })
+        Ok(Self { known, contacts, heard: None, stopped: None })
     }
 
     /// What is stored of this peer's log.
@@ -95,9 +98,10 @@ impl Peers {
         self.contacts.iter().filter(|(other, _)| **other != log).map(|(_, contact)| *contact).collect()
     }
 
-    /// Notes what a peer has said.
+    /// Notes what a peer has said. How a sync with it ends is not known from then on.
     pub(super) fn hear(&mut self, heard: Heard) {
         self.heard = Some(heard);
+        self.stopped = None;
     }
 
     /// Notes what a peer has said of itself; what it lacks, and what is made of its clock, stay as they were known.
@@ -107,11 +111,18 @@ impl Peers {
         self.heard = Some(Heard { missing: kept.missing, lacking: kept.lacking, doubt: kept.doubt, ..heard });
     }
 
-    /// Notes which bundles are missing here, and which the peer spoken to lacks, when the exchange with it has ended.
-    pub(super) fn set_difference(&mut self, missing: u64, lacking: u64) {
+    /// Notes how an exchange with the peer spoken to has ended: how many bundles are missing here, how many the peer lacks, and why it
+    /// took no more.
+    pub(super) fn set_end(&mut self, missing: u64, lacking: u64, stopped: Option<Problem>) {
         if let Some(heard) = &mut self.heard {
             (heard.missing, heard.lacking) = (missing, Some(lacking));
         }
+        self.stopped = stopped;
+    }
+
+    /// Why the peer spoken to last took no more bundles.
+    pub(super) fn stopped(&self) -> Option<&Problem> {
+        self.stopped.as_ref()
     }
 
     /// Notes what was made of the clock of the peer spoken to.

@@ -3,6 +3,7 @@
 use super::write::Taken;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::{LogId, Position, ReplicaId};
+use crate::protocol::Problem;
 use crate::reserved::{self, DEAD_LETTERS};
 use crate::store::{Limit, RowRange, StoreError};
 use crate::time::Offset;
@@ -42,6 +43,9 @@ pub struct PeerStatus {
     /// Bundles here, of any origin, that it lacked when the last sync with it ended; unknown while one is under way, and after one
     /// that failed.
     pub lacking: Option<u64>,
+    /// Why it took no more bundles from this device in the last sync that has ended; none if it took them all. That this replica belongs
+    /// to another device there is [`Code::Forbidden`](crate::protocol::Code::Forbidden) with its id.
+    pub stopped: Option<Problem>,
     /// How far its clock is ahead of this device's, in milliseconds; negative where it is behind.
     pub skew_ms: i64,
     /// Why this device's clock was not corrected by it, if both differ: one of them has to be set.
@@ -74,6 +78,7 @@ impl Replica {
                 heard.head.since(cursor).max(heard.missing)
             },
             lacking: heard.lacking,
+            stopped: peers.stopped().cloned(),
             skew_ms: heard.clocks.offset().millis(),
             clock_doubt: heard.doubt,
         });

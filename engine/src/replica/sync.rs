@@ -59,7 +59,8 @@ pub struct SyncReport {
     pub rehomed: u64,
     /// Own bundles that the peer has refused; see [`Replica::dead_letters`].
     pub refused: Vec<(Dot, Refusal)>,
-    /// Why the peer took no more bundles. Own ones stay pending; pulling went on.
+    /// Why the peer took no more bundles. Own ones stay pending; pulling went on. If the peer refuses this replica's bundles because it
+    /// belongs to another device there, the report comes with [`SyncError::NotOwner`].
     pub stopped: Option<Problem>,
     /// Own bundles that wait, since the peer does not take their times yet and they may not get others. `stopped` is then
     /// [`Code::ClockAhead`](crate::protocol::Code::ClockAhead).
@@ -87,6 +88,14 @@ impl SyncReport {
     /// How long the peer asks to wait before it is asked again, if it took no more because of something that passes.
     pub fn retry_after(&self) -> Option<Duration> {
         self.stopped.as_ref()?.retry_after()
+    }
+
+    /// The report, unless the peer takes no bundles of this replica from this device.
+    fn unless_not_owner(self) -> Result<Self, SyncError> {
+        match self.stopped.clone().filter(push::is_not_owner) {
+            Some(problem) => Err(SyncError::NotOwner { problem, report: Box::new(self) }),
+            None => Ok(self),
+        }
     }
 }
 
@@ -161,6 +170,16 @@ pub enum SyncError {
     /// The log behind the peer was replaced while it was spoken to, twice.
     #[error("the peer's log was replaced during the sync, as by a restore; sync again")]
     Replaced,
+    /// The peer takes no own bundles from this device: their replica belongs to another device there, or this device has as many
+    /// replicas as a device may have. Everything else was exchanged, and own bundles are kept. It stays so until somebody who runs the
+    /// peer gives the replica to this device.
+    #[error("the peer does not take this replica's bundles from this device: {problem}")]
+    NotOwner {
+        /// The peer's refusal. Its code names the replica.
+        problem: Problem,
+        /// What was exchanged. It names the refusal, too.
+        report: Box<SyncReport>,
+    },
     /// The peer answered another question.
     #[error("the peer answered something else than it was asked; check that both speak the same protocol")]
     Unexpected,
@@ -184,7 +203,8 @@ impl Replica {
     /// device, pulls what is missing here, compares heads again. Syncs of one replica run one after the other; writes go on
     /// meanwhile.
     ///
-    /// A refusal or an unbelievable clock ends neither direction: see [`SyncReport`].
+    /// A refusal or an unbelievable clock ends neither direction: see [`SyncReport`]. That the peer takes no own bundles from this device
+    /// does not, either: see [`SyncError::NotOwner`].
     ///
     /// # Errors
     /// [`SyncError`].
@@ -214,7 +234,7 @@ impl Replica {
         let soon = result.as_ref().is_ok_and(|report| report.stopped.is_none());
         self.inner.turn.lock().await.sent.expect(soon);
         self.inner.answered.notify(usize::MAX);
-        result
+        result.and_then(SyncReport::unless_not_owner)
     }
 
     /// Moves the own bundles that the peer does not share under a fresh identity. None are moved where the fork was only in this
@@ -332,7 +352,8 @@ impl<'a> Session<'a> {
         let mut turn = self.inner.turn.lock().await;
         self.inner.reload(&mut turn).await?;
         let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
-        locked(&self.inner.peers).set_difference(lacking(theirs, ours), lacking(ours, theirs));
+        let (missing, lacking) = (lacking(theirs, ours), lacking(ours, theirs));
+        locked(&self.inner.peers).set_end(missing, lacking, self.report.stopped.clone());
         drop(turn);
         Ok(self.report)
     }

@@ -30,13 +30,15 @@ impl Service {
         principal: &Principal,
         space: &SpaceId,
         store: &dyn EventStore,
+        own: Option<ReplicaId>,
         push: Push,
     ) -> Result<Pushed, ServiceError> {
         check_sizes(&push)?;
-        self.check_origins(principal, &push).await?;
         for _ in 0..RACES_MAX {
+            let owners = self.check_owners(principal, &push).await?;
             let status = store.status().await?;
             self.check_number_of_origins(space, &push, &status.heads)?;
+            let claimable = owners.claimable(own, &status.heads);
             let mut checked = Checked { heads: status.heads, ..Checked::default() };
             for run in &push.runs {
                 self.check_run(principal, space, store, run, &mut checked).await?;
@@ -46,6 +48,10 @@ impl Service {
             let new: u64 = checked.appends.iter().map(|append| append.run().count()).sum();
             if new == 0 {
                 return Ok(pushed);
+            }
+            // Last of all: a push that is refused leaves no claim behind.
+            if let Some(origin) = claimable.filter(|origin| brings(&checked.appends, *origin)) {
+                self.claim(principal, origin).await?;
             }
             let batch = WriteBatch { runs: checked.appends, rows: checked.rows, ..WriteBatch::default() };
             match store.commit(batch).await {
@@ -59,21 +65,6 @@ impl Service {
         }
         let code = Code::Busy { retry_after_ms: 100 };
         Err(Problem::new(code, "other pushes of the same origin keep coming first; push again").into())
-    }
-
-    async fn check_origins(&self, principal: &Principal, push: &Push) -> Result<(), ServiceError> {
-        let mut origins: Vec<_> = push.runs.iter().map(Run::origin).collect();
-        origins.sort();
-        origins.dedup();
-        for origin in origins {
-            if !self.authority.may_supply(principal, origin).await? {
-                let detail = format!(
-                    "replica {origin} belongs to another device than {principal}; push only bundles of own replicas"
-                );
-                return Err(Problem::new(Code::Forbidden, detail).into());
-            }
-        }
-        Ok(())
     }
 
     /// Refuses new origins that the log has no room for: one message must be able to tell its heads.
@@ -155,6 +146,11 @@ fn check_sizes(push: &Push) -> Result<(), Problem> {
         }
         None => Ok(()),
     }
+}
+
+/// Whether there are new bundles of this origin.
+fn brings(appends: &[Append], origin: ReplicaId) -> bool {
+    appends.iter().any(|append| append.run().origin() == origin)
 }
 
 fn through(push: &Push, heads: &Heads) -> Vec<(ReplicaId, Seq)> {

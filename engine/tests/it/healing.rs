@@ -80,7 +80,8 @@ fn a_clock_that_stays_far_ahead_is_named_by_how_much() {
     let store = raw.store().clone();
     let runs = block_on(store.read_origin(id(7), syncline::Seq::ZERO, syncline::store::Limit::PAGE)).unwrap();
     let push = syncline::protocol::Push { runs: runs.into_iter().map(|stored| stored.run).collect() };
-    let error = block_on(service.answer(&principal(), syncline::protocol::Request::Push(space(), push))).unwrap_err();
+    let error =
+        block_on(service.answer(&principal(), syncline::protocol::Request::Push(space(), None, push))).unwrap_err();
     let problem = error.to_problem();
     assert!(matches!(problem.code, Code::ClockAhead { ahead_ms: 3_600_000, allowed_ms: 60_000, .. }), "{problem}");
 }

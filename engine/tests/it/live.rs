@@ -171,7 +171,7 @@ fn a_push_that_the_peer_cannot_take_for_the_moment_is_made_again() {
 #[test]
 fn what_is_stopped_without_a_time_is_tried_again_too() {
     let clock = Hand::at(100);
-    for code in [Code::Forbidden, Code::Malformed] {
+    for code in [Code::Forbidden { origins: Vec::new() }, Code::Malformed] {
         let (service, one) = (service(&clock), replica(1, &clock));
         let way = troubled(way(&service)).fails(is_push, move || refused(code.clone()));
         assert_eq!(is_stored(&one, &way)[0], "incomplete");

@@ -9,6 +9,7 @@ mod large;
 mod live;
 mod mesh;
 mod outcomes;
+mod owners;
 mod panics;
 mod portable;
 mod put_aside;

@@ -170,7 +170,7 @@ fn a_bundle_too_far_ahead_is_not_sent_at_all() {
     #[async_trait::async_trait]
     impl<T: Transport> Transport for Watches<T> {
         async fn call(&self, request: Request) -> Result<Answer, TransportError> {
-            if let Request::Push(_, push) = &request {
+            if let Request::Push(_, _, push) = &request {
                 assert!(push.runs.iter().all(|run| run.last_time().as_secs() < 2_000), "{push:?}");
             }
             self.0.call(request).await
@@ -324,7 +324,7 @@ struct StoresAndRefuses<T>(T);
 impl<T: Transport> Transport for StoresAndRefuses<T> {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
         let pushed = match &request {
-            Request::Push(_, push) => push.runs.first().map(|run| Dot { origin: run.origin(), seq: run.first() }),
+            Request::Push(_, _, push) => push.runs.first().map(|run| Dot { origin: run.origin(), seq: run.first() }),
             _ => None,
         };
         let answer = self.0.call(request).await?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use syncline::authority::{Authority, AuthorityError, Name, Open, Policy, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Open, Policy, Principal, Role};
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
@@ -170,8 +170,13 @@ impl Authority for OwnOnly {
         Ok(Some(Role::Writer))
     }
 
-    async fn may_supply(&self, _: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
-        Ok(origin == self.0)
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        let other = Principal { device: Name::new("another").unwrap(), ..principal() };
+        Ok(origins.iter().filter(|origin| **origin != self.0).map(|origin| (*origin, other.clone())).collect())
+    }
+
+    async fn claim(&self, _: &Principal, _: ReplicaId) -> Result<Claim, AuthorityError> {
+        Ok(Claim::Held)
     }
 }
 
@@ -214,7 +219,7 @@ impl Storage for Swapped {
 pub struct Yields(pub Arc<MemoryStore>);
 
 /// Lets everybody else run once.
-async fn yield_once() {
+pub async fn yield_once() {
     let mut yielded = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {

@@ -1,5 +1,6 @@
 //! Users, devices, tokens and grants, in the same schema as the logs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
-use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
 
 use crate::database::Database;
@@ -16,6 +17,7 @@ use crate::pool::Lease;
 
 mod ask;
 mod change;
+mod claim;
 mod list;
 
 /// What a failed change was doing.
@@ -38,10 +40,10 @@ impl PostgresAccounts {
     }
 
     /// Changes something, even if the future is dropped.
-    async fn change(
+    async fn change<T: Send + 'static>(
         &self,
-        change: impl for<'c> FnOnce(&'c mut PgConnection) -> Changing<'c> + Send + 'static,
-    ) -> Result<(), AccountsError> {
+        change: impl for<'c> FnOnce(&'c mut PgConnection) -> Changing<'c, T> + Send + 'static,
+    ) -> Result<T, AccountsError> {
         let database = self.database.clone();
         let changing = async move {
             let mut lease =
@@ -77,14 +79,12 @@ impl Authority for PostgresAccounts {
             .map_err(authority_error)
     }
 
-    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
-        let supplier = self.database.ask(ask::Supplier(origin)).await.map_err(authority_error)?;
-        match supplier {
-            Some(supplier) => Ok(supplier == *principal),
-            None => {
-                self.database.ask(change::Claim { asker: principal.clone(), origin }).await.map_err(authority_error)
-            }
-        }
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        self.database.ask(ask::Owners(origins.to_vec())).await.map_err(authority_error)
+    }
+
+    async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
+        self.database.ask(claim::Claiming { asker: principal.clone(), origin }).await.map_err(authority_error)
     }
 }
 
@@ -136,6 +136,20 @@ impl Accounts for PostgresAccounts {
         self.change(move |db| Box::pin(async move { change::revoke(db, &space, &user).await })).await
     }
 
+    async fn add_claims(&self, claims: &[(ReplicaId, Principal)]) -> Result<Vec<ReplicaId>, AccountsError> {
+        let claims = claims.to_vec();
+        self.change(move |db| Box::pin(async move { claim::add(db, &claims).await })).await
+    }
+
+    async fn release_claim(&self, origin: ReplicaId) -> Result<Principal, AccountsError> {
+        self.change(move |db| Box::pin(async move { claim::release(db, origin).await })).await
+    }
+
+    async fn move_claim(&self, origin: ReplicaId, to: &Principal) -> Result<Option<Principal>, AccountsError> {
+        let to = to.clone();
+        self.change(move |db| Box::pin(async move { claim::relocate(db, origin, &to).await })).await
+    }
+
     async fn list(&self) -> Result<Listing, AccountsError> {
         let listing = self.database.ask(list::List { now: self.clock.now() }).await;
         listing.map_err(backend)
@@ -143,7 +157,7 @@ impl Accounts for PostgresAccounts {
 }
 
 /// A change that is being made.
-type Changing<'c> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'c>>;
+type Changing<'c, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send + 'c>>;
 
 /// Why a change did not happen.
 #[derive(Debug)]
@@ -158,14 +172,22 @@ impl From<sqlx::Error> for Trouble {
     }
 }
 
-fn finish(lease: Lease<'_>, done: Result<(), Trouble>) -> Result<(), AccountsError> {
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+fn finish<T>(lease: Lease<'_>, done: Result<T, Trouble>) -> Result<T, AccountsError> {
     match done {
-        Ok(()) => lease.give_back(),
+        Ok(done) => {
+            lease.give_back();
+            Ok(done)
+        }
         Err(Trouble::Refused(refusal)) => {
             lease.give_back();
-            return Err(refusal);
+            Err(refusal)
         }
-        Err(Trouble::Fault(fault)) => return Err(backend(fault.unknown(DURING))),
+        Err(Trouble::Fault(fault)) => Err(backend(fault.unknown(DURING))),
     }
-    Ok(())
 }

@@ -1,12 +1,13 @@
 //! Users, devices, tokens and grants, in the same file as the logs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
-use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId};
 
 use crate::database::Database;
@@ -14,6 +15,7 @@ use crate::error::Fault;
 
 mod ask;
 mod change;
+mod claim;
 mod list;
 
 /// The accounts of a server. [`SqliteStorage::accounts`](crate::SqliteStorage::accounts) gives them.
@@ -39,12 +41,12 @@ impl SqliteAccounts {
         self.database.read(ask).await.map_err(|error| AuthorityError(error.into()))
     }
 
-    async fn change(
+    async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&Connection) -> Result<(), Trouble> + Send + 'static,
-    ) -> Result<(), AccountsError> {
+        change: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, AccountsError> {
         let refusable = move |db: &Connection| match change(db) {
-            Ok(()) => Ok(Ok(())),
+            Ok(done) => Ok(Ok(done)),
             Err(Trouble::Refused(refusal)) => Ok(Err(refusal)),
             Err(Trouble::Fault(fault)) => Err(fault),
         };
@@ -71,13 +73,14 @@ impl Authority for SqliteAccounts {
         self.ask(move |db| ask::role(db, &user, &space)).await
     }
 
-    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        let origins = origins.to_vec();
+        self.ask(move |db| ask::owners(db, &origins)).await
+    }
+
+    async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
         let asker = principal.clone();
-        if let Some(supplier) = self.ask(move |db| ask::supplier(db, origin)).await? {
-            return Ok(supplier == asker);
-        }
-        let asker = principal.clone();
-        let claim = self.database.write(move |db| change::claim(db, &asker, origin));
+        let claim = self.database.write(move |db| claim::claim(db, &asker, origin));
         claim.await.map_err(|error| AuthorityError(error.into()))
     }
 }
@@ -123,6 +126,20 @@ impl Accounts for SqliteAccounts {
     async fn revoke(&self, space: &SpaceId, user: &Name) -> Result<(), AccountsError> {
         let (space, user) = (space.clone(), user.clone());
         self.change(move |db| change::revoke(db, &space, &user)).await
+    }
+
+    async fn add_claims(&self, claims: &[(ReplicaId, Principal)]) -> Result<Vec<ReplicaId>, AccountsError> {
+        let claims = claims.to_vec();
+        self.change(move |db| Ok(claim::add(db, &claims)?)).await
+    }
+
+    async fn release_claim(&self, origin: ReplicaId) -> Result<Principal, AccountsError> {
+        self.change(move |db| claim::release(db, origin)).await
+    }
+
+    async fn move_claim(&self, origin: ReplicaId, to: &Principal) -> Result<Option<Principal>, AccountsError> {
+        let to = to.clone();
+        self.change(move |db| claim::relocate(db, origin, &to)).await
     }
 
     async fn list(&self) -> Result<Listing, AccountsError> {

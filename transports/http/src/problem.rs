@@ -25,7 +25,7 @@ fn row(code: &Code) -> Row {
         }
         Code::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "A limit is exceeded"),
         Code::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "No valid token"),
-        Code::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
+        Code::Forbidden { .. } => ("forbidden", StatusCode::FORBIDDEN, "Not allowed"),
         Code::UnknownSpace => ("unknown-space", StatusCode::NOT_FOUND, "No such space"),
         Code::CursorGone { .. } => ("cursor-gone", StatusCode::GONE, "The log cannot serve this cursor"),
         Code::Gap { .. } => ("gap", StatusCode::CONFLICT, "Bundles are missing in between"),
@@ -98,7 +98,7 @@ mod tests {
             Code::Unsupported,
             Code::TooLarge,
             Code::Unauthorized,
-            Code::Forbidden,
+            Code::Forbidden { origins: Vec::new() },
             Code::UnknownSpace,
             Code::CursorGone { cursor },
             Code::Gap { at, expected: Seq::new(4) },

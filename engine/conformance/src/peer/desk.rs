@@ -1,10 +1,10 @@
 //! Accounts that the kit can take away.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{ReplicaId, SpaceId};
 
 use super::{READER, STRANGER, WRITER};
@@ -13,10 +13,11 @@ use super::{READER, STRANGER, WRITER};
 #[derive(Debug, Default)]
 pub struct Desk {
     gone: Mutex<BTreeSet<String>>,
+    claimed: Mutex<BTreeSet<ReplicaId>>,
 }
 
 impl Desk {
-    /// The origin that nobody may supply.
+    /// The origin that belongs to somebody else.
     pub const FOREIGN: u8 = 0xee;
     /// The space that nobody may enter, though it may exist.
     pub const HIDDEN: &'static str = "hidden";
@@ -25,6 +26,11 @@ impl Desk {
     pub fn principal(token: &str) -> Option<Principal> {
         let name = |text: &str| Name::new(text).expect("the kit's names keep the rule");
         [WRITER, READER, STRANGER].contains(&token).then(|| Principal { user: name(token), device: name("device") })
+    }
+
+    /// The origins that pushes have claimed.
+    pub fn claimed(&self) -> BTreeSet<ReplicaId> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes away all roles of a user.
@@ -50,7 +56,14 @@ impl Authority for Desk {
         })
     }
 
-    async fn may_supply(&self, _: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
-        Ok(origin.to_bytes() != [Self::FOREIGN; 16])
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        let stranger = Self::principal(STRANGER).expect("it is one of the kit's");
+        let foreign = origins.iter().filter(|origin| origin.to_bytes() == [Self::FOREIGN; 16]);
+        Ok(foreign.map(|origin| (*origin, stranger.clone())).collect())
+    }
+
+    async fn claim(&self, _: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(origin);
+        Ok(Claim::Held)
     }
 }

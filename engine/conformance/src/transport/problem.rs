@@ -48,15 +48,16 @@ pub async fn a_space_without_a_grant_is_unknown(harness: &dyn TransportHarness) 
 pub async fn a_push_of_a_reader_is_forbidden(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let request = push(vec![Author::new(1).write(1).run().clone()]);
-    assert_refused(harness, &peer, READER, request, Code::Forbidden).await;
+    assert_refused(harness, &peer, READER, request, Code::Forbidden { origins: Vec::new() }).await;
     assert_eq!(peer.log(SPACE).await.status().await.head, Position::ZERO);
 }
 
 /// A device may supply its own origins, not another's.
 pub async fn a_push_of_a_foreign_origin_is_forbidden(harness: &dyn TransportHarness) {
     let peer = Peer::new();
-    let request = push(vec![Author::new(Desk::FOREIGN).write(1).run().clone()]);
-    assert_refused(harness, &peer, WRITER, request, Code::Forbidden).await;
+    let mut foreign = Author::new(Desk::FOREIGN);
+    let request = push(vec![foreign.write(1).run().clone()]);
+    assert_refused(harness, &peer, WRITER, request, Code::Forbidden { origins: vec![foreign.origin()] }).await;
 }
 
 /// A restored server has another log: the replica must learn which cursor is gone, to go on by heads.

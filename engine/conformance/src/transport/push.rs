@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use syncline::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX, PAYLOAD_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX};
-use syncline::protocol::{Code, Pushed, Refusal, RefusedBundle};
+use syncline::protocol::{Code, Push, Pushed, Refusal, RefusedBundle, Request};
 use syncline::run::Append;
 use syncline::{Event, Position, Run, Seq};
 
 use crate::peer::{Peer, REFUSED, noise, push};
-use crate::{Author, NOTE, SPACE, TransportHarness, placed};
+use crate::{Author, NOTE, SPACE, TransportHarness, placed, space};
 
 fn runs<'a>(written: impl IntoIterator<Item = &'a Append>) -> Vec<Run> {
     written.into_iter().map(|append| append.run().clone()).collect()
@@ -39,6 +39,18 @@ pub async fn pushed_runs_arrive_in_their_order(harness: &dyn TransportHarness) {
     let written = [ann.write(2), bob.write(1), ann.write(1), bob.write(3), ann.write(4)];
     peer.connect(harness).await.push(runs(&written)).await;
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));
+}
+
+/// Whose a bundle is hangs on it: a device owns what it writes, and not what it brings for others.
+pub async fn the_senders_own_replica_arrives(harness: &dyn TransportHarness) {
+    let (own, other) = (Author::new(2).origin(), Author::new(9).origin());
+    for (named, expected) in [(Some(own), vec![own]), (Some(other), vec![]), (None, vec![])] {
+        let peer = Peer::new();
+        let written = [Author::new(1).write(1), Author::new(2).write(1), Author::new(3).write(1)];
+        let push = Request::Push(space(SPACE), named, Push { runs: runs(&written) });
+        peer.connect(harness).await.call(push).await;
+        assert_eq!(peer.desk.claimed().into_iter().collect::<Vec<_>>(), expected, "{named:?} is named");
+    }
 }
 
 /// This answer is the acknowledgement: which log has it, how far, and where.

@@ -70,12 +70,12 @@ impl BadWay {
         Some(Answer { clock: NTP64(0), reply: Reply::Push(pushed) })
     }
 
-    async fn push(&self, space: SpaceId, push: Push) -> Result<Answer, TransportError> {
+    async fn push(&self, space: SpaceId, own: Option<ReplicaId>, push: Push) -> Result<Answer, TransportError> {
         let mut sent = push.clone();
         if self.flaw == Flaw::DropsTheFirst && sent.runs.len() > 1 {
             sent.runs.remove(0);
         }
-        let mut result = self.inner.call(Request::Push(space, sent)).await;
+        let mut result = self.inner.call(Request::Push(space, own, sent)).await;
         match (self.flaw, &mut result) {
             (Flaw::AcceptsForks, Err(TransportError::Refused(Problem { code: Code::Fork { .. }, .. })))
             | (Flaw::AcknowledgesLost, Err(TransportError::Unreachable(_))) => self.claim(&push).map_or(result, Ok),
@@ -143,7 +143,7 @@ fn invented(run: &syncline::Run) -> Option<syncline::Run> {
 
 /// A refusal that does not say why.
 fn mute() -> Problem {
-    Problem::new(Code::Forbidden, "no")
+    Problem::new(Code::Forbidden { origins: Vec::new() }, "no")
 }
 
 impl BadWay {
@@ -164,7 +164,7 @@ impl BadWay {
 impl Transport for BadWay {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
         let answered = match request {
-            Request::Push(space, push) => self.push(space, push).await,
+            Request::Push(space, own, push) => self.push(space, own, push).await,
             Request::Pull(space, pull) => self.pull(space, pull).await,
             other => self.inner.call(other).await,
         };

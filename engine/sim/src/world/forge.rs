@@ -40,7 +40,7 @@ fn forged(store: &dyn EventStore, rng: &mut Rng) -> Option<Request> {
     let status = finish(store.status()).ok()?;
     let page = finish(store.read(Cursor::start(status.log), Limit::PAGE)).ok()?;
     let genuine = page.runs.get(rng.index(page.runs.len().max(1)))?.run.clone();
-    let push = |runs| Some(Request::Push(space(), Push { runs }));
+    let push = |runs| Some(Request::Push(space(), None, Push { runs }));
     match rng.below(FORGERIES) {
         0 => push(vec![changed(&genuine, rng)?]),
         1 => push(vec![renumbered(&genuine, genuine.last().get() + rng.between(2, 9))?]),

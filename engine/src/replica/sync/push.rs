@@ -1,5 +1,6 @@
 //! Handing over what the peer lacks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::size::Sent;
@@ -22,9 +23,9 @@ impl Session<'_> {
     /// through this replica.
     pub(super) async fn push(&mut self) -> Result<(), SyncError> {
         self.push_own().await?;
-        match self.report.stopped {
-            None => self.push_others().await,
-            Some(_) => Ok(()),
+        match &self.report.stopped {
+            Some(problem) if !is_not_owner(problem) => Ok(()),
+            _ => self.push_others().await,
         }
     }
 
@@ -77,24 +78,35 @@ impl Session<'_> {
         }
     }
 
-    /// Hands over bundles of other origins, in the order of this log. A peer that does not take them from this device, as most
-    /// servers, says so once.
+    /// Hands over bundles of other origins, in the order of this log. A peer takes them for origins that belong to nobody, and
+    /// names those that belong to other devices. They are left to these devices.
     async fn push_others(&mut self) -> Result<(), SyncError> {
         let Some(mut cursor) = self.first_lacking().await? else { return Ok(()) };
+        let mut foreign = BTreeSet::new();
         loop {
             let page = self.inner.store.read(cursor, self.push_limit()).await?;
             let lacking = |stored: &StoredRun| {
                 let known = self.theirs.heads.get(stored.run.origin()).seq;
-                stored.run.since(known.plus(1)).filter(|run| run.origin() != self.own)
+                let is_for_us = |run: &Run| run.origin() != self.own && !foreign.contains(&run.origin());
+                stored.run.since(known.plus(1)).filter(is_for_us)
             };
             let runs = pack(page.runs.iter().filter_map(lacking).collect());
             if !runs.is_empty() {
                 let count: u64 = runs.iter().map(Run::count).sum();
+                let sent: BTreeSet<_> = runs.iter().map(Run::origin).collect();
                 match self.send(runs).await? {
                     Ok(pushed) => self.note(&pushed).await,
-                    Err(Problem { code: Code::Forbidden, .. }) => return Ok(()),
+                    Err(Problem { code: Code::Forbidden { mut origins }, .. }) => {
+                        origins.retain(|origin| sent.contains(origin));
+                        // It names none if it takes nothing from this device.
+                        if origins.is_empty() {
+                            return Ok(());
+                        }
+                        foreign.extend(origins);
+                        continue;
+                    }
                     Err(problem) => {
-                        self.report.stopped = Some(problem);
+                        self.report.stopped.get_or_insert(problem);
                         return Ok(());
                     }
                 }
@@ -118,7 +130,7 @@ impl Session<'_> {
     /// Sends runs. A problem is an answer, except that the push is too large; other failures end the push.
     async fn send(&mut self, runs: Vec<Run>) -> Result<Result<Pushed, Problem>, SyncError> {
         self.sent = Sent::of(&runs);
-        match self.peer.call(Request::Push(self.inner.space.clone(), Push { runs })).await {
+        match self.peer.call(Request::Push(self.inner.space.clone(), Some(self.own), Push { runs })).await {
             Ok(answer) => {
                 self.push_passed();
                 self.clock = answer.clock;
@@ -169,6 +181,11 @@ impl Session<'_> {
             self.theirs.heads.set(*origin, head);
         }
     }
+}
+
+/// Whether a peer refuses own bundles because they are not those of this device there.
+pub(super) fn is_not_owner(problem: &Problem) -> bool {
+    matches!(&problem.code, Code::Forbidden { origins } if !origins.is_empty())
 }
 
 /// The clock of a peer that has found this bundle so far ahead of it.

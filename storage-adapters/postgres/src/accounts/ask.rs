@@ -1,5 +1,7 @@
 //! Who somebody is, and what they may do.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::TokenHash;
 use syncline::authority::{Name, Principal, Role};
@@ -8,6 +10,7 @@ use syncline::{NTP64, ReplicaId, SpaceId, StoreError};
 use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::to_bytes;
+use crate::tail::read_origin;
 
 /// The device with this token, unless it is revoked or its time has come.
 pub(super) struct Holder {
@@ -27,18 +30,26 @@ impl Ask for Holder {
     }
 }
 
-/// The device that has claimed an origin.
-pub(super) struct Supplier(pub(super) ReplicaId);
+/// The devices that have claimed these origins.
+pub(super) struct Owners(pub(super) Vec<ReplicaId>);
 
-impl Ask for Supplier {
-    const DURING: &'static str = "checking an origin";
-    type Answer = Option<Principal>;
+impl Ask for Owners {
+    const DURING: &'static str = "checking origins";
+    type Answer = BTreeMap<ReplicaId, Principal>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Principal>> {
-        let select = "SELECT user_name, device_name FROM account_replicas WHERE origin = $1";
-        let query = sqlx::query_as(select).bind(self.0.to_bytes());
-        Ok(query.fetch_optional(connection).await?.map(principal).transpose()?)
+    async fn ask(&self, connection: &mut PgConnection) -> Result<BTreeMap<ReplicaId, Principal>> {
+        let select = "SELECT origin, user_name, device_name FROM account_replicas WHERE origin = ANY ($1)";
+        let origins: Vec<_> = self.0.iter().map(|origin| origin.to_bytes().to_vec()).collect();
+        let rows: Vec<(Vec<u8>, String, String)> = sqlx::query_as(select).bind(origins).fetch_all(connection).await?;
+        let owner =
+            |(origin, user, device): (Vec<u8>, String, String)| Ok((read_origin(&origin)?, principal((user, device))?));
+        rows.into_iter().map(owner).collect()
     }
+}
+
+/// The device that has claimed an origin.
+pub(super) async fn owner(connection: &mut PgConnection, origin: ReplicaId) -> Result<Option<Principal>> {
+    Ok(Owners(vec![origin]).ask(connection).await?.remove(&origin))
 }
 
 /// A user's role in a space.
@@ -58,7 +69,7 @@ impl Ask for RoleOf {
     }
 }
 
-fn principal((user, device): (String, String)) -> std::result::Result<Principal, StoreError> {
+pub(super) fn principal((user, device): (String, String)) -> std::result::Result<Principal, StoreError> {
     Ok(Principal { user: name(user)?, device: name(device)? })
 }
 

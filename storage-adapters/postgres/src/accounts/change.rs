@@ -3,12 +3,10 @@
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{AccountsError, TokenHash};
-use syncline::authority::{Name, Principal, Role};
-use syncline::{NTP64, ReplicaId, SpaceId};
+use syncline::authority::{Name, Role};
+use syncline::{NTP64, SpaceId};
 
-use super::{Trouble, ask};
-use crate::database::Ask;
-use crate::error::Result as Read;
+use super::Trouble;
 use crate::number::to_bytes;
 
 type Result = std::result::Result<(), Trouble>;
@@ -73,26 +71,6 @@ pub(super) async fn revoke(connection: &mut PgConnection, space: &SpaceId, user:
     Ok(())
 }
 
-/// Claims an origin for a device where nobody has, and tells whether it is the device's. A device that has no account here,
-/// because another program vouches for it, can claim none. Claiming again changes nothing, so it may be asked again.
-pub(super) struct Claim {
-    pub(super) asker: Principal,
-    pub(super) origin: ReplicaId,
-}
-
-impl Ask for Claim {
-    const DURING: &'static str = "claiming an origin";
-    type Answer = bool;
-
-    async fn ask(&self, connection: &mut PgConnection) -> Read<bool> {
-        let insert = "INSERT INTO account_replicas (origin, user_name, device_name)
-            SELECT $1, user_name, name FROM account_devices WHERE user_name = $2 AND name = $3 ON CONFLICT DO NOTHING";
-        let (user, device) = (self.asker.user.as_str(), self.asker.device.as_str());
-        sqlx::query(insert).bind(self.origin.to_bytes()).bind(user).bind(device).execute(&mut *connection).await?;
-        Ok(ask::Supplier(self.origin).ask(connection).await?.as_ref() == Some(&self.asker))
-    }
-}
-
 async fn set_role(connection: &mut PgConnection, space: &SpaceId, user: &Name, role: Role) -> Result {
     let upsert = "INSERT INTO account_grants (space, user_name, role) VALUES ($1, $2, $3)
         ON CONFLICT (space, user_name) DO UPDATE SET role = excluded.role";
@@ -113,7 +91,7 @@ async fn need_space(connection: &mut PgConnection, space: &SpaceId) -> Result {
     is_known(known, "space", space)
 }
 
-async fn need_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+pub(super) async fn need_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
     need_user(connection, user).await?;
     let select = "SELECT EXISTS (SELECT FROM account_devices WHERE user_name = $1 AND name = $2)";
     let query = sqlx::query_scalar(select).bind(user.as_str()).bind(device.as_str());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::join_all;
 use syncline::authority::accounts::{Accounts, AccountsError, DeviceEntry, Listing, SpaceEntry, Token, UserEntry};
-use syncline::authority::{Authority, Name, Principal, Role};
+use syncline::authority::{Authority, Claim, Name, Principal, Role};
 use syncline::{NTP64, ReplicaId};
 use syncline_conformance::space;
 use syncline_postgres::PostgresAccounts;
@@ -107,22 +107,34 @@ async fn a_change_made_by_one_process_is_effective_for_the_next_request_of_anoth
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn origins_are_kept_for_their_devices() {
+    let scratches = std::sync::Mutex::new(Vec::new());
+    let fresh = async || {
+        let scratch = scratch();
+        let accounts = accounts(&scratch, &Arc::default()).await;
+        scratches.lock().unwrap().push(scratch);
+        accounts
+    };
+    syncline_conformance::accounts::check(fresh).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_origin_belongs_to_the_device_that_was_first() {
     let world = World::new().await;
     let devices = [principal("ann", "phone"), principal("ann", "laptop"), principal("bob", "phone")];
     for byte in 1..=10 {
         let claims = devices.clone().map(|device| {
             let accounts = world.accounts.clone();
-            tokio::spawn(async move { accounts.may_supply(&device, origin(byte)).await.unwrap() })
+            tokio::spawn(async move { accounts.claim(&device, origin(byte)).await.unwrap() == Claim::Held })
         });
         let claims: Vec<_> = join_all(claims).await.into_iter().map(|claim| claim.unwrap()).collect();
         assert_eq!(claims.iter().filter(|claim| **claim).count(), 1);
         for (device, claimed) in devices.iter().zip(claims) {
-            assert_eq!(world.accounts.may_supply(device, origin(byte)).await.unwrap(), claimed);
+            assert_eq!(world.accounts.claim(device, origin(byte)).await.unwrap() == Claim::Held, claimed);
         }
     }
-    assert!(!world.accounts.may_supply(&principal("eve", "phone"), origin(99)).await.unwrap());
-    assert!(world.accounts.may_supply(&devices[0], origin(99)).await.unwrap());
+    assert_eq!(world.accounts.claim(&principal("eve", "phone"), origin(99)).await.unwrap(), Claim::NoDevice);
+    assert_eq!(world.accounts.claim(&devices[0], origin(99)).await.unwrap(), Claim::Held);
 }
 
 #[tokio::test]
@@ -159,7 +171,7 @@ async fn everything_but_the_tokens_is_listed() {
     world.accounts.add_space(&space("empty"), &name("bob")).await.unwrap();
     world.accounts.revoke(&space("empty"), &name("bob")).await.unwrap();
     for byte in [5, 4] {
-        assert!(world.accounts.may_supply(&principal("bob", "phone"), origin(byte)).await.unwrap());
+        assert_eq!(world.accounts.claim(&principal("bob", "phone"), origin(byte)).await.unwrap(), Claim::Held);
     }
     let device = |device: &str, tokens, replicas| DeviceEntry { device: name(device), tokens, replicas };
     let users = vec![

@@ -29,7 +29,7 @@ async fn what_is_pushed_through_one_server_is_watched_through_another() {
     let mut ann = Author::new(1);
     for round in 1..=5 {
         let push = Push { runs: vec![ann.write(1).run().clone()] };
-        let Answer { reply, .. } = servers[0].call(Request::Push(notes.clone(), push)).await.unwrap();
+        let Answer { reply, .. } = servers[0].call(Request::Push(notes.clone(), None, push)).await.unwrap();
         assert!(matches!(reply, Reply::Push(_)), "{reply:?}");
         assert_eq!(notices.next().await.unwrap().unwrap().head.position.get(), round);
     }

@@ -1,5 +1,7 @@
 //! Who somebody is, and what they may do.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use syncline::authority::accounts::TokenHash;
 use syncline::authority::{Name, Principal, Role};
@@ -17,8 +19,14 @@ pub(super) fn principal(db: &Connection, token: &TokenHash, now: NTP64) -> Resul
     one_principal(db, select, params![token.0, to_blob(now)])
 }
 
+/// The devices that have claimed these origins.
+pub(super) fn owners(db: &Connection, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>> {
+    let owner = |origin: &ReplicaId| Ok(owner(db, *origin)?.map(|owner| (*origin, owner)));
+    origins.iter().filter_map(|origin| owner(origin).transpose()).collect()
+}
+
 /// The device that has claimed an origin.
-pub(super) fn supplier(db: &Connection, origin: ReplicaId) -> Result<Option<Principal>> {
+pub(super) fn owner(db: &Connection, origin: ReplicaId) -> Result<Option<Principal>> {
     let select = "SELECT users.name, devices.name FROM account_replicas AS replicas
         JOIN account_devices AS devices ON devices.id = replicas.device
         JOIN account_users AS users ON users.id = devices.user

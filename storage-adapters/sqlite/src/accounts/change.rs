@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use syncline::authority::accounts::{AccountsError, TokenHash};
-use syncline::authority::{Name, Principal, Role};
-use syncline::{NTP64, ReplicaId, SpaceId};
+use syncline::authority::{Name, Role};
+use syncline::{NTP64, SpaceId};
 
-use super::{Trouble, ask};
+use super::Trouble;
 use crate::error::Result as Read;
 use crate::number::to_blob;
 
@@ -62,15 +62,6 @@ pub(super) fn revoke(db: &Connection, space: &SpaceId, user: &Name) -> Result {
     Ok(())
 }
 
-/// Claims an origin for a device where nobody has, and tells whether it is the device's. A device that has no account here,
-/// because another program vouches for it, can claim none.
-pub(super) fn claim(db: &Connection, asker: &Principal, origin: ReplicaId) -> Read<bool> {
-    let Some(device) = find_device(db, &asker.user, &asker.device)? else { return Ok(false) };
-    let insert = "INSERT INTO account_replicas (origin, device) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    db.prepare_cached(insert)?.execute(params![origin.to_bytes(), device])?;
-    Ok(ask::supplier(db, origin)?.as_ref() == Some(asker))
-}
-
 fn user_id(db: &Connection, user: &Name) -> Result<i64> {
     let mut select = db.prepare_cached("SELECT id FROM account_users WHERE name = ?1")?;
     let id = select.query_row([user.as_str()], |row| row.get(0)).optional()?;
@@ -83,12 +74,12 @@ fn space_id(db: &Connection, space: &SpaceId) -> Result<i64> {
     id.ok_or_else(|| unknown("space", space))
 }
 
-fn device_id(db: &Connection, user: &Name, device: &Name) -> Result<i64> {
+pub(super) fn device_id(db: &Connection, user: &Name, device: &Name) -> Result<i64> {
     user_id(db, user)?;
     find_device(db, user, device)?.ok_or_else(|| unknown("device", device))
 }
 
-fn find_device(db: &Connection, user: &Name, device: &Name) -> Read<Option<i64>> {
+pub(super) fn find_device(db: &Connection, user: &Name, device: &Name) -> Read<Option<i64>> {
     let select = "SELECT devices.id FROM account_devices AS devices
         JOIN account_users AS users ON users.id = devices.user WHERE users.name = ?1 AND devices.name = ?2";
     let mut select = db.prepare_cached(select)?;
@@ -102,6 +93,6 @@ fn is_new(added: usize, what: &'static str, name: &impl ToString) -> Result {
     Ok(())
 }
 
-fn unknown(what: &'static str, name: &impl ToString) -> Trouble {
+pub(super) fn unknown(what: &'static str, name: &impl ToString) -> Trouble {
     AccountsError::Unknown { what, name: name.to_string() }.into()
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use syncline::authority::accounts::{
     Accounts, AccountsError, DeviceEntry, Listing, SpaceEntry, Token, TokenHash, UserEntry,
 };
-use syncline::authority::{Authority, Name, Principal, Role};
+use syncline::authority::{Authority, Claim, Name, Principal, Role};
 use syncline::{NTP64, ReplicaId};
 use syncline_conformance::space;
 use syncline_sqlite::SqliteAccounts;
@@ -45,8 +45,9 @@ impl Fixture {
         self.accounts.role(&principal(user, "phone"), &space(name)).await.unwrap()
     }
 
-    async fn may_supply(&self, user: &str, device: &str, byte: u8) -> bool {
-        self.accounts.may_supply(&principal(user, device), origin(byte)).await.unwrap()
+    /// Claims an origin, and tells whether it is the device's then.
+    async fn claims(&self, user: &str, device: &str, byte: u8) -> bool {
+        self.accounts.claim(&principal(user, device), origin(byte)).await.unwrap() == Claim::Held
     }
 }
 
@@ -153,14 +154,19 @@ async fn roles_are_given_changed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn an_origin_belongs_to_the_device_that_asked_first() {
+async fn origins_are_kept_for_their_devices() {
+    syncline_conformance::accounts::check(async || open(&Place::new(), &Arc::default())).await;
+}
+
+#[tokio::test]
+async fn an_origin_belongs_to_the_device_that_claimed_it_first() {
     let fixture = Fixture::new().await;
-    assert!(fixture.may_supply("ann", "phone", 1).await);
-    assert!(fixture.may_supply("ann", "phone", 1).await);
-    assert!(!fixture.may_supply("ann", "laptop", 1).await);
-    assert!(!fixture.may_supply("bob", "phone", 1).await);
-    assert!(fixture.may_supply("bob", "phone", 2).await);
-    assert!(fixture.may_supply("ann", "phone", 3).await);
+    assert!(fixture.claims("ann", "phone", 1).await);
+    assert!(fixture.claims("ann", "phone", 1).await);
+    assert!(!fixture.claims("ann", "laptop", 1).await);
+    assert!(!fixture.claims("bob", "phone", 1).await);
+    assert!(fixture.claims("bob", "phone", 2).await);
+    assert!(fixture.claims("ann", "phone", 3).await);
 }
 
 #[tokio::test]
@@ -168,9 +174,9 @@ async fn of_many_that_ask_at_once_one_gets_the_origin() {
     let fixture = Fixture::new().await;
     for byte in 1..=20 {
         let asked = futures_util::future::join_all([
-            fixture.may_supply("ann", "phone", byte),
-            fixture.may_supply("ann", "laptop", byte),
-            fixture.may_supply("bob", "phone", byte),
+            fixture.claims("ann", "phone", byte),
+            fixture.claims("ann", "laptop", byte),
+            fixture.claims("bob", "phone", byte),
         ]);
         assert_eq!(asked.await.into_iter().filter(|yes| *yes).count(), 1);
     }
@@ -179,9 +185,9 @@ async fn of_many_that_ask_at_once_one_gets_the_origin() {
 #[tokio::test]
 async fn a_device_without_an_account_can_claim_no_origin() {
     let fixture = Fixture::new().await;
-    assert!(!fixture.may_supply("nobody", "phone", 1).await);
-    assert!(!fixture.may_supply("bob", "laptop", 1).await);
-    assert!(fixture.may_supply("bob", "phone", 1).await);
+    assert!(!fixture.claims("nobody", "phone", 1).await);
+    assert!(!fixture.claims("bob", "laptop", 1).await);
+    assert!(fixture.claims("bob", "phone", 1).await);
 }
 
 #[tokio::test]
@@ -222,7 +228,7 @@ async fn the_list_says_all_but_the_tokens() {
     fixture.token(3, "ann", "phone", Some(1_000)).await.unwrap();
     fixture.token(4, "bob", "phone", None).await.unwrap();
     fixture.accounts.revoke_tokens(&name("bob"), &name("phone")).await.unwrap();
-    assert!(fixture.may_supply("ann", "phone", 9).await && fixture.may_supply("ann", "phone", 3).await);
+    assert!(fixture.claims("ann", "phone", 9).await && fixture.claims("ann", "phone", 3).await);
     fixture.accounts.add_space(&space("letters"), &name("bob")).await.unwrap();
     fixture.accounts.grant(&space("notes"), &name("bob"), Role::Reader).await.unwrap();
     let device = |device, tokens, replicas: &[u8]| {
@@ -249,12 +255,12 @@ async fn the_list_says_all_but_the_tokens() {
 async fn accounts_are_there_again_after_a_reopen() {
     let fixture = Fixture::new().await;
     let text = fixture.token(1, "ann", "phone", None).await.unwrap();
-    assert!(fixture.may_supply("ann", "phone", 1).await);
+    assert!(fixture.claims("ann", "phone", 1).await);
     let before = fixture.accounts.list().await.unwrap();
     let Fixture { place, now, accounts } = fixture;
     drop(accounts);
     let accounts = open(&place, &now);
     assert_eq!(accounts.list().await.unwrap(), before);
     assert_eq!(accounts.authenticate(&text).await.unwrap(), Some(principal("ann", "phone")));
-    assert!(!accounts.may_supply(&principal("bob", "phone"), origin(1)).await.unwrap());
+    assert_eq!(accounts.claim(&principal("bob", "phone"), origin(1)).await.unwrap(), Claim::Taken);
 }

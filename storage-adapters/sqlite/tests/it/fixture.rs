@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline::authority::accounts::{Accounts, Token};
-use syncline::authority::{Authority, Name, Principal, Role};
+use syncline::authority::{Authority, Claim, Name, Principal, Role};
 use syncline::store::{Limit, Storage};
 use syncline::{NTP64, Position, ReplicaId, Revision};
 use syncline_conformance::{Author, Content, Placed, appends, space, view};
@@ -72,7 +72,8 @@ async fn accounts_of_version_1_are_valid() {
     let token = Token::from_secret([7; 32]).reveal();
     assert_eq!(accounts.authenticate(&token).await.unwrap(), Some(phone.clone()));
     assert_eq!(accounts.role(&phone, &space("notes")).await.unwrap(), Some(Role::Owner));
-    assert!(accounts.may_supply(&phone, origin(1)).await.unwrap());
+    assert_eq!(accounts.owners(&[origin(1)]).await.unwrap(), [(origin(1), phone.clone())].into());
+    assert_eq!(accounts.claim(&phone, origin(1)).await.unwrap(), Claim::Held);
     let listing = accounts.list().await.unwrap();
     let devices = &listing.users[0].devices;
     assert_eq!((devices[0].tokens, &devices[0].replicas[..]), (1, &[origin(1)][..]));

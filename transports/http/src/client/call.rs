@@ -39,7 +39,7 @@ impl Inner {
         }
     }
 
-    /// The address of a route.
+    /// The address of a route, and a query if there is one.
     pub(super) fn url(&self, path: &str) -> Url {
         self.base.join(path).expect("routes are plain paths and queries")
     }
@@ -50,7 +50,10 @@ impl Inner {
             Request::Heads(space) => (format!("v1/spaces/{space}/heads"), None),
             Request::HeadsAfter(space, origin) => (format!("v1/spaces/{space}/heads?after={origin}"), None),
             Request::Pull(space, pull) => (format!("v1/spaces/{space}/pull"), Some(self.form.encode(pull))),
-            Request::Push(space, push) => (format!("v1/spaces/{space}/push"), Some(self.form.encode(push))),
+            Request::Push(space, own, push) => {
+                let own = own.map(|own| format!("?own={own}")).unwrap_or_default();
+                (format!("v1/spaces/{space}/push{own}"), Some(self.form.encode(push)))
+            }
         };
         let max = self.form.bytes_max();
         if let Some(size) = body.as_ref().map(Vec::len).filter(|size| *size > max) {

@@ -1,14 +1,15 @@
 //! Who asks, and about which space.
 
 use axum::RequestPartsExt;
-use axum::extract::RawPathParams;
+use axum::extract::{Query, RawPathParams};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use syncline::SpaceId;
+use serde::Deserialize;
 use syncline::authority::{Authority, Principal, Role};
 use syncline::protocol::{Code, Problem};
 use syncline::service::ServiceError;
+use syncline::{ReplicaId, SpaceId};
 
 use super::App;
 use super::fault::{Fault, Hint, told};
@@ -61,6 +62,22 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = values.next().filter(|_| values.next().is_none())?;
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The query of a push.
+#[derive(Deserialize)]
+struct Sender {
+    own: Option<ReplicaId>,
+}
+
+/// The replica that the sender of a push names as its own.
+pub(super) fn own(parts: &Parts) -> Result<Option<ReplicaId>, Fault> {
+    let Query(Sender { own }) = Query::try_from_uri(&parts.uri).map_err(|_| {
+        let detail =
+            "the query does not name the sender's replica; send `?own=…` with its id, 32 hex digits, or leave it out";
+        Fault::new(Code::Malformed, detail)
+    })?;
+    Ok(own)
 }
 
 /// The space that the path names. An application may have mounted the router below parameters of its own.

@@ -8,7 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
-use syncline::authority::Principal;
+use syncline::authority::{Principal, Role};
 use syncline::limits::PAGE_BYTES_MAX;
 use syncline::protocol::{Code, Pull, Request};
 use syncline::{ReplicaId, SpaceId};
@@ -71,7 +71,7 @@ async fn answer(app: App, ask: Ask, request: HttpRequest) -> Response {
     }
 }
 
-/// Who, then what, then how much, and only then the content.
+/// Who, then what, then whether they may, then how much, and only then the content.
 async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
     let Caller { principal, .. } = Caller::of(app, parts).await?;
     let user = &principal.user;
@@ -87,6 +87,9 @@ async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Res
             let body_form = negotiate::body_form(headers)?;
             let form = negotiate::answer_form(headers, Some(body_form))?;
             let space = admit::space(parts).await?;
+            let needed = if matches!(ask, Ask::Push) { Role::Writer } else { Role::Reader };
+            app.service.check_role(&principal, &space, needed).await?;
+            let own = if matches!(ask, Ask::Push) { admit::own(parts)? } else { None };
             let read = body::read(app, user, body, &parts.headers, body_form).await?;
             let malformed = |why: String| Fault::new(Code::Malformed, why);
             if let Ask::Pull = ask {
@@ -95,7 +98,7 @@ async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Res
                 let (page, memory) = pull_fitting(app, &principal, space, pull, form).await?;
                 return Ok(reply(page, form, &parts.headers, [memory, place]));
             }
-            let push = Request::Push(space, body_form.decode("push", &read.bytes).map_err(malformed)?);
+            let push = Request::Push(space, own, body_form.decode("push", &read.bytes).map_err(malformed)?);
             // What was read is counted until it is stored.
             let answer = app.service.answer(&principal, push).await?;
             return Ok(reply(form.encode(&answer), form, &parts.headers, [body::memory(app, user, 0).await?, place]));

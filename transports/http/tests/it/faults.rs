@@ -162,7 +162,7 @@ struct Liar(Arc<dyn Transport>);
 #[async_trait]
 impl Transport for Liar {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
-        let Request::Push(space, push) = request else { return self.0.call(request).await };
+        let Request::Push(space, _, push) = request else { return self.0.call(request).await };
         let Answer { clock, reply } = self.0.call(Request::Heads(space)).await?;
         let Reply::Heads(heads) = reply else { panic!("{reply:?} answers no question for heads") };
         let through = push.runs.iter().map(|run| (run.origin(), run.last())).collect();

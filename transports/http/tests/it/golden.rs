@@ -120,7 +120,7 @@ fn problems() -> Vec<(&'static str, Code)> {
         ("unsupported", Code::Unsupported),
         ("too-large", Code::TooLarge),
         ("unauthorized", Code::Unauthorized),
-        ("forbidden", Code::Forbidden),
+        ("forbidden", Code::Forbidden { origins: Vec::new() }),
         ("unknown-space", Code::UnknownSpace),
         ("cursor-gone", Code::CursorGone { cursor: cursor(300) }),
         ("gap", Code::Gap { at, expected: Seq::new(4) }),

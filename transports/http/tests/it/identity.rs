@@ -6,6 +6,8 @@ use syncline::protocol::{Code, Push, Request};
 use syncline::{Transport, TransportError};
 use syncline_conformance::{Author, space};
 use syncline_http::BINARY;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use crate::asking::{get, http, post, send};
 use crate::people::{ANN, BEN, BROKEN, EVE, EXPIRED, SPACE};
@@ -77,7 +79,9 @@ async fn a_reader_pulls_and_may_not_push() {
     let ben = site.client(BEN).build().unwrap();
     ben.call(Request::Heads(space(SPACE))).await.unwrap();
     let refused = ben.call(push([Author::new(2).write(1)])).await.unwrap_err();
-    assert!(matches!(refused, TransportError::Refused(problem) if problem.code == Code::Forbidden));
+    assert!(
+        matches!(refused, TransportError::Refused(problem) if problem.code == Code::Forbidden { origins: Vec::new() })
+    );
     let body = codec::encode(&message([Author::new(2).write(1)]));
     send(post(&site, "push", body.clone()).header("x", "y")).await;
     let request = http().post(site.route("push")).bearer_auth(BEN).header("content-type", BINARY).body(body);
@@ -91,11 +95,63 @@ async fn another_devices_origin_is_forbidden() {
     let mut theirs = Author::new(2);
     // The origin belongs to somebody else's device since it was first pushed.
     let owner = crate::people::person("eve");
-    site.service.authority().may_supply(&owner, theirs.origin()).await.unwrap();
+    site.service.authority().claim(&owner, theirs.origin()).await.unwrap();
     let before = site.seed(&mut Author::new(1)).await;
     let mixed = Push { runs: vec![Author::new(3).write(1).run().clone(), theirs.write(1).run().clone()] };
     send(post(&site, "push", codec::encode(&mixed))).await.problem(403, "forbidden");
     assert_eq!(site.log().await, before);
+}
+
+#[tokio::test]
+async fn a_push_claims_the_replica_that_it_names_and_no_other() {
+    let site = Site::start().await;
+    let (mut own, mut other) = (Author::new(1), Author::new(2));
+    let message = message([own.write(1), other.write(1)]);
+    pushed(site.ann().call(Request::Push(space(SPACE), Some(own.origin()), message)).await);
+    let owners = site.service.authority().owners(&[own.origin(), other.origin()]).await.unwrap();
+    assert_eq!(owners, [(own.origin(), crate::people::person("ann"))].into());
+}
+
+#[tokio::test]
+async fn what_is_no_replica_is_not_taken_for_the_senders() {
+    let site = Site::start().await;
+    let before = site.log().await;
+    let zero = "0".repeat(32);
+    for own in ["1", "nobody", "", &zero, &"g".repeat(32)] {
+        let body = codec::encode(&message([Author::new(1).write(1)]));
+        send(post(&site, &format!("push?own={own}"), body)).await.problem(400, "malformed");
+    }
+    assert_eq!(site.log().await, before);
+}
+
+/// Sends the head of a request that waits for leave to send its body, and answers the first line that comes back.
+async fn first_line(site: &Site, token: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(site.address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Type: {BINARY}\r\n\
+         Content-Length: 9000000\r\nExpect: 100-continue\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    BufReader::new(socket).read_line(&mut line).await.unwrap();
+    line.trim().to_owned()
+}
+
+#[tokio::test]
+async fn the_role_is_asked_before_a_body_is_taken() {
+    let site = Site::start().await;
+    let path = |space: &str, route: &str| format!("/v1/spaces/{space}/{route}");
+    for (token, space, route, expected) in [
+        (BEN, SPACE, "push", "HTTP/1.1 403 Forbidden"),
+        (EVE, SPACE, "push", "HTTP/1.1 404 Not Found"),
+        (EVE, SPACE, "pull", "HTTP/1.1 404 Not Found"),
+        (ANN, "nowhere", "push", "HTTP/1.1 404 Not Found"),
+        (ANN, SPACE, "push?own=1", "HTTP/1.1 400 Bad Request"),
+        (ANN, SPACE, "push", "HTTP/1.1 100 Continue"),
+        (BEN, SPACE, "pull", "HTTP/1.1 100 Continue"),
+    ] {
+        assert_eq!(first_line(&site, token, &path(space, route)).await, expected, "{token} {space} {route}");
+    }
 }
 
 #[tokio::test]

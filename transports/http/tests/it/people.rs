@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use syncline::authority::{Authority, AuthorityError, Name, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{ReplicaId, SpaceId};
 use syncline_conformance::space;
 
@@ -92,7 +92,14 @@ impl Authority for People {
         Ok(self.state().roles.get(&(principal.user.clone(), space.clone())).copied())
     }
 
-    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
-        Ok(self.state().origins.entry(origin).or_insert_with(|| principal.clone()) == principal)
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        let state = self.state();
+        Ok(origins.iter().filter_map(|origin| Some((*origin, state.origins.get(origin)?.clone()))).collect())
+    }
+
+    async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
+        let mut state = self.state();
+        let owner = state.origins.entry(origin).or_insert_with(|| principal.clone());
+        Ok(if owner == principal { Claim::Held } else { Claim::Taken })
     }
 }

@@ -1,5 +1,6 @@
 //! Streams over a store whose connections are few, as a database's are.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use syncline::authority::{Authority, AuthorityError, Principal, Role};
+use syncline::authority::{Authority, AuthorityError, Claim, Principal, Role};
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
@@ -113,8 +114,12 @@ impl Authority for Pooled<People> {
         self.inner.role(principal, space).await
     }
 
-    async fn may_supply(&self, principal: &Principal, origin: ReplicaId) -> Result<bool, AuthorityError> {
-        self.inner.may_supply(principal, origin).await
+    async fn owners(&self, origins: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {
+        self.inner.owners(origins).await
+    }
+
+    async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
+        self.inner.claim(principal, origin).await
     }
 }
 

@@ -101,7 +101,7 @@ impl Site {
 
 /// A push of these runs.
 pub(crate) fn push(runs: impl IntoIterator<Item = Append>) -> Request {
-    Request::Push(space(SPACE), message(runs))
+    Request::Push(space(SPACE), None, message(runs))
 }
 
 /// The message of such a push.

@@ -182,7 +182,7 @@ fn connections() -> Vec<Broken> {
 
 fn pushed_runs(request: &Request) -> &[Run] {
     match request {
-        Request::Push(_, push) => &push.runs,
+        Request::Push(_, _, push) => &push.runs,
         _ => &[],
     }
 }
@@ -209,7 +209,7 @@ fn rewritten(run: &Run) -> Run {
 
 fn changed(change: fn(&mut Vec<Run>)) -> impl Fn(&mut Request) {
     move |request| {
-        if let Request::Push(_, push) = request {
+        if let Request::Push(_, _, push) = request {
             change(&mut push.runs);
         }
     }
@@ -226,6 +226,24 @@ fn pushes() -> Vec<Broken> {
             "sorts what it carries",
             &["pushed_runs_arrive_in_their_order"],
             requests(|request| changed(|runs| runs.sort_by_key(Run::origin))(request)),
+        ),
+        (
+            "forgets who sends",
+            &["the_senders_own_replica_arrives"],
+            requests(|request| {
+                if let Request::Push(_, own, _) = request {
+                    *own = None;
+                }
+            }),
+        ),
+        (
+            "takes the sender's replica for that of the first bundle",
+            &["the_senders_own_replica_arrives"],
+            requests(|request| {
+                if let Request::Push(_, own, push) = request {
+                    *own = push.runs.first().map(Run::origin);
+                }
+            }),
         ),
         (
             "does not say where bundles lie",
@@ -252,7 +270,7 @@ fn pushes() -> Vec<Broken> {
             "takes an empty push for none",
             &["an_empty_push_is_answered"],
             refuses(|request| match request {
-                Request::Push(_, push) if push.runs.is_empty() => Some(Code::Malformed),
+                Request::Push(_, _, push) if push.runs.is_empty() => Some(Code::Malformed),
                 _ => None,
             }),
         ),

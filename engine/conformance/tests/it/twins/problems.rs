@@ -28,7 +28,7 @@ fn codes() -> Vec<Broken> {
             &["a_space_without_a_grant_is_unknown"],
             problems(|problem| {
                 if problem.code == Code::UnknownSpace {
-                    problem.code = Code::Forbidden;
+                    problem.code = Code::Forbidden { origins: Vec::new() };
                 }
             }),
         ),
@@ -36,7 +36,7 @@ fn codes() -> Vec<Broken> {
             "asks for a token where a role is missing",
             &["a_push_of_a_reader_is_forbidden"],
             problems(|problem| {
-                if problem.code == Code::Forbidden {
+                if matches!(problem.code, Code::Forbidden { .. }) {
                     problem.code = Code::Unauthorized;
                 }
             }),
