@@ -15,6 +15,7 @@ use syncline::protocol::Code;
 mod admit;
 mod answer;
 mod body;
+mod crowd;
 mod edge;
 mod effort;
 mod fault;

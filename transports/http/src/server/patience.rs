@@ -19,9 +19,11 @@ use super::floor::Floor;
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
-enum Phase {
-    /// The first request, or the rest of a request's headers.
-    Head = 0,
+pub(super) enum Phase {
+    /// The first byte.
+    New = 0,
+    /// The rest of a request's headers.
+    Head = 3,
     /// The next request.
     Idle = 1,
     /// Its own answer. The peer need not say anything meanwhile.
@@ -54,9 +56,16 @@ impl Progress {
         self.0.reader.wake();
     }
 
-    /// Whether its peer may be in the middle of a request's headers.
-    pub(super) fn is_asking(&self) -> bool {
-        self.get().1 == Phase::Head
+    /// Something of a request has come.
+    pub(super) fn heard(&self) {
+        if self.phase() != Phase::Head {
+            self.enter(Phase::Head);
+        }
+    }
+
+    /// What the connection waits for.
+    pub(super) fn phase(&self) -> Phase {
+        self.get().1
     }
 
     fn enter(&self, phase: Phase) {
@@ -68,9 +77,10 @@ impl Progress {
     fn get(&self) -> (u64, Phase) {
         let state = self.0.phase.load(Ordering::Relaxed);
         let phase = match state % PHASES {
-            0 => Phase::Head,
+            0 => Phase::New,
             1 => Phase::Idle,
-            _ => Phase::Busy,
+            2 => Phase::Busy,
+            _ => Phase::Head,
         };
         (state, phase)
     }
@@ -114,7 +124,7 @@ impl<S> Patient<S> {
                 self.progress.0.reader.register(cx.waker());
                 return Poll::Pending;
             }
-            Phase::Head => self.patience.head,
+            Phase::New | Phase::Head => self.patience.head,
             Phase::Idle => self.patience.idle,
         };
         if self.reading_for.replace(state) != Some(state) {
@@ -153,8 +163,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
         match Pin::new(&mut self.socket).poll_read(cx, buf) {
             Poll::Pending => self.wait_to_read(cx),
             ready => {
-                if buf.filled().len() > before && self.progress.get().1 == Phase::Idle {
-                    self.progress.enter(Phase::Head);
+                if buf.filled().len() > before && matches!(self.progress.phase(), Phase::New | Phase::Idle) {
+                    self.progress.heard();
                 }
                 ready
             }

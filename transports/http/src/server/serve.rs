@@ -13,25 +13,27 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use syncline::protocol::Code;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::Service;
 
 use super::Shutdown;
-use super::patience::{Patience, Patient, Progress};
-use super::seldom::Seldom;
+use super::crowd::{Crowd, Place};
+use super::fault::Fault;
+use super::patience::{Patience, Patient, Phase, Progress};
 
 /// How long to wait where the system has no connection to give (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long to wait for a place before connections that lie idle by now are closed.
-const CROWD_PAUSE: Duration = Duration::from_millis(100);
+/// How soon to come again while all connections are taken, in milliseconds.
+const CROWD_RETRY_MS: u64 = 1_000;
 /// Bytes of headers up to which the router gets to answer; beyond, the connection is closed with a bare 431.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that one connection buffers in each direction.
@@ -54,14 +56,16 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many connections are open at once. While somebody waits for a place, those that lie idle are closed, and so is each
-    /// other one after its answer. 4,096 unless told otherwise; [`RouterOptions::with_watches_max`] must leave some of them
-    /// to requests that are not streams.
+    /// How many connections are open at once. If they are all taken, somebody has to leave for each newcomer: a connection that
+    /// lies idle, of the address that has most connections; else one in the middle of its headers, of an address that has more than
+    /// the newcomer's. If everybody is busy, a request waits up to five seconds and is then told so; `/healthz` and `/readyz` are
+    /// always answered. 4,096 unless told otherwise; [`RouterOptions::with_watches_max`] must leave some of them to requests that
+    /// are not streams.
     ///
     /// [`RouterOptions::with_watches_max`]: crate::RouterOptions::with_watches_max
     #[must_use]
     pub fn with_connections_max(mut self, connections: usize) -> Self {
-        self.connections_max = connections.clamp(1, Semaphore::MAX_PERMITS);
+        self.connections_max = connections.max(1);
         self
     }
 
@@ -171,27 +175,27 @@ impl Server {
     /// Dropping the future cuts all connections.
     pub async fn serve(self, router: Router, shutdown: Shutdown) {
         let Self { listener, options, load, .. } = self;
-        let gate = Gate::new(options.connections_max);
+        let crowd = Crowd::new(options.connections_max);
         let mut connections = JoinSet::new();
         // Goes on from turn to turn: it may hold a socket that waits for its place.
-        let mut next = Box::pin(gate.next(&listener));
+        let mut coming = Box::pin(next(&listener, &crowd));
         loop {
-            let (place, socket, peer) = tokio::select! {
+            let (place, progress, socket, peer) = tokio::select! {
                 biased;
                 () = shutdown.begun() => break,
                 Some(_) = connections.join_next() => continue,
-                next = &mut next => next,
+                come = &mut coming => come,
             };
-            next.set(gate.next(&listener));
-            let crowded = gate.crowded.subscribe();
-            let conversation = converse(socket, peer, router.clone(), options.patience, (shutdown.clone(), crowded));
+            coming.set(next(&listener, &crowd));
+            let socket = Patient::new(socket, options.patience, progress.clone());
+            let conversation = converse(socket, peer, router.clone(), progress, (shutdown.clone(), Arc::new(place)));
             let counted = load.one_more();
             connections.spawn(async move {
                 conversation.await;
-                drop((place, counted));
+                drop(counted);
             });
         }
-        drop(next);
+        drop(coming);
         drop(listener);
         let finish = async { while connections.join_next().await.is_some() {} };
         if timeout(options.grace, finish).await.is_err() {
@@ -201,38 +205,15 @@ impl Server {
     }
 }
 
-/// The places for connections.
-struct Gate {
-    places: Arc<Semaphore>,
-    max: usize,
-    /// Changes when somebody waits for a place.
-    crowded: watch::Sender<()>,
-    seldom: Seldom,
-}
-
-impl Gate {
-    fn new(max: usize) -> Self {
-        let (places, crowded) = (Arc::new(Semaphore::new(max)), watch::Sender::new(()));
-        Self { places, max, crowded, seldom: Seldom::default() }
+/// The next connection, in its place.
+async fn next(listener: &TcpListener, crowd: &Arc<Crowd>) -> (Place, Progress, TcpStream, SocketAddr) {
+    let ((socket, peer), progress) = (accept(listener).await, Progress::default());
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "small packets may be delayed");
     }
-
-    /// The next connection, once there is a place for it.
-    async fn next(&self, listener: &TcpListener) -> (OwnedSemaphorePermit, TcpStream, SocketAddr) {
-        let (socket, peer) = accept(listener).await;
-        if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return (place, socket, peer);
-        }
-        if let Some(times) = self.seldom.again() {
-            let max = self.max;
-            tracing::warn!(max, times, "all connections are taken; those that lie idle are closed to make room");
-        }
-        loop {
-            self.crowded.send_replace(());
-            if let Ok(place) = timeout(CROWD_PAUSE, self.places.clone().acquire_owned()).await {
-                return (place.expect("the semaphore is never closed"), socket, peer);
-            }
-        }
-    }
+    // One address of the new protocol's form may be one of the old.
+    let place = crowd.enter(peer.ip().to_canonical(), &progress).await;
+    (place, progress, socket, peer)
 }
 
 /// The next connection.
@@ -252,46 +233,62 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// Serves one connection to its end.
 async fn converse(
-    socket: TcpStream,
+    socket: Patient<TcpStream>,
     peer: SocketAddr,
     router: Router,
-    patience: Patience,
-    (shutdown, mut crowded): (Shutdown, watch::Receiver<()>),
+    progress: Progress,
+    (shutdown, place): (Shutdown, Arc<Place>),
 ) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(error = &error as &dyn std::error::Error, "small packets may be delayed");
-    }
-    let progress = Progress::default();
-    let socket = TokioIo::new(Patient::new(socket, patience, progress.clone()));
-    let (ending, place) = (shutdown.clone(), progress.clone());
+    let (ending, needed, phase) = (shutdown.clone(), place.needed(), progress.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         progress.busy();
         request.extensions_mut().insert(shutdown.clone());
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().call(request);
-        let sent = Sent(progress.clone());
+        let (mut router, sent, place) = (router.clone(), Sent(progress.clone()), place.clone());
         async move {
-            let response: Response<Body> = answer.await?;
+            let response: Response<Body> = match is_about_health(request.uri().path()) || place.is_free().await {
+                true => router.call(request).await?,
+                false => too_many_connections(),
+            };
             Ok::<_, Infallible>(response.map(|body| Answer { body, _sent: sent }))
         }
     });
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(BUFFER_BYTES).max_header_size(HEADER_BYTES_MAX);
-    let mut connection = pin!(builder.serve_connection(socket, service));
-    let ended = loop {
-        tokio::select! {
-            ended = connection.as_mut() => break ended,
-            () = ending.begun() => {}
-            // Whoever is about to ask gets their answer.
-            Ok(()) = crowded.changed() => if place.is_asking() { continue },
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = ending.begun() => None,
+        () = needed => match phase.phase() {
+            // Nothing is owed to whoever has asked for nothing yet.
+            Phase::New | Phase::Head => return,
+            Phase::Idle | Phase::Busy => None,
+        },
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            // It ends now if it lies idle, else after the answer that is under way.
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-        // It ends now if it lies idle, else after the answer that is under way.
-        connection.as_mut().graceful_shutdown();
-        break connection.await;
     };
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
     }
+}
+
+/// Whether a path asks for the server's health, which is answered however many others have a connection.
+fn is_about_health(path: &str) -> bool {
+    ["/healthz", "/readyz"].iter().any(|route| path.ends_with(route))
+}
+
+fn too_many_connections() -> Response<Body> {
+    let detail = "all connections of this server are in use; ask again when some are answered";
+    let fault = Fault::new(Code::Busy { retry_after_ms: CROWD_RETRY_MS }, detail);
+    let mut response = fault.render(&Response::new(Body::empty()), "");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Says that an answer has been sent, or given up.

@@ -6,6 +6,7 @@ mod asking;
 mod chance;
 mod client;
 mod conformance;
+mod crowd;
 mod decoys;
 mod faults;
 mod fleet;
