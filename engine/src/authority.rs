@@ -145,6 +145,15 @@ pub trait Authority: fmt::Debug + Send + Sync + 'static {
     /// # Cancel
     /// The claim may have been made. Asking again is safe.
     async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError>;
+
+    /// Whether it would answer now. Quick enough to be asked every second. Unless told otherwise it would.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] with what stands in the way. One that holds a [`StoreError`](crate::StoreError) is told to peers as that
+    /// error would be.
+    async fn ready(&self) -> Result<(), AuthorityError> {
+        Ok(())
+    }
 }
 
 /// What came of a claim.

@@ -73,17 +73,27 @@ pub enum ServiceError {
 impl ServiceError {
     /// What the peer is told: problems as they are, of own failures only whether waiting may mend them.
     pub fn to_problem(&self) -> Problem {
-        const LATER: &str =
-            "the server cannot store or read now, its disk may be full; repeating is safe: try again later";
+        const LATER: &str = "the server cannot store or read now: its store is away, or its disk is full; a push may or may not have \
+            been stored, and repeating it is safe: try again later";
         const FAILED: &str =
             "the server failed; a push may or may not have been stored, and repeating it is safe: try again later";
         match self {
             Self::Problem(problem) => problem.clone(),
-            Self::Store(error) if error.retry() == Retry::Later => {
+            Self::Store(error) if is_away(error) => Problem::new(Code::Busy { retry_after_ms: RETRY_AFTER_MS }, LATER),
+            Self::Authority(AuthorityError(error)) if error.downcast_ref().is_some_and(is_away) => {
                 Problem::new(Code::Busy { retry_after_ms: RETRY_AFTER_MS }, LATER)
             }
             _ => Problem::new(Code::Internal, FAILED),
         }
+    }
+}
+
+/// Whether the store fails because of what passes: nobody can reach it, or it has no room.
+fn is_away(error: &StoreError) -> bool {
+    match error {
+        // Lost while it committed.
+        StoreError::Backend { retry, .. } => *retry != Retry::Never,
+        error => error.retry() == Retry::Later,
     }
 }
 
@@ -134,6 +144,15 @@ impl Service {
     /// Where the logs are.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// Whether storage and authority would serve now. Quick enough to be asked every second.
+    ///
+    /// # Errors
+    /// [`ServiceError::Store`] and [`ServiceError::Authority`], with what stands in the way.
+    pub async fn ready(&self) -> Result<(), ServiceError> {
+        self.storage.ready().await?;
+        Ok(self.authority.ready().await?)
     }
 
     /// Answers one request of an established principal.

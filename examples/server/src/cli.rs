@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Serve devices over HTTP, until SIGINT or SIGTERM
     ///
     /// Prints one line with its address when it is ready. Logs go to standard error. Beside the routes of the protocol
-    /// under /v1 it answers /healthz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
+    /// under /v1 it answers /healthz, /readyz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
     /// with TLS before it where it is reached from elsewhere.
     Serve(ServeOptions),
     #[command(flatten)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use syncline::StoreError;
 use syncline::authority::accounts::AccountsError;
 use syncline::portable::{ExportError, ImportError, ReadError};
+use syncline::store::Retry;
 use thiserror::Error;
 
 use crate::carry::Difference;
@@ -133,6 +134,11 @@ impl Failure {
             Self::Told { code, .. } => *code,
             _ => 1,
         }
+    }
+
+    /// Whether it may be over by itself: the store cannot be reached now.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Self::Store(error @ StoreError::Backend { .. }) if error.retry() == Retry::Later)
     }
 
     /// Whether there is anything to tell.

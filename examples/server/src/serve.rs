@@ -4,18 +4,23 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use syncline::Service;
 use syncline::store::{Holder, StoreError};
 use syncline_http::{Server, Shutdown, router};
 
-use crate::config::Settings;
+use crate::config::{Place, Settings};
 use crate::control::Door;
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{Metered, Metrics};
 use crate::stack::{Reached, Stack, reach};
 use crate::time;
+
+/// How long to wait before a store that is away is asked again, at first and at last.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 mod stop;
 
@@ -30,13 +35,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(failed("signals cannot be listened to", "try again"))?;
     let logging = Logging::begin(settings.log_format, settings.log.clone());
     let logging = logging.map_err(failed("nothing can be logged", "raise the limit of processes"))?;
-    let stack = match reach(place).await? {
-        Reached::Here(stack) => stack,
-        Reached::There(_) => {
-            let (backend, what) = (place.logs.scheme().as_str(), place.to_string());
-            return Err(StoreError::InUse { backend, what, by: Holder::AnotherProcess }.into());
-        }
-    };
+    let Some(stack) = open(place, &mut stop).await? else { return Ok(()) };
     let next = "stop the program that listens there, or choose another address with --listen";
     let server = Server::bind(listen).await.map_err(failed(format!("cannot listen on {listen}"), next))?;
     let server = server.with_options(server_options.clone());
@@ -72,6 +71,33 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     drop(port_file);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Opens the stores. Waits for those that are away: a server may start before its database does. `None` if it was told to
+/// stop meanwhile.
+async fn open(place: &Place, stop: &mut Stop) -> Result<Option<Stack>, Failure> {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let opening = tokio::select! {
+            opening = reach(place) => opening,
+            () = stop.told() => return Ok(None),
+        };
+        match opening {
+            Ok(Reached::Here(stack)) => return Ok(Some(stack)),
+            Ok(Reached::There(_)) => {
+                let (backend, what) = (place.logs.scheme().as_str(), place.to_string());
+                return Err(StoreError::InUse { backend, what, by: Holder::AnotherProcess }.into());
+            }
+            Err(failure) if failure.passes() => {
+                tracing::warn!(error = %failure, again_in_ms = pause.as_millis(), "waiting for the store");
+            }
+            Err(failure) => return Err(failure),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = PAUSE_MAX.min(pause * 2),
+            () = stop.told() => return Ok(None),
+        }
+    }
 }
 
 /// Says that the server is ready, on standard output: the one line that goes there.

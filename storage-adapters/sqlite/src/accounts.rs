@@ -62,6 +62,10 @@ impl fmt::Debug for SqliteAccounts {
 
 #[async_trait]
 impl Authority for SqliteAccounts {
+    async fn ready(&self) -> Result<(), AuthorityError> {
+        self.database.ready().await.map_err(|error| AuthorityError(error.into()))
+    }
+
     async fn authenticate(&self, credential: &str) -> Result<Option<Principal>, AuthorityError> {
         let Ok(token) = credential.parse::<Token>() else { return Ok(None) };
         let (hash, now) = (token.hash(), self.clock.now());

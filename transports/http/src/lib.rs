@@ -16,7 +16,8 @@
 //!
 //! | route | request | answer |
 //! |---|---|---|
-//! | `GET /healthz` | | `ok`, without a token |
+//! | `GET /healthz` | | `ok`, without a token: the process runs |
+//! | `GET /readyz` | | `ready`, without a token: the store would take a push; else 503 with `Retry-After` |
 //! | `GET /v1` | | `Answer` with `Hello` |
 //! | `GET /v1/spaces/{space}/heads` | | `Answer` with `PeerHeads` |
 //! | `GET /v1/spaces/{space}/heads?after=…` | | the same, of the origins behind this one |

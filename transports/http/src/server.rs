@@ -23,6 +23,7 @@ mod floor;
 mod held;
 mod negotiate;
 mod patience;
+mod ready;
 mod seldom;
 mod serve;
 mod share;
@@ -31,6 +32,7 @@ mod watch;
 
 use effort::Efforts;
 use fault::Fault;
+use ready::Readiness;
 use seldom::Seldom;
 use share::Pot;
 
@@ -123,6 +125,7 @@ struct App {
     /// What unpacking bodies has cost.
     efforts: Arc<Efforts>,
     full: Arc<Seldom>,
+    ready: Arc<Readiness>,
 }
 
 /// The routes of a service, to be served as they are or nested into an application's own router.
@@ -145,9 +148,11 @@ struct App {
 pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
     let (watches, requests) = (Pot::new(options.watches_max), Pot::new(REQUESTS_MAX));
     let (memory, efforts, full) = (Pot::new(options.memory), Arc::default(), Arc::default());
-    let app = App { service, options: Arc::new(options), watches, requests, memory, efforts, full };
+    let (options, ready) = (Arc::new(options), Arc::default());
+    let app = App { service, options, watches, requests, memory, efforts, full, ready };
     Router::new()
         .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(ready::ready))
         .route("/v1", get(answer::hello))
         .route("/v1/spaces/{space}/heads", get(answer::heads))
         .route("/v1/spaces/{space}/pull", post(answer::pull))

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod administration;
+mod away;
 mod backup;
 mod carrying;
 mod configuration;

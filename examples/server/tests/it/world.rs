@@ -196,12 +196,18 @@ impl Serving {
         assert_eq!(self.ended().code(), None);
     }
 
-    /// Asks for a path without a token, and answers status and body.
-    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+    /// Sends these bytes, and answers all that comes back.
+    pub(crate) fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Asks for a path without a token, and answers status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let answer = self.raw(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, body.to_owned())

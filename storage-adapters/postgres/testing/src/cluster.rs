@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     keeper: Child,
 }
 
-/// Arguments: the programs, the directory, the settings.
+/// Arguments: the programs, the directory, the settings, and what else to prepare.
 const KEEPER: &str = r#"
 programs=$1 directory=$2
 leave() {
@@ -46,6 +46,7 @@ fail() {
 "$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions \
     >"$directory/log" 2>&1 </dev/null || fail
 printf '%s\n' "$3" >>"$directory/data/postgresql.conf"
+(cd "$directory/data" && eval "$4") >>"$directory/log" 2>&1 </dev/null || fail
 "$programs/pg_ctl" -D "$directory/data" -l "$directory/log" -w -t 60 start >/dev/null 2>&1 </dev/null || fail
 echo ready
 while read -r _; do :; done
@@ -57,11 +58,27 @@ impl Cluster {
     /// # Panics
     /// Where that fails.
     pub(crate) fn start(disk: Disk) -> Self {
+        Self::prepared(disk, "", "true")
+    }
+
+    /// The same, listening with TLS at a port of this machine.
+    pub(crate) fn start_with_tls(port: u16) -> Self {
+        let settings = format!("listen_addresses = 'localhost'\nport = {port}\nssl = on");
+        let certify = "openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -keyout server.key -out server.crt
+            chmod 600 server.key";
+        Self::prepared(Disk::Ignored, &settings, certify)
+    }
+
+    fn prepared(disk: Disk, more: &str, prepare: &str) -> Self {
         let programs = programs::find_or_install();
         let user = user::substitute();
         let directory = directory(user).expect("a temporary directory can be made for the server's user");
         let mut command = as_user(Command::new("/bin/sh"), user, &directory);
-        command.args(["-c", KEEPER, "keeper"]).args([&programs, &directory]).arg(settings(&directory, disk));
+        command
+            .args(["-c", KEEPER, "keeper"])
+            .args([&programs, &directory])
+            .arg(settings(&directory, disk) + "\n" + more);
+        command.arg(prepare);
         let keeper = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut keeper = keeper.expect("a shell runs");
         let mut line = String::new();

@@ -52,6 +52,17 @@ impl Server {
         Self::of(Cluster::start(Disk::Trusted))
     }
 
+    /// A server that listens with TLS, and a certificate of its own making, at the port that its URL names. Needs `openssl`.
+    ///
+    /// # Panics
+    /// Where none can be had.
+    pub fn start_with_tls() -> Self {
+        let free = std::net::TcpListener::bind(("localhost", 0)).and_then(|listener| listener.local_addr());
+        let port = free.expect("this machine has a free port").port();
+        let cluster = Cluster::start_with_tls(port);
+        Self { url: format!("postgres://sync@localhost:{port}/postgres"), cluster: Some(cluster) }
+    }
+
     fn of(cluster: Cluster) -> Self {
         Self { url: cluster.url(), cluster: Some(cluster) }
     }

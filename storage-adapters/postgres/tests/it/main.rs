@@ -13,3 +13,4 @@ mod lost;
 mod processes;
 mod proxy;
 mod shell;
+mod tls;
