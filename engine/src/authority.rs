@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::id::{InvalidId, ReplicaId, SpaceId, is_name};
+use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::Refusal;
 use crate::run::Bundle;
 use crate::store::BoxError;
@@ -37,7 +38,7 @@ impl Name {
     /// [`InvalidId`] where it breaks the rule.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidId> {
         let name = name.into();
-        if is_name(&name, 64) {
+        if is_name(&name, NAME_BYTES_MAX) {
             return Ok(Self(name));
         }
         Err(InvalidId::new("name", &name, "it takes 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit"))

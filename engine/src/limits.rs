@@ -38,6 +38,8 @@ pub const FOREIGN_ORIGINS_MAX: usize = 1_024;
 /// Origins in one heads message, and in a log that takes bundles from peers. A log that has more, because an earlier version did not
 /// check this, is served in several messages.
 pub const HEADS_MAX: usize = 65_536;
+/// Bytes of the name of a user or a device.
+pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a refusal's code.
 pub const REFUSAL_CODE_BYTES_MAX: usize = 64;
 /// Bytes of a refusal's message.

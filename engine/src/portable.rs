@@ -32,13 +32,16 @@
 //! commits parts to a log, at its end, so that positions stay as they were. An import that was interrupted is begun again with
 //! the same file, or with a newer one of the same log: what the log holds already is compared and skipped.
 //!
+//! A file may say which devices the origins belong to ([`Exporter::with_claims`]), so that an import gives no origin away.
+//!
 //! Rows are not in the file: replicas fold them again. The reasons of refusals are, because they are told nowhere else. The
 //! layout stands in `docs/format.md`.
 
 use std::fmt;
 
+use crate::authority::Principal;
 use crate::heads::Heads;
-use crate::id::{Position, SpaceId};
+use crate::id::{Position, ReplicaId, SpaceId};
 use crate::limits::BODY_BYTES_MAX;
 use crate::protocol::RefusedBundle;
 use crate::run::Append;
@@ -54,12 +57,14 @@ pub use export::{ExportError, Exporter};
 pub use import::{ImportError, Imported, Importer};
 pub use read::{Fault, ReadError, Reader};
 
-/// The format that this build writes, and the newest that it reads.
+/// The format of a file without claims.
 pub const PORTABLE_VERSION: u16 = 1;
+/// The format of a file with claims, and the newest that this build reads.
+pub const PORTABLE_VERSION_WITH_CLAIMS: u16 = 2;
 /// Bytes of one frame's payload. Large enough for a run with the largest bundle.
 pub const PAYLOAD_BYTES_MAX: usize = BODY_BYTES_MAX + 1024;
 
-/// BLAKE3 over a whole portable log: two logs with one digest have the same space, bundles, order and refusals.
+/// BLAKE3 over a whole portable log without its claims: two logs with one digest have the same space, bundles, order and refusals.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -117,6 +122,9 @@ pub enum Part {
     Runs(Vec<Append>),
     /// Why bundles were refused, in the order of origins and seqs.
     Refusals(Vec<RefusedBundle>),
+    /// Which devices the origins belong to, in the order of origins. Not of the log: accounts keep them, see
+    /// [`Accounts::add_claims`](crate::authority::accounts::Accounts::add_claims).
+    Claims(Vec<(ReplicaId, Principal)>),
     /// Once. Nothing follows.
     End(End),
 }

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use futures_executor::block_on;
-use syncline::portable::{End, Exporter, Header, Importer, PORTABLE_VERSION, Part, ReadError, Reader};
-use syncline::{Heads, LogId, MemoryStore, SpaceId};
+use syncline::portable::{
+    End, Exporter, Header, Importer, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS, Part, ReadError, Reader,
+};
+use syncline::{Heads, LogId, MemoryStore, Seq, SpaceId};
 
 /// How every exported log begins.
 const MAGIC: &[u8] = b"\x89synclog\r\n\x1a\n";
+/// The kind of a frame of claims.
+const CLAIMS: u8 = 6;
 
 /// A file as it is: however its bytes come in, they say the same, and what is whole is what was announced.
 pub fn portable(bytes: &[u8]) {
@@ -26,6 +30,7 @@ pub fn sealed(mut frames: &[u8]) -> Vec<u8> {
     file.extend_from_slice(&PORTABLE_VERSION.to_be_bytes());
     let mut hasher = blake3::Hasher::new();
     hasher.update(&file);
+    let version_at = MAGIC.len()..file.len();
     while let Some(([kind, length @ ..], rest)) = frames.split_first_chunk::<3>() {
         let length = usize::from(u16::from_be_bytes(*length)).min(rest.len());
         let (payload, rest) = rest.split_at(length);
@@ -33,10 +38,17 @@ pub fn sealed(mut frames: &[u8]) -> Vec<u8> {
         file.push(*kind);
         file.extend_from_slice(&(length as u32).to_be_bytes());
         file.extend_from_slice(payload);
-        hasher.update(&file[start..]);
-        let check = *hasher.finalize().as_bytes();
-        hasher.update(&check);
+        let mut with = hasher.clone();
+        with.update(&file[start..]);
+        let check = *with.finalize().as_bytes();
+        with.update(&check);
         file.extend_from_slice(&check);
+        if *kind == CLAIMS {
+            // They are not of the log, whose hashes pass over them.
+            file[version_at.clone()].copy_from_slice(&PORTABLE_VERSION_WITH_CLAIMS.to_be_bytes());
+        } else {
+            hasher = with;
+        }
         frames = rest;
     }
     file
@@ -92,6 +104,7 @@ fn check_counts(header: &Header, parts: &[Part], end: &End) {
                 }
             }
             Part::Refusals(told) => refusals += told.len() as u64,
+            Part::Claims(claims) => assert!(claims.iter().all(|(origin, _)| header.heads.get(*origin).seq > Seq::ZERO)),
             Part::Header(_) | Part::End(_) => panic!("{part:?} stands in the middle"),
         }
     }

@@ -1,6 +1,6 @@
 //! Turning a log into the bytes of a portable log.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,9 +9,10 @@ use thiserror::Error;
 use super::frame::{Filler, FrameWriter, Kind};
 use super::layout::{self, Counts};
 use super::recut::Recut;
-use super::{End, Header};
+use super::{End, Header, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS};
+use crate::authority::Principal;
 use crate::heads::Heads;
-use crate::id::{Cursor, Position, SpaceId};
+use crate::id::{Cursor, Position, ReplicaId, Seq, SpaceId};
 use crate::protocol::{Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
 use crate::run::{Append, Run};
@@ -43,6 +44,7 @@ pub enum ExportError {
 pub struct Exporter {
     store: Arc<dyn EventStore>,
     header: Header,
+    claims: BTreeMap<ReplicaId, Principal>,
     /// How far the log has been read.
     cursor: Cursor,
     /// Per origin how far it has been read, every hash computed.
@@ -58,6 +60,7 @@ pub struct Exporter {
 /// What is read next.
 #[derive(Debug)]
 enum Next {
+    Header,
     Runs,
     Refusals(RowRange),
     Nothing(End),
@@ -73,11 +76,19 @@ impl Exporter {
         let cursor = Cursor::start(status.log);
         let header = Header { space, head: status.head, heads: status.heads };
         let (recut, payload, counts) = (Recut::default(), Filler::default(), Counts::default());
-        let (heads, frames, ready) = (Heads::new(), FrameWriter::new(), VecDeque::new());
-        let mut exporter =
-            Self { store, header, cursor, heads, recut, payload, counts, frames, ready, next: Next::Runs };
-        exporter.write_header();
-        Ok(exporter)
+        let (heads, frames, ready) = (Heads::new(), FrameWriter::new(PORTABLE_VERSION), VecDeque::new());
+        let (claims, next) = (BTreeMap::new(), Next::Header);
+        Ok(Self { store, header, claims, cursor, heads, recut, payload, counts, frames, ready, next })
+    }
+
+    /// Says in the file which devices the log's origins belong to. Those of other origins are left out. Without any, the file is as
+    /// earlier builds read it. The digest stays the same.
+    #[must_use]
+    pub fn with_claims(mut self, mut claims: BTreeMap<ReplicaId, Principal>) -> Self {
+        claims.retain(|origin, _| self.header.heads.get(*origin).seq > Seq::ZERO);
+        let version = if claims.is_empty() { PORTABLE_VERSION } else { PORTABLE_VERSION_WITH_CLAIMS };
+        (self.claims, self.frames) = (claims, FrameWriter::new(version));
+        self
     }
 
     /// What is exported.
@@ -111,6 +122,7 @@ impl Exporter {
                 return Ok(Some(frame));
             }
             match &self.next {
+                Next::Header => self.write_header(),
                 Next::Runs if self.cursor.position < self.header.head => self.read_runs().await?,
                 Next::Runs => self.end_runs()?,
                 Next::Refusals(range) => {
@@ -127,6 +139,7 @@ impl Exporter {
         let entries: Vec<_> = self.header.heads.iter().map(|(origin, head)| layout::put_head(origin, head)).collect();
         entries.iter().for_each(|entry| self.fill(Kind::Heads, entry));
         self.flush(Kind::Heads);
+        self.next = Next::Runs;
     }
 
     async fn read_runs(&mut self) -> Result<(), ExportError> {
@@ -178,6 +191,7 @@ impl Exporter {
         let rows = self.store.scan(&reserved::view(REFUSED), range.clone(), Limit::bytes(PAGE_BYTES)).await?;
         let Some(last) = rows.last().map(|row| row.key.clone()) else {
             self.flush(Kind::Refusals);
+            self.write_claims();
             self.next = Next::Nothing(self.write_end());
             return Ok(());
         };
@@ -191,6 +205,15 @@ impl Exporter {
         }
         self.next = Next::Refusals(range.after(last));
         Ok(())
+    }
+
+    fn write_claims(&mut self) {
+        let (claims, mut entries) = (std::mem::take(&mut self.claims), Filler::default());
+        let full = claims.iter().filter_map(|(origin, owner)| entries.push(&layout::put_claim(*origin, owner)));
+        let full: Vec<_> = full.collect();
+        for entries in full.into_iter().chain(entries.finish()) {
+            self.write(Kind::Claims, &layout::put_claims(claims.len() as u64, &entries));
+        }
     }
 
     fn write_end(&mut self) -> End {

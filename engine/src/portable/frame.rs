@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::read::{Fault, ReadError};
-use super::{Digest, PAYLOAD_BYTES_MAX, PORTABLE_VERSION};
+use super::{Digest, PAYLOAD_BYTES_MAX, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS};
 
 /// How every portable log begins. Not text, and changed by whatever changes line ends, so that such damage is seen at once.
 const MAGIC: [u8; 12] = *b"\x89synclog\r\n\x1a\n";
@@ -24,12 +24,43 @@ pub(super) enum Kind {
     Runs = 3,
     Refusals = 4,
     End = 5,
+    Claims = 6,
 }
 
 impl Kind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Header, Self::Heads, Self::Runs, Self::Refusals, Self::End].into_iter().find(|kind| *kind as u8 == byte)
+        let kinds = [Self::Header, Self::Heads, Self::Runs, Self::Refusals, Self::End, Self::Claims];
+        kinds.into_iter().find(|kind| *kind as u8 == byte)
     }
+
+    /// Whether the hashes of later frames cover it. Whom the origins belong to is not of the log, whose digest stays the same.
+    fn is_of_the_log(self) -> bool {
+        self != Self::Claims
+    }
+}
+
+/// How a file of this version begins.
+fn preamble(version: u16) -> Vec<u8> {
+    [&MAGIC[..], &version.to_be_bytes()].concat()
+}
+
+/// The hash of a file's beginning. It is that of a file without claims in every version, so that a log has one digest.
+fn begun() -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&preamble(PORTABLE_VERSION));
+    hasher
+}
+
+/// The hash that a frame ends with. `hasher` has taken in what is before it, and takes it in if it is of the log.
+fn check(hasher: &mut blake3::Hasher, kind: Kind, frame: &[u8]) -> [u8; CHECK_BYTES] {
+    let mut with = hasher.clone();
+    with.update(frame);
+    let check = *with.finalize().as_bytes();
+    if kind.is_of_the_log() {
+        with.update(&check);
+        *hasher = with;
+    }
+    check
 }
 
 /// Writes frames.
@@ -42,23 +73,20 @@ pub(super) struct FrameWriter {
 }
 
 impl FrameWriter {
-    pub(super) fn new() -> Self {
-        let mut preamble = MAGIC.to_vec();
-        preamble.extend_from_slice(&PORTABLE_VERSION.to_be_bytes());
-        Self { hasher: blake3::Hasher::new(), preamble }
+    pub(super) fn new(version: u16) -> Self {
+        Self { hasher: begun(), preamble: preamble(version) }
     }
 
     /// The next bytes of the file, and the hash they end with.
     pub(super) fn frame(&mut self, kind: Kind, payload: &[u8]) -> (Bytes, Digest) {
         let mut frame = std::mem::take(&mut self.preamble);
+        let begin = frame.len();
         frame.reserve(HEAD_BYTES + payload.len() + CHECK_BYTES);
         let length = u32::try_from(payload.len()).expect("payloads are bounded");
         frame.push(kind as u8);
         frame.extend_from_slice(&length.to_be_bytes());
         frame.extend_from_slice(payload);
-        self.hasher.update(&frame);
-        let check = *self.hasher.finalize().as_bytes();
-        self.hasher.update(&check);
+        let check = check(&mut self.hasher, kind, &frame[begin..]);
         frame.extend_from_slice(&check);
         (frame.into(), Digest(check))
     }
@@ -111,19 +139,26 @@ impl Place {
 #[derive(Debug)]
 pub(super) struct FrameReader {
     buffer: BytesMut,
-    /// Of everything before `buffer`.
+    /// Of everything before `buffer` that is of the log.
     hasher: blake3::Hasher,
+    /// The file's version, once it is read.
+    version: u16,
     /// Where the next frame stands; at byte 0 the preamble does.
     next: Place,
 }
 
 impl FrameReader {
     pub(super) fn new() -> Self {
-        Self { buffer: BytesMut::new(), hasher: blake3::Hasher::new(), next: Place { frame: 0, at: 0 } }
+        Self { buffer: BytesMut::new(), hasher: begun(), version: 0, next: Place { frame: 0, at: 0 } }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Whether the file is of a version with claims.
+    pub(super) fn has_claims(&self) -> bool {
+        self.version == PORTABLE_VERSION_WITH_CLAIMS
     }
 
     /// Where the next frame stands.
@@ -150,12 +185,10 @@ impl FrameReader {
         if self.buffer.len() < HEAD_BYTES + length + CHECK_BYTES {
             return Ok(None);
         }
-        self.hasher.update(&self.buffer[..HEAD_BYTES + length]);
-        let check = *self.hasher.finalize().as_bytes();
+        let check = check(&mut self.hasher, kind, &self.buffer[..HEAD_BYTES + length]);
         if self.buffer[HEAD_BYTES + length..][..CHECK_BYTES] != check {
             return Err(self.next.damaged(Fault::Check));
         }
-        self.hasher.update(&check);
         self.buffer.advance(HEAD_BYTES);
         let payload = self.buffer.split_to(length).freeze();
         self.buffer.advance(CHECK_BYTES);
@@ -172,10 +205,10 @@ impl FrameReader {
         }
         let Some(preamble) = self.buffer.get(..PREAMBLE_BYTES) else { return Ok(false) };
         let found = u16::from_be_bytes([preamble[MAGIC.len()], preamble[MAGIC.len() + 1]]);
-        if found != PORTABLE_VERSION {
-            return Err(ReadError::UnsupportedVersion { found, newest: PORTABLE_VERSION });
+        if ![PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS].contains(&found) {
+            return Err(ReadError::UnsupportedVersion { found, newest: PORTABLE_VERSION_WITH_CLAIMS });
         }
-        self.hasher.update(preamble);
+        self.version = found;
         self.buffer.advance(PREAMBLE_BYTES);
         self.next.at = PREAMBLE_BYTES as u64;
         Ok(true)

@@ -100,7 +100,7 @@ impl Importer {
         self.position
     }
 
-    /// Takes the next part.
+    /// Takes the next part. Claims are passed over: give them to the accounts.
     ///
     /// # Errors
     /// [`ImportError`]. Begin again to continue.
@@ -113,6 +113,8 @@ impl Importer {
             Part::Header(_) => {}
             Part::Runs(appends) => self.runs(appends).await?,
             Part::Refusals(refusals) => self.refusals(refusals).await?,
+            // Accounts keep them, and not the log.
+            Part::Claims(_) => {}
             Part::End(end) => self.end = Some(end),
         }
         Ok(())

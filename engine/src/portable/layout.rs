@@ -3,9 +3,12 @@
 use bytes::Bytes;
 
 use super::{End, Header};
+use crate::authority::{Name, Principal};
 use crate::heads::{ChainHash, Head};
 use crate::id::{Position, ReplicaId, Seq, SpaceId};
-use crate::limits::{REFUSAL_CODE_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX, RUN_BYTES_MAX, SPACE_BYTES_MAX};
+use crate::limits::{
+    NAME_BYTES_MAX, REFUSAL_CODE_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX, RUN_BYTES_MAX, SPACE_BYTES_MAX,
+};
 use crate::protocol::{Refusal, RefusedBundle};
 use crate::run::Run;
 use crate::time::NTP64;
@@ -107,6 +110,38 @@ pub(super) fn refusals(payload: &[u8]) -> Result<Vec<RefusedBundle>, DecodeError
         let message = text(reader, "refusal message", REFUSAL_MESSAGE_BYTES_MAX)?;
         Ok(RefusedBundle { origin, seq, refusal: Refusal { code, message } })
     })
+}
+
+pub(super) fn put_claim(origin: ReplicaId, owner: &Principal) -> Vec<u8> {
+    let mut entry = origin.to_bytes().to_vec();
+    put_bytes(&mut entry, owner.user.as_str().as_bytes());
+    put_bytes(&mut entry, owner.device.as_str().as_bytes());
+    entry
+}
+
+/// A payload of claims says first how many the file has in all.
+pub(super) fn put_claims(total: u64, entries: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    put_varint(&mut payload, total);
+    payload.extend_from_slice(entries);
+    payload
+}
+
+/// How many claims the file has, and some of them.
+pub(super) fn claims(payload: &[u8]) -> Result<(u64, Vec<(ReplicaId, Principal)>), DecodeError> {
+    let mut reader = Reader::new("claims", payload);
+    let total = reader.varint()?;
+    let claims = entries("claims", reader.take(reader.remaining())?, |reader| {
+        let origin = origin(reader)?;
+        let (user, device) = (name(reader)?, name(reader)?);
+        Ok((origin, Principal { user, device }))
+    })?;
+    Ok((total, claims))
+}
+
+fn name(reader: &mut Reader<'_>) -> Result<Name, DecodeError> {
+    let name = text(reader, "name", NAME_BYTES_MAX)?;
+    Name::new(name).map_err(|_| reader.malformed("a name breaks its rule"))
 }
 
 pub(super) fn put_counts(counts: Counts) -> Vec<u8> {

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::frame::{Frame, FrameReader, Kind};
 use super::layout::{self, Counts, Title};
 use super::{Header, Part};
+use crate::authority::Principal;
 use crate::heads::{Head, Heads};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::run::{Append, Unchained};
@@ -83,6 +84,9 @@ pub enum Fault {
     /// Entries are not in order.
     #[error("{0} does not come behind the entry before it")]
     Unsorted(Dot),
+    /// Claims are not in the order of origins, or the file has no bundle of this one.
+    #[error("the claim of {0} does not come behind the claim before it, or is of an origin without bundles")]
+    Claim(ReplicaId),
     /// What the file announces and what it holds differ.
     #[error("the file announces {announced} {what} and holds {found}")]
     Count {
@@ -118,7 +122,17 @@ enum Stage {
     Heads(Title, Vec<(ReplicaId, Head)>),
     Runs(Header),
     Refusals,
+    Claims(Claimed),
     End,
+}
+
+/// The claims that were read.
+#[derive(Debug, Clone, Copy)]
+struct Claimed {
+    /// How many there are to be.
+    announced: u64,
+    found: u64,
+    last: ReplicaId,
 }
 
 impl Default for Reader {
@@ -201,14 +215,42 @@ impl Reader {
                 self.end_runs()?;
                 Ok(Some(Part::Refusals(self.refusals(frame)?)))
             }
-            (Kind::End, Stage::Runs(_) | Stage::Refusals) => {
+            (Kind::Claims, Stage::Runs(_) | Stage::Refusals | Stage::Claims(_)) if self.frames.has_claims() => {
                 self.end_runs()?;
-                self.check_counts(layout::counts(&frame.payload)?)?;
-                self.stage = Stage::End;
-                Ok(Some(Part::End(self.counts.end(frame.check))))
+                Ok(Some(Part::Claims(self.claims(frame)?)))
+            }
+            (Kind::End, Stage::Claims(claimed)) => {
+                count("claims", claimed.announced, claimed.found)?;
+                self.end(frame)
+            }
+            (Kind::End, Stage::Runs(_) | Stage::Refusals) if !self.frames.has_claims() => {
+                self.end_runs()?;
+                self.end(frame)
             }
             _ => Err(Fault::Order),
         }
+    }
+
+    fn end(&mut self, frame: &Frame) -> Result<Option<Part>, Fault> {
+        self.check_counts(layout::counts(&frame.payload)?)?;
+        self.stage = Stage::End;
+        Ok(Some(Part::End(self.counts.end(frame.check))))
+    }
+
+    fn claims(&mut self, frame: &Frame) -> Result<Vec<(ReplicaId, Principal)>, Fault> {
+        let (announced, claims) = layout::claims(&frame.payload)?;
+        let mut before = if let Stage::Claims(before) = &self.stage { Some(*before) } else { None };
+        for (origin, _) in &claims {
+            let has_bundles = self.heads.get(*origin).seq > Seq::ZERO;
+            if !has_bundles || before.is_some_and(|before| before.last >= *origin) {
+                return Err(Fault::Claim(*origin));
+            }
+            let found = before.map_or(0, |before| before.found) + 1;
+            count("claims", before.map_or(announced, |before| before.announced), announced)?;
+            before = Some(Claimed { announced, found, last: *origin });
+        }
+        self.stage = before.map_or(Stage::Refusals, Stage::Claims);
+        Ok(claims)
     }
 
     fn runs(&mut self, frame: &Frame) -> Result<Vec<Append>, Fault> {

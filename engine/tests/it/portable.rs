@@ -1,5 +1,6 @@
 //! Portable logs: files that are the same from every store, and that bring a log back as it was.
 
+mod claims;
 mod damage;
 mod golden;
 mod moments;
@@ -13,7 +14,7 @@ use syncline::event::encode_body;
 use syncline::portable::{ExportError, Exporter, ImportError, Imported, Importer, Part, ReadError, Reader};
 use syncline::run::{Append, Body, RunBuilder};
 use syncline::store::WriteBatch;
-use syncline::{Event, EventStore, Heads, Kind, MemoryStore, NTP64, Position};
+use syncline::{Event, EventStore, Heads, Kind, MemoryStore, NTP64, Position, ReplicaId};
 
 use crate::world::{id, memory, space};
 
@@ -32,14 +33,19 @@ impl Writer {
 
     /// The next bundles of the origin `byte`, as one run.
     fn run(&mut self, byte: u8, bodies: &[&[u8]]) -> Append {
-        let head = self.heads.get(id(byte));
-        let mut builder = RunBuilder::new(id(byte), head.seq.plus(1), head.chain);
+        self.run_of(id(byte), bodies)
+    }
+
+    /// The next bundles of this origin, as one run.
+    fn run_of(&mut self, origin: ReplicaId, bodies: &[&[u8]]) -> Append {
+        let head = self.heads.get(origin);
+        let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
         for body in bodies {
             self.clock += 16;
             builder.push(NTP64(self.clock), Body::Full(body));
         }
         let append = builder.finish().unwrap();
-        self.heads.set(id(byte), append.head());
+        self.heads.set(origin, append.head());
         append
     }
 }

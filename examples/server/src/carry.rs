@@ -2,6 +2,8 @@
 //!
 //! Whatever the two ends are, between them goes a portable log, and this process verifies it on its way.
 
+use std::sync::Arc;
+
 use syncline::SpaceId;
 use syncline_any::{Scheme, StoreName};
 use tokio::io::{BufReader, Take};
@@ -13,6 +15,7 @@ use crate::config::Place;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::{Reached, Stack, reach, reach_store};
+use crate::time;
 
 mod difference;
 mod draft;
@@ -85,7 +88,7 @@ async fn import(mut input: Input, place: &Place, out: &mut Output) -> Result<(),
 
 /// Takes a log into a store that this process has open.
 async fn take(mut source: Verified<'_>, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
-    let mut target = Target::Store { storage: &*stack.storage, importer: None };
+    let mut target = Target::store(&*stack.storage, Some(&*stack.accounts));
     while let Some(piece) = source.next(out).await? {
         target.take(piece).await?;
     }
@@ -118,16 +121,18 @@ async fn relocate(
         None => of_place(place, space.clone()).await?,
     };
     let reached = reach_store(&to, place.durability).await?;
-    let (mut target, storage) = match reached {
-        Reached::Here(ref storage) => (Target::Store { storage, importer: None }, Some(storage)),
-        Reached::There(line) => (Target::Server(line.import().await?), None),
+    let storage = if let Reached::Here(storage) = &reached { Some(storage.clone()) } else { None };
+    let accounts = storage.as_ref().and_then(|storage| storage.accounts(Arc::new(time::now)));
+    let mut target = match reached {
+        Reached::Here(ref storage) => Target::store(storage, accounts.as_deref()),
+        Reached::There(line) => Target::Server(line.import().await?),
     };
     while let Some(piece) = source.next(out).await? {
         target.take(piece).await?;
     }
     let added = target.finish(out).await?;
     let mut copy = match storage {
-        Some(storage) => Verified::new(Source::of(storage, &space).await?),
+        Some(storage) => Verified::new(Source::of(&storage, None, &space).await?),
         None => of_store(&to, space, place).await?,
     };
     let (from, to) = (from.map_or_else(|| place.to_string(), |from| from.to_string()), to.to_string());
@@ -161,7 +166,7 @@ pub(crate) async fn compare(
 /// # Errors
 /// [`Failure`]; the log then breaks off.
 pub(crate) async fn send(space: &SpaceId, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
-    let mut source = Source::of(&*stack.storage, space).await?;
+    let mut source = Source::of(&*stack.storage, Some(&*stack.accounts), space).await?;
     while let Some(bytes) = source.next().await? {
         out.data(&bytes).await?;
     }
@@ -186,7 +191,7 @@ async fn of_place(place: &Place, space: SpaceId) -> Result<Verified<'static>, Fa
         return Err(Failure::NoDatabase(missing.to_owned()));
     }
     Ok(Verified::new(match reach(place).await? {
-        Reached::Here(stack) => Source::of(&*stack.storage, &space).await?,
+        Reached::Here(stack) => Source::of(&*stack.storage, Some(&*stack.accounts), &space).await?,
         Reached::There(line) => Source::Server(line.export(space).await?),
     }))
 }
@@ -197,7 +202,10 @@ async fn of_store(name: &StoreName, space: SpaceId, place: &Place) -> Result<Ver
         return Err(Failure::NoStore(missing.to_owned()));
     }
     Ok(Verified::new(match reach_store(name, place.durability).await? {
-        Reached::Here(storage) => Source::of(&storage, &space).await?,
+        Reached::Here(storage) => {
+            let accounts = storage.accounts(Arc::new(time::now));
+            Source::of(&storage, accounts.as_deref(), &space).await?
+        }
         Reached::There(line) => Source::Server(line.export(space).await?),
     }))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use syncline::StoreError;
+use syncline::authority::AuthorityError;
 use syncline::authority::accounts::AccountsError;
 use syncline::portable::{ExportError, ImportError, ReadError};
 use syncline::store::Retry;
@@ -23,6 +24,9 @@ pub(crate) enum Failure {
     /// The accounts refused or failed.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// The accounts could not be read.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// The database refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),

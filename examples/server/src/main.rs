@@ -13,6 +13,7 @@ use crate::failure::Failure;
 mod admin;
 mod backup;
 mod carry;
+mod claim;
 mod cli;
 mod config;
 mod control;

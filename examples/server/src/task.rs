@@ -6,7 +6,7 @@ use crate::control::Job;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::{Reached, Stack, reach};
-use crate::{admin, carry, log, setup, status, verify};
+use crate::{admin, carry, claim, log, setup, status, verify};
 
 impl Task {
     /// Carries the task out on an open database.
@@ -27,6 +27,7 @@ impl Task {
             Self::Device(task) => admin::device(task, stack, out).await,
             Self::Token(task) => admin::token(task, stack, out).await,
             Self::Space(task) => admin::space(task, stack, out).await,
+            Self::Claim(task) => claim::run(task, stack, out).await,
             Self::Grant { space, user, role } => admin::grant(&space, &user, role, stack, out).await,
             Self::Revoke { space, user } => admin::revoke(&space, &user, stack, out).await,
         }

@@ -66,7 +66,7 @@ fn a_bit_changed_anywhere_is_found_before_anything_of_its_frame_is_committed() {
             match at {
                 0..12 => assert_eq!(error, ReadError::NotALog, "byte {at}"),
                 12..14 => {
-                    assert!(matches!(error, ReadError::UnsupportedVersion { newest: 1, .. }), "byte {at}: {error}")
+                    assert!(matches!(error, ReadError::UnsupportedVersion { newest: 2, .. }), "byte {at}: {error}")
                 }
                 _ => {
                     let begins = |place: u64| place <= at as u64;
@@ -120,9 +120,9 @@ fn an_error_stays() {
 #[test]
 fn another_file_is_known_by_its_first_byte_and_a_newer_format_by_name() {
     assert_eq!(reads(b"S").unwrap_err(), ReadError::NotALog);
-    let newer = ReadError::UnsupportedVersion { found: 2, newest: 1 };
-    assert_eq!(reads(b"\x89synclog\r\n\x1a\n\0\x02").unwrap_err(), newer);
-    assert!(newer.to_string().contains("version 2") && newer.to_string().contains("up to 1"));
+    let newer = ReadError::UnsupportedVersion { found: 3, newest: 2 };
+    assert_eq!(reads(b"\x89synclog\r\n\x1a\n\0\x03").unwrap_err(), newer);
+    assert!(newer.to_string().contains("version 3") && newer.to_string().contains("up to 2"));
 }
 
 #[test]

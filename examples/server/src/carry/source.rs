@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use syncline::SpaceId;
+use syncline::authority::accounts::Accounts;
 use syncline::portable::{End, Exporter, Header, Part, Reader};
 use syncline::store::Storage;
 use tokio::io::{AsyncReadExt, BufReader, Take};
@@ -27,15 +28,23 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// The log of a space in an open store. Looking creates nothing.
+    /// The log of a space in an open store, and whose its origins are if there are accounts. Looking creates nothing.
     ///
     /// # Errors
     /// [`Failure::NoLog`] where it has none; [`Failure`] of the store.
-    pub(super) async fn of(storage: &dyn Storage, space: &SpaceId) -> Result<Source<'static>, Failure> {
+    pub(super) async fn of(
+        storage: &dyn Storage,
+        accounts: Option<&dyn Accounts>,
+        space: &SpaceId,
+    ) -> Result<Source<'static>, Failure> {
         if !storage.spaces().await?.contains(space) {
             return Err(Failure::NoLog(space.to_string()));
         }
-        let exporter = Exporter::begin(storage.open(space).await?, space.clone()).await?;
+        let mut exporter = Exporter::begin(storage.open(space).await?, space.clone()).await?;
+        if let Some(accounts) = accounts {
+            let origins: Vec<_> = exporter.header().heads.iter().map(|(origin, _)| origin).collect();
+            exporter = exporter.with_claims(accounts.owners(&origins).await?);
+        }
         Ok(Source::Store(Box::new(exporter)))
     }
 
@@ -96,7 +105,7 @@ impl<'a> Verified<'a> {
             match &part {
                 Part::Header(header) => self.header = Some(header.clone()),
                 Part::Runs(runs) => self.bundles += runs.iter().map(|append| append.run().count()).sum::<u64>(),
-                Part::Refusals(_) => {}
+                Part::Refusals(_) | Part::Claims(_) => {}
                 Part::End(end) => self.end = Some(*end),
             }
             parts.push(part);

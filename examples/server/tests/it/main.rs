@@ -17,6 +17,7 @@ mod log;
 mod logging;
 mod metrics;
 mod moving;
+mod owning;
 mod permission;
 mod stores;
 mod world;
