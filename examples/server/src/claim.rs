@@ -29,7 +29,7 @@ pub(crate) async fn run(task: ClaimTask, stack: &Stack, out: &mut Output) -> Res
 
 /// One replica per line: its id, whose it is, and how many bundles it has.
 async fn list(space: &SpaceId, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
-    let Some(store) = spaces::open(space, stack).await? else { return Ok(()) };
+    let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(()) };
     let heads = store.status().await?.heads;
     let replicas: Vec<_> = heads.iter().map(|(replica, _)| replica).collect();
     let owners = stack.accounts.owners(&replicas).await?;

@@ -1,5 +1,6 @@
 //! What the server is told: by flags, then by the environment, then by a file, then by default.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -145,6 +146,14 @@ pub(crate) enum ConfigError {
         /// What is wrong with it.
         why: String,
     },
+    /// A variable of the environment is none of ours.
+    #[error("{name}: {why}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// What is wrong and what would be right.
+        why: String,
+    },
     /// A value makes no sense.
     #[error("{name}: {why}")]
     Senseless {
@@ -276,9 +285,37 @@ fn read(config: Option<&Path>) -> Result<ServeOptions, ConfigError> {
     toml::from_str(&text).map_err(|error| ConfigError::Malformed {
         path: path.to_owned(),
         line: line(&text, error.span().map_or(0, |span| span.start)),
-        why: error.message().replace('\n', ", "),
+        why: complaint(&text, &error),
     })
 }
+
+/// What is wrong with a line, and with which key.
+fn complaint(text: &str, error: &toml::de::Error) -> String {
+    let why = error.message().replace('\n', ", ");
+    let at = text.lines().nth(line(text, error.span().map_or(0, |span| span.start)) - 1);
+    match at.and_then(|line| line.split_once('=')) {
+        Some((key, _)) if !why.contains(&format!("`{}`", key.trim())) => format!("`{}`: {why}", key.trim()),
+        _ => why,
+    }
+}
+
+/// Refuses variables that look as if they were settings and are none: a mistyped one would be passed over in silence.
+///
+/// # Errors
+/// [`ConfigError::Variable`] with what there is.
+pub(crate) fn check_variables(
+    given: impl IntoIterator<Item = String>,
+    known: &BTreeSet<String>,
+) -> Result<(), ConfigError> {
+    let unknown = |name: &String| name.starts_with(VARIABLES) && !known.contains(name);
+    let Some(name) = given.into_iter().find(unknown) else { return Ok(()) };
+    let all: Vec<_> = known.iter().map(String::as_str).collect();
+    let why = format!("there is no such setting; unset it, or write one of {}", all.join(", "));
+    Err(ConfigError::Variable { name, why })
+}
+
+/// What the names of all variables begin with.
+const VARIABLES: &str = "SYNCLINE_";
 
 /// The line that holds a byte.
 fn line(text: &str, at: usize) -> usize {

@@ -22,7 +22,7 @@ pub(crate) async fn run(
     stack: &Stack,
     out: &mut Output,
 ) -> Result<(), Failure> {
-    let Some(store) = spaces::open(space, stack).await? else { return Ok(()) };
+    let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(()) };
     let status = store.status().await?;
     let mut cursor = Cursor { log: status.log, position: after };
     let mut left = limit.unwrap_or(u64::MAX).min(status.head.since(after));

@@ -65,6 +65,8 @@ fn tell(line: String, patience: Duration) {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    config::check_variables(given, &Cli::variables())?;
     let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(mut options) => {

@@ -120,7 +120,11 @@ impl Metrics {
     /// Counts what these routes do, and answers for `/metrics` beside them.
     pub(crate) fn around(self: &Arc<Self>, routes: Router, load: Load) -> Router {
         let routes = routes.layer(from_fn_with_state(self.clone(), count));
-        routes.merge(Router::new().route("/metrics", get(show)).with_state((self.clone(), load)))
+        routes.merge(
+            Router::new()
+                .route("/metrics", get(show).fallback(syncline_http::no_such_method))
+                .with_state((self.clone(), load)),
+        )
     }
 }
 

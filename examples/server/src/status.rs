@@ -57,12 +57,12 @@ struct LogReport {
 /// `status`.
 pub(crate) async fn run(form: Form, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     let mut spaces = Vec::new();
-    for space in spaces::all(stack).await? {
-        let log = match spaces::open(&space, stack).await? {
+    for listed in spaces::all(stack).await? {
+        let log = match listed.open(stack).await? {
             Some(store) => Some(look(&*store).await?),
             None => None,
         };
-        spaces.push(SpaceReport { space, log });
+        spaces.push(SpaceReport { space: listed.space, log });
     }
     let Place { logs, accounts, .. } = &stack.place;
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();

@@ -23,11 +23,12 @@ const PAGE: Limit = Limit::bytes(1024 * 1024);
 /// `verify`: checks one space, or all of them, then has the stores check themselves. Stops at the first damage.
 pub(crate) async fn run(space: Option<SpaceId>, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     let spaces = match space {
-        Some(space) => vec![space],
+        Some(space) => vec![spaces::find(&space, stack).await?],
         None => spaces::all(stack).await?,
     };
-    for space in spaces {
-        let Some(store) = spaces::open(&space, stack).await? else {
+    for listed in spaces {
+        let space = &listed.space;
+        let Some(store) = listed.open(stack).await? else {
             out.line(format!("space {space}: no bundle yet")).await?;
             continue;
         };

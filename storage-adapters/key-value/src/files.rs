@@ -67,7 +67,11 @@ impl Lock {
     /// # Errors
     /// [`StoreError::InUse`] if another process, or this one, holds the lock; [`StoreError::Backend`] if there can be no such file.
     pub fn take(backend: &'static str, mark: &Path, path: &Path) -> Result<Self, StoreError> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(mark);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(mark);
         let file = file.map_err(|error| failed(backend, mark, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, _open: claim(path) }),

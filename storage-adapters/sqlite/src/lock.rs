@@ -37,6 +37,12 @@ impl FileLock {
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true);
+        // Who may write to the database may take its lock, and nobody else.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+            options.mode(database.metadata().map_or(0o600, |database| database.mode() & 0o666));
+        }
         let (file, created) = match options.clone().create_new(true).open(&path) {
             Ok(file) => (file, true),
             Err(_) => (options.create(true).truncate(false).open(&path).map_err(failed)?, false),

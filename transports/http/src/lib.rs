@@ -68,4 +68,4 @@ pub use client::{Backoff, HttpTransport, HttpTransportBuilder, Traffic};
 pub use error::BuildError;
 pub use form::{BINARY, JSON};
 pub use problem::{PROBLEM_JSON, PROBLEM_TYPE_PREFIX};
-pub use server::{Load, RouterOptions, Server, ServerOptions, Shutdown, router};
+pub use server::{Load, RouterOptions, Server, ServerOptions, Shutdown, no_such_method, router};

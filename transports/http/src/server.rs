@@ -159,7 +159,7 @@ pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
         .route("/v1/spaces/{space}/push", post(answer::push))
         .route("/v1/spaces/{space}/watch", get(watch::watch))
         .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(edge::edge))
         .with_state(app)
 }
@@ -169,7 +169,15 @@ async fn no_such_route() -> Response {
     Fault::new(Code::Unsupported, detail).with_status(StatusCode::NOT_FOUND).into_response()
 }
 
-async fn no_such_method() -> Response {
+async fn method_not_allowed() -> Response {
     let detail = "this route takes another method; the Allow header names it";
     Fault::new(Code::Unsupported, detail).with_status(StatusCode::METHOD_NOT_ALLOWED).into_response()
+}
+
+/// Answers a method that a route does not take, with a problem document, as the [`router`]'s own routes do. For the fallback of
+/// routes that an application puts beside them.
+pub async fn no_such_method() -> Response {
+    Fault::new(Code::Unsupported, "this route takes another method")
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+        .render(&Response::default(), "")
 }

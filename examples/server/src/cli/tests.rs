@@ -1,5 +1,4 @@
 use super::*;
-use clap::CommandFactory;
 
 #[test]
 fn the_command_line_is_well_formed() {

@@ -59,6 +59,38 @@ fn a_half_written_file_is_named_with_the_line_where_it_breaks_off() {
 }
 
 #[test]
+fn a_wrong_value_in_the_file_is_named_with_its_key() {
+    let home = Home::new();
+    for (line, key) in [
+        ("max-drift = \"soon\"", "`max-drift`"),
+        ("max-connections = 0", "`max-connections`"),
+        ("durability = \"often\"", "`durability`"),
+        ("store = \"nosuch:x\"", "`store`"),
+        ("listen = 7", "`listen`"),
+        ("log-format = \"xml\"", "`log-format`"),
+        ("lissten = \"127.0.0.1:0\"", "`lissten`"),
+    ] {
+        fs::write(home.path("syncline.toml"), format!("# settings\n{line}\n")).unwrap();
+        let said = home.fails(2, "serve --config syncline.toml");
+        assert!(said.contains("syncline.toml, line 2: ") && said.contains(key), "{line}: {said}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused() {
+    let home = Home::new();
+    for line in ["serve", "list", "export notes -"] {
+        let mut command = home.command(line.split(' '));
+        command.env("SYNCLINE_MAX_DRIFFT", "60s");
+        let ran = ran(command);
+        assert_eq!(ran.code, 2, "{line}: {ran:?}");
+        let said = ran.one_line();
+        assert!(said.contains("SYNCLINE_MAX_DRIFFT") && said.contains("SYNCLINE_MAX_DRIFT,"), "{said}");
+    }
+    assert!(!home.database().exists());
+}
+
+#[test]
 fn a_value_that_makes_no_sense_is_refused_before_anything_is_opened() {
     let home = Home::new();
     for line in ["--listen here", "--durability often", "--max-drift soon", "--max-connections 0", "--log-format xml"] {

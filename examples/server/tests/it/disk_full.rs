@@ -16,6 +16,9 @@ fn cramped(home: &Home, kilobytes: u32) -> Command {
     let mut command = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_syncline-server");
     let line = format!("trap '' XFSZ; ulimit -f {}; exec {program} serve --listen 127.0.0.1:0", kilobytes * 2);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SYNCLINE_")) {
+        command.env_remove(name);
+    }
     command.current_dir(home.database().parent().unwrap()).args(["-c", &line]);
     command
 }

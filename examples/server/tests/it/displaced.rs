@@ -25,9 +25,9 @@ async fn refused_after(store: Option<&str>, act: impl FnOnce(&Home)) {
         assert!(!writer.sync(&impatient).await.is_ok_and(|report| report.is_complete()));
         assert_eq!(writer.outcome(written.dot).await.unwrap(), Outcome::Pending);
     }
+    serving.stop();
     let log = home.server_log();
     assert!(log.contains("is gone") || log.contains("is another file"), "{log}");
-    serving.stop();
 }
 
 fn replace(path: &Path) {

@@ -106,7 +106,7 @@ async fn a_new_database_is_for_its_owner_alone() {
     let token = home.set_up();
     let serving = home.serve();
     push(&serving, &token, 1, &["milk"]).await;
-    for file in ["syncline.sqlite", "syncline.sqlite-wal", "syncline.sqlite-shm"] {
+    for file in ["syncline.sqlite", "syncline.sqlite-wal", "syncline.sqlite-shm", "syncline.sqlite-lock"] {
         assert_eq!(fs::metadata(home.path(file)).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
     }
 }

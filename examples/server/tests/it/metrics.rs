@@ -20,6 +20,16 @@ fn a_healthy_server_says_so() {
     assert_eq!(serving.get("/healthz"), (200, "ok".to_owned()));
 }
 
+#[test]
+fn a_method_that_no_route_takes_is_told_in_a_problem_document() {
+    let home = Home::new();
+    let serving = home.serve();
+    for path in ["/metrics", "/healthz", "/readyz", "/v1"] {
+        let answer = serving.raw(&format!("DELETE {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("application/problem+json"), "{path}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn what_happens_is_counted() {
     let home = Home::new();
