@@ -50,8 +50,7 @@ impl Database {
     pub(crate) async fn open(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
         let first = session::first(options)?;
         let opening = async {
-            let connecting = timeout(options.connect_timeout, PgConnection::connect_with(&first)).await;
-            let mut connection = connecting.unwrap_or_else(|_| Err(timed_out()))?;
+            let mut connection = first.connect_first().await?;
             let promise = Promise::ask(&mut connection).await?;
             schema::migrate(&mut connection, &options.schema).await?;
             drop(connection.close().await); // it has done its work, however it ends

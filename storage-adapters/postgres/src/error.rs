@@ -93,9 +93,18 @@ fn server_error(error: sqlx::Error, during: &'static str, unknown: bool) -> Stor
     backend(retry, ServerError { during, hint, source: Arc::new(error) })
 }
 
+/// A statement that was prepared has gone, or was there already.
+const POOLED: &str = "; a pooler in transaction mode gives the statements of one connection to several: set pool_mode = session \
+    for this database (of PgBouncer), or connect to the server itself";
+
 /// What to do about an error that the server names by this code, given that it has changed nothing.
 fn advice(code: &str) -> (Retry, &'static str) {
     match code {
+        "42P05" | "26000" => (Retry::Never, POOLED),
+        "08P01" => (
+            Retry::Never,
+            "; if a pooler is in between, leave out of the URL what it does not take, as `options`, or let it ignore that",
+        ),
         "55P03" => (Retry::Later, "; another transaction holds the row: let it finish, or raise the lock timeout"),
         "57014" => (Retry::Later, "; the server is slow or the request large: raise the statement timeout"),
         "40001" | "40P01" => (Retry::Later, "; another transaction was first: try again"),

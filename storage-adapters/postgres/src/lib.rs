@@ -64,6 +64,7 @@
 mod accounts;
 mod announce;
 mod check;
+mod connect;
 mod database;
 mod draft;
 mod error;

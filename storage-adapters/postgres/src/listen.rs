@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use syncline::Revision;
 use tokio::task::AbortHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::announce;
+use crate::connect::Connector;
 use crate::space::Spaces;
 
 /// Starts to listen when somebody waits for the first time, and stops when it is dropped.
@@ -19,20 +20,15 @@ pub(crate) struct Listener {
 
 #[derive(Clone)]
 struct Ear {
-    options: PgConnectOptions,
+    connector: Connector,
     channel: String,
     poll_interval: Duration,
     spaces: Arc<Spaces>,
 }
 
 impl Listener {
-    pub(crate) fn new(
-        options: PgConnectOptions,
-        channel: String,
-        poll_interval: Duration,
-        spaces: Arc<Spaces>,
-    ) -> Self {
-        Self { ear: Ear { options, channel, poll_interval, spaces }, task: Mutex::new(None) }
+    pub(crate) fn new(connector: Connector, channel: String, poll_interval: Duration, spaces: Arc<Spaces>) -> Self {
+        Self { ear: Ear { connector, channel, poll_interval, spaces }, task: Mutex::new(None) }
     }
 
     /// Listens from now on. What was committed before it began to is found by a look.
@@ -56,7 +52,12 @@ impl Ear {
     async fn stay(self) {
         // The driver's listener wants a pool. This one has a connection to listen on, and one to look with.
         let pool = PgPoolOptions::new().max_connections(2).max_lifetime(None).acquire_timeout(self.patience());
-        let pool = pool.connect_lazy_with(self.options.clone());
+        let connector = self.connector.clone();
+        let pool = pool.after_connect(move |connection, _| {
+            let connector = connector.clone();
+            Box::pin(async move { connector.settle(connection).await })
+        });
+        let pool = pool.connect_lazy_with(self.connector.options().clone());
         let mut ticks = interval(self.poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

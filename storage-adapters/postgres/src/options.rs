@@ -107,7 +107,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// [`StoreError::UnsupportedFormat`] where a newer build wrote the schema, or another program did; it is left as it was.
-    /// [`StoreError::Backend`] where the server cannot be reached, takes no writes, or an option is not possible.
+    /// [`StoreError::Backend`] where the server cannot be reached, takes no writes, or an option is not possible; and if a pooler gives
+    /// the statements of one connection to several sessions, as PgBouncer does in transaction mode.
     pub async fn open(self) -> Result<PostgresStorage, StoreError> {
         PostgresStorage::open_with(&self).await
     }

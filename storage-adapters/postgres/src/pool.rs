@@ -9,9 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+
+use crate::connect::Connector;
 
 /// A connection that was idle for longer is tried before it is trusted.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -20,7 +22,7 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Connections of one storage. Like all that knows how to connect, it has no `Debug`, which would show a password.
 pub(crate) struct Pool {
-    options: PgConnectOptions,
+    connector: Connector,
     timeout: Duration,
     permits: Semaphore,
     /// Used last is used next, so that those too many grow old at the bottom.
@@ -42,10 +44,10 @@ pub(crate) struct Lease<'a> {
 
 impl Pool {
     /// A pool of at most `max` connections, none of them open yet.
-    pub(crate) fn new(options: PgConnectOptions, max: u32, timeout: Duration) -> Self {
+    pub(crate) fn new(connector: Connector, max: u32, timeout: Duration) -> Self {
         let permits = usize::try_from(max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let permits = Semaphore::new(permits);
-        Self { options, timeout, permits, idle: Mutex::default() }
+        Self { connector, timeout, permits, idle: Mutex::default() }
     }
 
     /// A connection for one use, waited for in the order of asking.
@@ -64,8 +66,7 @@ impl Pool {
     /// # Errors
     /// The driver's.
     pub(crate) async fn open(&self) -> Result<PgConnection, sqlx::Error> {
-        let connecting = timeout(self.timeout, PgConnection::connect_with(&self.options)).await;
-        connecting.unwrap_or_else(|_| Err(timed_out()))
+        self.connector.connect().await
     }
 
     async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
@@ -74,7 +75,7 @@ impl Pool {
                 return Ok(idle.connection);
             }
         }
-        PgConnection::connect_with(&self.options).await
+        self.connector.connect().await
     }
 
     fn take_idle(&self) -> Option<Idle> {

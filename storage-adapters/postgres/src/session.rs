@@ -7,6 +7,7 @@ use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use syncline::store::{Durability, Retry, StoreError};
 
+use crate::connect::Connector;
 use crate::error::{Fault, backend};
 use crate::options::PostgresOptions;
 
@@ -31,29 +32,31 @@ const PLANNING: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// Where the URL or the schema's name cannot be read.
-pub(crate) fn first(options: &PostgresOptions) -> Result<PgConnectOptions, StoreError> {
+pub(crate) fn first(options: &PostgresOptions) -> Result<Connector, StoreError> {
     check_schema(&options.schema)?;
     let parsed = PgConnectOptions::from_str(&options.url);
     let parsed = parsed.map_err(|error| backend(Retry::Never, format!("the database's URL does not read: {error}")))?;
     let named = parsed.get_application_name().is_some();
     let parsed = if named { parsed } else { parsed.application_name("syncline") };
-    let parsed = parsed.options([("search_path", &*options.schema), ("lock_timeout", &millis(MIGRATION_LOCK_TIMEOUT))]);
-    let parsed = parsed.options([("default_transaction_isolation", "read committed")]);
-    let parsed = if options.asynchronous { parsed.options([("synchronous_commit", "off")]) } else { parsed };
-    Ok(parsed.disable_statement_logging())
+    let connector = Connector::new(parsed.disable_statement_logging(), options.connect_timeout);
+    let connector = connector.with("search_path", &*options.schema);
+    let connector = connector.with("lock_timeout", millis(MIGRATION_LOCK_TIMEOUT));
+    let connector = connector.with("default_transaction_isolation", "read committed");
+    Ok(if options.asynchronous { connector.with("synchronous_commit", "off") } else { connector })
 }
 
 /// The connections that serve requests. The server's `synchronous_commit`, once found, is made theirs, so that no later change
 /// of its configuration makes a promise untrue.
-pub(crate) fn working(first: PgConnectOptions, options: &PostgresOptions, promise: &Promise) -> PgConnectOptions {
+pub(crate) fn working(first: Connector, options: &PostgresOptions, promise: &Promise) -> Connector {
     let statement_timeout = millis(options.statement_timeout);
-    let timeouts = [
+    let settings = [
         ("lock_timeout", millis(options.lock_timeout)),
         ("statement_timeout", statement_timeout.clone()),
         ("idle_in_transaction_session_timeout", statement_timeout),
         ("synchronous_commit", promise.synchronous_commit.clone()),
     ];
-    first.options(timeouts).options(PLANNING)
+    let planning = PLANNING.map(|(name, value)| (name, value.to_owned()));
+    settings.into_iter().chain(planning).fold(first, |connector, (name, value)| connector.with(name, value))
 }
 
 /// Whole milliseconds, as the server takes them; the least that is not for ever where there would be none.
@@ -145,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_url_that_does_not_read_is_told_without_its_password() {
-        let error = first(&PostgresOptions::new("postgres://user:secret@host:nonsense/db")).unwrap_err().to_string();
+        let error =
+            first(&PostgresOptions::new("postgres://user:secret@host:nonsense/db")).map(drop).unwrap_err().to_string();
         assert!(error.contains("URL") && !error.contains("secret"), "{error}");
     }
 }

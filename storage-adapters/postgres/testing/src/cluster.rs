@@ -92,6 +92,11 @@ impl Cluster {
         format!("postgres://sync@localhost/postgres?host={}", self.directory.display())
     }
 
+    /// Where its sockets are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     pub(crate) fn stop(&self) {
         self.control(&["-m", "immediate", "stop"]);
     }
@@ -126,7 +131,7 @@ impl Drop for Cluster {
 }
 
 /// A new directory that belongs to the server's user. The keeper deletes it.
-fn directory(user: Option<User>) -> io::Result<PathBuf> {
+pub(crate) fn directory(user: Option<User>) -> io::Result<PathBuf> {
     let usual = env::temp_dir();
     let fits = user.is_none() && usual.as_os_str().len() <= DIRECTORY_BYTES_MAX - 20;
     // Another user may have no way into root's own directory.
@@ -138,7 +143,7 @@ fn directory(user: Option<User>) -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-fn as_user(mut command: Command, user: Option<User>, directory: &Path) -> Command {
+pub(crate) fn as_user(mut command: Command, user: Option<User>, directory: &Path) -> Command {
     if let Some(User { uid, gid }) = user {
         command.uid(uid).gid(gid);
     }

@@ -11,11 +11,13 @@
 use std::env;
 use std::sync::OnceLock;
 
+mod bouncer;
 mod cluster;
 mod programs;
 mod scratch;
 mod user;
 
+pub use bouncer::{Bouncer, PoolMode};
 pub use scratch::Scratch;
 
 use cluster::{Cluster, Disk};
@@ -91,6 +93,15 @@ impl Server {
     /// Where the server is somebody else's.
     pub fn stop(&self) {
         self.own().stop();
+    }
+
+    /// A PgBouncer in front of this server, with these lines in its configuration. `None`, with a line that says so, if none can
+    /// be had.
+    ///
+    /// # Panics
+    /// If the server is somebody else's.
+    pub fn pooled(&self, mode: PoolMode, more: &str) -> Option<Bouncer> {
+        Bouncer::start(self.own().directory(), mode, more)
     }
 
     fn own(&self) -> &Cluster {

@@ -22,11 +22,27 @@ pub(crate) fn find_or_install() -> PathBuf {
     if let Some(found) = find() {
         return found;
     }
-    let failure = match install() {
+    let failure = match install("postgresql") {
         Ok(()) => "the package `postgresql` has none of them".to_owned(),
         Err(why) => why,
     };
     find().unwrap_or_else(|| panic!("{}", advice(&failure)))
+}
+
+/// PgBouncer's program.
+///
+/// # Errors
+/// Why there is none, if none can be installed.
+pub(crate) fn find_or_install_pooler() -> Result<PathBuf, String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let find = || {
+        let mut directories = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        directories.find_map(|directory| Some(directory.join("pgbouncer")).filter(|program| program.is_file()))
+    };
+    if find().is_none() {
+        install("pgbouncer")?;
+    }
+    find().ok_or_else(|| "the package `pgbouncer` has no such program".to_owned())
 }
 
 fn advice(failure: &str) -> String {
@@ -56,12 +72,12 @@ fn is_complete(directory: &Path) -> bool {
 }
 
 /// Installs the distribution's package, where that is ours to do.
-fn install() -> Result<(), String> {
+fn install(package: &str) -> Result<(), String> {
     if !user::is_root() {
         return Err("only root may install them".into());
     }
-    eprintln!("installing the package `postgresql` for the tests");
-    run(&["update"]).and_then(|()| run(&["install", "--yes", "--no-install-recommends", "postgresql"]))
+    eprintln!("installing the package `{package}` for the tests");
+    run(&["update"]).and_then(|()| run(&["install", "--yes", "--no-install-recommends", package]))
 }
 
 fn run(arguments: &[&str]) -> Result<(), String> {

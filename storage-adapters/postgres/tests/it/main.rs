@@ -10,6 +10,7 @@ mod fixture;
 mod format;
 mod limits;
 mod lost;
+mod pooled;
 mod processes;
 mod proxy;
 mod shell;
