@@ -1,10 +1,9 @@
 //! The command line.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Name, Role};
 use syncline::{Position, ReplicaId, SpaceId};
@@ -339,16 +338,6 @@ pub(crate) enum ClaimTask {
         /// The user's device
         device: Name,
     },
-}
-
-impl Cli {
-    /// The names of all variables that stand for flags.
-    pub(crate) fn variables() -> BTreeSet<String> {
-        let command = Self::command();
-        let serve = command.get_subcommands().flat_map(clap::Command::get_arguments);
-        let named = command.get_arguments().chain(serve).filter_map(|flag| flag.get_env()?.to_str());
-        named.map(str::to_owned).collect()
-    }
 }
 
 impl Task {

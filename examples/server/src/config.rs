@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, CommandFactory, ValueEnum};
 use serde::{Deserialize, Deserializer, de};
 use syncline::clock::MAX_DRIFT;
 use syncline::store::Durability;
@@ -15,6 +15,7 @@ use syncline_http::{RouterOptions, ServerOptions};
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 
+use crate::cli::Cli;
 use crate::span::Span;
 
 #[cfg(test)]
@@ -303,15 +304,21 @@ fn complaint(text: &str, error: &toml::de::Error) -> String {
 ///
 /// # Errors
 /// [`ConfigError::Variable`] with what there is.
-pub(crate) fn check_variables(
-    given: impl IntoIterator<Item = String>,
-    known: &BTreeSet<String>,
-) -> Result<(), ConfigError> {
+pub(crate) fn check_variables(given: impl IntoIterator<Item = String>) -> Result<(), ConfigError> {
+    let known = variables();
     let unknown = |name: &String| name.starts_with(VARIABLES) && !known.contains(name);
     let Some(name) = given.into_iter().find(unknown) else { return Ok(()) };
     let all: Vec<_> = known.iter().map(String::as_str).collect();
     let why = format!("there is no such setting; unset it, or write one of {}", all.join(", "));
     Err(ConfigError::Variable { name, why })
+}
+
+/// The names of all variables that stand for flags.
+fn variables() -> BTreeSet<String> {
+    let command = Cli::command();
+    let below = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let named = command.get_arguments().chain(below).filter_map(|flag| flag.get_env()?.to_str());
+    named.map(str::to_owned).collect()
 }
 
 /// What the names of all variables begin with.

@@ -66,7 +66,7 @@ fn tell(line: String, patience: Duration) {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    config::check_variables(given, &Cli::variables())?;
+    config::check_variables(given)?;
     let config = cli.config.as_deref();
     match cli.command {
         Command::Serve(mut options) => {
