@@ -10,6 +10,7 @@ mod configuration;
 mod damage;
 mod disk_full;
 mod displaced;
+mod failover;
 mod first_session;
 mod killing;
 mod lifecycle;

@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     keeper: Child,
 }
 
-/// Arguments: the programs, the directory, the settings, and what else to prepare.
+/// Arguments: the programs, the directory, the settings, what makes the data, and what else to prepare.
 const KEEPER: &str = r#"
 programs=$1 directory=$2
 leave() {
@@ -43,14 +43,17 @@ fail() {
     tail -n 20 "$directory/log" >&2
     exit 1
 }
-"$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions \
-    >"$directory/log" 2>&1 </dev/null || fail
+eval "$4" >"$directory/log" 2>&1 </dev/null || fail
 printf '%s\n' "$3" >>"$directory/data/postgresql.conf"
-(cd "$directory/data" && eval "$4") >>"$directory/log" 2>&1 </dev/null || fail
+(cd "$directory/data" && eval "$5") >>"$directory/log" 2>&1 </dev/null || fail
 "$programs/pg_ctl" -D "$directory/data" -l "$directory/log" -w -t 60 start >/dev/null 2>&1 </dev/null || fail
 echo ready
 while read -r _; do :; done
 "#;
+
+/// Makes an empty cluster.
+const INIT: &str =
+    r#""$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions"#;
 
 impl Cluster {
     /// Makes a cluster and starts its server.
@@ -58,7 +61,21 @@ impl Cluster {
     /// # Panics
     /// Where that fails.
     pub(crate) fn start(disk: Disk) -> Self {
-        Self::prepared(disk, "", "true")
+        Self::prepared(disk, "", INIT, "true")
+    }
+
+    /// A copy of this cluster that follows it.
+    pub(crate) fn standby(&self) -> Self {
+        let copy = format!(
+            r#""$programs/pg_basebackup" -h '{}' -U sync -D "$directory/data" -R -X stream -c fast"#,
+            self.directory.display()
+        );
+        Self::prepared(Disk::Trusted, "", &copy, "true")
+    }
+
+    /// Makes a follower a server of its own.
+    pub(crate) fn promote(&self) {
+        self.control(&["-w", "-t", "60", "promote"]);
     }
 
     /// The same, listening with TLS at a port of this machine.
@@ -66,10 +83,10 @@ impl Cluster {
         let settings = format!("listen_addresses = 'localhost'\nport = {port}\nssl = on");
         let certify = "openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -keyout server.key -out server.crt
             chmod 600 server.key";
-        Self::prepared(Disk::Ignored, &settings, certify)
+        Self::prepared(Disk::Ignored, &settings, INIT, certify)
     }
 
-    fn prepared(disk: Disk, more: &str, prepare: &str) -> Self {
+    fn prepared(disk: Disk, more: &str, make: &str, prepare: &str) -> Self {
         let programs = programs::find_or_install();
         let user = user::substitute();
         let directory = directory(user).expect("a temporary directory can be made for the server's user");
@@ -78,7 +95,7 @@ impl Cluster {
             .args(["-c", KEEPER, "keeper"])
             .args([&programs, &directory])
             .arg(settings(&directory, disk) + "\n" + more);
-        command.arg(prepare);
+        command.args([make, prepare]);
         let keeper = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut keeper = keeper.expect("a shell runs");
         let mut line = String::new();

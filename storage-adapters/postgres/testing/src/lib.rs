@@ -11,6 +11,9 @@
 use std::env;
 use std::sync::OnceLock;
 
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+
 mod bouncer;
 mod cluster;
 mod programs;
@@ -93,6 +96,32 @@ impl Server {
     /// Where the server is somebody else's.
     pub fn stop(&self) {
         self.own().stop();
+    }
+
+    /// Runs a statement as the server's administrator, and gives the first column of its first row as text.
+    ///
+    /// # Panics
+    /// If the server does not do it.
+    pub async fn administer(&self, statement: &str) -> Option<String> {
+        let mut connection = PgConnection::connect(&self.url).await.expect("the server answers");
+        let row = connection.fetch_optional(AssertSqlSafe(statement.to_owned())).await.expect("the server does it");
+        row.and_then(|row| row.try_get(0).ok())
+    }
+
+    /// A server that holds a copy of this one and follows it. It takes no writes until it is [promoted](Self::promote).
+    ///
+    /// # Panics
+    /// If this server is somebody else's, or is down.
+    pub fn standby(&self) -> Self {
+        Self::of(self.own().standby())
+    }
+
+    /// Makes a follower take writes, as after the loss of the server that it followed.
+    ///
+    /// # Panics
+    /// If it follows none.
+    pub fn promote(&self) {
+        self.own().promote();
     }
 
     /// A PgBouncer in front of this server, with these lines in its configuration. `None`, with a line that says so, if none can
