@@ -33,8 +33,8 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Dropping the future gives the answer up; whether the peer acted is then unknown. Every request may be repeated.
     async fn call(&self, request: Request) -> Result<Answer, TransportError>;
 
-    /// Follows the peer's log: a notice at once, then one whenever its head has moved past the last notice. Notices may be
-    /// merged, never missed: after the last commit a notice with that head follows.
+    /// Follows the peer's log: a notice at once, then one whenever its head has moved past the last notice, or another log has taken
+    /// its place. Notices may be merged, never missed: after the last commit a notice with that head follows.
     ///
     /// # Errors
     /// As [`call`](Self::call); afterwards the stream ends with an item that says why.

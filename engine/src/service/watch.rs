@@ -1,4 +1,4 @@
-//! Following a log: a notice at once, then one whenever the head has moved.
+//! Following a log: a notice at once, then one whenever the head has moved or the log was replaced.
 //!
 //! One commit wakes everybody who watches the space. What has to be known before they are told, the end of the log and each one's role, is
 //! asked once for all of them. Otherwise a thousand watchers would ask a database two thousand questions about each push.
@@ -18,8 +18,8 @@ use crate::protocol::Notice;
 use crate::store::EventStore;
 
 impl Service {
-    /// Follows a space's log: a notice at once, then one whenever the head has moved. Ends with an error when the principal's
-    /// role is taken away.
+    /// Follows a space's log: a notice at once, then one whenever the head has moved or the log was replaced. Ends with an error when
+    /// the principal's role is taken away.
     ///
     /// # Errors
     /// As [`answer`](Self::answer), at once or as the stream's last item.
@@ -62,7 +62,7 @@ impl Watcher {
                 Some(told) => self.hear(self.store.changed(told.revision).await?).await?,
             };
             let before = self.told.replace(end);
-            if before.is_none_or(|before| end.head.position > before.head.position) {
+            if before.is_none_or(|before| end.head.log != before.head.log || end.head.position > before.head.position) {
                 return Ok(Notice { head: end.head });
             }
         }

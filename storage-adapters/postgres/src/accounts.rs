@@ -6,11 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
 
+use crate::connection::{Connection, Work};
 use crate::database::Database;
 use crate::error::Fault;
 use crate::pool::Lease;
@@ -42,14 +42,14 @@ impl PostgresAccounts {
     /// Changes something, even if the future is dropped.
     async fn change<T: Send + 'static>(
         &self,
-        change: impl for<'c> FnOnce(&'c mut PgConnection) -> Changing<'c, T> + Send + 'static,
+        change: impl for<'c> FnOnce(&'c mut Connection) -> Changing<'c, T> + Send + 'static,
     ) -> Result<T, AccountsError> {
         let database = self.database.clone();
         let changing = async move {
-            let mut lease =
-                database.pool.lease().await.map_err(|error| backend(Fault::from(error).unchanged(DURING)))?;
+            let mut lease = database.pool.lease().await.map_err(|fault| backend(fault.unchanged(DURING)))?;
+            lease.start(Work::Transaction).await.map_err(|fault| backend(fault.unchanged(DURING)))?;
             let done = change(&mut lease).await;
-            finish(lease, done)
+            finish(lease, done).await
         };
         self.database.apart(DURING, changing).await.map_err(backend)?
     }
@@ -178,8 +178,14 @@ impl From<StoreError> for Trouble {
     }
 }
 
-fn finish<T>(lease: Lease<'_>, done: Result<T, Trouble>) -> Result<T, AccountsError> {
-    match done {
+/// Ends a change. A refused one has changed nothing.
+async fn finish<T>(mut lease: Lease<'_>, done: Result<T, Trouble>) -> Result<T, AccountsError> {
+    let ended = match &done {
+        Err(Trouble::Fault(_)) => Ok(()),
+        Err(Trouble::Refused(_)) => lease.abandon().await,
+        Ok(_) => lease.end().await,
+    };
+    match ended.map_err(Trouble::from).and(done) {
         Ok(done) => {
             lease.give_back();
             Ok(done)

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use syncline::{Revision, SpaceId};
 
+use crate::connection::Work;
 use crate::database::Database;
 use crate::error::Result;
 
@@ -75,8 +76,10 @@ async fn announce_all(database: Arc<Database>) {
 
 async fn send(database: &Database, texts: &[String]) -> Result<()> {
     let mut lease = database.pool.lease().await?;
+    lease.start(Work::Statements).await?;
     let notify = "SELECT count(pg_notify($1, text)) FROM unnest($2::text[]) AS text";
     sqlx::query(notify).bind(&database.announcer.channel).bind(texts).execute(&mut *lease).await?;
+    lease.end().await?;
     lease.give_back();
     Ok(())
 }

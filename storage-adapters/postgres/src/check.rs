@@ -1,15 +1,15 @@
 //! The server's own check of tables and indices, by its extension `amcheck`.
 
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Row};
 
+use crate::connection::Connection;
 use crate::error::{Result, corrupt};
 
 /// Checks every index of the schema against its table, and every table. Returns what was checked, in words.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`](syncline::StoreError::Corrupt) with what the server found first.
-pub(crate) async fn check(connection: &mut PgConnection) -> Result<String> {
+pub(crate) async fn check(connection: &mut Connection) -> Result<String> {
     const NONE: &str = "no index and no table by the server's own means, which are its extension amcheck";
     let find = "SELECT quote_ident(nspname) FROM pg_extension JOIN pg_namespace ON pg_namespace.oid = extnamespace
         WHERE extname = 'amcheck' AND has_schema_privilege(nspname, 'USAGE')";
@@ -23,7 +23,8 @@ pub(crate) async fn check(connection: &mut PgConnection) -> Result<String> {
         return Ok(format!("{NONE}: this user may not call {indices}, and a superuser grants it"));
     }
     // It takes as long as reading everything.
-    connection.execute("SET statement_timeout = 0").await?;
+    let endless = sqlx::query("SELECT set_config('statement_timeout', '0', $1)").bind(connection.is_within());
+    endless.execute(&mut *connection).await?;
     let count = check_indices(connection, &home).await?;
     if !may_call(connection, &tables).await? {
         return Ok(format!("{count} indices, by amcheck"));
@@ -32,12 +33,12 @@ pub(crate) async fn check(connection: &mut PgConnection) -> Result<String> {
     Ok(format!("{count} indices and their tables, by amcheck"))
 }
 
-async fn may_call(connection: &mut PgConnection, function: &str) -> Result<bool> {
+async fn may_call(connection: &mut Connection, function: &str) -> Result<bool> {
     let may = "SELECT coalesce(has_function_privilege(to_regprocedure($1), 'EXECUTE'), false)";
     Ok(sqlx::query_scalar(may).bind(function).fetch_one(connection).await?)
 }
 
-async fn check_indices(connection: &mut PgConnection, home: &str) -> Result<usize> {
+async fn check_indices(connection: &mut Connection, home: &str) -> Result<usize> {
     let list = "SELECT pg_class.oid::bigint FROM pg_index
         JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
         WHERE relnamespace = current_schema()::regnamespace AND amname = 'btree' AND indisvalid ORDER BY relname";
@@ -49,7 +50,7 @@ async fn check_indices(connection: &mut PgConnection, home: &str) -> Result<usiz
     Ok(indices.len())
 }
 
-async fn check_tables(connection: &mut PgConnection, home: &str) -> Result<()> {
+async fn check_tables(connection: &mut Connection, home: &str) -> Result<()> {
     let list = "SELECT relname::text FROM pg_class
         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' ORDER BY relname";
     let tables: Vec<String> = sqlx::query_scalar(list).fetch_all(&mut *connection).await?;

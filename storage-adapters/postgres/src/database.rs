@@ -4,16 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 use syncline::store::{Durability, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::announce::Announcer;
+use crate::connection::{Connection, Work};
+use crate::connector::Connector;
 use crate::error::{Fault, Result, abandoned};
-use crate::listen::Listener;
+use crate::listen::{self, Listener};
 use crate::options::PostgresOptions;
 use crate::pool::{Lease, Pool, timed_out};
 use crate::session::{self, Promise};
@@ -41,27 +41,33 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(crate) trait Ask: Send + Sync + 'static {
     /// What it is called in errors.
     const DURING: &'static str;
+    /// What it needs.
+    const WORK: Work = Work::Statements;
     type Answer: Send + 'static;
 
-    fn ask(&self, connection: &mut PgConnection) -> impl Future<Output = Result<Self::Answer>> + Send;
+    fn ask(&self, connection: &mut Connection) -> impl Future<Output = Result<Self::Answer>> + Send;
 }
 
 impl Database {
     pub(crate) async fn open(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
-        let first = session::first(options)?;
+        let target = session::target(options)?;
         let opening = async {
-            let mut connection = first.connect_first().await?;
+            let connecting = timeout(options.connect_timeout, Connector::find(target, session::opening(options))).await;
+            let mut connection = connecting.unwrap_or_else(|_| Err(timed_out().into()))?;
+            let history = session::prove(&mut connection, options).await?;
             let promise = Promise::ask(&mut connection).await?;
-            schema::migrate(&mut connection, &options.schema).await?;
-            drop(connection.close().await); // it has done its work, however it ends
-            Ok(promise)
+            schema::migrate(&mut connection, &options.schema, history.as_ref()).await?;
+            let connector = connection.connector().with(session::working(options, &promise), history)?;
+            connection.close().await;
+            Ok((Arc::new(connector), promise))
         };
-        let promise = opening.await.map_err(|fault: Fault| fault.unchanged("opening the database"))?;
-        let connect = session::working(first, options, &promise);
+        let opened = opening.await.map_err(|fault: Fault| fault.unchanged("opening the database"));
+        let (connector, promise) = opened?;
         let channel = format!("syncline_{}", options.schema);
         let spaces = Arc::new(Spaces::default());
-        let listener = Listener::new(connect.clone(), channel.clone(), options.poll_interval, spaces.clone());
-        let pool = Pool::new(connect, options.connections_max.get(), options.connect_timeout);
+        let poll_interval = options.poll_interval.unwrap_or_else(|| listen::poll_interval(connector.way()));
+        let listener = Listener::new(connector.clone(), channel.clone(), poll_interval, spaces.clone());
+        let pool = Pool::new(connector, options.connections_max.get(), options.connect_timeout);
         let (announcer, counts) = (Announcer::new(channel), writer::Counts::default());
         let (runtime, statement_timeout) = (Handle::current(), options.statement_timeout);
         Ok(Self { pool, spaces, announcer, listener, counts, runtime, promise, statement_timeout })
@@ -110,9 +116,9 @@ impl Database {
         timeout(patience, act).await.map_err(|_| timed_out())
     }
 
-    async fn ask_over<A: Ask>(&self, lease: sqlx::Result<Lease<'_>>, question: &A) -> Result<A::Answer> {
+    async fn ask_over<A: Ask>(&self, lease: Result<Lease<'_>>, question: &A) -> Result<A::Answer> {
         let mut lease = lease?;
-        let answer = self.bounded(1, question.ask(&mut lease)).await.unwrap_or_else(|error| Err(error.into()));
+        let answer = self.bounded(1, ask_within(&mut lease, question)).await.unwrap_or_else(|error| Err(error.into()));
         match &answer {
             Ok(_) | Err(Fault::Store(_)) => lease.give_back(),
             Err(fault) if fault.is_lost() => self.pool.forget_idle(),
@@ -120,6 +126,16 @@ impl Database {
         }
         answer
     }
+}
+
+/// Asks, and leaves the connection for the next question.
+async fn ask_within<A: Ask>(connection: &mut Connection, question: &A) -> Result<A::Answer> {
+    connection.start(A::WORK).await?;
+    let answer = question.ask(connection).await;
+    if !matches!(answer, Err(Fault::Server(_))) {
+        connection.end().await?;
+    }
+    answer
 }
 
 /// Asks in a task of its own, for the reason that [`Database::apart`] tells.

@@ -93,18 +93,9 @@ fn server_error(error: sqlx::Error, during: &'static str, unknown: bool) -> Stor
     backend(retry, ServerError { during, hint, source: Arc::new(error) })
 }
 
-/// A statement that was prepared has gone, or was there already.
-const POOLED: &str = "; a pooler in transaction mode gives the statements of one connection to several: set pool_mode = session \
-    for this database (of PgBouncer), or connect to the server itself";
-
 /// What to do about an error that the server names by this code, given that it has changed nothing.
 fn advice(code: &str) -> (Retry, &'static str) {
     match code {
-        "42P05" | "26000" => (Retry::Never, POOLED),
-        "08P01" => (
-            Retry::Never,
-            "; if a pooler is in between, leave out of the URL what it does not take, as `options`, or let it ignore that",
-        ),
         "55P03" => (Retry::Later, "; another transaction holds the row: let it finish, or raise the lock timeout"),
         "57014" => (Retry::Later, "; the server is slow or the request large: raise the statement timeout"),
         "40001" | "40P01" => (Retry::Later, "; another transaction was first: try again"),
@@ -121,7 +112,8 @@ fn advice(code: &str) -> (Retry, &'static str) {
     }
 }
 
-fn code(error: &sqlx::Error) -> Option<String> {
+/// The code by which the server, or a pooler, names an error.
+pub(crate) fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().filter(|code| code.len() == 5 && code.is_ascii()).map(Into::into)
 }
 
@@ -129,7 +121,10 @@ fn code(error: &sqlx::Error) -> Option<String> {
 fn is_lost(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
-        error => matches!(code(error).as_deref(), Some("57P01" | "57P02" | "57P05" | "08003" | "08006" | "25P03")),
+        // By a code of class 08 a pooler tells, too, that it has lost the server's answer.
+        error => code(error).is_some_and(|code| {
+            code.starts_with("08") || ["57P01", "57P02", "57P05", "25P03"].contains(&code.as_str())
+        }),
     }
 }
 

@@ -54,8 +54,29 @@
 //! # Scale
 //!
 //! All tables of logs are keyed by the space's name first, without sequences and without references between spaces, so that they
-//! can be partitioned, or distributed by an engine that speaks Postgres' language, by hash of the space. Between the storage and
-//! the server may stand a pooler that gives each connection a session of its own.
+//! can be partitioned, or distributed by an engine that speaks Postgres' language, by hash of the space.
+//!
+//! # Behind a pooler
+//!
+//! The storage finds out by itself whether a pooler stands before the server, as managed databases have one. Then it takes no session for
+//! its own: each request runs in a transaction that begins with its settings (`search_path`, `synchronous_commit`, the isolation and
+//! the time-outs), reads back what is set, and keeps no prepared statement. PgBouncer needs no configuration for it, and may be in
+//! transaction mode or in session mode. In statement mode it is refused. What that costs:
+//!
+//! * A request takes two to three more round trips to the pooler.
+//! * Nobody can listen. Who waits for another process's commit finds it by looking, every
+//!   [`poll_interval`](PostgresOptions::poll_interval). Commits of the own process wake at once, and who is not behind a pooler
+//!   hears of all commits.
+//! * `PGOPTIONS` cannot be passed on. Settings in the URL can: `options=-c name=value`.
+//!
+//! # When a standby takes over
+//!
+//! Let the address lead to the new primary; the storage connects anew, and refuses a standby as long as it takes no writes. A
+//! synchronous standby (`synchronous_standby_names`, and `synchronous_commit` at least `on`) has every commit that has returned. Another
+//! one may lack the last of them, and nothing tells whether it does. So after a promotion, or a restore to a point in time, or in
+//! another cluster, all logs are restored logs: they get new identities, cursors into the old ones are refused, and clients bring back
+//! what is missing with their next sync. No command is needed. The server tells the change by its system identifier and its timeline; a
+//! database that has no such thing is not watched in this way.
 //!
 //! # Features
 //!
@@ -64,10 +85,12 @@
 mod accounts;
 mod announce;
 mod check;
-mod connect;
+mod connection;
+mod connector;
 mod database;
 mod draft;
 mod error;
+mod history;
 mod listen;
 mod log;
 mod number;

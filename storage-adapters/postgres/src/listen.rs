@@ -1,4 +1,5 @@
-//! Hearing of other processes' commits: one connection that listens, and a look at all watched spaces now and then.
+//! Hearing of other processes' commits: one connection that listens, and a look at all watched spaces now and then. Behind a pooler,
+//! where a connection has no session to listen in, there are only the looks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,11 +7,22 @@ use std::time::Duration;
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use syncline::Revision;
 use tokio::task::AbortHandle;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::announce;
-use crate::connect::Connector;
-use crate::space::Spaces;
+use crate::connection::Work;
+use crate::connector::{Connector, Way};
+use crate::error::Result;
+use crate::pool::Pool;
+use crate::space::{Space, Spaces};
+
+/// How often to look, unless the user has told.
+pub(crate) fn poll_interval(way: Way) -> Duration {
+    match way {
+        Way::Straight => Duration::from_secs(2),
+        Way::Pooled => Duration::from_millis(250),
+    }
+}
 
 /// Starts to listen when somebody waits for the first time, and stops when it is dropped.
 pub(crate) struct Listener {
@@ -20,14 +32,19 @@ pub(crate) struct Listener {
 
 #[derive(Clone)]
 struct Ear {
-    connector: Connector,
+    connector: Arc<Connector>,
     channel: String,
     poll_interval: Duration,
     spaces: Arc<Spaces>,
 }
 
 impl Listener {
-    pub(crate) fn new(connector: Connector, channel: String, poll_interval: Duration, spaces: Arc<Spaces>) -> Self {
+    pub(crate) fn new(
+        connector: Arc<Connector>,
+        channel: String,
+        poll_interval: Duration,
+        spaces: Arc<Spaces>,
+    ) -> Self {
         Self { ear: Ear { connector, channel, poll_interval, spaces }, task: Mutex::new(None) }
     }
 
@@ -50,45 +67,48 @@ impl Drop for Listener {
 impl Ear {
     /// Listens for ever, connecting anew where it has to.
     async fn stay(self) {
-        // The driver's listener wants a pool. This one has a connection to listen on, and one to look with.
-        let pool = PgPoolOptions::new().max_connections(2).max_lifetime(None).acquire_timeout(self.patience());
-        let connector = self.connector.clone();
-        let pool = pool.after_connect(move |connection, _| {
-            let connector = connector.clone();
-            Box::pin(async move { connector.settle(connection).await })
-        });
-        let pool = pool.connect_lazy_with(self.connector.options().clone());
+        let looks = Pool::new(self.connector.clone(), 1, self.patience());
         let mut ticks = interval(self.poll_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The driver's listener wants a pool.
+        let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).acquire_timeout(self.patience());
+        let pool = pool.connect_lazy_with(self.connector.target().plain().clone());
         loop {
             ticks.tick().await;
-            let Ok(mut listener) = self.tune_in(&pool).await else {
-                self.look(&pool).await;
-                continue;
+            let listener = match self.connector.way() {
+                Way::Straight => self.tune_in(&pool).await.ok(),
+                Way::Pooled => None,
             };
-            self.look(&pool).await;
-            let mut hears = true;
-            loop {
-                tokio::select! {
-                    heard = listener.try_recv() => match heard {
-                        Ok(Some(notification)) => self.hear(notification.payload()),
-                        Ok(None) | Err(_) => break,
-                    },
-                    _ = ticks.tick() => {
-                        // News, and nothing was heard for so long: the connection may be dead without saying so.
-                        if self.look(&pool).await && !hears {
-                            break;
-                        }
-                        hears = false;
-                        continue;
-                    }
-                }
-                hears = true;
+            self.look(&looks).await;
+            if let Some(listener) = listener {
+                self.listen(listener, &looks, &mut ticks).await;
             }
         }
     }
 
-    async fn tune_in(&self, pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    /// Listens until the connection is lost.
+    async fn listen(&self, mut listener: PgListener, looks: &Pool, ticks: &mut Interval) {
+        let mut hears = true;
+        loop {
+            tokio::select! {
+                heard = listener.try_recv() => match heard {
+                    Ok(Some(notification)) => self.hear(notification.payload()),
+                    Ok(None) | Err(_) => return,
+                },
+                _ = ticks.tick() => {
+                    // News, and nothing was heard for so long: the connection may be dead without saying so.
+                    if self.look(looks).await && !hears {
+                        return;
+                    }
+                    hears = false;
+                    continue;
+                }
+            }
+            hears = true;
+        }
+    }
+
+    async fn tune_in(&self, pool: &PgPool) -> sqlx::Result<PgListener> {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.eager_reconnect(false);
         listener.listen(&self.channel).await?;
@@ -104,14 +124,12 @@ impl Ear {
 
     /// Asks for the revisions of all spaces that somebody watches, and tells whether there was news. What cannot be asked now is
     /// asked at the next look.
-    async fn look(&self, pool: &PgPool) -> bool {
+    async fn look(&self, pool: &Pool) -> bool {
         let watched = self.spaces.watched();
         if watched.is_empty() {
             return false;
         }
-        let names: Vec<&str> = watched.iter().map(|space| space.name.as_str()).collect();
-        let select = "SELECT name, revision FROM spaces WHERE name = ANY($1)";
-        let asking = sqlx::query_as::<_, (String, i64)>(select).bind(names).fetch_all(pool);
+        let asking = revisions(pool, &watched);
         let Ok(Ok(found)) = timeout(self.patience(), asking).await else { return false };
         let mut news = false;
         for (name, revision) in found {
@@ -128,4 +146,16 @@ impl Ear {
     fn patience(&self) -> Duration {
         self.poll_interval.max(Duration::from_secs(5))
     }
+}
+
+/// The revisions of these spaces.
+async fn revisions(pool: &Pool, spaces: &[Arc<Space>]) -> Result<Vec<(String, i64)>> {
+    let names: Vec<&str> = spaces.iter().map(|space| space.name.as_str()).collect();
+    let select = "SELECT name, revision FROM spaces WHERE name = ANY($1)";
+    let mut lease = pool.lease().await?;
+    lease.start(Work::Statements).await?;
+    let found = sqlx::query_as(select).bind(names).fetch_all(&mut *lease).await?;
+    lease.end().await?;
+    lease.give_back();
+    Ok(found)
 }

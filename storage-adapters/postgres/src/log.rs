@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 use syncline::store::page::{PageBuilder, check_cursor};
 use syncline::store::{Limit, LogStatus, Page, StoreError, StoredRun, WriteBatch};
 use syncline::{Append, ChainHash, Cursor, Dot, Head, NTP64, Position, ReplicaId, Revision, Run, Seq, SpaceId, ViewId};
 
+use crate::connection::Connection;
 use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::{array, bound, from_bigint};
@@ -24,7 +25,7 @@ impl Ask for Status {
     const DURING: &'static str = "reading the status";
     type Answer = LogStatus;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<LogStatus> {
+    async fn ask(&self, connection: &mut Connection) -> Result<LogStatus> {
         let select = "SELECT log, revision, spaces.head, clock, heads.*, folded.* FROM spaces
             CROSS JOIN LATERAL (
                 SELECT array_agg(origin) AS origins, array_agg(seq) AS seqs, array_agg(chain) AS chains,
@@ -69,7 +70,7 @@ impl Ask for AtRevision {
     const DURING: &'static str = "waiting for a commit";
     type Answer = Revision;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Revision> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Revision> {
         let select = "SELECT revision FROM spaces WHERE name = $1";
         let revision: Option<i64> = sqlx::query_scalar(select).bind(self.0.as_str()).fetch_optional(connection).await?;
         let revision = revision.ok_or_else(|| gone(&self.0))?;
@@ -88,7 +89,7 @@ impl Ask for ReadPage {
     const DURING: &'static str = "reading a page";
     type Answer = Page;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Page> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Page> {
         // The head and the runs are of one moment because they are of one statement.
         let select = "SELECT log, revision, head, clock, last, previous, run FROM spaces
             LEFT JOIN LATERAL (
@@ -158,7 +159,7 @@ impl Ask for ReadOrigin {
     const DURING: &'static str = "reading an origin";
     type Answer = Vec<StoredRun>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<StoredRun>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Vec<StoredRun>> {
         // The origin's head and its runs are of one moment because they are of one statement.
         let select = "SELECT heads.seq AS head, last, previous, run FROM heads
             LEFT JOIN LATERAL (
@@ -221,7 +222,7 @@ fn check_run(last: Position, previous: ChainHash, bytes: Bytes) -> std::result::
 
 /// The runs of the log that the voids and the rewrites of these batches concern.
 pub(crate) async fn concerned(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     space: &SpaceId,
     batches: &[WriteBatch],
 ) -> Result<Vec<StoredRun>> {

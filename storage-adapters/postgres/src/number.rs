@@ -41,6 +41,13 @@ pub(crate) fn array<const N: usize>(what: &'static str, bytes: &[u8]) -> Result<
     bytes.try_into().map_err(|_| corrupt(what, format!("it has {} bytes in place of {N}", bytes.len())))
 }
 
+/// 128 bits of chance.
+pub(crate) fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("every supported system has a source of chance");
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,7 +29,7 @@ pub struct PostgresOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) statement_timeout: Duration,
     pub(crate) lock_timeout: Duration,
-    pub(crate) poll_interval: Duration,
+    pub(crate) poll_interval: Option<Duration>,
     pub(crate) asynchronous: bool,
 }
 
@@ -45,7 +45,7 @@ impl PostgresOptions {
             connect_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
-            poll_interval: Duration::from_secs(2),
+            poll_interval: None,
             asynchronous: false,
         }
     }
@@ -88,10 +88,11 @@ impl PostgresOptions {
 
     /// How often those who wait for a commit look for one themselves, all with one query. Other processes announce theirs, so
     /// this matters only where an announcement is lost: because its process died, or while the listening connection is
-    /// broken. Two seconds unless told otherwise.
+    /// broken. Behind a pooler nobody hears announcements, and this is how late news may be. Unless told otherwise, two seconds, and a
+    /// quarter of one behind a pooler.
     #[must_use]
     pub fn poll_interval(self, interval: Duration) -> Self {
-        Self { poll_interval: interval.max(Duration::from_millis(1)), ..self }
+        Self { poll_interval: Some(interval.max(Duration::from_millis(1))), ..self }
     }
 
     /// Commits without waiting for the disk (`synchronous_commit = off`): many times faster for single commits, and a crash of
@@ -107,8 +108,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// [`StoreError::UnsupportedFormat`] where a newer build wrote the schema, or another program did; it is left as it was.
-    /// [`StoreError::Backend`] where the server cannot be reached, takes no writes, or an option is not possible; and if a pooler gives
-    /// the statements of one connection to several sessions, as PgBouncer does in transaction mode.
+    /// [`StoreError::Backend`] where the server cannot be reached, takes no writes, or an option is not possible; where a pooler
+    /// before it changes sessions within a transaction, or keeps back a setting.
     pub async fn open(self) -> Result<PostgresStorage, StoreError> {
         PostgresStorage::open_with(&self).await
     }

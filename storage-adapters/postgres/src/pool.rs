@@ -5,15 +5,15 @@
 
 use std::io;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use crate::connect::Connector;
+use crate::connection::Connection;
+use crate::connector::Connector;
+use crate::error::Result;
 
 /// A connection that was idle for longer is tried before it is trusted.
 const TRUSTED: Duration = Duration::from_secs(1);
@@ -22,7 +22,7 @@ const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// Connections of one storage. Like all that knows how to connect, it has no `Debug`, which would show a password.
 pub(crate) struct Pool {
-    connector: Connector,
+    connector: Arc<Connector>,
     timeout: Duration,
     permits: Semaphore,
     /// Used last is used next, so that those too many grow old at the bottom.
@@ -30,21 +30,21 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    connection: PgConnection,
+    connection: Connection,
     since: Instant,
 }
 
 /// A connection in use. Closed when dropped, unless it is given back.
 pub(crate) struct Lease<'a> {
     /// Always there until it is given back.
-    connection: Option<PgConnection>,
+    connection: Option<Connection>,
     pool: &'a Pool,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Pool {
     /// A pool of at most `max` connections, none of them open yet.
-    pub(crate) fn new(connector: Connector, max: u32, timeout: Duration) -> Self {
+    pub(crate) fn new(connector: Arc<Connector>, max: u32, timeout: Duration) -> Self {
         let permits = usize::try_from(max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let permits = Semaphore::new(permits);
         Self { connector, timeout, permits, idle: Mutex::default() }
@@ -53,23 +53,25 @@ impl Pool {
     /// A connection for one use, waited for in the order of asking.
     ///
     /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] where the others do not give one back in time; the driver's where none can be opened.
-    pub(crate) async fn lease(&self) -> Result<Lease<'_>, sqlx::Error> {
+    /// [`sqlx::Error::PoolTimedOut`] where the others do not give one back in time; those of [`Connector::connect`] where none can be
+    /// opened.
+    pub(crate) async fn lease(&self) -> Result<Lease<'_>> {
         let permit = timeout(self.timeout, self.permits.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
         let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
-        let connection = timeout(self.timeout, self.connection()).await.unwrap_or_else(|_| Err(timed_out()))?;
+        let connection = timeout(self.timeout, self.connection()).await.unwrap_or_else(|_| Err(timed_out().into()))?;
         Ok(Lease { connection: Some(connection), pool: self, _permit: permit })
     }
 
     /// A connection that does not count, for work that takes long and is seldom.
     ///
     /// # Errors
-    /// The driver's.
-    pub(crate) async fn open(&self) -> Result<PgConnection, sqlx::Error> {
-        self.connector.connect().await
+    /// Those of [`Connector::connect`].
+    pub(crate) async fn open(&self) -> Result<Connection> {
+        let connecting = timeout(self.timeout, self.connector.connect()).await;
+        connecting.unwrap_or_else(|_| Err(timed_out().into()))
     }
 
-    async fn connection(&self) -> Result<PgConnection, sqlx::Error> {
+    async fn connection(&self) -> Result<Connection> {
         while let Some(mut idle) = self.take_idle() {
             if idle.since.elapsed() < TRUSTED || idle.connection.ping().await.is_ok() {
                 return Ok(idle.connection);
@@ -99,9 +101,10 @@ pub(crate) fn timed_out() -> sqlx::Error {
 }
 
 impl Lease<'_> {
-    /// Leaves the connection to the next one. Only for connections that are between two requests and in no transaction.
+    /// Leaves the connection to the next one. Only for connections that are between two requests. One whose transaction is still open,
+    /// because its start or its end has failed, is closed.
     pub(crate) fn give_back(mut self) {
-        let Some(connection) = self.connection.take() else { return };
+        let Some(connection) = self.connection.take().filter(|connection| !connection.is_within()) else { return };
         let mut idle = self.pool.idle();
         idle.push(Idle { connection, since: Instant::now() });
         if idle[0].since.elapsed() > IDLE_MAX {
@@ -111,15 +114,15 @@ impl Lease<'_> {
 }
 
 impl Deref for Lease<'_> {
-    type Target = PgConnection;
+    type Target = Connection;
 
-    fn deref(&self) -> &PgConnection {
+    fn deref(&self) -> &Connection {
         self.connection.as_ref().expect("it was not given back")
     }
 }
 
 impl DerefMut for Lease<'_> {
-    fn deref_mut(&mut self) -> &mut PgConnection {
+    fn deref_mut(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("it was not given back")
     }
 }

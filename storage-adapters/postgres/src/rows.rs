@@ -4,11 +4,12 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use sqlx::Row as _;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 use syncline::SpaceId;
 use syncline::ViewId;
 use syncline::store::{Direction, Limit, Row, RowKey, RowRange};
 
+use crate::connection::Connection;
 use crate::database::Ask;
 use crate::error::Result;
 
@@ -26,7 +27,7 @@ impl Ask for Load {
     const DURING: &'static str = "loading rows";
     type Answer = Vec<Option<Bytes>>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<Option<Bytes>>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Vec<Option<Bytes>>> {
         // `OFFSET 0` keeps the planner from turning this round: to read the whole space once looks cheap while it is empty.
         let select = "SELECT value FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS wanted (view, key, place)
             LEFT JOIN LATERAL (
@@ -52,7 +53,7 @@ impl Ask for Scan {
     const DURING: &'static str = "scanning rows";
     type Answer = Vec<Row>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<Row>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Vec<Row>> {
         let items = i64::from(self.limit.items.max(1));
         let mut count = items.min(ROWS_FIRST);
         loop {
@@ -69,7 +70,7 @@ impl Ask for Scan {
 
 impl Scan {
     /// The first `count` rows, fewer where the range ends or the limit of bytes is reached.
-    async fn look(&self, connection: &mut PgConnection, count: i64) -> Result<Vec<PgRow>> {
+    async fn look(&self, connection: &mut Connection, count: i64) -> Result<Vec<PgRow>> {
         macro_rules! select {
             ($end:literal, $order:literal) => {
                 concat!(

@@ -1,14 +1,17 @@
 //! The format of the schema: its mark, its version and its tables.
 
-use sqlx::postgres::PgConnection;
-use sqlx::{Connection, Executor};
+use sqlx::Executor;
 use syncline::store::{Retry, StoreError};
 
+use crate::connection::{Connection, Work};
 use crate::error::{Fault, Result, backend};
+use crate::history::History;
 
 /// What brings the tables from one version to the next, from 0. Never changed once released, only added to.
-const MIGRATIONS: [&str; 1] =
-    [concat!(include_str!("schema/log.sql"), include_str!("schema/accounts.sql"), include_str!("schema/views.sql"))];
+const MIGRATIONS: [&str; 2] = [
+    concat!(include_str!("schema/log.sql"), include_str!("schema/accounts.sql"), include_str!("schema/views.sql")),
+    include_str!("schema/history.sql"),
+];
 
 /// The version that this build writes, and the newest that it reads.
 const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -16,34 +19,38 @@ const NEWEST: u32 = MIGRATIONS.len() as u32;
 /// The table that marks a schema as ours.
 const MARK: &str = "CREATE TABLE syncline (format integer NOT NULL); INSERT INTO syncline VALUES (0)";
 
-/// Brings the tables up to date, all in one transaction. Of servers that start at once, one does it and the others find it done.
+/// Brings the tables up to date and notes the server's history, all in one transaction. Of servers that start at once, one does it and
+/// the others find it done.
 ///
 /// # Errors
 /// [`StoreError::UnsupportedFormat`] where another program or a newer build made the schema; nothing is changed then.
-pub(crate) async fn migrate(connection: &mut PgConnection, schema: &str) -> Result<()> {
-    let mut transaction = connection.begin().await?;
+pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: Option<&History>) -> Result<()> {
+    connection.start(Work::Transaction).await?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('syncline schema ' || $1, 0))";
-    sqlx::query(lock).bind(schema).execute(&mut *transaction).await?;
-    let version = match find(&mut transaction, schema).await? {
+    sqlx::query(lock).bind(schema).execute(&mut *connection).await?;
+    let version = match find(connection, schema).await? {
         Some(version) => version,
         None => {
-            create(&mut transaction, schema).await?;
+            create(connection, schema).await?;
             0
         }
     };
     if version < NEWEST {
         for migration in &MIGRATIONS[version as usize..] {
-            transaction.execute(*migration).await?;
+            connection.execute(*migration).await?;
         }
         let newest = i32::try_from(NEWEST).expect("versions are few");
-        sqlx::query("UPDATE syncline SET format = $1").bind(newest).execute(&mut *transaction).await?;
+        sqlx::query("UPDATE syncline SET format = $1").bind(newest).execute(&mut *connection).await?;
     }
-    transaction.commit().await?;
+    if let Some(history) = history {
+        history.note(connection).await?;
+    }
+    connection.end().await?;
     Ok(())
 }
 
 /// The version of the schema's tables, `None` where it has none or does not exist.
-async fn find(connection: &mut PgConnection, schema: &str) -> Result<Option<u32>> {
+async fn find(connection: &mut Connection, schema: &str) -> Result<Option<u32>> {
     let marked = "SELECT EXISTS (SELECT FROM information_schema.columns
         WHERE table_schema = $1 AND table_name = 'syncline' AND column_name = 'format' AND data_type = 'integer')";
     if !sqlx::query_scalar::<_, bool>(marked).bind(schema).fetch_one(&mut *connection).await? {
@@ -60,7 +67,7 @@ async fn find(connection: &mut PgConnection, schema: &str) -> Result<Option<u32>
 }
 
 /// Refuses a schema that holds something already.
-async fn only_empty(connection: &mut PgConnection, schema: &str) -> Result<()> {
+async fn only_empty(connection: &mut Connection, schema: &str) -> Result<()> {
     let relations = "SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
         WHERE nspname = $1 ORDER BY relname LIMIT 3";
     let names: Vec<String> = sqlx::query_scalar(relations).bind(schema).fetch_all(connection).await?;
@@ -71,7 +78,7 @@ async fn only_empty(connection: &mut PgConnection, schema: &str) -> Result<()> {
 }
 
 /// Creates the schema, where it does not exist, and marks it.
-async fn create(connection: &mut PgConnection, schema: &str) -> Result<()> {
+async fn create(connection: &mut Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
     if !sqlx::query_scalar::<_, bool>(exists).bind(schema).fetch_one(&mut *connection).await? {
         // Its name was checked: it holds no quotes.

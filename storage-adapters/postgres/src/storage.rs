@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
 use syncline::store::{Durability, EventStore, Retry, Storage, StoreError};
 use syncline::{LogId, NTP64, PhysicalClock, SpaceId};
 
 use crate::accounts::PostgresAccounts;
 use crate::check;
+use crate::connection::{Connection, Work};
 use crate::database::{Ask, Database};
 use crate::error::{Fault, Result, backend, corrupt};
-use crate::number::to_bytes;
+use crate::number::{random, to_bytes};
 use crate::options::PostgresOptions;
 use crate::store::PostgresStore;
 
@@ -93,7 +93,10 @@ impl Storage for PostgresStorage {
         let checking = async {
             // A connection of its own: it takes long, and nobody shall miss one meanwhile.
             let mut connection = self.database.pool.open().await?;
-            check::check(&mut connection).await
+            connection.start(Work::Statements).await?;
+            let found = check::check(&mut connection).await;
+            connection.close().await;
+            found
         };
         checking.await.map_err(|fault: Fault| fault.unchanged("checking tables and indices"))
     }
@@ -106,7 +109,7 @@ impl Ask for Ready {
     const DURING: &'static str = "asking whether it is ready";
     type Answer = ();
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<()> {
+    async fn ask(&self, connection: &mut Connection) -> Result<()> {
         let select = "SELECT current_setting('transaction_read_only') = 'on'";
         match sqlx::query_scalar(select).fetch_one(connection).await? {
             false => Ok(()),
@@ -122,7 +125,7 @@ impl Ask for OpenSpace {
     const DURING: &'static str = "opening a space";
     type Answer = ();
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<()> {
+    async fn ask(&self, connection: &mut Connection) -> Result<()> {
         let exists = "SELECT EXISTS (SELECT FROM spaces WHERE name = $1)";
         if sqlx::query_scalar(exists).bind(self.0.as_str()).fetch_one(&mut *connection).await? {
             return Ok(());
@@ -136,9 +139,7 @@ impl Ask for OpenSpace {
 }
 
 fn new_log() -> LogId {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("every supported system has a source of chance");
-    LogId::from_bytes(bytes).expect("128 random bits are not all zero")
+    LogId::from_bytes(random()).expect("128 random bits are not all zero")
 }
 
 /// All spaces, in the order of their names.
@@ -148,7 +149,7 @@ impl Ask for ListSpaces {
     const DURING: &'static str = "listing the spaces";
     type Answer = Vec<SpaceId>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Vec<SpaceId>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Vec<SpaceId>> {
         let names: Vec<String> =
             sqlx::query_scalar("SELECT name FROM spaces ORDER BY name").fetch_all(connection).await?;
         let space = |name: &String| SpaceId::new(name).map_err(|error| corrupt("the table of spaces", error).into());

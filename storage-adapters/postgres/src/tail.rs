@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::PgRow;
 use syncline::store::StoreError;
 use syncline::{ChainHash, Head, LogId, NTP64, Position, ReplicaId, Revision, Seq, SpaceId};
 
+use crate::connection::Connection;
 use crate::error::{Result, corrupt};
 use crate::number::{array, from_bigint, from_bytes};
 
@@ -29,7 +30,7 @@ impl Tail {
     /// # Errors
     /// [`StoreError::Corrupt`] where they do not read back, or the space is gone.
     pub(crate) async fn read(
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         space: &SpaceId,
         origins: &BTreeSet<ReplicaId>,
     ) -> Result<Self> {
@@ -51,7 +52,7 @@ impl Tail {
     }
 
     /// Waits for everybody else who changes the space, and keeps others from doing so until the transaction ends.
-    pub(crate) async fn lock(connection: &mut PgConnection, space: &SpaceId) -> Result<()> {
+    pub(crate) async fn lock(connection: &mut Connection, space: &SpaceId) -> Result<()> {
         let lock = "SELECT FROM spaces WHERE name = $1 FOR NO KEY UPDATE";
         sqlx::query(lock).bind(space.as_str()).execute(connection).await?;
         Ok(())

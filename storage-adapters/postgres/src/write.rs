@@ -1,10 +1,11 @@
 //! Writing a draft: one statement, whatever it holds.
 
 use sqlx::Executor;
-use sqlx::postgres::{PgArguments, PgConnection};
+use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use syncline::{Position, ReplicaId, SpaceId};
 
+use crate::connection::Connection;
 use crate::draft::Draft;
 use crate::error::Result;
 use crate::number::to_bytes;
@@ -52,7 +53,7 @@ const WRITE: &str = statement!(
 
 /// Writes a draft, apart from its [`removals`]. `false` where the log is not at the revision that it was computed from;
 /// nothing is written then.
-pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<bool> {
+pub(crate) async fn draft(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<bool> {
     let appends_only = draft.rows.is_empty() && draft.views.is_empty();
     let query = bind_log(sqlx::query(if appends_only { APPEND } else { WRITE }), space, draft);
     let query = if appends_only { query } else { bind_rows(query, draft) };
@@ -65,7 +66,7 @@ pub(crate) async fn draft(connection: &mut PgConnection, space: &SpaceId, draft:
 /// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
 /// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place beside a condition that an index knows;
 /// the order by `last` is that of the one index which has it.
-pub(crate) async fn removals(connection: &mut PgConnection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
+pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
     if !draft.runs.removed().is_empty() {
         let delete = "DELETE FROM runs WHERE space IS NOT DISTINCT FROM $1 AND ctid = ANY(ARRAY(
             SELECT found.ctid FROM unnest($2) AS wanted (last), LATERAL (

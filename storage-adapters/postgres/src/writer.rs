@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 use syncline::SpaceId;
 use syncline::store::{Committed, StoreError, WriteBatch};
 use tokio::sync::oneshot;
 
 use crate::announce::Announcer;
+use crate::connection::{Connection, Work};
 use crate::database::Database;
 use crate::draft::{Draft, Outcome, only_adds, origins};
 use crate::error::{Fault, abandoned, duplicate};
@@ -129,7 +128,7 @@ async fn commit_group(
     remembered: Option<Tail>,
     batches: &[WriteBatch],
 ) -> Result<Done, StoreError> {
-    let mut lease = database.pool.lease().await.map_err(|error| Fault::from(error).unchanged("connecting"))?;
+    let mut lease = database.pool.lease().await.map_err(|fault| fault.unchanged("connecting"))?;
     let done = database.bounded(STATEMENTS, commit_over(&mut lease, space, remembered, batches)).await;
     let done = done.unwrap_or_else(|error| Err(Failure::Unknown(error.into())));
     match &done {
@@ -144,7 +143,7 @@ async fn commit_group(
 }
 
 async fn commit_over(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     space: &SpaceId,
     remembered: Option<Tail>,
     batches: &[WriteBatch],
@@ -160,11 +159,12 @@ async fn commit_over(
 /// Computes the change from what is remembered or read of the log, and writes it in one statement, on condition that the log is
 /// still at that revision. `None` where another process was faster.
 async fn at_once(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     space: &SpaceId,
     remembered: Option<Tail>,
     batches: &[WriteBatch],
 ) -> Result<Option<Done>, Failure> {
+    connection.start(Work::Statements).await?;
     let origins = origins(batches);
     let from_memory = remembered.as_ref().is_some_and(|tail| tail.knows(&origins));
     let tail = match remembered {
@@ -181,29 +181,34 @@ async fn at_once(
         false => write::draft(connection, space, &draft).await,
     };
     match written {
-        Ok(true) => Ok(Some((draft.into_tail(), outcomes))),
-        Ok(false) => Ok(None),
-        Err(fault) if fault.is_race() => Ok(None),
-        Err(fault) => Err(Failure::Unknown(fault)),
+        Ok(true) => {
+            connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
+            return Ok(Some((draft.into_tail(), outcomes)));
+        }
+        Ok(false) => {}
+        Err(fault) if fault.is_race() => {}
+        Err(fault) => return Err(Failure::Unknown(fault)),
     }
+    connection.abandon().await?;
+    Ok(None)
 }
 
 /// Waits in line for the space's head row, and computes and writes the change while nobody else can change the space.
-async fn in_line(connection: &mut PgConnection, space: &SpaceId, batches: &[WriteBatch]) -> Result<Done, Failure> {
-    let mut transaction = connection.begin().await?;
-    Tail::lock(&mut transaction, space).await?;
+async fn in_line(connection: &mut Connection, space: &SpaceId, batches: &[WriteBatch]) -> Result<Done, Failure> {
+    connection.start(Work::Transaction).await?;
+    Tail::lock(connection, space).await?;
     // Not one statement with the lock: that would see the log as it was before the wait.
-    let tail = Tail::read(&mut transaction, space, &origins(batches)).await?;
-    let concerned = log::concerned(&mut transaction, space, batches).await?;
+    let tail = Tail::read(connection, space, &origins(batches)).await?;
+    let concerned = log::concerned(connection, space, batches).await?;
     let (draft, outcomes) = Draft::of(tail, concerned, batches);
     if draft.is_empty() {
-        transaction.rollback().await?;
+        connection.abandon().await?;
         return Ok((draft.into_tail(), outcomes));
     }
-    write::removals(&mut transaction, space, &draft).await?;
-    if !write::draft(&mut transaction, space, &draft).await? {
+    write::removals(connection, space, &draft).await?;
+    if !write::draft(connection, space, &draft).await? {
         return Err(Fault::Store(gone(space)).into());
     }
-    transaction.commit().await.map_err(|error| Failure::Unknown(error.into()))?;
+    connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
     Ok((draft.into_tail(), outcomes))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::TokenHash;
 use syncline::authority::{Name, Principal, Role};
 use syncline::{NTP64, ReplicaId, SpaceId, StoreError};
 
+use crate::connection::Connection;
 use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::to_bytes;
@@ -22,7 +22,7 @@ impl Ask for Holder {
     const DURING: &'static str = "checking a token";
     type Answer = Option<Principal>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Principal>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Option<Principal>> {
         let select = "SELECT user_name, device_name FROM account_tokens
             WHERE hash = $1 AND NOT revoked AND (expires IS NULL OR expires > $2)";
         let query = sqlx::query_as(select).bind(self.token.0).bind(to_bytes(self.now));
@@ -37,7 +37,7 @@ impl Ask for Owners {
     const DURING: &'static str = "checking origins";
     type Answer = BTreeMap<ReplicaId, Principal>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<BTreeMap<ReplicaId, Principal>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<BTreeMap<ReplicaId, Principal>> {
         let select = "SELECT origin, user_name, device_name FROM account_replicas WHERE origin = ANY ($1)";
         let origins: Vec<_> = self.0.iter().map(|origin| origin.to_bytes().to_vec()).collect();
         let rows: Vec<(Vec<u8>, String, String)> = sqlx::query_as(select).bind(origins).fetch_all(connection).await?;
@@ -48,7 +48,7 @@ impl Ask for Owners {
 }
 
 /// The device that has claimed an origin.
-pub(super) async fn owner(connection: &mut PgConnection, origin: ReplicaId) -> Result<Option<Principal>> {
+pub(super) async fn owner(connection: &mut Connection, origin: ReplicaId) -> Result<Option<Principal>> {
     Ok(Owners(vec![origin]).ask(connection).await?.remove(&origin))
 }
 
@@ -62,7 +62,7 @@ impl Ask for RoleOf {
     const DURING: &'static str = "checking a role";
     type Answer = Option<Role>;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Option<Role>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<Option<Role>> {
         let select = "SELECT role FROM account_grants WHERE space = $1 AND user_name = $2";
         let query = sqlx::query_scalar::<_, String>(select).bind(self.space.as_str()).bind(self.user.as_str());
         Ok(query.fetch_optional(connection).await?.map(|role| parse_role(&role)).transpose()?)

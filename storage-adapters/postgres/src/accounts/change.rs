@@ -1,23 +1,22 @@
 //! Changes of accounts. Users, devices and spaces are never deleted, so what was there when it was looked for still is.
 
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{AccountsError, TokenHash};
 use syncline::authority::{Name, Role};
 use syncline::{NTP64, SpaceId};
 
 use super::Trouble;
+use crate::connection::Connection;
 use crate::number::to_bytes;
 
 type Result = std::result::Result<(), Trouble>;
 
-pub(super) async fn add_user(connection: &mut PgConnection, user: &Name) -> Result {
+pub(super) async fn add_user(connection: &mut Connection, user: &Name) -> Result {
     let insert = "INSERT INTO account_users (name) VALUES ($1) ON CONFLICT DO NOTHING";
     let added = sqlx::query(insert).bind(user.as_str()).execute(connection).await?;
     is_new(added.rows_affected(), "user", user)
 }
 
-pub(super) async fn add_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+pub(super) async fn add_device(connection: &mut Connection, user: &Name, device: &Name) -> Result {
     need_user(connection, user).await?;
     let insert = "INSERT INTO account_devices (user_name, name) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     let added = sqlx::query(insert).bind(user.as_str()).bind(device.as_str()).execute(connection).await?;
@@ -25,7 +24,7 @@ pub(super) async fn add_device(connection: &mut PgConnection, user: &Name, devic
 }
 
 pub(super) async fn add_token(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     (user, device): (&Name, &Name),
     token: &TokenHash,
     expires: Option<NTP64>,
@@ -38,32 +37,30 @@ pub(super) async fn add_token(
     is_new(added.rows_affected(), "token of", &format!("{user}/{device}"))
 }
 
-pub(super) async fn revoke_tokens(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+pub(super) async fn revoke_tokens(connection: &mut Connection, user: &Name, device: &Name) -> Result {
     need_device(connection, user, device).await?;
     let update = "UPDATE account_tokens SET revoked = true WHERE user_name = $1 AND device_name = $2";
     sqlx::query(update).bind(user.as_str()).bind(device.as_str()).execute(connection).await?;
     Ok(())
 }
 
-pub(super) async fn add_space(connection: &mut PgConnection, space: &SpaceId, owner: &Name) -> Result {
+pub(super) async fn add_space(connection: &mut Connection, space: &SpaceId, owner: &Name) -> Result {
     need_user(connection, owner).await?;
-    let mut transaction = connection.begin().await?;
     let insert = "INSERT INTO account_spaces (name) VALUES ($1) ON CONFLICT DO NOTHING";
-    let added = sqlx::query(insert).bind(space.as_str()).execute(&mut *transaction).await?.rows_affected();
+    let added = sqlx::query(insert).bind(space.as_str()).execute(&mut *connection).await?.rows_affected();
     if added > 0 {
-        set_role(&mut transaction, space, owner, Role::Owner).await?;
+        set_role(connection, space, owner, Role::Owner).await?;
     }
-    transaction.commit().await?;
     is_new(added, "space", space)
 }
 
-pub(super) async fn grant(connection: &mut PgConnection, space: &SpaceId, user: &Name, role: Role) -> Result {
+pub(super) async fn grant(connection: &mut Connection, space: &SpaceId, user: &Name, role: Role) -> Result {
     need_space(connection, space).await?;
     need_user(connection, user).await?;
     set_role(connection, space, user, role).await
 }
 
-pub(super) async fn revoke(connection: &mut PgConnection, space: &SpaceId, user: &Name) -> Result {
+pub(super) async fn revoke(connection: &mut Connection, space: &SpaceId, user: &Name) -> Result {
     need_space(connection, space).await?;
     need_user(connection, user).await?;
     let delete = "DELETE FROM account_grants WHERE space = $1 AND user_name = $2";
@@ -71,7 +68,7 @@ pub(super) async fn revoke(connection: &mut PgConnection, space: &SpaceId, user:
     Ok(())
 }
 
-async fn set_role(connection: &mut PgConnection, space: &SpaceId, user: &Name, role: Role) -> Result {
+async fn set_role(connection: &mut Connection, space: &SpaceId, user: &Name, role: Role) -> Result {
     let upsert = "INSERT INTO account_grants (space, user_name, role) VALUES ($1, $2, $3)
         ON CONFLICT (space, user_name) DO UPDATE SET role = excluded.role";
     let query = sqlx::query(upsert).bind(space.as_str()).bind(user.as_str()).bind(role.to_string());
@@ -79,19 +76,19 @@ async fn set_role(connection: &mut PgConnection, space: &SpaceId, user: &Name, r
     Ok(())
 }
 
-async fn need_user(connection: &mut PgConnection, user: &Name) -> Result {
+async fn need_user(connection: &mut Connection, user: &Name) -> Result {
     let select = "SELECT EXISTS (SELECT FROM account_users WHERE name = $1)";
     let known = sqlx::query_scalar(select).bind(user.as_str()).fetch_one(&mut *connection).await?;
     is_known(known, "user", user)
 }
 
-async fn need_space(connection: &mut PgConnection, space: &SpaceId) -> Result {
+async fn need_space(connection: &mut Connection, space: &SpaceId) -> Result {
     let select = "SELECT EXISTS (SELECT FROM account_spaces WHERE name = $1)";
     let known = sqlx::query_scalar(select).bind(space.as_str()).fetch_one(&mut *connection).await?;
     is_known(known, "space", space)
 }
 
-pub(super) async fn need_device(connection: &mut PgConnection, user: &Name, device: &Name) -> Result {
+pub(super) async fn need_device(connection: &mut Connection, user: &Name, device: &Name) -> Result {
     need_user(connection, user).await?;
     let select = "SELECT EXISTS (SELECT FROM account_devices WHERE user_name = $1 AND name = $2)";
     let query = sqlx::query_scalar(select).bind(user.as_str()).bind(device.as_str());

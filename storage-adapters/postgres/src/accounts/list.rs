@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
 use syncline::authority::accounts::{DeviceEntry, Listing, SpaceEntry, UserEntry};
 use syncline::{NTP64, SpaceId};
 
 use super::ask::{name, parse_role};
+use crate::connection::{Connection, Work};
 use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::{from_bigint, to_bytes};
@@ -20,18 +19,16 @@ pub(super) struct List {
 
 impl Ask for List {
     const DURING: &'static str = "listing accounts";
+    const WORK: Work = Work::Moment;
     type Answer = Listing;
 
-    async fn ask(&self, connection: &mut PgConnection) -> Result<Listing> {
-        let mut moment = connection.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let (users, spaces) = (self.users(&mut moment).await?, spaces(&mut moment).await?);
-        moment.rollback().await?;
-        Ok(Listing { users, spaces })
+    async fn ask(&self, connection: &mut Connection) -> Result<Listing> {
+        Ok(Listing { users: self.users(connection).await?, spaces: spaces(connection).await? })
     }
 }
 
 impl List {
-    async fn users(&self, connection: &mut PgConnection) -> Result<Vec<UserEntry>> {
+    async fn users(&self, connection: &mut Connection) -> Result<Vec<UserEntry>> {
         let select = "SELECT name FROM account_users ORDER BY name";
         let names: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut *connection).await?;
         let mut devices = self.devices(connection).await?;
@@ -41,7 +38,7 @@ impl List {
     }
 
     /// Devices by user, in the order of their names.
-    async fn devices(&self, connection: &mut PgConnection) -> Result<BTreeMap<String, Vec<DeviceEntry>>> {
+    async fn devices(&self, connection: &mut Connection) -> Result<BTreeMap<String, Vec<DeviceEntry>>> {
         let select = "SELECT user_name, name,
                 (SELECT count(*) FROM account_tokens AS token
                     WHERE (token.user_name, token.device_name) = (device.user_name, device.name)
@@ -61,7 +58,7 @@ impl List {
     }
 }
 
-async fn spaces(connection: &mut PgConnection) -> Result<Vec<SpaceEntry>> {
+async fn spaces(connection: &mut Connection) -> Result<Vec<SpaceEntry>> {
     let select = "SELECT name, user_name, role FROM account_spaces
         LEFT JOIN account_grants ON space = name ORDER BY name, user_name";
     let rows: Vec<(String, Option<String>, Option<String>)> = sqlx::query_as(select).fetch_all(connection).await?;

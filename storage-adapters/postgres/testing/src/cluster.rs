@@ -1,17 +1,11 @@
-//! A cluster of our own, and who looks after it.
+//! A cluster of our own.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::{env, io};
+use std::process::{Command, Stdio};
 
+use crate::keeper::{self, Keeper, as_user};
 use crate::programs;
 use crate::user::{self, User};
-
-/// The longest path of a directory that a socket's name still fits behind.
-const DIRECTORY_BYTES_MAX: usize = 80;
 
 /// Whether the server waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +14,17 @@ pub(crate) enum Disk {
     Ignored,
 }
 
-/// A running server and its keeper: a shell in a process group of its own that makes the cluster, starts the server, waits for
-/// the end of its input, and then stops the server and deletes the directory. Its input ends with this process, however that
-/// ends.
+/// A running server and its keeper.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     programs: PathBuf,
     directory: PathBuf,
     user: Option<User>,
-    keeper: Child,
+    _keeper: Keeper,
 }
 
-/// Arguments: the programs, the directory, the settings, what makes the data, and what else to prepare.
+/// Arguments: the programs, the directory, the settings, the directory of the primary if this is to be a standby, and what else to
+/// prepare.
 const KEEPER: &str = r#"
 programs=$1 directory=$2
 leave() {
@@ -43,7 +36,13 @@ fail() {
     tail -n 20 "$directory/log" >&2
     exit 1
 }
-eval "$4" >"$directory/log" 2>&1 </dev/null || fail
+if [ -n "$4" ]; then
+    "$programs/pg_basebackup" -D "$directory/data" -h "$4" -U sync -R -c fast --no-sync \
+        >"$directory/log" 2>&1 </dev/null || fail
+else
+    "$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions \
+        >"$directory/log" 2>&1 </dev/null || fail
+fi
 printf '%s\n' "$3" >>"$directory/data/postgresql.conf"
 (cd "$directory/data" && eval "$5") >>"$directory/log" 2>&1 </dev/null || fail
 "$programs/pg_ctl" -D "$directory/data" -l "$directory/log" -w -t 60 start >/dev/null 2>&1 </dev/null || fail
@@ -51,31 +50,13 @@ echo ready
 while read -r _; do :; done
 "#;
 
-/// Makes an empty cluster.
-const INIT: &str =
-    r#""$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions"#;
-
 impl Cluster {
     /// Makes a cluster and starts its server.
     ///
     /// # Panics
     /// Where that fails.
     pub(crate) fn start(disk: Disk) -> Self {
-        Self::prepared(disk, "", INIT, "true")
-    }
-
-    /// A copy of this cluster that follows it.
-    pub(crate) fn standby(&self) -> Self {
-        let copy = format!(
-            r#""$programs/pg_basebackup" -h '{}' -U sync -D "$directory/data" -R -X stream -c fast"#,
-            self.directory.display()
-        );
-        Self::prepared(Disk::Trusted, "", &copy, "true")
-    }
-
-    /// Makes a follower a server of its own.
-    pub(crate) fn promote(&self) {
-        self.control(&["-w", "-t", "60", "promote"]);
+        Self::make(disk, "", "true", Path::new(""))
     }
 
     /// The same, listening with TLS at a port of this machine.
@@ -83,33 +64,29 @@ impl Cluster {
         let settings = format!("listen_addresses = 'localhost'\nport = {port}\nssl = on");
         let certify = "openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -keyout server.key -out server.crt
             chmod 600 server.key";
-        Self::prepared(Disk::Ignored, &settings, INIT, certify)
+        Self::make(Disk::Ignored, &settings, certify, Path::new(""))
     }
 
-    fn prepared(disk: Disk, more: &str, make: &str, prepare: &str) -> Self {
+    /// Makes a copy of this cluster, which follows it.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub(crate) fn standby(&self) -> Self {
+        Self::make(Disk::Trusted, "", "true", &self.directory)
+    }
+
+    fn make(disk: Disk, more: &str, prepare: &str, primary: &Path) -> Self {
         let programs = programs::find_or_install();
         let user = user::substitute();
-        let directory = directory(user).expect("a temporary directory can be made for the server's user");
-        let mut command = as_user(Command::new("/bin/sh"), user, &directory);
-        command
-            .args(["-c", KEEPER, "keeper"])
-            .args([&programs, &directory])
-            .arg(settings(&directory, disk) + "\n" + more);
-        command.args([make, prepare]);
-        let keeper = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut keeper = keeper.expect("a shell runs");
-        let mut line = String::new();
-        let output = keeper.stdout.take().expect("its output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the keeper's output can be read");
-        assert_eq!(line.trim(), "ready", "the server did not start; what it said stands above");
-        Self { programs, directory, user, keeper }
+        let directory = keeper::directory(user).expect("a temporary directory can be made for the server's user");
+        let settings = settings(&directory, disk) + "\n" + more;
+        let arguments =
+            [programs.as_os_str(), directory.as_os_str(), settings.as_ref(), primary.as_os_str(), prepare.as_ref()];
+        let keeper = Keeper::start(KEEPER, user, &directory, &arguments);
+        Self { programs, directory, user, _keeper: keeper }
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("postgres://sync@localhost/postgres?host={}", self.directory.display())
-    }
-
-    /// Where its sockets are.
+    /// Where its socket lies.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
@@ -119,16 +96,12 @@ impl Cluster {
     }
 
     pub(crate) fn restart(&self) {
-        self.control(&[
-            "-l",
-            &self.directory.join("log").to_string_lossy(),
-            "-m",
-            "immediate",
-            "-w",
-            "-t",
-            "60",
-            "restart",
-        ]);
+        let log = self.directory.join("log");
+        self.control(&["-l", &log.to_string_lossy(), "-m", "immediate", "-w", "-t", "60", "restart"]);
+    }
+
+    pub(crate) fn promote(&self) {
+        self.control(&["-w", "-t", "60", "promote"]);
     }
 
     fn control(&self, arguments: &[&str]) {
@@ -138,38 +111,6 @@ impl Cluster {
         let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("pg_ctl runs");
         assert!(output.status.success(), "pg_ctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        drop(self.keeper.wait()); // it stops the server; nothing depends on how that goes
-    }
-}
-
-/// A new directory that belongs to the server's user. The keeper deletes it.
-pub(crate) fn directory(user: Option<User>) -> io::Result<PathBuf> {
-    let usual = env::temp_dir();
-    let fits = user.is_none() && usual.as_os_str().len() <= DIRECTORY_BYTES_MAX - 20;
-    // Another user may have no way into root's own directory.
-    let parent = if fits { usual } else { PathBuf::from("/tmp") };
-    let directory = tempfile::Builder::new().prefix("syncline-pg-").tempdir_in(parent)?.keep();
-    if let Some(User { uid, gid }) = user {
-        chown(&directory, Some(uid), Some(gid))?;
-    }
-    Ok(directory)
-}
-
-pub(crate) fn as_user(mut command: Command, user: Option<User>, directory: &Path) -> Command {
-    if let Some(User { uid, gid }) = user {
-        command.uid(uid).gid(gid);
-    }
-    // What these say is meant for another server.
-    env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")).for_each(|(name, _)| {
-        command.env_remove(name);
-    });
-    command.env("LC_ALL", "C").current_dir(directory);
-    command
 }
 
 fn settings(directory: &Path, disk: Disk) -> String {

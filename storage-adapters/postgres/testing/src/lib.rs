@@ -7,20 +7,25 @@
 //! where there are none. Where no server can be had, tests fail and say why: none passes by being skipped.
 //!
 //! Postgres refuses to run as root; for root the server runs as `postgres` or `nobody`.
+//!
+//! A [`Pooler`] is PgBouncer before such a server, and is found and installed in the same way (`PGBOUNCER` names the program). A
+//! server may have a [`standby`](Server::standby), and an [`Address`] that leads to either of both.
 
 use std::env;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
-mod bouncer;
 mod cluster;
+mod keeper;
+mod pooler;
 mod programs;
 mod scratch;
 mod user;
 
-pub use bouncer::{Bouncer, PoolMode};
+pub use pooler::{Address, Pooler};
 pub use scratch::Scratch;
 
 use cluster::{Cluster, Disk};
@@ -49,6 +54,16 @@ impl Server {
         })
     }
 
+    /// A server that the tests of this program share, and that is none of somebody else's: [`shared`](Self::shared), if that is one.
+    ///
+    /// # Panics
+    /// As [`shared`](Self::shared).
+    pub fn shared_own() -> &'static Self {
+        static OWN: OnceLock<Server> = OnceLock::new();
+        let shared = Self::shared();
+        if shared.cluster.is_some() { shared } else { OWN.get_or_init(|| Self::of(Cluster::start(Disk::Ignored))) }
+    }
+
     /// A server of the caller's own, to be restarted or broken, that keeps what it has acknowledged. Stopped when dropped.
     ///
     /// # Panics
@@ -69,7 +84,23 @@ impl Server {
     }
 
     fn of(cluster: Cluster) -> Self {
-        Self { url: cluster.url(), cluster: Some(cluster) }
+        Self { url: url(cluster.directory()), cluster: Some(cluster) }
+    }
+
+    /// A server that holds a copy of this one and follows it, until it is promoted. Stopped when dropped.
+    ///
+    /// # Panics
+    /// If this server is somebody else's, or does not let itself be copied.
+    pub fn standby(&self) -> Self {
+        Self::of(self.own().standby())
+    }
+
+    /// Makes a standby a server of its own.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn promote(&self) {
+        self.own().promote();
     }
 
     /// How to connect.
@@ -108,32 +139,12 @@ impl Server {
         row.and_then(|row| row.try_get(0).ok())
     }
 
-    /// A server that holds a copy of this one and follows it. It takes no writes until it is [promoted](Self::promote).
-    ///
-    /// # Panics
-    /// If this server is somebody else's, or is down.
-    pub fn standby(&self) -> Self {
-        Self::of(self.own().standby())
-    }
-
-    /// Makes a follower take writes, as after the loss of the server that it followed.
-    ///
-    /// # Panics
-    /// If it follows none.
-    pub fn promote(&self) {
-        self.own().promote();
-    }
-
-    /// A PgBouncer in front of this server, with these lines in its configuration. `None`, with a line that says so, if none can
-    /// be had.
-    ///
-    /// # Panics
-    /// If the server is somebody else's.
-    pub fn pooled(&self, mode: PoolMode, more: &str) -> Option<Bouncer> {
-        Bouncer::start(self.own().directory(), mode, more)
-    }
-
     fn own(&self) -> &Cluster {
-        self.cluster.as_ref().expect("only a server of the caller's own is stopped")
+        self.cluster.as_ref().expect("only a server of the caller's own is stopped, copied or pooled")
     }
+}
+
+/// How to connect to the server whose socket lies in this directory.
+fn url(directory: &Path) -> String {
+    format!("postgres://sync@localhost/postgres?host={}", directory.display())
 }

@@ -1,6 +1,7 @@
 //! The server's programs.
 
 use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,27 +23,11 @@ pub(crate) fn find_or_install() -> PathBuf {
     if let Some(found) = find() {
         return found;
     }
-    let failure = match install("postgresql") {
+    let failure = match install("postgresql", || find().is_some()) {
         Ok(()) => "the package `postgresql` has none of them".to_owned(),
         Err(why) => why,
     };
     find().unwrap_or_else(|| panic!("{}", advice(&failure)))
-}
-
-/// PgBouncer's program.
-///
-/// # Errors
-/// Why there is none, if none can be installed.
-pub(crate) fn find_or_install_pooler() -> Result<PathBuf, String> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let find = || {
-        let mut directories = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-        directories.find_map(|directory| Some(directory.join("pgbouncer")).filter(|program| program.is_file()))
-    };
-    if find().is_none() {
-        install("pgbouncer")?;
-    }
-    find().ok_or_else(|| "the package `pgbouncer` has no such program".to_owned())
 }
 
 fn advice(failure: &str) -> String {
@@ -71,18 +56,48 @@ fn is_complete(directory: &Path) -> bool {
     NEEDED.iter().all(|program| directory.join(program).is_file())
 }
 
-/// Installs the distribution's package, where that is ours to do.
-fn install(package: &str) -> Result<(), String> {
+/// The program PgBouncer, which the variable `PGBOUNCER` may name.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn find_or_install_pooler() -> Result<PathBuf, String> {
+    if let Some(named) = env::var_os("PGBOUNCER") {
+        return Ok(named.into());
+    }
+    let find = || {
+        let path = env::var_os("PATH").unwrap_or_default();
+        // The usual place is not on everybody's path.
+        let mut directories = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        directories.find_map(|directory| Some(directory.join("pgbouncer")).filter(|program| program.is_file()))
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    install("pgbouncer", || find().is_some())?;
+    find().ok_or_else(|| "the package `pgbouncer` does not hold it".into())
+}
+
+/// Installs a package of the distribution, if that is ours to do. Of test programs that want to at the same time, one does it and
+/// the others find it done.
+fn install(package: &str, is_done: impl Fn() -> bool) -> Result<(), String> {
     if !user::is_root() {
-        return Err("only root may install them".into());
+        return Err(format!("only root may install the package `{package}`"));
+    }
+    let lock = File::create(env::temp_dir().join("syncline-testing-install.lock"));
+    let lock = lock.and_then(|file| file.lock().map(|()| file));
+    let _lock = lock.map_err(|error| format!("nobody can be kept from installing at the same time: {error}"))?;
+    if is_done() {
+        return Ok(());
     }
     eprintln!("installing the package `{package}` for the tests");
-    run(&["update"]).and_then(|()| run(&["install", "--yes", "--no-install-recommends", package]))
+    let installing = || run(&["install", "--yes", "--no-install-recommends", package]);
+    // The lists may be old, or may never have been fetched.
+    installing().or_else(|_| run(&["update"]).and_then(|()| installing()))
 }
 
 fn run(arguments: &[&str]) -> Result<(), String> {
     let mut command = Command::new("apt-get");
-    // Another test program may be installing at the same time.
+    // Another program may be installing at the same time.
     command.args(["--quiet", "--option", "DPkg::Lock::Timeout=300"]).args(arguments);
     let output = command.env("DEBIAN_FRONTEND", "noninteractive").output();
     let output = output.map_err(|error| format!("`apt-get` does not run: {error}"))?;

@@ -77,14 +77,19 @@ pub(crate) async fn by_hand(scratch: &Scratch, sql: impl Into<String>) {
 
 /// Does something until it succeeds; its failures must be of the kind that passes.
 pub(crate) async fn until_it_works<T>(mut act: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let mut last = None;
     let trying = async {
         loop {
             match act().await {
                 Ok(done) => return done,
-                Err(error) => assert_ne!(error.retry(), syncline::store::Retry::Never, "{error}"),
+                Err(error) => {
+                    assert_ne!(error.retry(), syncline::store::Retry::Never, "{error}");
+                    last = Some(error);
+                }
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), trying).await.expect("it works before long")
+    let done = tokio::time::timeout(Duration::from_secs(60), trying).await;
+    done.unwrap_or_else(|_| panic!("it does not work before long: {last:?}"))
 }

@@ -2,6 +2,7 @@
 
 use sqlx::Executor;
 use syncline::store::{Retry, StoreError};
+use syncline_conformance::{Author, appends};
 use syncline_postgres_testing::Scratch;
 
 use crate::fixture::{by_hand, mark, notes, open, options, scratch};
@@ -12,7 +13,7 @@ async fn refusal(scratch: &Scratch) -> StoreError {
 
 fn assert_unsupported(error: &StoreError, expected: &str) {
     match error {
-        StoreError::UnsupportedFormat { found, newest: 1, what } => {
+        StoreError::UnsupportedFormat { found, newest: 2, what } => {
             assert!(found.contains(expected) && what.contains("test_"), "{error}");
         }
         other => panic!("{other:?}"),
@@ -23,12 +24,25 @@ fn assert_unsupported(error: &StoreError, expected: &str) {
 async fn a_newer_format_is_refused_by_name_and_left_as_it_is() {
     let scratch = scratch();
     drop(open(&scratch).await);
-    by_hand(&scratch, "UPDATE syncline SET format = 2").await;
+    by_hand(&scratch, "UPDATE syncline SET format = 3").await;
     for _ in 0..2 {
-        assert_unsupported(&refusal(&scratch).await, "2");
+        assert_unsupported(&refusal(&scratch).await, "3");
     }
-    by_hand(&scratch, "UPDATE syncline SET format = 1").await;
+    by_hand(&scratch, "UPDATE syncline SET format = 2").await;
     notes(&open(&scratch).await).await;
+}
+
+#[tokio::test]
+async fn a_schema_of_the_first_format_is_brought_up_to_date_and_its_logs_stay_what_they_are() {
+    let scratch = scratch();
+    let store = notes(&open(&scratch).await).await;
+    store.commit(appends([Author::new(1).write(2)])).await;
+    let before = store.store().status().await.unwrap();
+    drop(store);
+    by_hand(&scratch, "ALTER TABLE syncline DROP COLUMN history; UPDATE syncline SET format = 1").await;
+    for _ in 0..2 {
+        assert_eq!(notes(&open(&scratch).await).await.store().status().await.unwrap(), before);
+    }
 }
 
 #[tokio::test]
