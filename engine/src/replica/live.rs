@@ -100,6 +100,9 @@ impl Replica {
     ///
     /// # Cancel
     /// Runs until dropped. Dropping ends it between two commits.
+    ///
+    /// Give it a task of its own. As one arm of a `select!` it must not be left while another arm awaits a call of the same replica: that
+    /// call may wait for what this one is in the middle of.
     pub async fn live(&self, peer: &dyn Transport, pace: &dyn Pace) -> Result<std::convert::Infallible, SyncError> {
         let mut live = Live { replica: self, peer, pace, watch: Watch::Closed(None), left_out: 0, quiet: 0 };
         let mut due = Due::Told;

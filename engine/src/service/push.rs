@@ -6,7 +6,7 @@ use super::{Service, ServiceError};
 use crate::authority::Principal;
 use crate::heads::{ChainHash, Head, Heads};
 use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
-use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX};
+use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX, PUSH_ORIGINS_MAX};
 use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
 use crate::run::{Append, Bundle, Run, Unchained};
@@ -139,7 +139,12 @@ impl Service {
 
 fn check_sizes(push: &Push) -> Result<(), Problem> {
     let bytes: usize = push.runs.iter().map(|run| run.as_bytes().len()).sum();
-    let sizes = [("runs", push.runs.len(), PAGE_RUNS_MAX), ("bytes of runs", bytes, PAGE_BYTES_MAX)];
+    let origins = push.runs.iter().map(Run::origin).collect::<BTreeSet<_>>().len();
+    let sizes = [
+        ("runs", push.runs.len(), PAGE_RUNS_MAX),
+        ("bytes of runs", bytes, PAGE_BYTES_MAX),
+        ("origins", origins, PUSH_ORIGINS_MAX),
+    ];
     match sizes.into_iter().find(|(_, size, max)| size > max) {
         Some((what, size, max)) => {
             Err(Problem::new(Code::TooLarge, format!("a push of {size} {what} exceeds {max}; push in several parts")))

@@ -23,8 +23,8 @@ use crate::form::Form;
 
 /// Bytes of runs to which a page is cut where its answer would exceed a message: less makes no sense.
 const PAGE_BYTES_MIN: u32 = 64 * 1024;
-/// Bytes of runs in a page that goes out as JSON, which spells them out.
-const JSON_PAGE_BYTES: u32 = 1024 * 1024;
+/// Bytes of runs in a page that goes out as JSON, which spells them out, or while memory is scarce.
+const SMALL_PAGE_BYTES: u32 = 1024 * 1024;
 
 /// Where a page of heads begins, as the query says it.
 #[derive(Deserialize)]
@@ -136,17 +136,15 @@ async fn pull_fitting(
     mut pull: Pull,
     form: Form,
 ) -> Result<(Vec<u8>, Share), Fault> {
-    let page_bytes = if form == Form::Json { JSON_PAGE_BYTES } else { PAGE_BYTES_MAX as u32 };
+    let page_bytes = if form == Form::Json { SMALL_PAGE_BYTES } else { PAGE_BYTES_MAX as u32 };
     pull.limit.bytes = pull.limit.bytes.min(page_bytes);
-    // Before the page is read: what it takes is known well enough.
-    let mut memory = body::memory(app, &principal.user, pull.limit.bytes as usize).await?;
+    let mut memory = page_memory(app, principal, &mut pull).await?;
     loop {
         let answer = app.service.answer(principal, Request::Pull(space.clone(), pull.clone())).await?;
         let encoded = form.encode(&answer);
         if encoded.len() <= form.bytes_max() {
-            memory.shrink(encoded.len());
-            let more = encoded.len().saturating_sub(pull.limit.bytes as usize);
-            return if memory.grow(more) { Ok((encoded, memory)) } else { Err(body::no_memory()) };
+            let fits = memory.resize(encoded.len());
+            return if fits { Ok((encoded, memory)) } else { Err(body::no_memory()) };
         }
         if pull.limit.bytes <= PAGE_BYTES_MIN {
             let detail =
@@ -154,6 +152,18 @@ async fn pull_fitting(
             return Err(Fault::new(Code::TooLarge, detail));
         }
         pull.limit.bytes /= 2;
+    }
+}
+
+/// Memory for a page before it is read: it is there twice while it is encoded. If there is not enough for what was asked, the page is cut.
+async fn page_memory(app: &App, principal: &Principal, pull: &mut Pull) -> Result<Share, Fault> {
+    loop {
+        let bytes = 2 * pull.limit.bytes as usize;
+        match app.memory.take(&principal.user, bytes) {
+            Some(memory) => return Ok(memory),
+            None if pull.limit.bytes > SMALL_PAGE_BYTES => pull.limit.bytes /= 2,
+            None => return body::memory(app, &principal.user, bytes).await,
+        }
     }
 }
 

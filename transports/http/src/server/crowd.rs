@@ -2,8 +2,9 @@
 //!
 //! Connections that lie idle go first, and of those the ones of the address that has most; then those that are in the middle of
 //! a request's headers, or have just connected, if their address has more than the newcomer's. Requests and streams under way are
-//! left alone: the router bounds them by user. A few places beyond the last are for newcomers while somebody leaves, and for
-//! questions of health, which are always answered.
+//! left alone: the router bounds them by user. Before places run out, an address keeps as many idle connections as there are
+//! places free, so that one which takes all it can keeps half of them. A few places beyond the last are for newcomers while
+//! somebody leaves, and for questions of health, which are always answered.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -71,8 +72,9 @@ impl Seats {
         }
     }
 
-    /// Asks the one to leave whose place is needed least, if there is one.
-    fn make_room(&mut self, newcomer: IpAddr) {
+    /// Asks the one to leave whose place is needed least, if there is one; of the idle of one address alone, if that is all that
+    /// is asked.
+    fn make_room(&mut self, newcomer: IpAddr, only_its_idle: bool) {
         let of_newcomer = self.of(newcomer);
         let rank = |(number, seat): (&u64, &Seat)| {
             let of_address = self.of(seat.address);
@@ -83,7 +85,8 @@ impl Seats {
                 Phase::New | Phase::Head | Phase::Busy => return None,
             };
             // Among equals the oldest: it has had its time.
-            (!seat.is_leaving).then_some((is_idle, of_address, std::cmp::Reverse(*number)))
+            let is_asked = !seat.is_leaving && (!only_its_idle || is_idle && seat.address == newcomer);
+            is_asked.then_some((is_idle, of_address, std::cmp::Reverse(*number)))
         };
         let Some((.., std::cmp::Reverse(number))) = self.taken.iter().filter_map(rank).max() else { return };
         let Some(seat) = self.taken.get_mut(&number) else { return };
@@ -113,12 +116,15 @@ impl Crowd {
 
     fn try_enter(self: &Arc<Self>, address: IpAddr, progress: &Progress) -> Option<Place> {
         let mut seats = self.seats();
-        if seats.count_staying() >= self.max {
+        let free = self.max.saturating_sub(seats.count_staying());
+        if free == 0 {
             if let Some(times) = self.seldom.again() {
                 let max = self.max;
                 tracing::warn!(max, times, "all connections are taken; those that lie idle are closed to make room");
             }
-            seats.make_room(address);
+            seats.make_room(address, false);
+        } else if seats.of(address) >= free {
+            seats.make_room(address, true);
         }
         if seats.taken.len() >= self.max.saturating_add(SPARE) {
             return None;
@@ -179,7 +185,7 @@ impl Place {
         let before = seats.taken.range(..self.number).filter(|(_, seat)| !seat.is_leaving).count();
         let Some(address) = seats.taken.get(&self.number).map(|seat| seat.address) else { return true };
         if before >= self.crowd.max {
-            seats.make_room(address);
+            seats.make_room(address, false);
         }
         before >= self.crowd.max
     }
@@ -249,6 +255,21 @@ mod tests {
         let needed: Vec<_> = places.iter().map(|(place, _)| is_needed(place)).collect();
         assert_eq!(needed, [false, false, true, false]);
         assert!(newcomer.is_free().await, "whoever is asked to leave counts no more");
+    }
+
+    #[tokio::test]
+    async fn an_address_keeps_no_more_idle_connections_than_there_are_places_free() {
+        let crowd = Crowd::new(100);
+        let mut places = Vec::new();
+        for _ in 0..90 {
+            let (place, progress) = enter(&crowd, 1).await;
+            progress.idle();
+            places.push(place);
+            places.retain(|place| !is_needed(place));
+        }
+        assert_eq!(places.len(), 50);
+        let (_other, _) = enter(&crowd, 2).await;
+        assert!(!places.iter().any(is_needed));
     }
 
     #[tokio::test]

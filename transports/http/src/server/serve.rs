@@ -56,11 +56,11 @@ impl Default for ServerOptions {
 }
 
 impl ServerOptions {
-    /// How many connections are open at once. If they are all taken, somebody has to leave for each newcomer: a connection that
-    /// lies idle, of the address that has most connections; else one in the middle of its headers, of an address that has more than
-    /// the newcomer's. If everybody is busy, a request waits up to five seconds and is then told so; `/healthz` and `/readyz` are
-    /// always answered. 4,096 unless told otherwise; [`RouterOptions::with_watches_max`] must leave some of them to requests that
-    /// are not streams.
+    /// How many connections are open at once. An address keeps as many idle ones as there are places free. If all are taken,
+    /// somebody has to leave for each newcomer: a connection that lies idle, of the address that has most connections; else one in
+    /// the middle of its headers, of an address that has more than the newcomer's. If everybody is busy, a request waits up to five
+    /// seconds and is then told so; `/healthz` and `/readyz` are always answered. 4,096 unless told otherwise;
+    /// [`RouterOptions::with_watches_max`] must leave some of them to requests that are not streams.
     ///
     /// [`RouterOptions::with_watches_max`]: crate::RouterOptions::with_watches_max
     #[must_use]

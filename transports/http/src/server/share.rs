@@ -80,6 +80,12 @@ impl Share {
         true
     }
 
+    /// Gives back what exceeds this amount, or takes what is lacking, if the user may have it now.
+    pub(super) fn resize(&mut self, amount: usize) -> bool {
+        self.shrink(amount);
+        self.grow(amount - self.amount)
+    }
+
     /// Gives back what exceeds this amount.
     pub(super) fn shrink(&mut self, amount: usize) {
         let less = self.amount.saturating_sub(amount);
@@ -140,6 +146,8 @@ mod tests {
         share.shrink(10);
         assert_eq!(pot.books().held, 10);
         assert!(!share.grow(41) && share.grow(40));
+        assert!(share.resize(20) && share.resize(30) && !share.resize(51));
+        assert_eq!(pot.books().held, 30);
     }
 
     #[tokio::test]

@@ -88,8 +88,10 @@ async fn answers_that_nobody_reads_take_half_of_the_memory_and_nobody_elses_pull
         client.call(Request::Pull(syncline_conformance::space("notes"), ask.clone())).await.unwrap();
     }
     let answers = join_all(deaf.iter_mut().map(|raw| raw.hear("\r\n\r\n"))).await;
-    let busy = answers.iter().filter(|heard| heard.starts_with("HTTP/1.1 503")).count();
-    assert!((1..12).contains(&busy), "{busy} of 12 found no memory");
+    // The others were cut to what there was, or found no memory.
+    let length = |heard: &String| heard.split("content-length: ").nth(1)?.split("\r\n").next()?.parse().ok();
+    let whole = answers.iter().filter_map(length).filter(|length: &usize| *length > 7_000_000).count();
+    assert!((1..=3).contains(&whole), "{whole} of 12 were answered as they asked");
 }
 
 #[tokio::test]

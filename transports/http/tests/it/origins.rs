@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use syncline::limits::HEADS_MAX;
+use syncline::limits::{HEADS_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Answer, Code, Have, Pull, Reply, Request};
 use syncline::run::Append;
 use syncline::store::{Limit, WriteBatch};
@@ -73,6 +73,19 @@ async fn a_device_whose_origin_finds_no_room_still_reads_and_says_why_it_is_not_
     assert_eq!((report.pulled, report.pushed), (2, 0));
     let status = replica.status().await.unwrap();
     assert!(!status.in_sync() && status.pending == 1, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_push_brings_so_many_origins_at_most_and_a_replica_that_supplies_more_splits_them() {
+    let site = Site::start().await;
+    let many = PUSH_ORIGINS_MAX as u32 + 1;
+    assert_eq!(refused(site.ann().call(push(bundles(0..many))).await), Code::TooLarge);
+    assert!(site.log().await.heads.is_empty());
+    let (replica, supplied) = (crate::live::replica(9).await, u64::from(many) + 700);
+    let report = replica.sync(&crowded(many + 700).await.ann()).await.unwrap();
+    assert_eq!(report.pulled, supplied);
+    let report = replica.sync(&site.ann()).await.unwrap();
+    assert!(report.is_complete() && report.supplied == supplied, "{report:?}");
 }
 
 /// Beyond one message of heads, and not beyond two.
