@@ -96,6 +96,7 @@ impl Device {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { index, node, disk, principal, witness, stack, speed, rows, fresh, seed, old, served } = parts;
         let clock = disk.clock.clone();
+        witness.ledger().belongs(fresh, &principal);
         let (replica, wedged) = (Mutex::default(), AtomicBool::new(false));
         let (upgraded, opening) = (AtomicBool::new(!old), AtomicBool::new(false));
         Arc::new(Self {
@@ -183,7 +184,9 @@ impl Device {
         let upgraded = self.is_upgraded();
         let store = Arc::new(SimStore::new(self.disk.clone(), self.speed));
         let (seed, index, minted) = (self.seed, self.index as u64, self.minted.clone());
-        let identities = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
+        let (witness, principal) = (self.witness.clone(), self.principal.clone());
+        let mint = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
+        let identities = move || witness.ledger().belongs(mint(), &principal);
         let compose = Replica::compose(crate::world::space(), store);
         let mut compose = compose.clock(reader(&self.clock));
         if !self.stack.forks_are_left() {

@@ -79,6 +79,8 @@ faults! {
     ServerRestored = "server-restored",
     /// A server went back to a backup and kept the identity of its log.
     ServerRewound = "server-rewound",
+    /// A server's log came back without the claims of its origins, as from a file of an earlier version.
+    ClaimsLost = "claims-lost",
     /// A device left for ever.
     Left = "left",
     /// A bundle was refused.

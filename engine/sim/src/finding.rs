@@ -48,6 +48,8 @@ pub enum Law {
     StoreKeepsItsWord,
     /// Nothing panics.
     NoPanic,
+    /// An origin belongs to the device that writes under it, and to nobody else.
+    OriginsStay,
     /// The histories touch what is under test, and devices meet in its rows.
     SomethingIsTested,
 }
@@ -76,6 +78,7 @@ impl Law {
         Self::ProjectionIsPure,
         Self::StoreKeepsItsWord,
         Self::NoPanic,
+        Self::OriginsStay,
         Self::SomethingIsTested,
     ];
 }
@@ -104,6 +107,7 @@ impl fmt::Display for Law {
             Self::ProjectionIsPure => "a projection is pure and order-independent",
             Self::StoreKeepsItsWord => "a store does what its trait says",
             Self::NoPanic => "nothing panics",
+            Self::OriginsStay => "no device owns what another writes",
             Self::SomethingIsTested => "the histories touch what is under test",
         })
     }

@@ -45,6 +45,7 @@ impl World {
     fn end_faults(&mut self) {
         self.net.heal();
         self.access.grant_all();
+        self.release_claims();
         self.disks().iter().for_each(|disk| disk.repair());
         let clocks = self.places.iter().map(|place| &place.device.clock);
         clocks.chain(self.servers.iter().map(|server| &server.clock)).for_each(|clock| clock.correct());

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use syncline::authority::Principal;
 use syncline::{ChainHash, Dot, ReplicaId};
 
 /// One bundle and the history that it ends. Two bundles of one dot differ in it.
@@ -37,9 +38,22 @@ pub(crate) struct Ledger {
     forking: BTreeSet<ReplicaId>,
     /// Origins whose devices were cloned.
     cloned: BTreeSet<ReplicaId>,
+    /// Who writes under an origin.
+    writers: BTreeMap<ReplicaId, Principal>,
 }
 
 impl Ledger {
+    /// A device may write under this origin, which is given back.
+    pub(crate) fn belongs(&mut self, origin: ReplicaId, principal: &Principal) -> ReplicaId {
+        self.writers.insert(origin, principal.clone());
+        origin
+    }
+
+    /// Who writes under this origin.
+    pub(crate) fn writer(&self, origin: ReplicaId) -> Option<Principal> {
+        self.writers.get(&origin).cloned()
+    }
+
     /// A bundle was committed by its own origin. Returns whether its dot was taken by another bundle.
     pub(crate) fn write(&mut self, (dot, chain): Name) -> bool {
         let chains = self.written.entry(dot).or_default();

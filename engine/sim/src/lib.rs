@@ -23,6 +23,7 @@ pub mod guide {}
 pub mod teeth {}
 
 mod access;
+mod accounts;
 mod case;
 mod clock;
 mod device;

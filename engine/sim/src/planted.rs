@@ -230,6 +230,10 @@ plants! {
     ScansBackwards = "scans-backwards", "", "a store's small print", Part::Store(Storing::ScansBackwards), Calm;
     /// A store panics at more rows than it expected.
     PanicsAtLoads = "panics-at-loads", "", "a store's small print", Part::Store(Storing::PanicsAtLoads), Calm;
+    /// Whoever brings bundles of others owns them from then on.
+    SupplyingOwns = "supplying-owns", "", "accounts after a restore", Part::Way(Carrying::OwnsSupplied), Owned;
+    /// Accounts mix up whose origins are, and a device may not write any more.
+    MixesOwners = "mixes-owners", "", "accounts after a restore", Part::Use(Misuse::MixesOwners), Owned;
     /// A peer hands out a bundle that nobody has written.
     Invents = "invents", "", "a peer that lies", Part::Way(Carrying::Invents), Calm;
     /// The last event to arrive wins.

@@ -50,6 +50,8 @@ pub enum Profile {
     Doubt,
     /// Proxies on the way: foreign answers, bounds on messages, streams held back. Nobody syncs by hand.
     Proxied,
+    /// Servers with accounts, in which origins belong to devices, that go back to backups and lose their claims.
+    Owned,
 }
 
 impl Profile {
@@ -70,6 +72,7 @@ impl Profile {
         Self::Times,
         Self::Doubt,
         Self::Proxied,
+        Self::Owned,
     ];
 
     /// Its name, as the command line spells it.
@@ -90,6 +93,7 @@ impl Profile {
             Self::Times => "times",
             Self::Doubt => "doubt",
             Self::Proxied => "proxied",
+            Self::Owned => "owned",
         }
     }
 }
@@ -130,6 +134,8 @@ pub(crate) struct Mix {
     pub(crate) catch_up: Duration,
     /// Every edit's time is compared with the truth.
     pub(crate) watches_times: bool,
+    /// Servers have accounts, in which origins belong to devices.
+    pub(crate) owned: bool,
     weights: Vec<(u32, Deed)>,
 }
 
@@ -198,6 +204,7 @@ impl Profile {
             Self::Times => mix.times(rng),
             Self::Doubt => mix.doubt(),
             Self::Proxied => mix.proxied(),
+            Self::Owned => mix.owned(),
         }
         mix
     }
@@ -217,6 +224,7 @@ impl Mix {
             rows: None,
             catch_up: CATCH_UP,
             watches_times: false,
+            owned: false,
             weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
         }
     }
@@ -267,6 +275,20 @@ impl Mix {
         self.lives();
         self.rates = PROXIED;
         self.add(&[(12, Deed::Fail), (8, Deed::Fill)]);
+    }
+
+    /// No device goes back to a backup: what it has lost and a server, too, only others have, and its server does not take it from them.
+    fn owned(&mut self) {
+        self.served();
+        self.owned = true;
+        self.rates = Rates { request_lost: 20, answer_lost: 40, duplicated: 20, ..STEADY };
+        self.add(&[
+            (30, Deed::BackUp),
+            (20, Deed::RestoreServer),
+            (8, Deed::CrashServer),
+            (3, Deed::Leave),
+            (10, Deed::Poison),
+        ]);
     }
 
     fn twins(&mut self) {

@@ -50,6 +50,8 @@ pub(crate) enum Misuse {
     ForgetsLeftOut,
     /// A live sync relies on its watch.
     NeverPolls,
+    /// Accounts mix up whose origins are.
+    MixesOwners,
 }
 
 /// The composition under test.

@@ -8,6 +8,7 @@ use syncline::store::Durability;
 use syncline::{LogId, ReplicaId, Service, SpaceId, Transport, ViewId};
 
 use crate::access::{Access, Taster, principal};
+use crate::accounts::Accounts;
 use crate::clock::{NodeClock, reader};
 use crate::device::{Device, Parts, UNBOUNDED};
 use crate::disk::Disk;
@@ -28,6 +29,7 @@ use crate::workload::Lists;
 mod act;
 mod crash;
 mod forge;
+mod owners;
 
 /// The node of the first server.
 const SERVER: u8 = 32;
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) servers: Vec<Server>,
     /// The servers' stores: one for all, or one each.
     pub(crate) databases: Vec<Arc<Disk>>,
+    /// The accounts in these, in the same order, if origins belong to devices in this history.
+    pub(crate) accounts: Vec<Arc<Accounts>>,
     stores: Arc<dyn Stores>,
     /// Ids given out so far.
     ids: u64,
@@ -118,6 +122,7 @@ impl World {
             places: Vec::new(),
             servers: Vec::new(),
             databases: Vec::new(),
+            accounts: Vec::new(),
             ids: 0,
             steps: 0,
             rounds_taken: 0,
@@ -146,6 +151,9 @@ impl World {
             let unsynced = self.plan.unsynced >> (31 - index) & 1 == 1;
             let database = self.disk(&name, Node(DATABASE + index), clock, unsynced);
             self.databases.push(database);
+            if self.plan.mix.owned {
+                self.accounts.push(Accounts::new(&self.access, &self.witness, self.stack.misuse));
+            }
         }
         for index in 0..self.plan.servers {
             let database = self.databases[usize::from(index) % self.databases.len()].clone();
@@ -279,7 +287,7 @@ impl World {
     /// Opens a door after so long.
     pub(crate) fn serve_after(&self, door: &Arc<Door>, clock: &Arc<NodeClock>, span: Duration, with_policy: bool) {
         let storage = SimStorage { disk: door.disk.clone(), speed: self.plan.mix.speed };
-        let mut service = Service::new(Arc::new(storage), self.access.clone(), Arc::new(reader(clock)));
+        let mut service = Service::new(Arc::new(storage), self.authority(&door.disk), Arc::new(reader(clock)));
         if self.stack.misuse == Some(Misuse::NoBound) {
             service = service.with_max_drift(UNBOUNDED);
         }

@@ -44,6 +44,8 @@ pub(crate) enum Flaw {
     HidesSizes,
     /// Some bodies are changed on the way.
     ChangesBodies,
+    /// What is brought for others is brought as one's own.
+    OwnsSupplied,
     /// The peer hands out a bundle that nobody has written.
     Invents,
 }
@@ -75,6 +77,8 @@ impl BadWay {
         if self.flaw == Flaw::DropsTheFirst && sent.runs.len() > 1 {
             sent.runs.remove(0);
         }
+        let first = sent.runs.first().map(syncline::Run::origin);
+        let own = if self.flaw == Flaw::OwnsSupplied { first } else { own };
         let mut result = self.inner.call(Request::Push(space, own, sent)).await;
         match (self.flaw, &mut result) {
             (Flaw::AcceptsForks, Err(TransportError::Refused(Problem { code: Code::Fork { .. }, .. })))

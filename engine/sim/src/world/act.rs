@@ -56,7 +56,7 @@ impl World {
             Action::SetYear { clock, year } => self.set_year(clock, year),
             Action::SetRight { clock } => self.set_right(clock),
             Action::Drift { clock, rate } => self.drift(clock, rate),
-            Action::BackUp { disk } => self.disk_of(disk).back_up(),
+            Action::BackUp { disk } => self.back_up(&self.disk_of(disk)),
             Action::RestoreDevice { device } => self.restore_device(device),
             Action::CloneDevice { device } => self.clone_device(device),
             Action::RestoreServer { same_log } => self.restore_server(same_log),

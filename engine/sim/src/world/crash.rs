@@ -137,6 +137,7 @@ impl World {
             let fault = if same_log { Fault::ServerRewound } else { Fault::ServerRestored };
             self.sim.fault(fault, || format!("{} goes back {} bundles, to its backup", database.name, lost.len()));
             lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
+            self.restore_claims(&database, same_log);
         }
     }
 

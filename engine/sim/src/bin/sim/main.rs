@@ -26,7 +26,7 @@ struct Cli {
     #[arg(long, default_value_t = 1, value_name = "N")]
     histories: u64,
     /// Which faults: calm, flaky, partition, crash, clock, restore, hostile, mixed, live, twins, offline, large, times,
-    /// doubt, proxied; or all, in turn.
+    /// doubt, proxied, owned; or all, in turn.
     #[arg(long, default_value = "mixed")]
     profile: String,
     /// Steps of trouble per history.
