@@ -230,6 +230,7 @@ macro_rules! for_each_store_law {
                 spaces_do_not_mix
                 clearing_a_view_leaves_other_spaces
                 spaces_are_listed_in_the_order_of_their_names
+                a_whole_storage_is_ready_and_passes_its_check_while_it_is_written_to
             }
         }
     };

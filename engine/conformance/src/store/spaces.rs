@@ -116,3 +116,19 @@ pub async fn spaces_are_listed_in_the_order_of_their_names(harness: &dyn StoreHa
     let names = ["a", "a-b", "a.b", "a1", "a_", "aa", "b"].map(space);
     assert_eq!(storage.spaces().await.expect("the spaces list"), names);
 }
+
+/// An alarm without a cause is as bad as none: operators learn to pass it over.
+pub async fn a_whole_storage_is_ready_and_passes_its_check_while_it_is_written_to(harness: &dyn StoreHarness) {
+    let storage = harness.fresh().await;
+    storage.ready().await.expect("an empty storage is ready");
+    storage.check().await.expect("an empty storage is whole");
+    let (notes, todo) = (Subject::open(&*storage, "notes").await, view("todo@1"));
+    let (mut ann, mut bob) = (Author::new(1), Author::new(2));
+    for round in 0..8 {
+        let rows = puts(&todo, &[(format!("key {round}"), "v".repeat(2_000))]);
+        let batch = WriteBatch { rows, ..appends([ann.write(20), bob.write(1)]) };
+        let (checked, ready, _) = futures_util::join!(storage.check(), storage.ready(), notes.commit(batch));
+        assert!(!checked.expect("a whole storage passes").is_empty(), "a check says what it has looked at");
+        ready.expect("a storage that takes commits is ready");
+    }
+}

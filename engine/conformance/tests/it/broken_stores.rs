@@ -65,6 +65,11 @@ fn faults_of_many_tasks_and_spaces_are_caught() {
 }
 
 #[test]
+fn storages_that_cry_wolf_are_caught() {
+    assert_caught(twins::alarms::all());
+}
+
+#[test]
 fn faults_of_many_processes_are_caught() {
     assert_caught(twins::processes::all());
 }
@@ -93,6 +98,7 @@ fn every_store_law_has_a_store_that_breaks_it() {
         twins::processes::all(),
         twins::restarts::all(),
         twins::rewrites::all(),
+        twins::alarms::all(),
     ];
     let broken: BTreeSet<_> = broken.iter().flatten().flat_map(|(_, laws, _)| laws.iter().copied()).collect();
     let unbroken: Vec<_> = store::LAWS.iter().map(|law| law.name).filter(|law| !broken.contains(law)).collect();

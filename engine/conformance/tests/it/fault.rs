@@ -22,6 +22,8 @@ type Method<I, O> = Box<dyn for<'a> Fn(&'a Handle, I) -> Answer<'a, O> + Send + 
 
 type Open = Box<dyn for<'a> Fn(&'a dyn Storage, SpaceId) -> Answer<'a, Arc<dyn EventStore>> + Send + Sync>;
 type Spaces = Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, Vec<SpaceId>> + Send + Sync>;
+type Ready = Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, ()> + Send + Sync>;
+type Check = Box<dyn for<'a> Fn(&'a dyn Storage) -> Answer<'a, String> + Send + Sync>;
 type Beside = Box<dyn Fn(&Faulty) -> Result<Faulty, StoreError> + Send + Sync>;
 type Reopen = Box<dyn for<'a> Fn(&'a Faulty) -> BoxFuture<'a, Faulty> + Send + Sync>;
 
@@ -47,6 +49,8 @@ pub(crate) struct Fault {
     pub(crate) changed: Method<Revision, Revision>,
     pub(crate) open: Open,
     pub(crate) spaces: Spaces,
+    pub(crate) ready: Ready,
+    pub(crate) check: Check,
     pub(crate) durability: Durability,
     pub(crate) fresh: fn() -> Arc<dyn Storage>,
     /// What becomes of the storage and its fault over a restart.
@@ -69,6 +73,8 @@ pub(crate) fn sound() -> Fault {
         changed: Box::new(|handle, since| handle.store.changed(since)),
         open: Box::new(|storage, space| Box::pin(async move { storage.open(&space).await })),
         spaces: Box::new(|storage| storage.spaces()),
+        ready: Box::new(|storage| storage.ready()),
+        check: Box::new(|storage| storage.check()),
         durability: Durability::Process,
         fresh: || Arc::new(MemoryStorage::new(new_log_id)),
         reopen: Box::new(|before| Box::pin(async { before.clone() })),
@@ -104,6 +110,14 @@ impl Storage for Faulty {
 
     fn durability(&self) -> Durability {
         self.fault.durability
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        (self.fault.ready)(&*self.storage).await
+    }
+
+    async fn check(&self) -> Result<String, StoreError> {
+        (self.fault.check)(&*self.storage).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The faults, by what they concern.
 
+pub(crate) mod alarms;
 pub(crate) mod calls;
 pub(crate) mod cuts;
 pub(crate) mod log;
