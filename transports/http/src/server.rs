@@ -29,6 +29,7 @@ mod serve;
 mod share;
 mod shutdown;
 mod watch;
+mod worded;
 
 use effort::Efforts;
 use fault::Fault;

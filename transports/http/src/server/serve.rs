@@ -29,12 +29,13 @@ use super::Shutdown;
 use super::crowd::{Crowd, Place};
 use super::fault::Fault;
 use super::patience::{Patience, Patient, Phase, Progress};
+use super::worded::Worded;
 
 /// How long to wait where the system has no connection to give (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How soon to come again while all connections are taken, in milliseconds.
 const CROWD_RETRY_MS: u64 = 1_000;
-/// Bytes of headers up to which the router gets to answer; beyond, the connection is closed with a bare 431.
+/// Bytes of headers up to which the router gets to answer; beyond, hyper answers 431 and the connection is closed.
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that one connection buffers in each direction.
 const BUFFER_BYTES: usize = 96 * 1024;
@@ -255,7 +256,7 @@ async fn converse(
     });
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(BUFFER_BYTES).max_header_size(HEADER_BYTES_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), service));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Worded::new(socket)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
         () = ending.begun() => None,

@@ -182,3 +182,12 @@ async fn headers_without_end_are_cut() {
     raw.say("GET /v1 HTTP/1.1\r\n").await;
     raw.say_until_cut(format!("x: {}\r\n", "x".repeat(1_000)).as_bytes()).await;
 }
+
+#[tokio::test]
+async fn headers_beyond_what_is_read_at_all_are_told_so() {
+    let site = Site::start().await;
+    let mut raw = Raw::connect(site.address).await;
+    raw.try_say(format!("GET /v1 HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(65 * 1024))).await;
+    let heard = raw.hear("\r\n\r\n").await + &raw.hear_to_the_end().await;
+    assert!(heard.starts_with("HTTP/1.1 431") && heard.contains("urn:syncline:problem:too-large"), "{heard:?}");
+}
