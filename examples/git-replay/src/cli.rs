@@ -11,12 +11,12 @@ use crate::stores::Choice;
 
 /// Replays a git history through many replicas and a real server, and proves that all end with the same state.
 ///
-/// Every author of the history is given to one of K replicas, each with a store of its own. Every commit becomes a bundle
-/// that its author's replica writes: for each path the content id, or a delete. The replicas sync with a server over HTTP. In the
-/// end a fresh replica fetches everything, and the state digest of each is printed: SHA-256 over the sorted lines
-/// `path TAB id LF`.
+/// Every author of the history gets one of K replicas, each with a store of its own. If there are fewer authors than replicas, commits
+/// take turns. Each commit becomes a bundle that its replica writes: for each path the content id, or a delete. The replicas sync
+/// with a server over HTTP. In the end a fresh replica fetches everything, and the state digest of each is printed: SHA-256 over the
+/// sorted lines `path TAB id LF`.
 ///
-/// Exits with 1 where two digests differ, or, in causal mode, where they are not what applying the history in order leads to.
+/// Exits with 1 if two digests differ. In causal mode it also exits with 1 if they are not what the history in order leads to.
 #[derive(Debug, Parser)]
 #[command(name = "git-replay", version, after_help = EXAMPLES, group = clap::ArgGroup::new("mode"))]
 pub(crate) struct Cli {
@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     /// built-in sample.
     pub(crate) path: Option<PathBuf>,
 
-    /// How many replicas the authors are spread over.
+    /// How many replicas the authors, or the commits, are spread over.
     #[arg(long, value_name = "K", default_value = "16")]
     pub(crate) replicas: NonZeroUsize,
 
@@ -46,6 +46,8 @@ pub(crate) struct Cli {
 
     /// What the replicas store in: sqlite, redb, sled, memory, or postgres://USER@HOST/DATABASE.
     ///
+    /// Build with `--features all-stores` for redb, sled and Postgres.
+    ///
     /// Each replica has a file or folder of its own; in Postgres all have one new schema, which is left there.
     #[arg(long, value_name = "STORE", default_value = "sqlite")]
     pub(crate) store: Choice,
@@ -63,7 +65,7 @@ const EXAMPLES: &str = "\
 Examples:
   git-replay                              this repository, causal
   git-replay ~/src/linux --offline 1000   another one, with replicas that are offline for long
-  git-replay --store redb --server-store postgres://localhost/replay
+  git-replay --store redb --server-store postgres://localhost/replay     (built with --features all-stores)
   git-replay history.tsv.gz --clock history --keep replay
   sqlite3 replay/replica-0.sqlite 'select * from attributes limit 5'";
 

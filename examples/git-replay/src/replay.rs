@@ -64,7 +64,7 @@ impl Replay<'_> {
         let reading = tokio::task::spawn_blocking(move || -> Result<(), Failure> {
             for commit in commits {
                 let commit = commit?;
-                let writer = assignment.replica(commit.author).ok_or("the history has changed since it was counted")?;
+                let writer = assignment.writer(&commit).ok_or("the history has changed since it was counted")?;
                 let syncing: Vec<_> = schedule.after(commit.index, writer, replicas(&queues)).collect();
                 let open = queues[writer.0].blocking_send(Step::Write(commit)).is_ok()
                     && syncing.into_iter().all(|ReplicaIndex(at)| queues[at].blocking_send(Step::Sync).is_ok());
@@ -81,7 +81,7 @@ impl Replay<'_> {
     }
 
     fn writer(&self, commit: &Commit) -> Result<ReplicaIndex, Failure> {
-        self.assignment.replica(commit.author).ok_or_else(|| "the history has changed since it was counted".into())
+        self.assignment.writer(commit).ok_or_else(|| "the history has changed since it was counted".into())
     }
 }
 

@@ -3,23 +3,29 @@
 use std::cmp::Reverse;
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use crate::history::AuthorId;
+use crate::history::Commit;
 
 /// One of the K replicas of a replay, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ReplicaIndex(pub(crate) usize);
 
-/// Which replica each author writes on.
+/// Which replica writes each commit.
 #[derive(Clone, Debug)]
-pub(crate) struct Assignment {
-    by_author: Vec<ReplicaIndex>,
+pub(crate) enum Assignment {
+    /// Each author has one replica, by number.
+    Authors(Vec<ReplicaIndex>),
+    /// Commits go round all replicas.
+    Commits(NonZeroUsize),
 }
 
 impl Assignment {
-    /// Gives the busiest author first, each to the replica with the fewest commits so far. A few people write most of a
-    /// history, so that dealing authors out in turn would leave some replicas nearly idle. With fewer authors than
-    /// replicas the last replicas only read.
+    /// Spreads the writing over the replicas. The busiest author comes first, and each author gets the replica with the fewest commits
+    /// so far: a few people write most of a history, so authors in turn would leave some replicas nearly idle. If there are fewer authors
+    /// than replicas, commits take turns, so that every replica writes.
     pub(crate) fn balanced(commits_per_author: &[u64], replicas: NonZeroUsize) -> Self {
+        if commits_per_author.len() < replicas.get() {
+            return Self::Commits(replicas);
+        }
         let mut busiest_first: Vec<usize> = (0..commits_per_author.len()).collect();
         busiest_first.sort_by_key(|author| Reverse(commits_per_author[*author]));
         let mut load = vec![0; replicas.get()];
@@ -29,12 +35,15 @@ impl Assignment {
             load[idlest] += commits_per_author[author];
             by_author[author] = ReplicaIndex(idlest);
         }
-        Self { by_author }
+        Self::Authors(by_author)
     }
 
-    /// The replica of an author, or `None` for one that was not counted.
-    pub(crate) fn replica(&self, author: AuthorId) -> Option<ReplicaIndex> {
-        self.by_author.get(author.0 as usize).copied()
+    /// The replica that writes a commit, or `None` if its author was not counted.
+    pub(crate) fn writer(&self, commit: &Commit) -> Option<ReplicaIndex> {
+        match self {
+            Self::Authors(by_author) => by_author.get(commit.author.0 as usize).copied(),
+            Self::Commits(replicas) => Some(ReplicaIndex(commit.index as usize % replicas.get())),
+        }
     }
 }
 
@@ -78,6 +87,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::history::AuthorId;
 
     fn replicas(count: usize) -> NonZeroUsize {
         NonZeroUsize::new(count).unwrap()
@@ -93,23 +103,37 @@ mod tests {
         (0..commits).map(|commit| after(commit).map(|replica| replica.0).collect()).collect()
     }
 
+    /// The replica number that writes commit number `index` of an author.
+    fn writer(assignment: &Assignment, index: u32, author: u32) -> Option<usize> {
+        let (author, parents, changes) = (AuthorId(author), vec![], vec![]);
+        let commit = Commit { index, author, author_time_s: 0, commit_time_s: 0, parents, changes };
+        assignment.writer(&commit).map(|replica| replica.0)
+    }
+
     #[test]
     fn the_busiest_author_does_not_share_while_others_are_idle() {
         let assignment = Assignment::balanced(&[3, 1, 50, 2, 4], replicas(2));
-        let by_author: Vec<usize> = (0..5).map(|author| assignment.replica(AuthorId(author)).unwrap().0).collect();
+        let by_author: Vec<usize> = (0..5).map(|author| writer(&assignment, 0, author).unwrap()).collect();
         assert_eq!(by_author, [1, 1, 0, 1, 1]);
     }
 
     #[test]
     fn equal_authors_are_dealt_out_in_order() {
         let assignment = Assignment::balanced(&[1; 7], replicas(3));
-        let by_author: Vec<usize> = (0..7).map(|author| assignment.replica(AuthorId(author)).unwrap().0).collect();
+        let by_author: Vec<usize> = (0..7).map(|author| writer(&assignment, 0, author).unwrap()).collect();
         assert_eq!(by_author, [0, 1, 2, 0, 1, 2, 0]);
     }
 
     #[test]
+    fn every_replica_writes_though_there_is_one_author() {
+        let assignment = Assignment::balanced(&[5], replicas(3));
+        let by_commit: Vec<usize> = (0..5).map(|index| writer(&assignment, index, 0).unwrap()).collect();
+        assert_eq!(by_commit, [0, 1, 2, 0, 1]);
+    }
+
+    #[test]
     fn an_author_that_was_not_counted_has_no_replica() {
-        assert_eq!(Assignment::balanced(&[1], replicas(4)).replica(AuthorId(1)), None);
+        assert_eq!(writer(&Assignment::balanced(&[1], replicas(1)), 0, 1), None);
     }
 
     #[test]

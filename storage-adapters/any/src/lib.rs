@@ -22,8 +22,8 @@
 //! | `postgres://USER@HOST/DATABASE?schema=NAME` | one schema of a Postgres database, `syncline` unless named | yes | many |
 //! | `memory:` | nothing: gone with the handle, and new whenever it is opened | no | one |
 //!
-//! Each backend but memory is a cargo feature of its name, on by default. A name of a backend that was left out reads, and opening it
-//! says so. Postgres needs a Tokio runtime, the others none.
+//! Each backend but memory is a cargo feature of its name. `sqlite` is on by default, `all-stores` turns all on. The name of a backend
+//! that was left out reads, and opening it says which feature is missing. Postgres needs a Tokio runtime, the others need none.
 
 mod name;
 mod options;
