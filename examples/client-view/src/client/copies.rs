@@ -1,0 +1,212 @@
+//! Copies of the device: to be restored over it, or to run beside it as a clone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tokio::task::spawn_blocking;
+
+use super::device::{Device, file, make_folder};
+use super::{Client, ClientError, Clone_, Setup, Trouble};
+
+/// A copy of the device's store, as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Copy {
+    /// Its name, which is its file's.
+    pub name: String,
+    /// When it was made.
+    pub made: SystemTime,
+}
+
+impl Client {
+    /// The copies, latest first.
+    ///
+    /// # Errors
+    /// [`ClientError::Files`].
+    pub async fn copies(&self) -> Result<Vec<Copy>, ClientError> {
+        let folder = self.copies_folder();
+        blocking(move || list(&folder)).await
+    }
+
+    /// Copies the store while it is in use.
+    ///
+    /// # Errors
+    /// [`ClientError::NotCopied`], [`ClientError::Store`], [`ClientError::Files`].
+    pub async fn take_copy(&self) -> Result<Copy, ClientError> {
+        self.must_be_file()?;
+        let _alone = self.inner.copying.lock().await;
+        let (from, folder) = (file(&self.inner.setup.folder), self.copies_folder());
+        let copy = blocking(move || take(&from, &folder)).await?;
+        self.inner.link.tell();
+        Ok(copy)
+    }
+
+    /// Puts a copy in the place of the store, as if the device had been restored from a backup. What was there becomes a copy itself,
+    /// which is returned: it may be restored, too. The device stays a copy of the same replica, so it and the server find out what the
+    /// server has that it had forgotten, and it takes a new identity if it has written anew what the server knows already.
+    ///
+    /// # Errors
+    /// As [`take_copy`](Self::take_copy), and [`ClientError::NoSuchCopy`]. The device is then as it was; but if its store cannot be opened
+    /// again, every call says so with [`ClientError::Closed`] until [`reopen`](Self::reopen).
+    ///
+    /// # Cancel
+    /// The copy is in place or it is not.
+    pub async fn restore(&self, name: &str) -> Result<Copy, ClientError> {
+        self.must_be_file()?;
+        let chosen = self.copies().await?.into_iter().find(|copy| copy.name == name);
+        let chosen = chosen.ok_or_else(|| ClientError::NoSuchCopy(name.to_owned()))?;
+        let before = self.take_copy().await?;
+        let client = self.clone();
+        // A task of its own: whoever asked may go away while the store is closed.
+        let restoring = tokio::spawn(async move { client.replace_by(&chosen.name).await });
+        restoring.await.map_err(|error| panicked(&error))??;
+        Ok(before)
+    }
+
+    async fn replace_by(&self, name: &str) -> Result<(), ClientError> {
+        let _alone = self.inner.copying.lock().await;
+        let (from, to) = (self.copies_folder().join(name), file(&self.inner.setup.folder));
+        let mut device = self.inner.device.write().await;
+        let closed = Trouble::lasting("The store is closed.", "Choose Try again, or start the program again.");
+        if let Ok(open) = std::mem::replace(&mut *device, Err(closed)) {
+            open.close().await;
+        }
+        let placed = blocking(move || put_in_place(&from, &to)).await;
+        *device = self.opened().await;
+        drop(device);
+        self.inner.link.tell();
+        placed
+    }
+
+    /// Opens the store again, if it is closed.
+    ///
+    /// # Errors
+    /// [`ClientError::Closed`] with what is in the way.
+    pub async fn reopen(&self) -> Result<(), ClientError> {
+        let mut device = self.inner.device.write().await;
+        if device.is_err() {
+            *device = self.opened().await;
+        }
+        self.inner.link.tell();
+        device.as_ref().map(drop).map_err(|trouble| ClientError::Closed(trouble.clone()))
+    }
+
+    async fn opened(&self) -> Result<Device, Trouble> {
+        let opened = Device::open(&self.inner.setup, &self.inner.skew, &self.inner.link).await;
+        opened.map_err(|error| {
+            Trouble::lasting(
+                format!("The store cannot be opened: {error}."),
+                "Mend what it names, then choose Try again.",
+            )
+        })
+    }
+
+    /// Starts a clone of this device in the same process: a copy of its store in a folder of its own, under the same identity, as if a
+    /// disk had been copied to a second machine. It talks to the same server, and has a page of its own.
+    ///
+    /// # Errors
+    /// As [`take_copy`](Self::take_copy) and [`open`](Self::open).
+    pub async fn clone_device(&self) -> Result<Client, ClientError> {
+        self.must_be_file()?;
+        let (from, name, folder) = {
+            let _alone = self.inner.copying.lock().await;
+            let folder = free_folder(&self.inner.setup.folder.join("clones"))?;
+            let (from, to) = (file(&self.inner.setup.folder), file(&folder));
+            blocking(move || Ok(syncline_sqlite::copy(&from, &to)?)).await?;
+            let number = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            (self.inner.link.way(), format!("{} (clone {number})", self.name()), folder)
+        };
+        let clone = Client::open(Setup { folder, name, ..self.inner.setup.clone() }).await?;
+        clone.inner.link.change(|way| *way = from);
+        clone.set_skew(self.skew());
+        let serving = crate::serve(&clone, "127.0.0.1:0")
+            .await
+            .map_err(|error| ClientError::Files { path: "127.0.0.1".into(), source: std::io::Error::other(error) })?;
+        let mut clones = self.inner.clones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        clones.push(Clone_ { client: clone.clone(), serving });
+        drop(clones);
+        self.inner.link.tell();
+        Ok(clone)
+    }
+
+    /// The clones that run in this process, with the addresses of their pages.
+    pub fn clones(&self) -> Vec<(Client, String)> {
+        let clones = self.inner.clones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        clones.iter().map(|clone| (clone.client.clone(), clone.serving.address().to_owned())).collect()
+    }
+
+    fn must_be_file(&self) -> Result<(), ClientError> {
+        if self.inner.setup.storage.is_some() { Err(ClientError::NotCopied) } else { Ok(()) }
+    }
+
+    fn copies_folder(&self) -> PathBuf {
+        self.inner.setup.folder.join("copies")
+    }
+}
+
+fn list(folder: &Path) -> Result<Vec<Copy>, ClientError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(ClientError::files(folder))?,
+    };
+    let mut copies = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(ClientError::files(folder))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let made = entry.metadata().and_then(|meta| meta.modified()).map_err(ClientError::files(entry.path()))?;
+        if name.ends_with(".sqlite") {
+            copies.push(Copy { name, made });
+        }
+    }
+    copies.sort_by(|a, b| (b.made, &b.name).cmp(&(a.made, &a.name)));
+    Ok(copies)
+}
+
+fn take(from: &Path, folder: &Path) -> Result<Copy, ClientError> {
+    make_folder(folder)?;
+    // Numbered, so that a copy's name says nothing wrong while the clock is.
+    let taken = list(folder)?.iter().filter_map(|copy| copy.name.split_once('.')?.0.parse::<u32>().ok()).max();
+    let name = format!("{}.sqlite", taken.unwrap_or(0) + 1);
+    syncline_sqlite::copy(from, &folder.join(&name))?;
+    Ok(Copy { name, made: SystemTime::now() })
+}
+
+/// Puts a copy of `from` in the place of the closed store at `to`.
+fn put_in_place(from: &Path, to: &Path) -> Result<(), ClientError> {
+    let copy = to.with_extension("restoring");
+    match fs::remove_file(&copy) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(ClientError::files(&copy)(error)),
+        _ => {}
+    }
+    syncline_sqlite::copy(from, &copy)?;
+    syncline_sqlite::put_in_place(&copy, to)?;
+    // What was there is among the copies already.
+    for old in ["client.sqlite.old", "client.sqlite.old-wal"] {
+        let old = to.with_file_name(old);
+        match fs::remove_file(&old) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(ClientError::files(&old)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a numbered folder that was not there.
+fn free_folder(parent: &Path) -> Result<PathBuf, ClientError> {
+    make_folder(parent)?;
+    let folder = (1..).map(|number: u32| parent.join(number.to_string())).find(|folder| !folder.exists());
+    let folder = folder.expect("some number is free");
+    make_folder(&folder)?;
+    Ok(folder)
+}
+
+/// Does what blocks on a thread that may be blocked.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ClientError> + Send + 'static,
+) -> Result<T, ClientError> {
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(panicked(&error)))
+}
+
+fn panicked(error: &tokio::task::JoinError) -> ClientError {
+    ClientError::Closed(Trouble::lasting(format!("This program has a fault: {error}."), "Start it again."))
+}
