@@ -3,7 +3,7 @@
 //! What is stored is what the adapters store, in the places where they store it: for each bundle the encoded run with the
 //! chain hash before it, found by position and by origin; each origin's head; the space's own row; the attribute rows. One
 //! call is one transaction, as durable as the adapter's, with the same settings. What it leaves out is what an engine is
-//! for: it checks nothing, hashes nothing (where a hash or a checksum stands in ours, it writes zeros of that length or
+//! for: it checks nothing, hashes nothing (if a hash or a checksum stands in ours, it writes zeros of that length or
 //! nothing), packs nothing, reads nothing before it writes, and knows that nobody else writes.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ struct Batch {
     rows: Vec<Pair>,
     /// Rows may be older than those stored, which then stay. Values begin with their time, so that bytes tell.
     may_be_late: bool,
-    /// How far the view is folded, where it has rows at all.
+    /// How far the view is folded if it has rows at all.
     folded: Option<String>,
 }
 
@@ -99,7 +99,7 @@ macro_rules! each {
     };
 }
 
-/// A log, with attribute rows where they are asked for, written by hand.
+/// A log, with attribute rows if they are asked for, written by hand.
 #[derive(Debug)]
 pub struct ByHand {
     library: Library,
@@ -148,7 +148,7 @@ impl ByHand {
         Ok((Self { library, position, seqs: [(1, position)].into() }, position))
     }
 
-    /// Records these changes together as one bundle, and their rows with it where `rows`.
+    /// Records these changes together as one bundle, and their rows with it if `rows`.
     ///
     /// # Errors
     /// As the library says.
@@ -175,7 +175,7 @@ impl ByHand {
         self.receive(&arrivals.collect::<Vec<_>>(), rows).await
     }
 
-    /// Takes bundles in the order of arrival, many to a transaction, and folds them into their rows where `rows`.
+    /// Takes bundles in the order of arrival, many to a transaction, and folds them into their rows if `rows`.
     ///
     /// # Errors
     /// As the library says.

@@ -105,7 +105,7 @@ impl OurServer {
     /// Ends it in order.
     ///
     /// # Errors
-    /// Where it panicked.
+    /// If it panicked.
     pub async fn stop(self) -> Result<(), Failure> {
         self.shutdown.begin();
         Ok(self.serving.await?)

@@ -52,7 +52,7 @@ async fn open_on(store: Arc<dyn EventStore>) -> Result<Replica, Failure> {
     Ok(replica.open(syncline_os::replica_id()).await?)
 }
 
-/// Opens a replica at a place of any backend, with attribute rows where `rows`.
+/// Opens a replica at a place of any backend, with attribute rows if `rows`.
 ///
 /// # Errors
 /// As the store and the engine say.

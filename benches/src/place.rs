@@ -91,7 +91,7 @@ impl fmt::Display for Backend {
 pub struct Ground {
     /// The folder that files are made in.
     pub folder: PathBuf,
-    /// The database that schemas are made in, where there is one.
+    /// The database that schemas are made in if there is one.
     pub postgres: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Ground {
     /// A new place, which nothing has been written to.
     ///
     /// # Errors
-    /// For Postgres, where there is no server.
+    /// For Postgres if there is no server.
     pub fn place(&self, backend: Backend) -> Result<Place, Failure> {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let name = format!("compare_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
@@ -119,7 +119,7 @@ pub struct Place {
     at: String,
     /// The schema.
     name: String,
-    /// Whether to delete it when dropped: only where it was made.
+    /// Whether to delete it when dropped: only if it was made.
     #[serde(skip)]
     guarded: bool,
 }
@@ -216,7 +216,7 @@ impl Drop for Place {
     }
 }
 
-/// Bytes of a file or of all files in a folder; none where there is neither. Files with holes count what they take.
+/// Bytes of a file or of all files in a folder; none if there is neither. Files with holes count what they take.
 pub(crate) fn size(path: &Path) -> std::io::Result<u64> {
     match fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),

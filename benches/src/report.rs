@@ -59,9 +59,9 @@ impl Unit {
 /// One measurement beside its target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// What was done, and what it is compared with where that is not the same work by hand.
+    /// What was done, and what it is compared with if that is not the same work by hand.
     pub what: String,
-    /// What was durable; none where nothing was timed.
+    /// What was durable; none if nothing was timed.
     pub durability: Option<Durability>,
     /// What is counted.
     pub unit: Unit,
@@ -71,7 +71,7 @@ pub struct Line {
     pub compared_with: f64,
     /// Ours to the other: of rounds, the median of their ratios.
     pub ratio: f64,
-    /// The ratio of each round, which tell how steady they are; none where nothing was timed.
+    /// The ratio of each round, which tell how steady they are; none if nothing was timed.
     pub ratios: Vec<f64>,
     /// What that should be.
     pub target: Target,

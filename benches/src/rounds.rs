@@ -56,7 +56,7 @@ pub fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<Duration, E> {
     work().map(|_| start.elapsed())
 }
 
-/// The middle of some values; not a number where there is none.
+/// The middle of some values; not a number if there is none.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);

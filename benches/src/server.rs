@@ -5,7 +5,7 @@ use std::panic;
 
 use syncline_postgres_testing as testing;
 
-/// A throw-away server, or somebody else's, or none where none is asked for.
+/// A throw-away server, or somebody else's, or none if none is asked for.
 #[derive(Debug)]
 pub struct Server {
     url: Option<String>,

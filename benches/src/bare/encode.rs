@@ -31,7 +31,7 @@ pub(super) fn run(author: u8, seq: u64, time: [u8; 8], changes: &[Change]) -> Ve
     run
 }
 
-/// Folds such a run into rows. `None` where it is malformed.
+/// Folds such a run into rows. `None` if it is malformed.
 pub(super) fn fold(run: &[u8], rows: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Option<()> {
     let (author, rest) = (*run.get(1)?, &mut run.get(1 + ORIGIN_BYTES..)?);
     take_varint(rest)?;

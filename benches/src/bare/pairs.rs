@@ -79,7 +79,7 @@ fn status_value(head: u64, time: [u8; 8], folded: &str) -> Vec<u8> {
     [&head.to_be_bytes()[..], &[7; 16], &head.to_be_bytes(), &time, folded.as_bytes()].concat()
 }
 
-/// The end of the log in the value of the status; 0 where there is none yet.
+/// The end of the log in the value of the status; 0 if there is none yet.
 pub(super) fn head_of(status: Option<&[u8]>) -> u64 {
     status.and_then(|value| value.first_chunk()).map_or(0, |head| u64::from_be_bytes(*head))
 }

@@ -52,7 +52,7 @@ pub(super) struct Worked {
     pub(super) seconds: f64,
     pub(super) write: Latency,
     pub(super) read: Option<Latency>,
-    /// The largest resident set of the process, where the system tells it.
+    /// The largest resident set of the process if the system tells it.
     pub(super) peak_bytes: Option<u64>,
 }
 

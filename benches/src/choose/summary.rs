@@ -35,7 +35,7 @@ pub struct Line {
     pub read: Option<Latency>,
     /// Bytes on the disk per event, after the process was killed and the store opened again; none in memory.
     pub disk_bytes_per_event: Option<f64>,
-    /// The most memory that the process took, where the system tells it.
+    /// The most memory that the process took if the system tells it.
     pub peak_bytes: Option<u64>,
     /// Milliseconds from the start of opening to the first status, after `kill -9`; none in memory.
     pub reopen_ms: Option<f64>,

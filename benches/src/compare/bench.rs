@@ -16,7 +16,7 @@ pub struct Effort {
     pub rounds: usize,
     /// How long both sides together work in one round of what can be stopped at any time.
     pub round: Duration,
-    /// A part of the usual number of events, where that is fixed before.
+    /// A part of the usual number of events if that is fixed before.
     pub scale: f64,
 }
 
@@ -38,7 +38,7 @@ impl Effort {
         ((usual as f64 * self.scale) as usize).next_multiple_of(100).max(100)
     }
 
-    /// Rounds of what takes long: a third of them, and at least three where there are so many.
+    /// Rounds of what takes long: a third of them, and at least three if there are so many.
     pub fn few_rounds(&self) -> usize {
         (self.rounds / 3).max(self.rounds.min(3))
     }
@@ -55,7 +55,7 @@ pub struct Bench<'a> {
     pub ground: &'a Ground,
     /// How much is measured.
     pub effort: Effort,
-    /// The program that is started where a process of its own is measured, with [`crash::ERRAND`] and an errand; it must
+    /// The program that is started if a process of its own is measured, with [`crash::ERRAND`] and an errand; it must
     /// [run](crash::Errand::run) that.
     pub program: &'a std::path::Path,
 }

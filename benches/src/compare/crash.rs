@@ -41,7 +41,7 @@ impl Errand {
     /// Reads an errand as it is handed to a process.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If it is none.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         Ok(serde_json::from_str(text)?)
     }

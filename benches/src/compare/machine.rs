@@ -25,7 +25,7 @@ pub struct Machine {
     pub cpu: String,
     /// Threads that run at once.
     pub cores: usize,
-    /// Bytes of memory; 0 where that is not known.
+    /// Bytes of memory; 0 if that is not known.
     pub memory_bytes: u64,
     /// The system and its version.
     pub kernel: String,
@@ -37,7 +37,7 @@ pub struct Machine {
     pub sync_p99_us: f64,
     /// Libraries and servers with their versions.
     pub versions: Vec<(String, String)>,
-    /// The commit that was built, with `+` behind it where files had changed since.
+    /// The commit that was built, with `+` behind it if files had changed since.
     pub commit: String,
     /// Whether the program was built without optimization, which makes its numbers worthless.
     pub debug: bool,
@@ -47,7 +47,7 @@ impl Machine {
     /// Looks at this one.
     ///
     /// # Errors
-    /// Where nothing can be written in the folder, or the server does not answer.
+    /// If nothing can be written in the folder, or the server does not answer.
     pub async fn look(ground: &Ground) -> Result<Self, Failure> {
         let waits = disk_waits(&ground.folder)?;
         Ok(Self {

@@ -63,7 +63,7 @@ impl Unit {
 pub struct Figure {
     /// The median of the rounds.
     pub value: f64,
-    /// How long a single operation took, where operations are single.
+    /// How long a single operation took if operations are single.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
 }
@@ -94,7 +94,7 @@ impl Latency {
 pub struct Side {
     /// The value of each round.
     pub values: Vec<f64>,
-    /// How long each operation took, where operations are single.
+    /// How long each operation took if operations are single.
     pub took: Vec<Duration>,
 }
 
@@ -117,7 +117,7 @@ pub struct Measurement {
     pub unit: Unit,
     /// Ours.
     pub ours: Figure,
-    /// The same by hand on the bare library, where there is one.
+    /// The same by hand on the bare library if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_hand: Option<Figure>,
     /// How many times as good ours is as by hand: the median of the rounds' ratios. Also for costs, more is better.
@@ -126,7 +126,7 @@ pub struct Measurement {
     /// The ratio of each round, which tell how steady they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ratios: Vec<f64>,
-    /// The least that the ratio should be, where something is promised.
+    /// The least that the ratio should be if something is promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<f64>,
 }
@@ -152,7 +152,7 @@ impl Measurement {
         Some(self.unit.ratio(self.ours.value, self.by_hand.as_ref()?.value))
     }
 
-    /// Whether the target is met, where there is one.
+    /// Whether the target is met if there is one.
     pub fn met(&self) -> Option<bool> {
         Some(self.ratio? >= self.target?)
     }
@@ -168,7 +168,7 @@ impl Measurement {
 pub struct Gap {
     /// The store.
     pub backend: Backend,
-    /// The work; all of it where none is named.
+    /// The work; all of it if none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
     /// The reason, for a person.

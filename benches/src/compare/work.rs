@@ -112,7 +112,7 @@ impl Work {
                  key order and unread; on Postgres all by UNNEST, in one round trip."
             }
             Self::ManyKeys => {
-                "The same where no key comes twice, so that each row is a new one at a random place of the index."
+                "The same if no key comes twice, so that each row is a new one at a random place of the index."
             }
             Self::InOrder => {
                 "A log of four authors in bundles of 10, received from a peer in the same process, log and rows durable. By \
@@ -159,7 +159,7 @@ impl Work {
         }
     }
 
-    /// The least that the ratio should be, where something is promised.
+    /// The least that the ratio should be if something is promised.
     pub fn target(self, backend: Backend, durability: Durability) -> Option<f64> {
         let single = match self {
             Self::Single | Self::SingleRow => true,

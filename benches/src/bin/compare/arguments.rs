@@ -22,7 +22,7 @@ use syncline_benches::place::Backend;
 ///
 /// A table is printed; compare.json and compare.html, a page that needs nothing else, are written to the folder --out.
 ///
-/// Postgres is a throw-away server of our own, or the one that the variable SYNCLINE_TEST_POSTGRES_URL names. Where none can be
+/// Postgres is a throw-away server of our own, or the one that the variable SYNCLINE_TEST_POSTGRES_URL names. If none can be
 /// had, the output says so.
 #[derive(Debug, Parser)]
 #[command(name = "compare", version, after_help = AFTER, subcommand_negates_reqs = true)]
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// otherwise, which may lie in memory, where nothing waits for a disk. Postgres keeps its own in the latter
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-    /// An earlier compare.json. Where a ratio fell by more than the margin, or something measured then and asked for now is
+    /// An earlier compare.json. If a ratio fell by more than the margin, or something measured then and asked for now is
     /// missing, its name is printed and the exit code is 1
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,

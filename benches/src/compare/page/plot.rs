@@ -36,7 +36,7 @@ impl Scale {
         MARGIN + part * (100.0 - 2.0 * MARGIN)
     }
 
-    /// The values that get a line: powers of ten, and where these are few, 2 and 5 times them.
+    /// The values that get a line: powers of ten, and if these are few, 2 and 5 times them.
     fn ticks(self) -> Vec<f64> {
         let decades = (self.low.floor() as i32..=self.high.ceil() as i32).map(|power| 10_f64.powi(power));
         let steps: &[f64] = if self.high - self.low > 2.2 { &[1.0] } else { &[1.0, 2.0, 5.0] };

@@ -50,7 +50,7 @@ impl Ground {
         self.write_back()
     }
 
-    /// Lets the system write all that it holds of the store's file system. Nothing is to be done where that is not crashed.
+    /// Lets the system write all that it holds of the store's file system. Nothing is to be done if that is not crashed.
     pub(super) fn write_back(&self) -> Result<(), RigError> {
         match self.image {
             Some(_) => run(program("sync", ["--file-system"]).arg(&self.folder)).map(drop),
@@ -113,7 +113,7 @@ impl Ground {
         self.postgres.as_ref().map(Postgres::url)
     }
 
-    /// A file for what the writing process says where it fails.
+    /// A file for what the writing process says if it fails.
     pub(super) fn log(&self) -> PathBuf {
         self.scratch.join("work.log")
     }

@@ -1,6 +1,6 @@
 //! Crashes every store of Syncline many times while it is written to, and looks at what is left.
 //!
-//! Two rigs. The *kill rig* ends the writing process with SIGKILL, and the server behind it, where there is one. The *cut rig* lets
+//! Two rigs. The *kill rig* ends the writing process with SIGKILL, and the server behind it if there is one. The *cut rig* lets
 //! the store lie on a file system of its own and takes that down at once, with all that it had not written yet, as a power cut
 //! does. The one shows that commits are whole, the other that they are durable: a kill loses nothing that a process has handed
 //! to the system, so it cannot show the second (see `engine/docs/durability.md` for the figures and how to repeat them).

@@ -152,7 +152,7 @@ pub enum Verdict {
     Void,
 }
 
-/// What a whole run shows: why it is not as it must be, in words; nothing where it is.
+/// What a whole run shows: why it is not as it must be, in words; nothing if it is.
 pub fn objections(outcomes: &[Outcome]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for outcome in outcomes {

@@ -61,7 +61,7 @@ pub enum WorkError {
     Store(#[from] StoreError),
 }
 
-/// Does the task read from `input`, tells its progress on the standard output, and ends only where nothing is to be written or
+/// Does the task read from `input`, tells its progress on the standard output, and ends only if nothing is to be written or
 /// the store fails.
 ///
 /// # Errors

@@ -31,7 +31,7 @@ impl Writer {
         loop {
             let written = if self.number.is_multiple_of(2) { self.fold().await } else { self.append().await };
             if let Err(error) = written {
-                // Where nobody listens any more, nobody is to be told.
+                // If nobody listens any more, nobody is to be told.
                 let _ = self.pipe.say(&Message::Failed(error.to_string()));
                 return;
             }

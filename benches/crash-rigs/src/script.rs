@@ -75,10 +75,10 @@ impl Script {
         encode_body(&events).expect("the events are short and few")
     }
 
-    /// The next bundles of an origin: `count`, or fewer where they are long.
+    /// The next bundles of an origin: `count`, or fewer if they are long.
     ///
     /// # Panics
-    /// Where `count` is zero.
+    /// If `count` is zero.
     pub fn next(self, origin: ReplicaId, head: Head, count: u64) -> Append {
         let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
         let mut bytes = 0;

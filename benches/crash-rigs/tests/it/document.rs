@@ -5,7 +5,7 @@ use syncline_crash::setting::{Crash, Setting};
 
 #[test]
 fn the_document_has_a_place_for_the_table() {
-    let document = include_str!("../../../engine/docs/durability.md");
+    let document = include_str!("../../../../engine/docs/durability.md");
     assert!(put_table(document, "").is_some());
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts the program on a task. Where it fails, it says why in `log`.
+    /// Starts the program on a task. If it fails, it says why in `log`.
     pub(super) fn start(program: &Path, task: &Task, log: &Path) -> Result<Self, RigError> {
         let log_folder = log.parent().unwrap_or(Path::new("/"));
         let log = File::create(log).map_err(at(log.display().to_string()))?;
@@ -58,7 +58,7 @@ impl Worker {
         self.child.kill().map_err(at("the writing process"))
     }
 
-    /// Waits for a message; false where the process ends without, or takes too long.
+    /// Waits for a message; false if the process ends without, or takes too long.
     pub(super) fn wait_for(&mut self, is_it: impl Fn(&Message) -> bool) -> bool {
         let start = Instant::now();
         loop {

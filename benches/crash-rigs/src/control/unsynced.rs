@@ -29,7 +29,7 @@ impl UnsyncedRedb {
     /// Opens the file, or creates it.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] where redb cannot open it.
+    /// [`StoreError::Backend`] if redb cannot open it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = || -> Result<_, redb::Error> {
             let database = Database::create(path)?;

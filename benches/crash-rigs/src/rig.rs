@@ -89,7 +89,7 @@ fn at(what: impl Into<String>) -> impl FnOnce(io::Error) -> RigError {
 /// Checks that a folder is the rig's to use up, and lets a server's user pass through it.
 ///
 /// # Errors
-/// [`RigError::NotOurs`] where its name or something in it says otherwise.
+/// [`RigError::NotOurs`] if its name or something in it says otherwise.
 pub fn own_scratch(folder: &Path) -> Result<PathBuf, RigError> {
     let not_ours = |why| RigError::NotOurs { folder: folder.to_owned(), why };
     let folder = fs::canonicalize(folder).map_err(|_| not_ours("there is no such folder"))?;
@@ -107,7 +107,7 @@ pub fn own_scratch(folder: &Path) -> Result<PathBuf, RigError> {
 /// Runs a series, one store after the other, and says how it went. `progress` is told of each store's end.
 ///
 /// # Errors
-/// [`RigError`] where the machine does not do its part; what a store does wrong is in the outcome.
+/// [`RigError`] if the machine does not do its part; what a store does wrong is in the outcome.
 pub fn run(series: &Series, mut progress: impl FnMut(&Outcome)) -> Result<Outcome, RigError> {
     let mut outcome = Outcome::new(series.setting, series.crash, series.seed);
     let mut ground = Ground::new(series)?;

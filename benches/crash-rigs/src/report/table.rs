@@ -60,7 +60,7 @@ fn grouped(number: u64) -> String {
     groups.join(",")
 }
 
-/// The document with this table in place of the one it has; `None` where it has no place for one.
+/// The document with this table in place of the one it has; `None` if it has no place for one.
 pub fn put_table(document: &str, table: &str) -> Option<String> {
     let (before, rest) = document.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;

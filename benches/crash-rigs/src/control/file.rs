@@ -3,7 +3,7 @@
 //! ```text
 //! write   4 bytes  length of the changes, little-endian
 //!         32       BLAKE3 of the changes
-//!         changes  per key: length (4), key, 1 and length (4) and value, or 0 where the key goes
+//!         changes  per key: length (4), key, 1 and length (4) and value, or 0 if the key goes
 //! ```
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ impl PlainFile {
     /// waits for the disk.
     ///
     /// # Errors
-    /// [`StoreError::Backend`] where the file cannot be read or written.
+    /// [`StoreError::Backend`] if the file cannot be read or written.
     pub fn open(path: &Path, is_synced: bool) -> Result<Self, StoreError> {
         let open = || {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
