@@ -1,6 +1,6 @@
 //! Files that say which devices the origins belong to.
 //!
-//! `SYNCLINE_GOLDEN=write cargo test -p syncline golden` writes the golden file where it is missing, and never changes it.
+//! `SYNCLINE_GOLDEN=write cargo test -p syncline golden` writes the golden file if it is missing, and never changes it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! A portable log as it was first written: these bytes must read, and be written, for ever.
 //!
-//! `SYNCLINE_GOLDEN=write cargo test -p syncline golden` writes the file where it is missing, and never changes it.
+//! `SYNCLINE_GOLDEN=write cargo test -p syncline golden` writes the file if it is missing, and never changes it.
 
 use std::fs;
 use std::path::PathBuf;
