@@ -7,14 +7,14 @@
 //! * A set or a delete wins over the adds and inserts that had not seen it. Nothing that was deleted comes back.
 //! * Adds on one base all count, concurrent ones too. An insert wins over a remove that had not seen it.
 //! * What was made on a base that has not arrived yet waits for it.
-//! * A replica has always seen what it wrote itself: its operation counts on its own earlier set even where the row that it
+//! * A replica has always seen what it wrote itself: its operation counts on its own earlier set even if the row that it
 //!   was made from is older. So within one bundle each operation builds on those before it.
 //!
 //! | the latest operation that counts | the attribute reads |
 //! |---|---|
 //! | set | the value |
 //! | delete, or none | nothing |
-//! | add | the integer that was set (0 where something else or nothing was) and all that was added, within `i64` |
+//! | add | the integer that was set (0 if something else or nothing was) and all that was added, within `i64` |
 //! | insert, remove | the array of the elements, sorted by their bytes: those of the array that was set, and the inserted ones |
 //!
 //! Counter and set live side by side on one base; the latest operation decides which of them is read.

@@ -35,7 +35,7 @@ impl Name {
     /// Checks and takes a name.
     ///
     /// # Errors
-    /// [`InvalidId`] where it breaks the rule.
+    /// [`InvalidId`] if it breaks the rule.
     pub fn new(name: impl Into<String>) -> Result<Self, InvalidId> {
         let name = name.into();
         if is_name(&name, NAME_BYTES_MAX) {
@@ -118,16 +118,16 @@ impl fmt::Display for Role {
 /// Answers who somebody is and what they may do.
 #[async_trait]
 pub trait Authority: fmt::Debug + Send + Sync + 'static {
-    /// Who holds this credential (over HTTP: the bearer token). `None` where it is unknown, expired or revoked.
+    /// Who holds this credential (over HTTP: the bearer token). `None` if it is unknown, expired or revoked.
     ///
     /// # Errors
-    /// [`AuthorityError`] where that cannot be found out.
+    /// [`AuthorityError`] if that cannot be found out.
     async fn authenticate(&self, credential: &str) -> Result<Option<Principal>, AuthorityError>;
 
-    /// The principal's role in a space. `None` where there is no such space or no grant: the two look the same outside.
+    /// The principal's role in a space. `None` if there is no such space or no grant: the two look the same outside.
     ///
     /// # Errors
-    /// [`AuthorityError`] where that cannot be found out.
+    /// [`AuthorityError`] if that cannot be found out.
     async fn role(&self, principal: &Principal, space: &SpaceId) -> Result<Option<Role>, AuthorityError>;
 
     /// Which devices have claimed these origins. An origin that nobody has claimed is left out. Asking changes nothing.
@@ -178,7 +178,7 @@ pub struct AuthorityError(#[source] pub BoxError);
 /// The application's own rules for bundles.
 #[async_trait]
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
-    /// Whether the space takes this bundle. Asked for each new bundle, in order, and again where another push of its origin came first;
+    /// Whether the space takes this bundle. Asked for each new bundle, in order, and again if another push of its origin came first;
     /// the answer that is stored is final. A panic decides nothing: the push fails, and its device tries again.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub(crate) async fn caught_in<F: Future>(future: F) -> Result<F::Output, String>
     AssertUnwindSafe(future).catch_unwind().await.map_err(message)
 }
 
-/// A panic's message, where it has one.
+/// A panic's message if it has one.
 fn message(payload: Box<dyn Any + Send>) -> String {
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

@@ -22,7 +22,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// Decodes a message or an engine row: bounded, and nothing may be left over.
 ///
 /// # Errors
-/// [`DecodeError`] where the bytes are too many, cut off, malformed, or followed by others.
+/// [`DecodeError`] if the bytes are too many, cut off, malformed, or followed by others.
 pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, DecodeError> {
     check_size(what, bytes.len(), FRAME_BYTES_MAX)?;
     decode_with(what, bytes, bincode::config::standard().with_limit::<{ 2 * FRAME_BYTES_MAX }>())
@@ -32,7 +32,7 @@ pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T
 /// beyond a bound; a larger one was put together from pieces whose hash was checked.
 ///
 /// # Errors
-/// [`DecodeError`] where the bytes are cut off, malformed, or followed by others.
+/// [`DecodeError`] if the bytes are cut off, malformed, or followed by others.
 pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let config = bincode::config::standard();
     match bytes.len() {
@@ -44,7 +44,7 @@ pub fn decode_row<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
 /// Decodes bytes of any size that are known to be as they were encoded, by a hash that was checked: lengths in them are believed.
 ///
 /// # Errors
-/// [`DecodeError`] where the bytes are cut off, malformed, or followed by others.
+/// [`DecodeError`] if the bytes are cut off, malformed, or followed by others.
 pub fn decode_checked<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, DecodeError> {
     decode_with(what, bytes, bincode::config::standard())
 }

@@ -36,7 +36,7 @@ impl Kind {
     /// A kind known when the program is compiled.
     ///
     /// # Panics
-    /// At compile time in a `const`, where the name is empty or longer than 64 bytes or holds other characters.
+    /// At compile time in a `const` if the name is empty or longer than 64 bytes or holds other characters.
     pub const fn new(name: &'static str, version: u16) -> Self {
         let bytes = name.as_bytes();
         assert!(!bytes.is_empty() && bytes.len() <= KIND_BYTES_MAX, "a kind's name takes 1 to 64 bytes");
@@ -159,8 +159,8 @@ impl<'a> EventRef<'a> {
 /// Encodes the events of one bundle as its body.
 ///
 /// # Errors
-/// [`DecodeError::TooLarge`] where a payload, the number of events or the whole exceeds its limit;
-/// [`DecodeError::Malformed`] where there is no event.
+/// [`DecodeError::TooLarge`] if a payload, the number of events or the whole exceeds its limit;
+/// [`DecodeError::Malformed`] if there is no event.
 pub fn encode_body(events: &[Event]) -> Result<Vec<u8>, DecodeError> {
     if events.is_empty() {
         return Err(DecodeError::Malformed { what: "bundle", why: "it has no event" });

@@ -119,7 +119,7 @@ impl Heads {
         Self::default()
     }
 
-    /// The head of one origin, [`Head::NONE`] where the log has nothing of it.
+    /// The head of one origin, [`Head::NONE`] if the log has nothing of it.
     pub fn get(&self, origin: ReplicaId) -> Head {
         self.0.get(&origin).copied().unwrap_or(Head::NONE)
     }

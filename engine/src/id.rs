@@ -83,7 +83,7 @@ macro_rules! hex_id {
 pub struct ReplicaId(uhlc::ID);
 
 impl ReplicaId {
-    /// The id with these bytes, or `None` where all are zero.
+    /// The id with these bytes, or `None` if all are zero.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         uhlc::ID::try_from(bytes).ok().map(Self)
     }
@@ -107,7 +107,7 @@ hex_id!(ReplicaId, "replica id");
 pub struct LogId([u8; 16]);
 
 impl LogId {
-    /// The id with these bytes, or `None` where all are zero.
+    /// The id with these bytes, or `None` if all are zero.
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         (bytes != [0; 16]).then_some(Self(bytes))
     }
@@ -143,7 +143,7 @@ macro_rules! counter {
                 Self(self.0.saturating_add(count))
             }
 
-            /// How many steps lead from `earlier` to this, 0 where it lies behind.
+            /// How many steps lead from `earlier` to this, 0 if it lies behind.
             pub const fn since(self, earlier: Self) -> u64 {
                 self.0.saturating_sub(earlier.0)
             }
@@ -224,7 +224,7 @@ impl SpaceId {
     /// Checks and takes a name.
     ///
     /// # Errors
-    /// [`InvalidId`] where the name breaks the rule above.
+    /// [`InvalidId`] if the name breaks the rule above.
     pub fn new(name: &str) -> Result<Self, InvalidId> {
         let rule = "it takes 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit";
         if !is_name(name, SPACE_BYTES_MAX) {

@@ -79,7 +79,7 @@ pub trait Projection: Send + Sync + 'static {
     /// Folds one event into one row. Pure.
     ///
     /// # Errors
-    /// [`Unreadable`] where the event makes no sense to this version. The row must then be as it was: the event is put aside
+    /// [`Unreadable`] if the event makes no sense to this version. The row must then be as it was: the event is put aside
     /// under its name, and the fold goes on.
     fn apply(&self, key: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable>;
 
@@ -99,7 +99,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// Nothing has moved yet. `stays` lies at the end of the own events that keep their stamps, where there are any.
+    /// Nothing has moved yet. `stays` lies at the end of the own events that keep their stamps if there are any.
     pub(crate) fn new(stays: Option<Stamp>) -> Self {
         Self { stamps: BTreeMap::new(), stays }
     }
@@ -127,7 +127,7 @@ pub trait RowState: Default + Send {
     /// The state with these bytes.
     ///
     /// # Errors
-    /// [`Unreadable`] where no such state was encoded.
+    /// [`Unreadable`] if no such state was encoded.
     fn decode(bytes: &[u8]) -> Result<Self, Unreadable>;
 }
 

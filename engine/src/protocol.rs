@@ -133,7 +133,7 @@ pub struct Pulled {
     pub runs: Vec<Run>,
     /// From where to go on.
     pub next: Cursor,
-    /// The end of the peer's log when it answered; the page is the last where `next` has reached it.
+    /// The end of the peer's log when it answered; the page is the last if `next` has reached it.
     pub head: Position,
     /// The peer's heads, with the last page: to compare with one's own. As many as in [`PeerHeads`].
     pub heads: Option<Heads>,

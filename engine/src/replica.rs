@@ -246,8 +246,8 @@ impl Compose {
         self
     }
 
-    /// Lets the replica take a new identity, which `fresh` must mint at random, where a peer holds another history of its own: it was
-    /// cloned, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity; where
+    /// Lets the replica take a new identity, which `fresh` must mint at random if a peer holds another history of its own: it was
+    /// cloned, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity; if
     /// another peer had stored some of them, they then exist under both. Without this, such a sync fails with
     /// [`SyncError::Forked`].
     pub fn identities(mut self, fresh: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
@@ -286,7 +286,7 @@ impl Compose {
         self
     }
 
-    /// Opens the replica. Where the store has none yet, it gets the identity `fresh`, which must be random; else the stored one
+    /// Opens the replica. If the store has none yet, it gets the identity `fresh`, which must be random; else the stored one
     /// stays. Views that lie behind the log, new ones above all, are folded up to it before this returns. So is a view that had put
     /// events aside because of their version, if its projection reads that version now.
     ///

@@ -189,7 +189,7 @@ impl Run {
         Bundles { reader, origin: self.origin, seq: self.first, time: self.start, fresh: true }
     }
 
-    /// The run from `seq` on, or `None` where it ends before. Bundles and hashes stay as they are.
+    /// The run from `seq` on, or `None` if it ends before. Bundles and hashes stay as they are.
     pub fn since(&self, seq: Seq) -> Option<Run> {
         if seq <= self.first {
             return Some(self.clone());
@@ -210,7 +210,7 @@ impl Run {
         Some(Run { bytes: bytes.into(), first: seq, count, start: time, bodies_at, ..self.clone() })
     }
 
-    /// The run up to and including `seq`, given the chain hash before its first bundle; `None` where it begins after.
+    /// The run up to and including `seq`, given the chain hash before its first bundle; `None` if it begins after.
     pub fn until(&self, seq: Seq, previous: ChainHash) -> Option<Run> {
         if seq >= self.last() {
             return Some(self.clone());
@@ -355,7 +355,7 @@ impl Append {
         Self { run, ..self }
     }
 
-    /// The run in as many pieces as the limit of a run asks for. One, but where voids have made it longer than it was: a void is
+    /// The run in as many pieces as the limit of a run asks for. One, but if voids have made it longer than it was: a void is
     /// larger than the shortest bodies.
     pub fn pieces(self) -> Vec<Append> {
         if self.run.bytes.len() <= RUN_BYTES_MAX || self.run.count < 2 {

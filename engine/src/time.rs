@@ -49,7 +49,7 @@ impl Stamp {
         bytes
     }
 
-    /// The stamp with these bytes, or `None` where the origin's are all zero.
+    /// The stamp with these bytes, or `None` if the origin's are all zero.
     pub fn from_bytes(bytes: [u8; STAMP_BYTES]) -> Option<Self> {
         let time = u64::from_be_bytes(bytes[..8].try_into().expect("8 of 26 bytes"));
         let origin = ReplicaId::from_bytes(bytes[8..24].try_into().expect("16 of 26 bytes"))?;
@@ -109,7 +109,7 @@ impl From<NTP64> for Moment {
     }
 }
 
-/// How far `later` lies after `earlier`, zero where it does not.
+/// How far `later` lies after `earlier`, zero if it does not.
 pub fn ahead(later: NTP64, earlier: NTP64) -> Duration {
     NTP64(later.0.saturating_sub(earlier.0)).to_duration()
 }

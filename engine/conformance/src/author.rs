@@ -37,7 +37,7 @@ impl Author {
     /// An author whose id is sixteen times this byte.
     ///
     /// # Panics
-    /// Where the byte is zero, which no id is.
+    /// If the byte is zero, which no id is.
     pub fn new(byte: u8) -> Self {
         Self::with_origin(ReplicaId::from_bytes([byte; 16]).expect("an id is not all zero"))
     }
@@ -65,7 +65,7 @@ impl Author {
     /// Writes `count` bundles of one small event each, no two alike.
     ///
     /// # Panics
-    /// Where `count` is zero, or its bundles do not fit one run.
+    /// If `count` is zero, or its bundles do not fit one run.
     pub fn write(&mut self, count: u64) -> Append {
         let bodies: Vec<_> = (1..=count).map(|number| self.note(number)).collect();
         self.write_bodies(&bodies)
@@ -74,7 +74,7 @@ impl Author {
     /// Writes one bundle for each list of events.
     ///
     /// # Panics
-    /// Where there is no bundle, a bundle has no event, or one breaks a limit.
+    /// If there is no bundle, a bundle has no event, or one breaks a limit.
     pub fn write_events(&mut self, bundles: &[Vec<Event>]) -> Append {
         let encode = |events: &Vec<Event>| encode_body(events).expect("the events make a bundle");
         self.write_bodies(&bundles.iter().map(encode).collect::<Vec<_>>())
@@ -83,7 +83,7 @@ impl Author {
     /// Writes one bundle of these events at this time.
     ///
     /// # Panics
-    /// Where there is no event, or one breaks a limit.
+    /// If there is no event, or one breaks a limit.
     pub fn write_at(&mut self, time: NTP64, events: &[Event]) -> Append {
         self.write_timed([(time, encode_body(events).expect("the events make a bundle"))])
     }
@@ -91,7 +91,7 @@ impl Author {
     /// Writes one bundle for each body. A log never looks into them, so they may be any bytes.
     ///
     /// # Panics
-    /// Where there is none, or they do not fit one run.
+    /// If there is none, or they do not fit one run.
     pub fn write_bodies<B: AsRef<[u8]>>(&mut self, bodies: &[B]) -> Append {
         let first = self.head.time.0 + STEP;
         self.write_timed((first..).step_by(STEP as usize).map(NTP64).zip(bodies))
@@ -100,7 +100,7 @@ impl Author {
     /// Writes one bundle for each time and body; times rise.
     ///
     /// # Panics
-    /// Where there is none, or they do not fit one run.
+    /// If there is none, or they do not fit one run.
     pub fn write_timed<B: AsRef<[u8]>>(&mut self, bundles: impl IntoIterator<Item = (NTP64, B)>) -> Append {
         let mut builder = RunBuilder::new(self.origin, self.head.seq.plus(1), self.head.chain);
         for (time, body) in bundles {

@@ -19,7 +19,7 @@ use crate::Author;
 /// The view with this name and version.
 ///
 /// # Panics
-/// Where the name breaks the rule of [`ViewId`].
+/// If the name breaks the rule of [`ViewId`].
 pub fn view(name: &str) -> ViewId {
     ViewId::new(name).expect("a view reads `name@version`")
 }
@@ -27,7 +27,7 @@ pub fn view(name: &str) -> ViewId {
 /// The space with this name.
 ///
 /// # Panics
-/// Where the name breaks the rule of [`SpaceId`].
+/// If the name breaks the rule of [`SpaceId`].
 pub fn space(name: &str) -> SpaceId {
     SpaceId::new(name).expect("a space name takes a-z 0-9 . _ -")
 }

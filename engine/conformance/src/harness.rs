@@ -14,7 +14,7 @@ pub trait StoreHarness: Send + Sync {
     /// A new, empty storage, apart from all others.
     async fn fresh(&self) -> Arc<dyn Storage>;
 
-    /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` where it does not outlive its
+    /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` if it does not outlive its
     /// handles. The kit has dropped every handle to it before.
     async fn reopen(&self) -> Option<Arc<dyn Storage>>;
 
@@ -30,16 +30,16 @@ pub trait StoreHarness: Send + Sync {
 /// Gives the kit connections of one transport. Each law makes a harness of its own, so laws run side by side.
 #[async_trait]
 pub trait TransportHarness: Send + Sync {
-    /// Serves this service, where it is not served yet, and connects to it with this token. What it starts ends with the
+    /// Serves this service if it is not served yet, and connects to it with this token. What it starts ends with the
     /// harness.
     ///
     /// Connections try once: a law that wants a call repeated repeats it.
     ///
     /// # Errors
-    /// [`TransportError::Refused`] where the transport finds out about an unknown token when it connects.
+    /// [`TransportError::Refused`] if the transport finds out about an unknown token when it connects.
     async fn connect(&self, service: Arc<Service>, token: &str) -> Result<Arc<dyn Transport>, TransportError>;
 
-    /// Ends all services at once, as a crash of the peer would. `false` where the peer lives and dies with its caller.
+    /// Ends all services at once, as a crash of the peer would. `false` if the peer lives and dies with its caller.
     async fn crash(&self) -> bool;
 
     /// Cuts the way to the peer, as a network does: every connection breaks and none can be made until [`mend`](Self::mend).
@@ -61,7 +61,7 @@ impl Scratch {
     /// A new, empty directory. The one before it is deleted.
     ///
     /// # Panics
-    /// Where no directory can be made.
+    /// If no directory can be made.
     pub fn renew(&self) -> PathBuf {
         let dir = TempDir::with_prefix("syncline-").expect("a temporary directory can be made");
         let path = dir.path().to_owned();
@@ -72,7 +72,7 @@ impl Scratch {
     /// The directory made last.
     ///
     /// # Panics
-    /// Where none was made.
+    /// If none was made.
     pub fn path(&self) -> PathBuf {
         let dir = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         dir.as_ref().expect("`renew` comes before `path`").path().to_owned()

@@ -87,7 +87,7 @@ impl Default for Peer {
     }
 }
 
-/// A connection under test. Every method panics where the transport fails in a way that the law does not expect.
+/// A connection under test. Every method panics if the transport fails in a way that the law does not expect.
 #[derive(Debug, Clone)]
 pub struct Line(pub Arc<dyn Transport>);
 

@@ -11,10 +11,10 @@ use syncline::{Cursor, Position, ReplicaId, Revision, Seq, ViewId};
 use crate::placed::{Placed, unpack};
 use crate::{StoreHarness, space};
 
-/// The space that laws use where they need one only.
+/// The space that laws use if they need one only.
 pub const SPACE: &str = "conformance";
 
-/// One space of a storage under test. Every method panics where the store fails.
+/// One space of a storage under test. Every method panics if the store fails.
 #[derive(Debug, Clone)]
 pub struct Subject(Arc<dyn EventStore>);
 

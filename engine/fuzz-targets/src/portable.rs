@@ -143,7 +143,7 @@ pub async fn export(store: Arc<MemoryStore>, space: SpaceId) -> Vec<u8> {
 /// What [`sealed`] takes for this file.
 ///
 /// # Panics
-/// Where a frame is longer than 64 KiB, or the file is none.
+/// If a frame is longer than 64 KiB, or the file is none.
 pub fn unsealed(file: &[u8]) -> Vec<u8> {
     let mut rest = file.strip_prefix(MAGIC).and_then(|rest| rest.get(2..)).expect("an exported log");
     let mut frames = Vec::new();

@@ -33,7 +33,7 @@ pub fn time_of(moment: SystemTime) -> NTP64 {
     ntp64(moment.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// A span since 1970 as a time; the end of time where it is longer.
+/// A span since 1970 as a time; the end of time if it is longer.
 pub fn ntp64(since_1970: Duration) -> NTP64 {
     syncline::time::after(NTP64(0), since_1970)
 }
@@ -41,7 +41,7 @@ pub fn ntp64(since_1970: Duration) -> NTP64 {
 /// A new replica's identity.
 ///
 /// # Panics
-/// Where the system has no source of chance, which no supported one lacks.
+/// If the system has no source of chance, which no supported one lacks.
 pub fn replica_id() -> ReplicaId {
     ReplicaId::from_bytes(bytes()).expect("128 random bits are not all zero")
 }

@@ -26,7 +26,7 @@ pub struct Case {
     pub seed: u64,
     /// How many steps the seed was drawn for.
     pub steps: usize,
-    /// The steps that are taken, where not all are.
+    /// The steps that are taken if not all are.
     pub keep: Option<Vec<usize>>,
     /// At most so many devices.
     pub devices: Option<u8>,
@@ -103,7 +103,7 @@ impl Trait {
             Self::Proxies => (rates.foreign, rates.deaf, rates.room) = (0, 0, 0),
             Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
             Self::UnsyncedDisks => plan.unsynced = 0,
-            // Where nobody syncs by hand, nothing would be exchanged without them.
+            // If nobody syncs by hand, nothing would be exchanged without them.
             Self::LiveDevices if plan.mix.alone => {}
             Self::LiveDevices => plan.live = 0,
             Self::OldVersions => (plan.old, plan.newer) = (0, 0),

@@ -19,7 +19,7 @@ use crate::world::World;
 pub struct Outcome {
     /// The law it broke, if it broke one.
     pub finding: Option<Finding>,
-    /// A number for everything that happened: equal where a seed is run twice.
+    /// A number for everything that happened: equal if a seed is run twice.
     pub trace: u64,
     /// Which faults took effect, and how often.
     pub tally: Tally,
@@ -31,7 +31,7 @@ pub struct Outcome {
     pub rounds: u32,
     /// Whether an application had to help.
     pub helped: bool,
-    /// What happened, where it was asked for.
+    /// What happened if it was asked for.
     pub story: Vec<Line>,
     /// How events have touched the user's views, if the history came to its end.
     pub touched: BTreeMap<ViewId, Touched>,

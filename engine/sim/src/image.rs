@@ -24,7 +24,7 @@ pub(crate) struct Image {
     pub(crate) origins: BTreeMap<ReplicaId, Vec<Entry>>,
     pub(crate) voids: BTreeSet<Dot>,
     pub(crate) clock: NTP64,
-    /// Whose log it is, where a replica has told.
+    /// Whose log it is if a replica has told.
     pub(crate) identity: Option<ReplicaId>,
     /// Whose it has ever been.
     pub(crate) identities: BTreeSet<ReplicaId>,
@@ -87,7 +87,7 @@ impl Image {
     /// Does what a commit of `batch` must do.
     ///
     /// # Errors
-    /// Where the batch breaks a law of logs.
+    /// If the batch breaks a law of logs.
     pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
         let mut added = Added::default();
         if let Some(rewrite) = &batch.rewrite {
@@ -119,7 +119,7 @@ impl Image {
     /// Puts a run behind its origin's head, at a place and those after it. Returns its bundles.
     ///
     /// # Errors
-    /// Where the run does not follow, or its hashes are not those of its bundles.
+    /// If the run does not follow, or its hashes are not those of its bundles.
     pub(crate) fn append(&mut self, place: usize, append: &Append) -> Result<Vec<Name>, Finding> {
         let run = append.run();
         let entries = self.origins.entry(run.origin()).or_default();
@@ -146,7 +146,7 @@ impl Image {
     /// Whether a commit's answer is what it must be.
     ///
     /// # Errors
-    /// Where positions or revisions are not counted one by one.
+    /// If positions or revisions are not counted one by one.
     pub(crate) fn check(&self, committed: Committed) -> Result<(), Finding> {
         contiguity::counted(self, committed)
     }

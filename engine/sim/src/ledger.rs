@@ -147,7 +147,7 @@ impl Ledger {
         self.rehomed.iter().flat_map(|(old, new)| new.iter().map(|new| (*old, *new)))
     }
 
-    /// Under which names a bundle's events may be found now: its own, and those it was written again by. More than one where
+    /// Under which names a bundle's events may be found now: its own, and those it was written again by. More than one if
     /// clones have gone different ways.
     pub(crate) fn homes(&self, name: Name) -> Vec<Name> {
         let (mut homes, mut next) = (vec![name], 0);

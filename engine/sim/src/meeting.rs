@@ -24,7 +24,7 @@ pub struct Touched {
     pub shared: u64,
     /// Pairs of events by two origins of one history. Each pair could have met in a row.
     pub pairs: u64,
-    /// Whether somebody else's event can touch the same row. It cannot where rows are named by bundle, origin or time.
+    /// Whether somebody else's event can touch the same row. It cannot if rows are named by bundle, origin or time.
     pub can_be_shared: bool,
 }
 

@@ -45,7 +45,7 @@ impl fmt::Display for Shape {
 pub enum Machine {
     /// A device.
     Device(u8),
-    /// A server, or its store; a device where there is no server.
+    /// A server, or its store; a device if there is no server.
     Server(u8),
 }
 
@@ -223,7 +223,7 @@ pub struct Plan {
     pub shape: Shape,
     /// How many devices there are at first.
     pub devices: u8,
-    /// How many servers there are; none where devices serve each other.
+    /// How many servers there are; none if devices serve each other.
     pub servers: u8,
     /// Devices that stay in sync by themselves, a set of bits.
     pub live: u32,

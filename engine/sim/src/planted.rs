@@ -110,93 +110,93 @@ plants! {
     GapInPage = "gap-in-page", "F2", "a cursor past what was not applied", Part::Way(Carrying::SkipsPulled), Calm;
     /// Positions are compared as text.
     PositionsAsText = "positions-as-text", "F3", "positions as text", Part::Store(Storing::PositionsAsText), Calm;
-    /// A cursor into a log that went back to a backup is served as if nothing had been.
+    /// A log went back to a backup, and an old cursor into it is served as if nothing had happened.
     CursorOfAnotherLog = "cursor-of-another-log", "F4", "numbers used again, or used up", Part::Way(Carrying::NoDigest), Restore;
-    /// A number that a failed commit has used is not used again, as with sequences of a database.
+    /// A number that a failed commit has used is not used again, as with the sequences of a database.
     SequenceGaps = "sequence-gaps", "F4", "numbers used again, or used up", Part::Store(Storing::SequenceGaps), Hostile;
-    /// What is missing is found by the latest time known.
+    /// A reader asks for everything after the latest time that it knows.
     LatestTimeOnly = "latest-time-only", "F5", "latest time instead of what is known", Part::Way(Carrying::LatestTimeOnly), Calm;
-    /// Compaction removes what a reader still needs, and nobody says so.
+    /// Compaction removes what a reader still needs, without an error.
     CompactsUnderReaders = "compacts-under-readers", "F6", "compaction under a reader", Part::Store(Storing::Compacts), Calm;
     /// A clock far ahead is believed.
     NoClockBound = "no-clock-bound", "F7", "a clock far ahead", Part::Use(Misuse::NoBound), Clock;
-    /// A refused commit leaves its time behind.
+    /// A refused commit still moves the clock.
     RefusedCommitMovesClock = "refused-commit-moves-clock", "F8", "a refused commit moves the clock", Part::Store(Storing::KeepsRefusedTimes), Hostile;
-    /// An honest device with a fast clock is refused and told neither why nor what time it is.
+    /// An honest device with a fast clock is refused, and learns neither the reason nor the right time.
     ClockRefusedMute = "clock-refused-mute", "F9", "an honest clock locked out", Part::Way(Carrying::RefusesClocksMute), Clock;
-    /// A clock is corrected, and nobody is told.
+    /// A clock is corrected, and no report says so.
     HidesCorrections = "hides-corrections", "F9", "an honest clock locked out", Part::Use(Misuse::HidesCorrections), Times;
     /// A server does not say how late its last bundles are, and devices believe its wrong clock.
     HidesTimes = "hides-times", "F7", "a clock far ahead", Part::Way(Carrying::HidesTimes), Times;
-    /// What a clock showed under its jumps is forgotten, and bundles get the time of the next sync.
+    /// A device forgets what its clock showed before it jumped, and bundles get the time of the next sync.
     LosesReadings = "loses-readings", "F10", "a clock goes back", Part::Store(Storing::LosesReadings), Times;
-    /// After a restart a device does not know that its peer agreed with its clock a moment ago.
+    /// After a restart a device forgets that its peer has just agreed with its clock.
     LosesContacts = "loses-contacts", "F10", "a clock goes back", Part::Store(Storing::LosesContacts), Times;
-    /// After a restart the clock starts anew.
+    /// After a restart the clock starts from the beginning.
     ClockForgetsAtRestart = "clock-forgets-at-restart", "F10", "a clock goes back", Part::Store(Storing::ForgetsTheClock), Crash;
-    /// Each replica decides a tie for what came last.
+    /// If two times are equal, each replica keeps what arrived last.
     TiesByArrival = "ties-by-arrival", "F11", "ties", Part::Projection(Folding::TiesByArrival), Clock;
-    /// Times are kept in milliseconds: what counted the bundles within one is cut off.
+    /// Times are rounded to milliseconds, so several bundles share one time.
     RoundsTimes = "rounds-times", "F12", "the counter of a time", Part::Store(Storing::RoundsTimes), Crash;
     /// Times are kept as signed numbers: from 2038 on they are negative.
     SignedTimes = "signed-times", "F13", "unsigned times in signed columns", Part::Store(Storing::SignedTimes), Clock;
-    /// A cloned or restored device is let in with another history.
+    /// A cloned or restored device is accepted with another history.
     AcceptsForks = "accepts-forks", "F14", "a cloned or restored device", Part::Way(Carrying::AcceptsForks), Restore;
     /// A forked device is left as it is.
     LeavesForks = "leaves-forks", "F14", "a cloned or restored device", Part::Use(Misuse::LeavesForks), Restore;
-    /// A forked device starts anew, and what nobody else had is forgotten.
+    /// A forked device starts with an empty log, and what only it had is lost.
     ForgetsPending = "forgets-pending", "F14", "a cloned or restored device", Part::Use(Misuse::ForgetsPending), Restore;
-    /// The local store of one device is opened by another.
+    /// One device opens the local store of another.
     SharesStores = "shares-stores", "F15", "another's local store", Part::Store(Storing::SharesStores), Calm;
-    /// What may have been sent is not written down.
+    /// The mark of what may have been sent is not stored.
     MarksStand = "marks-stand", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksStand), Doubt;
-    /// What may have been sent is written down after it was sent.
+    /// The mark of what may have been sent is stored after sending.
     MarksLate = "marks-late", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksLate), Doubt;
-    /// The last bundle of a push is not among those that may have been sent.
+    /// The mark of what may have been sent leaves out the last bundle of a push.
     MarksShort = "marks-short", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksShort), Doubt;
     /// After a restart nothing counts as sent.
     MarksAnew = "marks-anew", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksAnew), Doubt;
-    /// What was not answered counts as not sent.
+    /// A push without an answer counts as not sent.
     MarksLowered = "marks-lowered", "F16", "a lost answer, and duplicates", Part::Store(Storing::MarksLowered), Doubt;
     /// A push that is repeated is stored again.
     TakesTwice = "takes-twice", "F16", "a lost answer, and duplicates", Part::Store(Storing::TakesTwice), Flaky;
-    /// A repeated read gives a bundle twice.
+    /// A repeated read returns a bundle twice.
     ReadsTwice = "reads-twice", "F16", "a lost answer, and duplicates", Part::Store(Storing::ReadsTwice), Calm;
-    /// A device that starts anew writes again what others have of it.
+    /// A device that starts with an empty log writes again what others already have of it.
     WritesAllAgain = "writes-all-again", "F16", "a lost answer, and duplicates", Part::Use(Misuse::WritesAllAgain), Restore;
     /// A gap inside a push is not noticed.
     GapInPush = "gap-in-push", "F17", "a gap inside a push", Part::Way(Carrying::DropsTheFirst), Restore;
-    /// Of several runs only the first is stored.
+    /// Only the first of several runs is stored.
     StoresTheFirst = "stores-the-first", "F17", "a gap inside a push", Part::Store(Storing::StoresTheFirst), Flaky;
     /// Runs of one commit are stored in another order.
     ReordersRuns = "reorders-runs", "F17", "a gap inside a push", Part::Store(Storing::Reorders), Flaky;
     /// A push that was lost counts as delivered.
     LostPushCounts = "lost-push-counts", "F18", "dropped on a passing error", Part::Way(Carrying::AcknowledgesLost), Flaky;
-    /// After a crash nothing goes on.
+    /// After a crash every commit fails.
     StuckAfterCrash = "stuck-after-crash", "F19", "stuck", Part::Store(Storing::StuckAfterCrash), Crash;
-    /// Notices are lost, and a device that waits for one waits for ever.
+    /// Notices are lost, and a device waits for one for ever.
     LosesNotices = "loses-notices", "F19", "stuck", Part::Way(Carrying::LosesNotices), Live;
-    /// What somebody on the way answers counts as the peer's own word.
+    /// An answer of a proxy on the way counts as an answer of the peer.
     BelievesAnybody = "believes-anybody", "F19", "stuck", Part::Way(Carrying::BelievesAnybody), Proxied;
-    /// That a message is too large for the way is not told from a peer that is away.
+    /// A message that is too large for a proxy looks like a peer that is away.
     HidesSizes = "hides-sizes", "F19", "stuck", Part::Way(Carrying::HidesSizes), Proxied;
-    /// What a live sync leaves out is not tried again by itself.
+    /// A live sync does not retry what it left out.
     ForgetsLeftOut = "forgets-left-out", "F18", "dropped on a passing error", Part::Use(Misuse::ForgetsLeftOut), Proxied;
-    /// A live sync relies on its watch.
+    /// A live sync relies on notices alone and never polls.
     NeverPolls = "never-polls", "F19", "stuck", Part::Use(Misuse::NeverPolls), Proxied;
-    /// A refused bundle holds up all behind it.
+    /// A refused bundle blocks all bundles behind it.
     RefusalHoldsUp = "refusal-holds-up", "F20", "a refused event", Part::Way(Carrying::RefusesAll), Hostile;
-    /// A refused bundle is gone without a word to whoever wrote it.
+    /// A refused bundle is lost, and its writer is not told.
     LosesLetters = "loses-letters", "F20", "a refused event", Part::Store(Storing::LosesLetters), Hostile;
-    /// A refused bundle's events stay.
+    /// The events of a refused bundle are kept.
     KeepsVoids = "keeps-voids", "F20", "a refused event", Part::Store(Storing::KeepsVoids), Hostile;
-    /// What one server refuses another admits.
+    /// One server accepts what another refuses.
     TwoPolicies = "two-policies", "F20", "a refused event", Part::Use(Misuse::TwoPolicies), Twins;
     /// A delete leaves nothing behind, and an older write brings the thing back.
     ResurrectsDeleted = "resurrects-deleted", "F21", "a deleted thing comes back", Part::Projection(Folding::ForgetsDeletes), Flaky;
-    /// A commit is called synced and is gone when the power goes.
+    /// A commit is reported as synced, and a power cut loses it.
     AcknowledgesEarly = "acknowledges-early", "F22", "acknowledged before it is durable", Part::Store(Storing::AcknowledgesEarly), Crash;
-    /// A crash leaves the bundles of a commit and not its rows.
+    /// A crash keeps the bundles of a commit but not its rows.
     TearsCommits = "tears-commits", "F23", "half a commit", Part::Store(Storing::TearsCommits), Crash;
     /// A failed commit has stored half of itself.
     FailsHalfWay = "fails-half-way", "F23", "half a commit", Part::Store(Storing::FailsHalfWay), Calm;
@@ -206,19 +206,19 @@ plants! {
     RecoversTwice = "recovers-twice", "F24", "a crash during recovery", Part::Store(Storing::RecoversTwice), Crash;
     /// Stored bytes change.
     RotsBits = "rots-bits", "F25", "damaged data", Part::Store(Storing::RotsBits), Crash;
-    /// After a crash the chain hashes start anew.
+    /// After a crash the chain hashes start from zero.
     ForgetsChains = "forgets-chains", "F25", "damaged data", Part::Store(Storing::ForgetsChains), Crash;
-    /// Where a run is cut for a small page, what remains carries the check of the whole.
+    /// If a run is cut for a small page, the part keeps the check of the whole run.
     RecutsKeepChecks = "recuts-keep-checks", "F25", "damaged data", Part::Store(Storing::RecutsKeepChecks), Calm;
     /// Bytes change on the way.
     ChangesBodies = "changes-bodies", "F25", "damaged data", Part::Way(Carrying::ChangesBodies), Calm;
     /// The places of one device's bundles are counted from zero.
     MisplacesOrigins = "misplaces-origins", "F25", "damaged data", Part::Store(Storing::MisplacesOrigins), Clock;
-    /// A store that is opened again has another log identity.
+    /// A store has another log identity after it is opened again.
     ChangesIdentity = "changes-identity", "", "a store's small print", Part::Store(Storing::ChangesIdentity), Crash;
     /// Two handles on one store do not notice each other.
     IgnoresConflicts = "ignores-conflicts", "F30", "two programs on one store", Part::Store(Storing::IgnoresConflicts), Hostile;
-    /// A process has died, and its store says that it still holds it.
+    /// A process has crashed, and its store says that it is still in use.
     KeepsItsLock = "keeps-its-lock", "F30", "two programs on one store", Part::Store(Storing::KeepsItsLock), Crash;
     /// A status is older than the last commit.
     StaleStatus = "stale-status", "F30", "two programs on one store", Part::Store(Storing::StaleStatus), Calm;
@@ -228,11 +228,11 @@ plants! {
     ScansOnePage = "scans-one-page", "", "a store's small print", Part::Store(Storing::ScansOnePage), Calm;
     /// A scan goes from the last key to the first.
     ScansBackwards = "scans-backwards", "", "a store's small print", Part::Store(Storing::ScansBackwards), Calm;
-    /// A store panics at more rows than it expected.
+    /// A store panics if it is asked for more rows than it expected.
     PanicsAtLoads = "panics-at-loads", "", "a store's small print", Part::Store(Storing::PanicsAtLoads), Calm;
-    /// Whoever brings bundles of others owns them from then on.
+    /// A device that brings bundles of others becomes their owner.
     SupplyingOwns = "supplying-owns", "", "accounts after a restore", Part::Way(Carrying::OwnsSupplied), Owned;
-    /// Accounts mix up whose origins are, and a device may not write any more.
+    /// Accounts mix up the owners of origins, and a device may no longer write.
     MixesOwners = "mixes-owners", "", "accounts after a restore", Part::Use(Misuse::MixesOwners), Owned;
     /// A peer hands out a bundle that nobody has written.
     Invents = "invents", "", "a peer that lies", Part::Way(Carrying::Invents), Calm;
@@ -244,23 +244,23 @@ plants! {
     HashOrder = "hash-order", "", "a projection's mistakes", Part::Projection(Folding::HashOrder), Calm;
     /// A projection panics.
     Panics = "panics", "", "a projection's mistakes", Part::Projection(Folding::Panics), Calm;
-    /// A row that is full keeps what came first.
+    /// A full row keeps what came first.
     FirstComeStays = "first-come-stays", "", "limits that decide by order of arrival", Part::Projection(Folding::FirstComeStays), Large;
-    /// Of a row in several pieces only the first is stored.
+    /// Only the first piece of a row in several pieces is stored.
     StoresTheFirstPiece = "stores-the-first-piece", "", "limits that decide by order of arrival", Part::Store(Storing::StoresTheFirstPiece), Large;
-    /// A piece that a row no longer needs stays.
+    /// A piece that a row no longer needs is kept.
     KeepsPieces = "keeps-pieces", "", "limits that decide by order of arrival", Part::Store(Storing::KeepsPieces), Large;
     /// An event is put aside if what it builds on has not arrived.
     AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
-    /// What an old version has put aside is forgotten, and counted nowhere.
+    /// What an old version has put aside is forgotten, and not counted.
     LosesNotes = "loses-notes", "", "events that are put aside", Part::StoreOfOld(Storing::LosesNotes), Calm;
     /// A new version that reads more keeps the view of the old one: what the old one has put aside is never folded.
     UpgradesInPlace = "upgrades-in-place", "", "events that are put aside", Part::Upgrade, Calm;
-    /// A counter passes over what is older than its last event, as if devices wrote in turns.
+    /// A counter skips events that are older than its last one, as if devices took turns to write.
     SkipsLate = "skips-late", "", "a projection's mistakes", Part::Projection(Folding::SkipsLate), Flaky;
     /// The last event to arrive wins, but no two devices ever write to one row.
     NeverMeets = "never-meets", "", "a test that tests nothing", Part::Projection(Folding::NeverMeets), Calm;
-    /// Of every bundle only the first event is folded, on every device alike.
+    /// Only the first event of every bundle is folded, on every device.
     FirstEvents = "first-events", "", "a projection's mistakes", Part::FirstEvents, Calm;
 }
 

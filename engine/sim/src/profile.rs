@@ -128,7 +128,7 @@ pub(crate) struct Mix {
     pub(crate) old: u32,
     /// Nobody syncs by hand.
     pub(crate) alone: bool,
-    /// Limits of rows, where they are others than the engine's.
+    /// Limits of rows, if they are others than the engine's.
     pub(crate) rows: Option<RowLimits>,
     /// So long after the faults have stopped, clocks that were a little fast are right again.
     pub(crate) catch_up: Duration,

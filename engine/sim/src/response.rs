@@ -1,4 +1,4 @@
-//! What an application does where the engine asks for it: a device that holds another history than its peers, of a third or, where
+//! What an application does if the engine asks for it: a device that holds another history than its peers, of a third or, where
 //! it serves others, of its own, goes on in a fresh store, under a new identity, and writes again what nobody has of its own.
 
 use syncline::Event;
@@ -28,7 +28,7 @@ impl World {
         if helped.is_empty() || !self.rest()? {
             return Ok(false);
         }
-        // Where two neighbours hold two histories of a third, one must win everywhere: that of the first neighbour.
+        // If two neighbours hold two histories of a third, one must win everywhere: that of the first neighbour.
         for index in &helped {
             self.sync(*index, 0);
             if !self.rest()? {

@@ -56,7 +56,7 @@ impl Rng {
         per_mille > 0 && self.below(1_000) < u64::from(per_mille)
     }
 
-    /// One of these, each as likely as its weight; `None` where all weights are zero.
+    /// One of these, each as likely as its weight; `None` if all weights are zero.
     pub fn weighted<'a, T>(&mut self, choices: &'a [(u32, T)]) -> Option<&'a T> {
         let total: u64 = choices.iter().map(|(weight, _)| u64::from(*weight)).sum();
         let mut left = self.below(total.max(1));

@@ -51,7 +51,7 @@ impl Search<'_> {
         self.best.keep.clone().unwrap_or_else(|| (0..self.best.steps).collect())
     }
 
-    /// Steps behind the one that broke the law are not needed, where it broke before healing.
+    /// Steps behind the one that broke the law are not needed if it broke before healing.
     fn cut_the_end(&mut self) {
         let (steps, taken) = (self.steps(), history::run(&self.best.plan(), self.stack, false).steps as usize);
         if taken < steps.len() {

@@ -65,7 +65,7 @@ pub(crate) struct Stack {
     pub(crate) own_views: bool,
     pub(crate) stores: Option<MakeStores>,
     pub(crate) detour: Option<Detour>,
-    /// How the application uses the engine badly, where it does.
+    /// How the application uses the engine badly if it does.
     pub(crate) misuse: Option<Misuse>,
 }
 

@@ -102,7 +102,7 @@ impl EventStore for SimStore {
             self.note(&result);
             return result;
         };
-        // Like a writer thread: the commit happens even where nobody waits for it any more, unless its process dies.
+        // Like a writer thread: the commit happens even if nobody waits for it any more, unless its process dies.
         let (done, result) = oneshot::channel();
         let disk = self.disk.clone();
         disk.sim().clone().spawn(disk.node, async move {

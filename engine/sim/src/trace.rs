@@ -1,4 +1,4 @@
-//! What happened, as one number for comparing and, where somebody wants to read it, as a story.
+//! What happened, as one number for comparing and if somebody wants to read it, as a story.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(crate) fn terse(mut story: Vec<Line>) -> Vec<Line> {
 /// How the end of all trouble is told.
 pub(crate) const FAULTS_STOP: &str = "the faults stop";
 
-/// Folds everything that happens into one number, and keeps the story where it is wanted.
+/// Folds everything that happens into one number, and keeps the story if it is wanted.
 #[derive(Debug)]
 pub(crate) struct Trace {
     hash: u64,

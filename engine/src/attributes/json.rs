@@ -13,7 +13,7 @@ pub(super) struct Flaw {
     pub(super) why: &'static str,
 }
 
-/// The reason of a [`Flaw`] where arrays and objects nest too deeply.
+/// The reason of a [`Flaw`] if arrays and objects nest too deeply.
 pub(super) const TOO_DEEP: &str = "arrays and objects nest more than 32 levels deep";
 const _: () = assert!(JSON_DEPTH_MAX == 32, "the text above and the bits of `Scanner::objects` name the limit");
 
@@ -27,7 +27,7 @@ pub(super) fn check(text: &str) -> Result<(), Flaw> {
     scanner.end()
 }
 
-/// The texts of the elements where `text`, which was checked, is an array.
+/// The texts of the elements if `text`, which was checked, is an array.
 pub(super) fn array_elements(text: &str) -> Option<Vec<&str>> {
     let mut scanner = Scanner::new(text);
     let mut elements = Vec::new();
@@ -102,7 +102,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Closes the innermost level where `end` comes next.
+    /// Closes the innermost level if `end` comes next.
     fn closes(&mut self, end: u8) -> bool {
         let closes = self.eat(end);
         if closes {

@@ -73,7 +73,7 @@ impl Attribute {
     /// Checks and takes the names.
     ///
     /// # Errors
-    /// [`InvalidAttribute`] where a name is empty, too long or holds a NUL.
+    /// [`InvalidAttribute`] if a name is empty, too long or holds a NUL.
     pub fn new(entity: &str, attribute: &str) -> Result<Self, InvalidAttribute> {
         check(entity, attribute)?;
         Ok(Self { key: format!("{entity}\0{attribute}").into(), entity_bytes: entity.len() })
@@ -82,7 +82,7 @@ impl Attribute {
     /// The attribute with this row key.
     ///
     /// # Errors
-    /// [`InvalidAttribute`] where no attribute has it.
+    /// [`InvalidAttribute`] if no attribute has it.
     pub fn from_key(key: &[u8]) -> Result<Self, InvalidAttribute> {
         let (entity, attribute) = split(key)?;
         Ok(Self { key: format!("{entity}\0{attribute}").into(), entity_bytes: entity.len() })

@@ -1,17 +1,17 @@
 //! The bytes of an attribute's row.
 //!
 //! They are laid out by hand, because people and adapters read them in SQL: 26 bytes of the latest counting operation's
-//! stamp (all zero where none counts), then the value as JSON text, empty where there is none. A plain register ends here.
+//! stamp (all zero if none counts), then the value as JSON text, empty if there is none. A plain register ends here.
 //! Any other row goes on with a zero byte, which no JSON text holds, and the whole state:
 //!
 //! | what | how |
 //! |---|---|
 //! | the base | 0, or 1 and its stamp |
-//! | what was set | length, JSON text; length 0 where nothing was or it was deleted |
+//! | what was set | length, JSON text; length 0 if nothing was or it was deleted |
 //! | the changes on the base | changes |
 //! | changes on bases that have not arrived | their number; then each base's stamp, rising, and its changes |
 //!
-//! where changes are the number of counting origins and for each its last stamp, its additions, its subtractions; then the
+//! if changes are the number of counting origins and for each its last stamp, its additions, its subtractions; then the
 //! set's three parts, see [`AddWinsSet`]: the stamps seen, the inserts, the removes. The latter are the number of elements
 //! and for each, rising, length, JSON text and stamps. Stamps stand in the order of their origins, after their number;
 //! integers are LEB128 in their shortest form. So equal states have equal bytes, and no other bytes are read.

@@ -115,7 +115,7 @@ impl Op {
     /// Reads the payload of an event of the kind [`ATTRIBUTE`].
     ///
     /// # Errors
-    /// [`DecodeError`] where the payload is malformed in any way.
+    /// [`DecodeError`] if the payload is malformed in any way.
     pub fn decode(payload: &[u8]) -> Result<(Attribute, Self), DecodeError> {
         let (key, op) = Self::read(payload)?;
         let attribute = Attribute::from_key(key).expect("the key was checked while it was read");

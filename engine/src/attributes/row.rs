@@ -13,7 +13,7 @@ use crate::time::Stamp;
 /// The state of one attribute: what it reads, and all that it takes to fold the next operation.
 ///
 /// It reads from a row's bytes by [`RowState::decode`](crate::projection::RowState::decode). The default is an attribute
-/// that nobody has touched, from which the first add, insert or remove is made where there is no row.
+/// that nobody has touched, from which the first add, insert or remove is made if there is no row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttributeRow {
     /// The latest set or delete, which is the base.
@@ -47,7 +47,7 @@ enum Shown<'a> {
 }
 
 impl AttributeRow {
-    /// The value as JSON text; none where the attribute was never set or is deleted.
+    /// The value as JSON text; none if the attribute was never set or is deleted.
     pub fn value(&self) -> Option<Cow<'_, str>> {
         match self.shown() {
             Shown::Register => self.register.get().map(|value| Cow::Borrowed(value.as_json())),
@@ -61,7 +61,7 @@ impl AttributeRow {
         self.value().and_then(|json| serde_json::from_str(&json).ok())
     }
 
-    /// The stamp of the latest operation that counts; none where there is none.
+    /// The stamp of the latest operation that counts; none if there is none.
     pub fn stamp(&self) -> Option<Stamp> {
         let current = self.current();
         let changed = current.and_then(|changes| changes.counter.latest().max(changes.set.latest()));

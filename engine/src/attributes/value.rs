@@ -64,7 +64,7 @@ impl Value {
     /// Checks and takes a JSON text; white space around it is left out.
     ///
     /// # Errors
-    /// [`InvalidValue`] where the text is not JSON or exceeds a limit.
+    /// [`InvalidValue`] if the text is not JSON or exceeds a limit.
     pub fn json(text: &str) -> Result<Self, InvalidValue> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         if text.len() > VALUE_BYTES_MAX {
@@ -108,12 +108,12 @@ impl Value {
         serde_json::from_str(&self.0).ok()
     }
 
-    /// The value where it is an integer within the range of `i64`, written without fraction and exponent.
+    /// The value if it is an integer within the range of `i64`, written without fraction and exponent.
     pub fn as_integer(&self) -> Option<i64> {
         self.0.parse().ok()
     }
 
-    /// The texts of the elements where the value is an array.
+    /// The texts of the elements if the value is an array.
     pub fn as_array(&self) -> Option<Vec<&str>> {
         json::array_elements(&self.0)
     }

@@ -11,12 +11,12 @@ use crate::time::Stamp;
 /// again at the same time stays.
 ///
 /// A remove carries the [`context`](Self::context) of its element. An insert is in the set until a remove covers it; one
-/// origin's remove also covers that origin's earlier inserts. One event may insert and remove several elements; where it
+/// origin's remove also covers that origin's earlier inserts. One event may insert and remove several elements; if it
 /// does both to one element, the insert wins.
 ///
 /// Removed elements leave next to nothing behind: per origin the set knows the last operation it has folded, so an insert
-/// that comes again is recognised by its stamp. A remove is kept only while an insert that it covers may still come: where
-/// it came first, or where it covers the last operation of an origin.
+/// that comes again is recognised by its stamp. A remove is kept only while an insert that it covers may still come: if
+/// it came first, or if it covers the last operation of an origin.
 ///
 /// Source: Bieniusa, Zawirski, Preguiça, Shapiro, Baquero, Balegas, Duarte: *An optimized conflict-free replicated set*,
 /// INRIA RR-8083, 2012, extended to logs that deliver an effect before its cause.
@@ -42,7 +42,7 @@ use crate::time::Stamp;
 pub struct AddWinsSet<T> {
     /// Per origin the last operation folded.
     pub(crate) seen: Context,
-    /// Element → per origin its last insert, where no remove covers it. No stamp lies above `seen`, no context is empty.
+    /// Element → per origin its last insert if no remove covers it. No stamp lies above `seen`, no context is empty.
     #[serde(with = "pairs")]
     pub(crate) inserts: BTreeMap<T, Context>,
     /// Element → up to which insert of each origin it is removed. No stamp lies below `seen`, no context is empty.
@@ -61,7 +61,7 @@ impl<T: Ord + Clone> AddWinsSet<T> {
         self.see(stamp);
     }
 
-    /// Removes `element` as far as `context` covers its inserts, and where the stamp's own origin inserted it earlier.
+    /// Removes `element` as far as `context` covers its inserts, and if the stamp's own origin inserted it earlier.
     pub fn remove(&mut self, stamp: Stamp, element: &T, context: &Context) {
         if let Some(inserts) = self.inserts.get_mut(element) {
             let own = |insert: Stamp| insert.origin == stamp.origin && insert < stamp;

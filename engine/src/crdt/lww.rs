@@ -38,7 +38,7 @@ impl<T> Lww<T> {
         self.write(stamp, None)
     }
 
-    /// Writes `value`, or deletes where there is none. Answers whether it is the latest write so far.
+    /// Writes `value`, or deletes if there is none. Answers whether it is the latest write so far.
     pub(crate) fn write(&mut self, stamp: Stamp, value: Option<T>) -> bool {
         let latest = self.stamp() < Some(stamp);
         if latest {
@@ -47,7 +47,7 @@ impl<T> Lww<T> {
         latest
     }
 
-    /// The value, or `None` where none was written or the last write deleted it.
+    /// The value, or `None` if none was written or the last write deleted it.
     pub fn get(&self) -> Option<&T> {
         self.0.as_ref().and_then(|(_, value)| value.as_ref())
     }

@@ -92,19 +92,19 @@ impl FrameWriter {
     }
 }
 
-/// Collects entries into payloads: a payload takes the next entry where it does not exceed [`FILL_BYTES`] with it, or is empty.
+/// Collects entries into payloads: a payload takes the next entry if it does not exceed [`FILL_BYTES`] with it, or is empty.
 #[derive(Debug, Default)]
 pub(super) struct Filler(Vec<u8>);
 
 impl Filler {
-    /// Adds an entry. Returns the payload before it, where that is now full.
+    /// Adds an entry. Returns the payload before it if that is now full.
     pub(super) fn push(&mut self, entry: &[u8]) -> Option<Vec<u8>> {
         let full = if self.0.len() + entry.len() > FILL_BYTES { self.finish() } else { None };
         self.0.extend_from_slice(entry);
         full
     }
 
-    /// The payload that is being filled, where it holds anything.
+    /// The payload that is being filled if it holds anything.
     pub(super) fn finish(&mut self) -> Option<Vec<u8>> {
         (!self.0.is_empty()).then(|| std::mem::take(&mut self.0))
     }

@@ -123,7 +123,7 @@ impl Importer {
     /// Ends the import: compares the log's heads with the file's.
     ///
     /// # Errors
-    /// [`ImportError::Unfinished`] where the file's last part was not taken, [`ImportError::HeadsDiffer`],
+    /// [`ImportError::Unfinished`] if the file's last part was not taken, [`ImportError::HeadsDiffer`],
     /// [`ImportError::Store`].
     pub async fn finish(self) -> Result<Imported, ImportError> {
         let end = self.end.ok_or(ImportError::Unfinished { at: self.position })?;

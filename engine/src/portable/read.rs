@@ -153,7 +153,7 @@ impl Reader {
         self.frames.push(bytes);
     }
 
-    /// The next part, `None` where more bytes must come in first, or nothing follows.
+    /// The next part, `None` if more bytes must come in first, or nothing follows.
     ///
     /// # Errors
     /// [`ReadError`], and the same again from then on.

@@ -6,7 +6,7 @@ use crate::run::{Append, Bundle, Run, RunBuilder};
 
 /// What the bundles of one run may weigh together; one that weighs more is a run of its own.
 const RUN_WEIGHT_MAX: u64 = 64 * 1024;
-/// What a bundle weighs beside its body, or its digest where it is void.
+/// What a bundle weighs beside its body, or its digest if it is void.
 const BUNDLE_WEIGHT: u64 = 16;
 
 /// Cuts and joins bundles, handed in one by one in log order: neighbours of one origin up to [`RUN_WEIGHT_MAX`].
@@ -26,7 +26,7 @@ struct Open {
 }
 
 impl Recut {
-    /// Adds the log's next bundle. Returns the run before it, where that is now complete.
+    /// Adds the log's next bundle. Returns the run before it if that is now complete.
     pub(super) fn push(&mut self, bundle: &Bundle<'_>) -> Option<Run> {
         let weight = bundle.body.stored_bytes() + BUNDLE_WEIGHT;
         let joins = |open: &Open| open.origin == bundle.dot.origin && open.weight + weight <= RUN_WEIGHT_MAX;
@@ -41,7 +41,7 @@ impl Recut {
         closed
     }
 
-    /// The run that is being packed, where there is one.
+    /// The run that is being packed if there is one.
     pub(super) fn finish(&mut self) -> Option<Run> {
         let append: Append = self.open.take()?.builder.finish()?;
         self.heads.set(append.run().origin(), append.head());

@@ -54,7 +54,7 @@ pub enum Code {
     },
     /// The peer holds another bundle under the same dot, or another history before it: the origin has been cloned or restored.
     Fork {
-        /// The first bundle known to differ, or the last of the run where that cannot be told.
+        /// The first bundle known to differ, or the last of the run if that cannot be told.
         at: Dot,
     },
     /// The peer's log has as many origins as it may have, and the push brings a new one. Bundles of the origins that it has are taken.
@@ -93,7 +93,7 @@ impl Problem {
         Self::new(code, format!("bundle {at}: {drift}"))
     }
 
-    /// How long to wait before asking again; `None` where the same request will be refused again.
+    /// How long to wait before asking again; `None` if the same request will be refused again.
     pub fn retry_after(&self) -> Option<Duration> {
         match self.code {
             Code::Busy { retry_after_ms } => Some(Duration::from_millis(retry_after_ms)),

@@ -10,7 +10,7 @@ impl Replica {
     /// The attributes of this replica: (entity, attribute) → value.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchView`] where the replica was composed without [`Attributes`].
+    /// [`ReplicaError::NoSuchView`] if the replica was composed without [`Attributes`].
     pub fn attributes(&self) -> Result<View<Attributes>, ReplicaError> {
         self.view(Attributes)
     }
@@ -18,7 +18,7 @@ impl Replica {
 
 /// Each change is one bundle. To change several attributes at once, write the events of [`Op`] and [`AttributeRow`] together.
 impl View<Attributes> {
-    /// The state of an attribute: the empty one where nothing has touched it.
+    /// The state of an attribute: the empty one if nothing has touched it.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

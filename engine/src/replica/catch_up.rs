@@ -35,7 +35,7 @@ impl Replica {
     }
 
     /// Folds every view up to the head as it is known here, a chunk per turn, so that writers get in between. Opening and syncing do it
-    /// by themselves; it is needed only where something else commits to the same store.
+    /// by themselves; it is needed only if something else commits to the same store.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

@@ -36,7 +36,7 @@ impl Replica {
     /// commit. What became of the refused bundle is then [`Superseded`](super::Outcome::Superseded) by the new one.
     ///
     /// # Errors
-    /// [`ReplicaError::NoDeadLetter`] where there is none, or none any more; otherwise as [`Replica::write`]. Nothing was written
+    /// [`ReplicaError::NoDeadLetter`] if there is none, or none any more; otherwise as [`Replica::write`]. Nothing was written
     /// then, and the letter is still there.
     ///
     /// # Cancel
@@ -53,7 +53,7 @@ impl Replica {
     /// Forgets a dead letter: the application does without it. Its bundle stays a void, and its outcome the refusal.
     ///
     /// # Errors
-    /// [`ReplicaError::NoDeadLetter`] where there is none, or none any more; [`ReplicaError::Store`].
+    /// [`ReplicaError::NoDeadLetter`] if there is none, or none any more; [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// The letter may be forgotten or not.

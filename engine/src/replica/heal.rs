@@ -258,7 +258,7 @@ impl Inner {
         new
     }
 
-    /// A body whose events name stamps that have moved; none where it stays byte for byte.
+    /// A body whose events name stamps that have moved; none if it stays byte for byte.
     ///
     /// # Errors
     /// [`DecodeError::TooLarge`] if it, or an event of it, exceeds its limit in the new form.

@@ -46,7 +46,7 @@ pub struct PeerStatus {
     /// Why it took no more bundles from this device in the last sync that has ended; none if it took them all. That this replica belongs
     /// to another device there is [`Code::Forbidden`](crate::protocol::Code::Forbidden) with its id.
     pub stopped: Option<Problem>,
-    /// How far its clock is ahead of this device's, in milliseconds; negative where it is behind.
+    /// How far its clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// Why this device's clock was not corrected by it, if both differ: one of them has to be set.
     pub clock_doubt: Option<ClockDoubt>,

@@ -69,7 +69,7 @@ pub struct SyncReport {
     pub held: Option<Held>,
     /// The bundle that is too large for somebody on the way to the peer, if there is one.
     pub oversized: Option<Oversized>,
-    /// How far the peer's clock is ahead of this device's, in milliseconds; negative where it is behind.
+    /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
     /// it wrong; negative if it is ahead. A correction ends with the first sync whose answers do not support it, after
@@ -237,7 +237,7 @@ impl Replica {
         result.and_then(SyncReport::unless_not_owner)
     }
 
-    /// Moves the own bundles that the peer does not share under a fresh identity. None are moved where the fork was only in this
+    /// Moves the own bundles that the peer does not share under a fresh identity. None are moved if the fork was only in this
     /// handle's view: another handle on the same store has rewritten the tail and pushed it meanwhile.
     async fn rehome(&self, peer: &dyn Transport, fresh: ReplicaId) -> Result<u64, SyncError> {
         if self.is_overtaken().await? {
@@ -341,7 +341,7 @@ impl<'a> Session<'a> {
         self.inner.turn.lock().await.status.heads.get(self.own).seq
     }
 
-    /// Stores what is known of the peer now, where no commit has yet.
+    /// Stores what is known of the peer now if no commit has yet.
     async fn finish(self) -> Result<SyncReport, SyncError> {
         let rows = self.end_of_readings().await?;
         let known = self.known();

@@ -37,7 +37,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// Reads the log's status and the replica's identity, which is stored first where there is none.
+    /// Reads the log's status and the replica's identity, which is stored first if there is none.
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
             let status = store.status().await?;
@@ -87,7 +87,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads the log's status anew where it may lack something: a commit was dropped half way, or has failed and so has the reading
+    /// Reads the log's status anew if it may lack something: a commit was dropped half way, or has failed and so has the reading
     /// after it.
     pub(super) async fn refresh(&self, turn: &mut Turn) -> Result<(), StoreError> {
         if turn.stale { self.reload(turn).await } else { Ok(()) }

@@ -23,7 +23,7 @@ impl Replica {
     /// The rows of a projection that this replica maintains.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchView`] where it does not.
+    /// [`ReplicaError::NoSuchView`] if it does not.
     pub fn view<P: Projection>(&self, projection: P) -> Result<View<P>, ReplicaError> {
         let view = projection.view();
         if self.inner.projections.views().any(|known| *known == view) {
@@ -34,7 +34,7 @@ impl Replica {
 }
 
 impl<P: Projection> View<P> {
-    /// One row's state, or `None` where no event has touched it.
+    /// One row's state, or `None` if no event has touched it.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].

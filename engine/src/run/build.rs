@@ -53,7 +53,7 @@ impl RunBuilder {
         self.head = Head { seq: bundle.dot.seq, chain, time: bundle.time };
     }
 
-    /// The packed run, or `None` where no bundle was added.
+    /// The packed run, or `None` if no bundle was added.
     pub fn finish(self) -> Option<Append> {
         if self.count == 0 {
             return None;

@@ -193,7 +193,7 @@ async fn chain_after(
         return Ok(head.chain);
     }
     let next = store.read_origin(origin, seq, Limit::items(1)).await?;
-    // Nothing is stored behind `seq` only where the head is that of an earlier run in the same push: overlapping runs.
+    // Nothing is stored behind `seq` only if the head is that of an earlier run in the same push: overlapping runs.
     let overlap = || Problem::new(Code::Malformed, "two runs of one push overlap; push each bundle once");
     Ok(next.first().ok_or_else(overlap)?.previous)
 }

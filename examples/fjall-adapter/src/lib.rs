@@ -28,11 +28,11 @@ use syncline_key_value::{Changes, KeyValue, KeyValueStorage, Snapshot, Visit, fi
 
 const BACKEND: &str = "fjall";
 
-/// Opens the directory at `path`, which is created where it does not exist. Commits survive a power cut.
+/// Opens the directory at `path`, which is created if it does not exist. Commits survive a power cut.
 ///
 /// # Errors
-/// [`StoreError::InUse`] where it is open already; [`StoreError::UnsupportedFormat`], [`StoreError::Corrupt`] or
-/// [`StoreError::Backend`] where it cannot be used.
+/// [`StoreError::InUse`] if it is open already; [`StoreError::UnsupportedFormat`], [`StoreError::Corrupt`] or
+/// [`StoreError::Backend`] if it cannot be used.
 pub fn open(path: impl AsRef<Path>) -> Result<KeyValueStorage<Fjall>, StoreError> {
     let what = path.as_ref().display().to_string();
     let open = || {

@@ -34,7 +34,7 @@ pub(crate) struct Member {
     pub(crate) durability: Durability,
     replica: Replica,
     transport: Arc<HttpTransport>,
-    /// The author date that the clock shows; none where it shows the machine's time.
+    /// The author date that the clock shows; none if it shows the machine's time.
     date: Option<Arc<AtomicU64>>,
 }
 

@@ -37,7 +37,7 @@ pub(crate) type Commits = Box<dyn Iterator<Item = Result<Commit, SourceError>> +
 
 impl Source {
     /// A directory is a git repository, a file is a history file. Without a path: the repository of the current
-    /// directory, or the built-in sample where that cannot be used.
+    /// directory, or the built-in sample if that cannot be used.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, SourceError> {
         match path {
             Some(path) => Self::at(path),

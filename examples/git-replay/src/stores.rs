@@ -63,7 +63,7 @@ impl std::fmt::Display for Choice {
 }
 
 impl Choice {
-    /// The name of the store that belongs to `owner`. Its schema, where it has one, is of this run alone.
+    /// The name of the store that belongs to `owner`. Its schema if it has one, is of this run alone.
     fn name(&self, folder: &Path, owner: &str, run: &str) -> StoreName {
         let file = |ending: &str| folder.join(format!("{owner}.{ending}"));
         match self {

@@ -34,12 +34,12 @@ pub struct Journal {
 type Spaces = BTreeMap<SpaceId, Arc<MemoryStore>>;
 
 impl Journal {
-    /// Opens the file at `path`, which is created where it does not exist. `mint` must give out random ids. Blocks, and needs
+    /// Opens the file at `path`, which is created if it does not exist. `mint` must give out random ids. Blocks, and needs
     /// a tokio runtime around it.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where it is open already; [`StoreError::UnsupportedFormat`], [`StoreError::Corrupt`] or
-    /// [`StoreError::Backend`] where it cannot be used.
+    /// [`StoreError::InUse`] if it is open already; [`StoreError::UnsupportedFormat`], [`StoreError::Corrupt`] or
+    /// [`StoreError::Backend`] if it cannot be used.
     pub async fn open(path: &Path, mint: fn() -> LogId) -> Result<Self, StoreError> {
         let (file, records) = File::open(path)?;
         let mut spaces = Spaces::new();
@@ -150,7 +150,7 @@ impl EventStore for Space {
     }
 }
 
-/// Does something that blocks, and does it to its end even where nobody waits for it any more.
+/// Does something that blocks, and does it to its end even if nobody waits for it any more.
 async fn unless_dropped<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

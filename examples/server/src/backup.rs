@@ -102,7 +102,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.into()
 }
 
-/// Makes a new name survive a power cut, where the system knows of such a thing.
+/// Makes a new name survive a power cut if the system knows of such a thing.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

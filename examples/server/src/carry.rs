@@ -145,7 +145,7 @@ async fn relocate(
 /// `verify --against`.
 ///
 /// # Errors
-/// [`Failure::Differ`] where they are not the same.
+/// [`Failure::Differ`] if they are not the same.
 pub(crate) async fn compare(
     space: &SpaceId,
     place: &Place,

@@ -81,7 +81,7 @@ pub(crate) enum Command {
     ///
     /// Prints one line with its address when it is ready. Logs go to standard error. Beside the routes of the protocol
     /// under /v1 it answers /healthz, /readyz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
-    /// with TLS before it where it is reached from elsewhere.
+    /// with TLS before it if it is reached from elsewhere.
     Serve(ServeOptions),
     #[command(flatten)]
     Task(Task),
@@ -93,7 +93,7 @@ pub(crate) enum Command {
 /// permissions count and not those of the running server.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Carry {
-    /// Write a space's whole log to a file, or to standard output where the file is `-`
+    /// Write a space's whole log to a file, or to standard output if the file is `-`
     ///
     /// The file is the same byte for byte from every store, and complete or not there at all. It holds everything up to
     /// the moment at which the export began, and whose its replicas are; the server goes on serving. Prints the log's digest.
@@ -103,7 +103,7 @@ pub(crate) enum Carry {
         /// File, or `-`
         file: PathBuf,
     },
-    /// Take a space's log from a file, or from standard input where the file is `-`
+    /// Take a space's log from a file, or from standard input if the file is `-`
     ///
     /// The file names the space, which must be empty, or hold a beginning of the file's log: an import that was interrupted
     /// is continued by the same command. Every hash is checked before anything is kept. Its replicas belong to the devices that
@@ -198,7 +198,7 @@ pub(crate) enum Task {
     /// With --against, proves that another store holds the same log: same heads, and the same digest of what `export`
     /// would write.
     Verify {
-        /// Space; all where none is named
+        /// Space; all if none is named
         space: Option<SpaceId>,
         /// Compare with the same space of another store
         #[arg(long, value_name = "STORE", requires = "space")]
@@ -208,7 +208,7 @@ pub(crate) enum Task {
     /// Print a space's events as JSON, one per line
     ///
     /// Each line has the bundle's position, origin, seq and time, the event's index in the bundle, its kind and its
-    /// payload: attribute operations by name, other payloads as they are where they are JSON, else in base 64.
+    /// payload: attribute operations by name, other payloads as they are if they are JSON, else in base 64.
     /// A refused bundle is one line with "void": true.
     Log {
         /// Space
@@ -280,7 +280,7 @@ pub(crate) enum TokenTask {
         user: Name,
         /// The user's device
         device: Name,
-        /// How long it is valid, such as 12h or 30d; until revoked where this is left out
+        /// How long it is valid, such as 12h or 30d; until revoked if this is left out
         #[arg(long, value_name = "SPAN")]
         expires: Option<Span>,
     },

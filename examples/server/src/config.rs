@@ -138,7 +138,7 @@ pub(crate) enum ConfigError {
         source: std::io::Error,
     },
     /// The file does not say what it should.
-    #[error("configuration file {}, line {line}: {why}; correct this line, or the end of the file where it was cut off", .path.display())]
+    #[error("configuration file {}, line {line}: {why}; correct this line, or the end of the file if it was cut off", .path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -165,12 +165,12 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// Where the logs and the accounts are, and how to open them.
+/// If the logs and the accounts are, and how to open them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The store of the logs.
     pub(crate) logs: StoreName,
-    /// The SQLite file of the accounts, where the store of the logs keeps none.
+    /// The SQLite file of the accounts if the store of the logs keeps none.
     pub(crate) accounts: Option<PathBuf>,
     pub(crate) durability: Durability,
 }

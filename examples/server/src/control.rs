@@ -4,7 +4,7 @@
 //! task over a loopback connection, the server runs it and sends back what it would print. Every task works alike either way.
 //!
 //! The way in is a file beside the database, `<database>.control`, with the address and a random key, and the same beside the
-//! store of the logs where that is another one. Like the database it is its owner's alone: who may administer is who may open
+//! store of the logs if that is another one. Like the database it is its owner's alone: who may administer is who may open
 //! the database. Of a store that several processes may have open, such as Postgres, nobody needs to ask.
 //!
 //! The connection takes one line of JSON, [`Ask`], and answers lines of JSON, [`Frame`](crate::output::Frame). Behind

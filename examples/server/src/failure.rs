@@ -130,7 +130,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The exit code: 1 where something failed, 2 where the command or the configuration is at fault, 0 where nobody listens.
+    /// The exit code: 1 if something failed, 2 if the command or the configuration is at fault, 0 if nobody listens.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Gone(_) => 0,

@@ -46,7 +46,7 @@ struct Route {
 /// Labels of a stored bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Kept {
-    /// `stored`, or `refused` where only the header was kept.
+    /// `stored`, or `refused` if only the header was kept.
     outcome: &'static str,
 }
 

@@ -84,7 +84,7 @@ impl Output {
     /// Writes bytes that are no text.
     ///
     /// # Errors
-    /// [`Gone`] where nobody reads any more.
+    /// [`Gone`] if nobody reads any more.
     pub(crate) async fn data(&mut self, bytes: &Bytes) -> Result<(), Gone> {
         match &mut self.0 {
             Sink::Console { out, .. } => out.write_all(bytes).map_err(|_| Gone),
@@ -95,7 +95,7 @@ impl Output {
     /// Writes one piece.
     ///
     /// # Errors
-    /// [`Gone`] where nobody reads any more.
+    /// [`Gone`] if nobody reads any more.
     pub(crate) async fn frame(&mut self, frame: Frame) -> Result<(), Gone> {
         match &mut self.0 {
             Sink::Console { out, progress } => show(out, progress, frame).map_err(|_| Gone),
@@ -106,7 +106,7 @@ impl Output {
     /// Brings out what is still on its way.
     ///
     /// # Errors
-    /// [`Gone`] where nobody reads any more.
+    /// [`Gone`] if nobody reads any more.
     pub(crate) async fn flush(&mut self) -> Result<(), Gone> {
         match &mut self.0 {
             Sink::Console { out, progress } => wipe(progress).and_then(|()| out.flush()).map_err(|_| Gone),

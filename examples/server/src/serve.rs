@@ -29,7 +29,7 @@ use stop::Stop;
 /// Serves until the process is told to stop, then lets running requests finish.
 ///
 /// # Errors
-/// [`Failure`] where the server cannot start; nothing is served then.
+/// [`Failure`] if the server cannot start; nothing is served then.
 pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let Settings { place, listen, max_drift, router: router_options, server: server_options, .. } = &settings;
     let mut stop = Stop::listen().map_err(failed("signals cannot be listened to", "try again"))?;

@@ -43,7 +43,7 @@ impl Stack {
     /// Opens what is at this place, and creates what is not there.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where another process has it; [`StoreError`] otherwise.
+    /// [`StoreError::InUse`] if another process has it; [`StoreError`] otherwise.
     async fn open(place: &Place) -> Result<Self, StoreError> {
         // The accounts first: whoever has them has the logs.
         let beside = match &place.accounts {
@@ -67,14 +67,14 @@ async fn open_store(name: &StoreName, durability: Durability) -> Result<AnyStora
     AnyOptions::new(name.clone()).durability(durability).open().await
 }
 
-/// Creates the file, where there is none, for its owner alone: it holds what people write, and who may read it. The store fills
+/// Creates the file if there is none, for its owner alone: it holds what people write, and who may read it. The store fills
 /// it, and gives the files beside it the same permissions.
 fn claim_file(file: &Path) {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Where this fails, the file is there already, or opening it says why it cannot be.
+    // If this fails, the file is there already, or opening it says why it cannot be.
     let _ = options.open(file);
 }
 
@@ -89,7 +89,7 @@ fn claim_folder(folder: &Path) {
 /// Opens what is at this place, or calls the server that has it open. Waits a while for other commands to finish with it.
 ///
 /// # Errors
-/// [`Failure::Store`] or [`Failure::Unopened`] where it cannot be opened, [`ControlError::Unanswered`] where it stays in use
+/// [`Failure::Store`] or [`Failure::Unopened`] if it cannot be opened, [`ControlError::Unanswered`] if it stays in use
 /// and nobody answers.
 ///
 /// # Cancel

@@ -22,7 +22,7 @@ use crate::{spaces, time};
 struct Report {
     /// Where the logs are, and the accounts unless `accounts` says otherwise.
     database: String,
-    /// The file of the accounts, where it is another one.
+    /// The file of the accounts if it is another one.
     accounts: Option<String>,
     /// Bytes on disk of what lies on this machine, write-ahead logs included.
     file_bytes: Option<u64>,
@@ -36,7 +36,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct SpaceReport {
     space: SpaceId,
-    /// `None` where nothing was pushed or pulled yet.
+    /// `None` if nothing was pushed or pulled yet.
     log: Option<LogReport>,
 }
 

@@ -33,7 +33,7 @@ impl Task {
         }
     }
 
-    /// Carries the task out on a database, by the running server where one has it open, and answers on the
+    /// Carries the task out on a database, by the running server if one has it open, and answers on the
     /// console.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Numbers as people say them.
 
-/// How many there are of something that takes an `s` where there are many.
+/// How many there are of something that takes an `s` if there are many.
 pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -18,7 +18,7 @@ const SHRINK_BYTES_MIN: usize = 256;
 const LEVEL: i32 = 1;
 /// Logarithm of the largest window that a frame may ask for: 16 MiB, the power of two above the largest message.
 const WINDOW_LOG_MAX: u32 = 24;
-/// How much output to make room for at first where a frame does not say how long it is.
+/// How much output to make room for at first if a frame does not say how long it is.
 const GUESS_BYTES: usize = 64 * 1024;
 
 thread_local! {
@@ -38,7 +38,7 @@ pub(crate) enum Swollen {
     NotAllowed,
 }
 
-/// Compresses a body where that makes it smaller. Says whether it did.
+/// Compresses a body if that makes it smaller. Says whether it did.
 pub(crate) fn shrink(body: Vec<u8>) -> (Bytes, bool) {
     if body.len() < SHRINK_BYTES_MIN {
         return (body.into(), false);
@@ -99,7 +99,7 @@ fn decompress(
     if !allows(room) {
         return Err(Swollen::NotAllowed);
     }
-    // zstd skips its window buffer where the whole frame lies before it and there is room for all it says.
+    // zstd skips its window buffer if the whole frame lies before it and there is room for all it says.
     let mut out: Vec<u8> = Vec::with_capacity(room);
     let mut input = InBuffer::around(body);
     loop {

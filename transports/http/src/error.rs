@@ -16,7 +16,7 @@ pub enum BuildError {
         why: String,
     },
     /// The address would send the token in the clear.
-    #[error("`{url}` would send the token in the clear; use https, or allow plain HTTP where the network is trusted")]
+    #[error("`{url}` would send the token in the clear; use https, or allow plain HTTP if the network is trusted")]
     PlainHttp {
         /// The address given.
         url: String,

@@ -94,7 +94,7 @@ impl FrameReader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next piece, `None` where more bytes are needed.
+    /// The next piece, `None` if more bytes are needed.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, String> {
         let frame = match self.form {
             StreamForm::Frames => self.next_binary(),

@@ -76,7 +76,7 @@ struct Parsed {
     code: Code,
 }
 
-/// Reads a problem; `None` where it is none, or of a kind that this build does not know. A document of somebody else's, with
+/// Reads a problem; `None` if it is none, or of a kind that this build does not know. A document of somebody else's, with
 /// another `type`, is none, whatever it says: only a peer of this protocol may refuse for good.
 pub(crate) fn from_json(bytes: &[u8]) -> Option<Problem> {
     let Parsed { r#type, detail, code } = serde_json::from_slice(bytes).ok()?;

@@ -38,7 +38,7 @@ impl MemoryTransport {
     /// Connects with a credential, as a device would.
     ///
     /// # Errors
-    /// [`TransportError::Refused`] with [`Code::Unauthorized`] where the service does not know the credential.
+    /// [`TransportError::Refused`] with [`Code::Unauthorized`] if the service does not know the credential.
     pub async fn new(service: Arc<Service>, credential: &str) -> Result<Self, TransportError> {
         let known = service.authority().authenticate(credential).await;
         match known.map_err(|error| told(ServiceError::Authority(error)))? {

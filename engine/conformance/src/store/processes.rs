@@ -1,4 +1,4 @@
-//! Several processes on one database, each with connections and a memory of its own. Where the backend takes one process at a
+//! Several processes on one database, each with connections and a memory of its own. If the backend takes one process at a
 //! time, each law proves that instead, and says so by name: the second one is told that the data is in use.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use syncline::{Dot, Position};
 use super::concurrency::{bundles_of_writers, meanwhile, start_writers};
 use crate::{Author, SPACE, StoreHarness, Subject, appends, placed, puts, view};
 
-/// The space in a new storage, and in a second one beside it; `None` where this law does not apply, once that is proved.
+/// The space in a new storage, and in a second one beside it; `None` if this law does not apply, once that is proved.
 async fn two_processes(harness: &dyn StoreHarness, law: &str) -> Option<(Subject, Subject)> {
     let first = harness.fresh().await;
     let one = Subject::open(&*first, SPACE).await;

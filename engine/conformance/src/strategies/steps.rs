@@ -27,7 +27,7 @@ pub enum Step {
     Load(Vec<(usize, usize)>),
     /// Scan a view.
     Scan(usize, RowRange, Limit),
-    /// Drop every handle and open the storage again, where it outlives them.
+    /// Drop every handle and open the storage again if it outlives them.
     Reopen,
 }
 
@@ -44,7 +44,7 @@ pub struct Change {
     pub voids: Vec<(usize, u64)>,
     /// Views to clear.
     pub clear: Vec<usize>,
-    /// Values by view and key; deletions where there is none.
+    /// Values by view and key; deletions if there is none.
     pub rows: Vec<((usize, usize), Option<Bytes>)>,
     /// Progress by view.
     pub views: Vec<(usize, u64)>,

@@ -106,7 +106,7 @@ pub async fn pushed_voids_arrive_as_voids(harness: &dyn TransportHarness) {
     assert_same!(peer.log(SPACE).await.log().await, placed(1, [&written]));
 }
 
-/// What the limits allow passes, also where nothing can be compressed.
+/// What the limits allow passes, also if nothing can be compressed.
 pub async fn the_largest_push_passes(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let mut ann = Author::new(1);

@@ -1,4 +1,4 @@
-//! What a device's application sees of times, where they are watched: when it writes, and what reports say of its clock.
+//! What a device's application sees of times if they are watched: when it writes, and what reports say of its clock.
 
 use syncline::replica::{SyncError, SyncReport, Written};
 use syncline::{NTP64, Replica, Transport};

@@ -47,7 +47,7 @@ impl Disk {
         whole.count()
     }
 
-    /// Goes back to the backup, as a log of this identity. Returns what is gone, or `None` where nothing would change.
+    /// Goes back to the backup, as a log of this identity. Returns what is gone, or `None` if nothing would change.
     pub(crate) fn restore(&self, log: Option<LogId>) -> Option<Vec<Name>> {
         let mut state = self.state();
         if state.backup == state.records.len() {

@@ -38,7 +38,7 @@ pub(crate) fn ordered(world: &World) -> Result<(), Finding> {
     each(world, &|told, events| depends(told, events, None))
 }
 
-/// Why replicas disagree about a row, where the order in which its events have arrived is why.
+/// Why replicas disagree about a row if the order in which its events have arrived is why.
 pub(crate) fn why(world: &World, view: &ViewUnderTest, key: &[u8]) -> Option<String> {
     let runs = log(world).ok()??;
     depends(Told { view, events: world.stack.tell.as_ref() }, &events(&runs), Some(key)).err()

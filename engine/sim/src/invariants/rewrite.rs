@@ -1,4 +1,4 @@
-//! A tail is rewritten in its places, bundle for bundle, and only where nobody else has it.
+//! A tail is rewritten in its places, bundle for bundle, and only if nobody else has it.
 
 use syncline::store::Rewrite;
 use syncline::{ChainHash, Dot, Seq};

@@ -28,7 +28,7 @@ pub(crate) fn is_true(device: &Device, status: &ReplicaStatus) -> Result<(), Fin
 /// How the device's log differs from what it was told, if it does.
 fn lie(device: &Device, told: &Told) -> Option<String> {
     let peer = device.witness.disk_of(told.log)?;
-    // Where the peer has gone back to an older state since, the device cannot know.
+    // If the peer has gone back to an older state since, the device cannot know.
     let theirs = peer.with_image(|image| {
         let same = image.generation == told.generation;
         same.then(|| image.positions[..(told.head.get() as usize).min(image.positions.len())].to_vec())

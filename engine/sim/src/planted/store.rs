@@ -20,9 +20,9 @@ use crate::witness::locked;
 
 /// Where the engine keeps what may have been sent.
 const MARK: &str = "syncline.sent@1";
-/// Rows that a scan gives at once, where it gives no more.
+/// Rows that a scan gives at once if it gives no more.
 const ROWS: usize = 4;
-/// Rows that can be loaded at once, where more are too many.
+/// Rows that can be loaded at once if more are too many.
 const LOADS: usize = 6;
 /// Pages of fewer bundles than this cut runs.
 const SMALL_PAGE: u32 = 100;
@@ -169,7 +169,7 @@ impl BadStore {
         Some(RowWrite { key, value })
     }
 
-    /// The answer to a commit that had to be refused, where this store does not refuse it.
+    /// The answer to a commit that had to be refused if this store does not refuse it.
     async fn lets_pass(&self, batch: &WriteBatch, error: &StoreError) -> Option<Committed> {
         let passes = match (self.flaw, error) {
             (Flaw::TakesTwice, StoreError::OutOfOrder { expected, got }) => got.seq < *expected,

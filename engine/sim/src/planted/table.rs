@@ -65,23 +65,23 @@ fn breaks(sought: &Sought, law: Law) -> bool {
 const HEAD: &str = "\
 # The lab's teeth
 
-Faults are built in on purpose, and the lab must find each. This page is written by `sim --teeth`, not by hand.
+These faults are planted on purpose, and the lab must find each of them. `sim --teeth` writes this page.
 
-A fault's class names what has happened to sync engines in use; F1 and so on are its numbers in the catalogue of faults that
-this project was built against. *Histories* is how many of its profile, from seed 1 on, it took until one showed it.
+The class of a fault names an incident that sync engines have had. F1 and so on are numbers in the catalogue of faults that this
+project was built against. *Histories* is the number of histories, from seed 1 on, until one of them showed the fault.
 
 | planted fault | what it does | class of incident | profile | histories | the law that it breaks first |
 |---|---|---|---|---|---|
 ";
 
 const LAWS: &str = "
-A check that cannot fail is a defect, so every law is the first that some planted fault breaks:
+A check that cannot fail is a defect. So for every law, some planted fault breaks it first:
 
 | law | broken first by |
 |---|---|
 ";
 
 const TAIL: &str = "
-The last law is not about a stack but about its test. A lab says so if its histories never touch a view under test, or if devices
-never meet in one of its rows.
+The last law is about the test, and not about the stack. A lab reports it if its histories never touch a view under test, or if two
+devices never write to one of its rows.
 ";

@@ -59,7 +59,7 @@ fn pull(cursor: Cursor, rng: &mut Rng) -> Option<Request> {
     Some(Request::Pull(space(), Pull { have: Have::Cursor(cursor), without: None, limit }))
 }
 
-/// The run with one byte of its bodies changed, where that still reads as a run.
+/// The run with one byte of its bodies changed if that still reads as a run.
 fn changed(run: &Run, rng: &mut Rng) -> Option<Run> {
     let mut bytes = run.as_bytes().to_vec();
     let at = bytes.len() - 1 - rng.index(8.min(bytes.len().saturating_sub(50)).max(1));

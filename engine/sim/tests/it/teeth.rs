@@ -39,7 +39,7 @@ fn the_page_has_a_row_for_every_planted_fault() {
         let cells = |line: &str| line.split('|').skip(1).take(4).map(|cell| cell.trim().to_owned()).collect();
         page.lines().filter(|line| line.starts_with("| `")).map(cells).collect()
     };
-    assert_eq!(rows(PAGE), rows(&expected), "write the page anew: sim --teeth > engine/sim/docs/teeth.md");
+    assert_eq!(rows(PAGE), rows(&expected), "write the page again: sim --teeth > engine/sim/docs/teeth.md");
     assert!(!PAGE.contains("not in 1000"), "the page says that a fault is not found");
 }
 

@@ -97,7 +97,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Gives the own bundles from `early` on other times, or another name with them, where that is allowed. Returns whether there is
+    /// Gives the own bundles from `early` on other times, or another name with them if that is allowed. Returns whether there is
     /// something to send now. If not, the report says what waits, and why.
     pub(super) async fn retime(&mut self, early: TooEarly) -> Result<bool, SyncError> {
         let TooEarly { at, problem } = early;

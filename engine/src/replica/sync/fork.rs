@@ -45,7 +45,7 @@ impl Session<'_> {
         Ok(common.seq)
     }
 
-    /// Asks the peer for its bundles of this replica behind `from`, and compares hash by hash. `None` where the histories differ at
+    /// Asks the peer for its bundles of this replica behind `from`, and compares hash by hash. `None` if the histories differ at
     /// `from` already.
     async fn compare_from(&self, from: Seq) -> Result<Option<Common>, SyncError> {
         let (ours, start) = {

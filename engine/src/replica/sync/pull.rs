@@ -28,7 +28,7 @@ struct Batch {
 }
 
 impl Session<'_> {
-    /// Pulls what is missing: along the cursor where there is one, by heads where that is refused or leaves something out.
+    /// Pulls what is missing: along the cursor if there is one, by heads if that is refused or leaves something out.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
         let met = locked(&self.inner.peers).known(self.row.cursor.log).is_some();
         let heads = self.inner.turn.lock().await.status.heads.clone();
@@ -127,7 +127,7 @@ impl Session<'_> {
         Ok(all.is_one_moment.then_some(all.heads.heads))
     }
 
-    /// A bundle of the peer's that is missing here or is another one. Where the peer is behind, its head is compared with the chain
+    /// A bundle of the peer's that is missing here or is another one. If the peer is behind, its head is compared with the chain
     /// hash here at the same bundle: a fork must not hide behind a longer log.
     async fn unequal(&self, theirs: &Heads) -> Result<Option<Dot>, StoreError> {
         let ours = self.inner.turn.lock().await.status.heads.clone();

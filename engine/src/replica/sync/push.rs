@@ -176,7 +176,7 @@ impl Session<'_> {
         }
         let turn = self.inner.turn.lock().await;
         for (origin, seq) in &pushed.through {
-            // The hash is compared only where the seqs are equal, and then it is this.
+            // The hash is compared only if the seqs are equal, and then it is this.
             let head = Head { seq: *seq, ..turn.status.heads.get(*origin) };
             self.theirs.heads.set(*origin, head);
         }

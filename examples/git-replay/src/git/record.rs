@@ -12,7 +12,7 @@ const PARENT: &str = "a commit whose parents were printed before it";
 const COUNT: &str = "fewer than 4,294,967,296 commits";
 const CHANGE: &str = "a change: colons, modes, ids, status and path";
 
-/// The mode that git prints where a path does not exist.
+/// The mode that git prints if a path does not exist.
 const ABSENT: &str = "000000";
 
 /// Numbers commits and authors in order of first appearance.

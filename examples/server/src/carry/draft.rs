@@ -59,12 +59,12 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Where it is in its place already, there is nothing to remove.
+        // If it is in its place already, there is nothing to remove.
         let _ = fs::remove_file(&self.draft);
     }
 }
 
-/// Makes a new name survive a power cut, where the system knows of such a thing.
+/// Makes a new name survive a power cut if the system knows of such a thing.
 fn sync_directory(path: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());

@@ -25,7 +25,7 @@ impl std::fmt::Debug for Input {
 }
 
 impl Input {
-    /// Opens a file, or standard input where it is `-`.
+    /// Opens a file, or standard input if it is `-`.
     ///
     /// # Errors
     /// [`Failure::Machine`].

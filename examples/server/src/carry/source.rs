@@ -31,7 +31,7 @@ impl Source<'_> {
     /// The log of a space in an open store, and whose its origins are if there are accounts. Looking creates nothing.
     ///
     /// # Errors
-    /// [`Failure::NoLog`] where it has none; [`Failure`] of the store.
+    /// [`Failure::NoLog`] if it has none; [`Failure`] of the store.
     pub(super) async fn of(
         storage: &dyn Storage,
         accounts: Option<&dyn Accounts>,
@@ -90,10 +90,10 @@ impl<'a> Verified<'a> {
         Self { source, reader: Reader::new(), header: None, bundles: 0, end: None }
     }
 
-    /// The next piece, `None` behind the last, where the log was whole. Says how far it has come.
+    /// The next piece, `None` behind the last if the log was whole. Says how far it has come.
     ///
     /// # Errors
-    /// [`Failure::Unreadable`] where the log is not whole; [`Failure`] of the source.
+    /// [`Failure::Unreadable`] if the log is not whole; [`Failure`] of the source.
     pub(super) async fn next(&mut self, out: &mut Output) -> Result<Option<Piece>, Failure> {
         let Some(bytes) = self.source.next().await? else {
             self.reader.finish().map_err(|why| self.unreadable(why))?;

@@ -41,7 +41,7 @@ impl Line {
     /// Calls the server that has what is at this path open, about the logs in this store.
     ///
     /// # Errors
-    /// Where there is no control file, or nobody answers at its address.
+    /// If there is no control file, or nobody answers at its address.
     pub(crate) async fn call(path: &Path, logs: &StoreName) -> io::Result<Self> {
         let file = ControlFile::read(path)?;
         let connection = TcpStream::connect(file.address).await?;
@@ -51,7 +51,7 @@ impl Line {
     /// Has the server do a job, and passes its answer on.
     ///
     /// # Errors
-    /// [`Failure::Told`] where the job failed there, [`ControlError::BrokenOff`] where the answer has no end.
+    /// [`Failure::Told`] if the job failed there, [`ControlError::BrokenOff`] if the answer has no end.
     pub(crate) async fn ask(self, job: Job, out: &mut Output) -> Result<(), Failure> {
         self.begin(job).await?.pass_on(out).await
     }
@@ -101,7 +101,7 @@ impl Answer {
         self.pass_on(out).await
     }
 
-    /// The next bytes of what was asked for, `None` where that has ended well. Lines are passed over.
+    /// The next bytes of what was asked for, `None` if that has ended well. Lines are passed over.
     ///
     /// # Errors
     /// As [`Line::ask`].

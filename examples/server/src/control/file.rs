@@ -28,7 +28,7 @@ impl ControlFile {
 
     /// Removes what a killed server has left behind. Only the process that has the database open may do this.
     pub(crate) fn remove(database: &Path) {
-        // Where it cannot be removed, it still misleads nobody: it is read only while the database is in use, and a server
+        // If it cannot be removed, it still misleads nobody: it is read only while the database is in use, and a server
         // that uses it writes it anew.
         let _ = fs::remove_file(path(database));
     }

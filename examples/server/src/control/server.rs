@@ -38,7 +38,7 @@ impl Door {
     /// Opens the way in to the stores at these paths, which this process has open.
     ///
     /// # Errors
-    /// Where no loopback address, no random bits or no file beside a store are to be had.
+    /// If no loopback address, no random bits or no file beside a store are to be had.
     pub(crate) async fn open(paths: impl IntoIterator<Item = &Path>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let key = Token::from_secret(secret::random()?);

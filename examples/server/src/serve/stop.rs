@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// The signals that tell the server to stop: SIGINT and SIGTERM, or Ctrl-C where there are no such signals.
+/// The signals that tell the server to stop: SIGINT and SIGTERM, or Ctrl-C if there are no such signals.
 #[derive(Debug)]
 pub(super) struct Stop {
     #[cfg(unix)]
@@ -15,7 +15,7 @@ impl Stop {
     /// Listens from now on.
     ///
     /// # Errors
-    /// Where the system does not allow it.
+    /// If the system does not allow it.
     pub(super) fn listen() -> io::Result<Self> {
         #[cfg(unix)]
         {

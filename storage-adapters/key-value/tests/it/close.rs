@@ -45,7 +45,7 @@ fn the_last_handle_closes_the_database_before_it_is_gone() {
     });
 }
 
-/// A task that owns its future, as a runtime's does. Waking it drops it where nobody else has it.
+/// A task that owns its future, as a runtime's does. Waking it drops it if nobody else has it.
 struct Task(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl Wake for Task {

@@ -54,7 +54,7 @@ impl Cluster {
     /// Makes a cluster and starts its server.
     ///
     /// # Panics
-    /// Where that fails.
+    /// If that fails.
     pub(crate) fn start(disk: Disk) -> Self {
         Self::make(disk, "", "true", Path::new(""))
     }

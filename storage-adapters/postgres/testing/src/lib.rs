@@ -1,10 +1,10 @@
 //! Postgres servers for the tests of Syncline: found or installed, started for one test program, gone with it.
 //!
-//! [`Server::shared`] is a server for all tests of a program, each in a [`Scratch`] schema of its own. Where the variable
+//! [`Server::shared`] is a server for all tests of a program, each in a [`Scratch`] schema of its own. If the variable
 //! `SYNCLINE_TEST_POSTGRES_URL` is set, it is the server named there; otherwise a cluster in a temporary directory that listens
 //! on a Unix socket only, and that stops and disappears with the program, also if that is killed. Its programs are looked for in
 //! the directory `PG_BIN_DIR`, in `/usr/lib/postgresql/*/bin` and on the `PATH`; root on a system with `apt-get` installs them
-//! where there are none. Where no server can be had, tests fail and say why: none passes by being skipped.
+//! if there are none. If no server can be had, tests fail and say why: none passes by being skipped.
 //!
 //! Postgres refuses to run as root; for root the server runs as `postgres` or `nobody`.
 //!
@@ -37,7 +37,7 @@ pub const URL_VARIABLE: &str = "SYNCLINE_TEST_POSTGRES_URL";
 #[derive(Debug)]
 pub struct Server {
     url: String,
-    /// `None` where the server is somebody else's.
+    /// `None` if the server is somebody else's.
     cluster: Option<Cluster>,
 }
 
@@ -45,7 +45,7 @@ impl Server {
     /// The server that the tests of this program share. It does not wait for the disk: fast, and lost in a power cut.
     ///
     /// # Panics
-    /// Where no server can be had. The message says what to do.
+    /// If no server can be had. The message says what to do.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| match env::var(URL_VARIABLE) {
@@ -67,7 +67,7 @@ impl Server {
     /// A server of the caller's own, to be restarted or broken, that keeps what it has acknowledged. Stopped when dropped.
     ///
     /// # Panics
-    /// Where none can be had. The message says what to do.
+    /// If none can be had. The message says what to do.
     pub fn start() -> Self {
         Self::of(Cluster::start(Disk::Trusted))
     }
@@ -75,7 +75,7 @@ impl Server {
     /// A server that listens with TLS, and a certificate of its own making, at the port that its URL names. Needs `openssl`.
     ///
     /// # Panics
-    /// Where none can be had.
+    /// If none can be had.
     pub fn start_with_tls() -> Self {
         let free = std::net::TcpListener::bind(("localhost", 0)).and_then(|listener| listener.local_addr());
         let port = free.expect("this machine has a free port").port();
@@ -116,7 +116,7 @@ impl Server {
     /// Stops the server in the middle of what it does, and starts it again.
     ///
     /// # Panics
-    /// Where the server is somebody else's, or does not start.
+    /// If the server is somebody else's, or does not start.
     pub fn restart(&self) {
         self.own().restart();
     }
@@ -124,7 +124,7 @@ impl Server {
     /// Stops the server in the middle of what it does, until [`restart`](Self::restart).
     ///
     /// # Panics
-    /// Where the server is somebody else's.
+    /// If the server is somebody else's.
     pub fn stop(&self) {
         self.own().stop();
     }

@@ -13,7 +13,7 @@ const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 /// The directory of the server's programs.
 ///
 /// # Panics
-/// Where there are none and none can be installed.
+/// If there are none and none can be installed.
 pub(crate) fn find_or_install() -> PathBuf {
     if let Ok(named) = env::var("PG_BIN_DIR") {
         let named = PathBuf::from(named);

@@ -38,7 +38,7 @@ impl Scratch {
     /// A connection of the test's own, by which names without a schema are names in this one.
     ///
     /// # Panics
-    /// Where the server does not answer.
+    /// If the server does not answer.
     pub async fn connect(&self) -> PgConnection {
         let options: PgConnectOptions = self.url.parse().expect("the server's URL reads");
         let options =

@@ -14,10 +14,10 @@ pub(crate) fn is_root() -> bool {
     id(&["-u"]) == Some(0)
 }
 
-/// The user whom root lets run the server, which does not run as root. `None` where this process is not root.
+/// The user whom root lets run the server, which does not run as root. `None` if this process is not root.
 ///
 /// # Panics
-/// Where the system has neither of the usual users.
+/// If the system has neither of the usual users.
 pub(crate) fn substitute() -> Option<User> {
     is_root().then(|| {
         let found = ["postgres", "nobody"].into_iter().find_map(find);

@@ -124,7 +124,7 @@ async fn every_table_of_the_logs_can_be_partitioned_by_space() {
     for (table, space) in
         [("spaces", "name"), ("heads", "space"), ("runs", "space"), ("views", "space"), ("rows", "space")]
     {
-        // Refused where a key or a unique index does not hold the column.
+        // Refused if a key or a unique index does not hold the column.
         let parted = format!("CREATE TABLE parted_{table} (LIKE {table} INCLUDING ALL) PARTITION BY HASH ({space})");
         connection.execute(sqlx::AssertSqlSafe(parted)).await.unwrap();
         let references =

@@ -67,7 +67,7 @@ impl Proxied {
         self.store.status().await;
     }
 
-    /// Commits while the `nth` answer from now on gets lost. `None` where there are not so many; the commit is done then.
+    /// Commits while the `nth` answer from now on gets lost. `None` if there are not so many; the commit is done then.
     async fn commit_losing(&self, nth: u32, batch: WriteBatch) -> Option<Result<Committed, StoreError>> {
         self.proxy.lose_answer(nth);
         let result = self.store.store().commit(batch).await;

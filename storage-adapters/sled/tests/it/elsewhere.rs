@@ -16,7 +16,7 @@ pub(crate) const SAYS: &str = "elsewhere: ";
 /// A user who owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// What to open, where this is the other process.
+/// What to open if this is the other process.
 pub(crate) fn path() -> Option<PathBuf> {
     env::var_os(PATH).map(PathBuf::from)
 }
@@ -26,7 +26,7 @@ pub(crate) fn says(test: &str, path: &Path) -> String {
     answer(&mut Command::new(env::current_exe().unwrap()), test, path)
 }
 
-/// The same by a user who may not write to `path`: by nobody, where this is root, whom nothing is forbidden.
+/// The same by a user who may not write to `path`: by nobody if this is root, whom nothing is forbidden.
 pub(crate) fn says_to_a_user(test: &str, path: &Path) -> String {
     let dir = path.parent().unwrap();
     let before = fs::metadata(path).unwrap().permissions();

@@ -51,7 +51,7 @@ async fn write_until_full(path: &Path) -> usize {
         let next = ann.write_bodies(&bodies(round));
         if let Err(error) = store.store().commit(appends([next.clone()])).await {
             assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
-            // Where SQLite does not know what its file holds now, everything says so until it is opened again.
+            // If SQLite does not know what its file holds now, everything says so until it is opened again.
             match store.store().status().await {
                 Ok(_) => assert!(store.log().await == placed(1, &written), "what was acknowledged, and nothing else"),
                 Err(error) => assert!(matches!(error, StoreError::Poisoned { .. }), "{error:?}"),

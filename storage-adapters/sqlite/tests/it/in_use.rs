@@ -69,7 +69,7 @@ fn a_lock_of_another_process_is_respected_and_its_remains_are_not() {
     let other = File::create(place.dir().join("a.sqlite-lock")).unwrap();
     other.lock().unwrap();
     assert_in_use(place.options().open());
-    // As the end of a process would do it; to close the file is not enough where another test is just starting a child.
+    // As the end of a process would do it; to close the file is not enough if another test is just starting a child.
     other.unlock().unwrap();
     place.open();
 }

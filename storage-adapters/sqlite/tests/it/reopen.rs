@@ -86,7 +86,7 @@ async fn no_less_than_the_death_of_the_process_is_survived() {
     assert_eq!(storage.durability(), Durability::Process);
 }
 
-/// A task that owns its future, as a runtime's does. Waking it drops it where nobody else has it.
+/// A task that owns its future, as a runtime's does. Waking it drops it if nobody else has it.
 struct Task(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl Wake for Task {

@@ -28,7 +28,7 @@ fn ask(place: &Place, sql: &str) -> Vec<String> {
     lines
 }
 
-/// Asks the library and, where it is installed, the program; both say the same.
+/// Asks the library and if it is installed, the program; both say the same.
 fn ask_both(place: &Place, sql: &str) -> Vec<String> {
     let lines = ask(place, sql);
     if let Ok(output) = Command::new("sqlite3").arg(place.path()).arg(sql).output() {

@@ -58,7 +58,7 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Whether to send token and data in the clear, to other hosts than this one, where the address says `http`.
+    /// Whether to send token and data in the clear, to other hosts than this one if the address says `http`.
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.plain_http = allow;

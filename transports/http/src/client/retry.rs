@@ -49,7 +49,7 @@ impl Retry {
     /// Waits until the request may be repeated, after `made` attempts.
     ///
     /// # Errors
-    /// What has failed, where a further attempt is not worth it or there have been enough.
+    /// What has failed if a further attempt is not worth it or there have been enough.
     pub(super) async fn again(&self, made: u32, failed: Failed) -> Result<(), TransportError> {
         let Some(pause) = self.pause(made, &failed, random::number()) else { return Err(failed.error) };
         tracing::debug!(error = %failed.error, made, ?pause, "the request is repeated");
@@ -57,7 +57,7 @@ impl Retry {
         Ok(())
     }
 
-    /// How long to wait after so many attempts; `None` where there shall be no further one.
+    /// How long to wait after so many attempts; `None` if there shall be no further one.
     fn pause(&self, made: u32, failed: &Failed, random: u64) -> Option<Duration> {
         let asked = failed.wait.unwrap_or_default();
         if !failed.is_brief || made >= self.attempts || asked > self.most {

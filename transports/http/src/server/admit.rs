@@ -17,7 +17,7 @@ use super::fault::{Fault, Hint, told};
 /// Somebody who has proved who they are.
 pub(super) struct Caller {
     pub(super) principal: Principal,
-    /// What they proved it with, to be looked at again while a stream lasts. `None` where the application vouches for them.
+    /// What they proved it with, to be looked at again while a stream lasts. `None` if the application vouches for them.
     credential: Option<String>,
 }
 

@@ -21,7 +21,7 @@ use super::{App, body, negotiate};
 use crate::compression::{ZSTD, shrink};
 use crate::form::Form;
 
-/// Bytes of runs to which a page is cut where its answer would exceed a message: less makes no sense.
+/// Bytes of runs to which a page is cut if its answer would exceed a message: less makes no sense.
 const PAGE_BYTES_MIN: u32 = 64 * 1024;
 /// Bytes of runs in a page that goes out as JSON, which spells them out, or while memory is scarce.
 const SMALL_PAGE_BYTES: u32 = 1024 * 1024;

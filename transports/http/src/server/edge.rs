@@ -27,7 +27,7 @@ const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub(super) struct RequestId(pub(super) String);
 
 impl RequestId {
-    /// The sender's own, where it is short and plain, else a new one.
+    /// The sender's own if it is short and plain, else a new one.
     fn of(headers: &HeaderMap) -> Self {
         let plain = |id: &&str| {
             (1..=64).contains(&id.len())

@@ -95,7 +95,7 @@ fn weight(headers: &HeaderMap, list: HeaderName, fit: impl Fn(&str) -> Option<u8
     fitting.max().map(|(_, quality)| quality)
 }
 
-/// The `q` among an entry's parameters, in thousandths; `None` where it is not one.
+/// The `q` among an entry's parameters, in thousandths; `None` if it is not one.
 fn quality(parameters: &str) -> Option<u16> {
     let mut pairs = parameters.split(';').filter_map(|pair| pair.split_once('='));
     match pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("q")) {

@@ -31,7 +31,7 @@ use super::fault::Fault;
 use super::patience::{Patience, Patient, Phase, Progress};
 use super::worded::Worded;
 
-/// How long to wait where the system has no connection to give (out of file descriptors, say).
+/// How long to wait if the system has no connection to give (out of file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How soon to come again while all connections are taken, in milliseconds.
 const CROWD_RETRY_MS: u64 = 1_000;
@@ -138,7 +138,7 @@ impl Server {
     /// Listens at an address; port 0 takes a free one.
     ///
     /// # Errors
-    /// As the system says, where the address is taken or may not be used.
+    /// As the system says if the address is taken or may not be used.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::new(TcpListener::bind(address).await?)
     }
@@ -146,7 +146,7 @@ impl Server {
     /// Takes a socket that listens already.
     ///
     /// # Errors
-    /// As the system says, where the socket has no address.
+    /// As the system says if the socket has no address.
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         Ok(Self { listener, address, options: ServerOptions::default(), load: Load::default() })

@@ -26,7 +26,7 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-/// The file's bytes; writes it first where it is missing and that is asked for.
+/// The file's bytes; writes it first if it is missing and that is asked for.
 fn golden(name: &str, fresh: &[u8]) -> Vec<u8> {
     let path = file(name);
     if !path.exists() && std::env::var_os("SYNCLINE_GOLDEN").is_some() {

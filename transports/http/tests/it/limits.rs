@@ -43,7 +43,7 @@ fn bomb(announced: bool) -> Vec<u8> {
     frame
 }
 
-/// The most memory that this process has ever had, in bytes, where the system tells.
+/// The most memory that this process has ever had, in bytes if the system tells.
 fn peak_memory() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

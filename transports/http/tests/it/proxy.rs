@@ -73,7 +73,7 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let calmed = calmed.clone();
                 let plan = if *calmed.borrow() { Plan::PLAIN } else { Plan::draw(deck.draw(&mut chance), &mut chance) };
-                // Where the server is away, the connection closes, too.
+                // If the server is away, the connection closes, too.
                 let Some(server) = *leads_to.borrow() else { continue };
                 let connection = Connection { plan, fired: counter.clone(), asking: AtomicBool::default() };
                 tokio::spawn(connection.carry(client, server, calmed));

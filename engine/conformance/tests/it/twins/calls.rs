@@ -145,7 +145,7 @@ fn connections() -> Vec<Broken> {
             },
         ),
         (
-            "answers nothing where nothing was new",
+            "answers nothing if nothing was new",
             &["a_repeated_call_is_answered_alike"],
             answers(|answer| match &mut answer.reply {
                 Reply::Push(pushed) if pushed.placed.is_none() => pushed.through.clear(),

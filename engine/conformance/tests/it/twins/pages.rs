@@ -86,11 +86,7 @@ fn pages() -> Vec<Broken> {
             &["a_page_holds_at_most_as_many_bytes_as_asked"],
             asked(|_, _, limit| limit.bytes = limit.bytes.saturating_add(43)),
         ),
-        (
-            "gives nothing where nothing fits",
-            &["a_page_holds_at_least_one_bundle_however_small_the_limit"],
-            empty_handed,
-        ),
+        ("gives nothing if nothing fits", &["a_page_holds_at_least_one_bundle_however_small_the_limit"], empty_handed),
         (
             "skips a bundle where a page is cut",
             &["pages_of_any_size_give_the_same_bundles"],
@@ -148,7 +144,7 @@ fn origins() -> Vec<Broken> {
             }),
         ),
         (
-            "answers another origin where it knows none",
+            "answers another origin if it knows none",
             &["an_unknown_origin_reads_empty"],
             asked_origin(|status, origin, _, _| {
                 if status.heads.get(*origin).seq == syncline::Seq::ZERO {

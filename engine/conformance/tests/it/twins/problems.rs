@@ -33,7 +33,7 @@ fn codes() -> Vec<Broken> {
             }),
         ),
         (
-            "asks for a token where a role is missing",
+            "asks for a token if a role is missing",
             &["a_push_of_a_reader_is_forbidden"],
             problems(|problem| {
                 if matches!(problem.code, Code::Forbidden { .. }) {
@@ -126,7 +126,7 @@ fn losses() -> Vec<Broken> {
             }),
         ),
         (
-            "says that nothing was delivered where something may have been",
+            "says that nothing was delivered if something may have been",
             &["a_call_under_way_is_interrupted_when_the_peer_goes"],
             errors(|error| match error {
                 TransportError::Interrupted(source) => TransportError::Unreachable(source),

@@ -321,7 +321,7 @@ fn spaces() -> Vec<Broken> {
             },
         ),
         (
-            "creates a space twice where two come at once",
+            "creates a space twice if two come at once",
             &["a_space_opened_by_many_at_once_is_one_log"],
             Fault {
                 open: Box::new(move |storage, space| {

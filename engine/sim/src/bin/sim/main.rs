@@ -14,8 +14,8 @@ mod teeth;
 /// Runs histories of simulated replicas and servers, with faults, and checks that what must hold does.
 ///
 /// The real engine runs on simulated disks, clocks and networks, in virtual time. One seed is one history, always the same. A
-/// history is so many steps of trouble; then the faults stop, everybody syncs, and everything is compared. Exits with 0 where every
-/// law held, with 1 where a history breaks one (the first that does is shrunk and told), with 2 where the arguments make no sense.
+/// history is so many steps of trouble; then the faults stop, everybody syncs, and everything is compared. Exits with 0 if every
+/// law held, with 1 if a history breaks one (the first that does is shrunk and told), with 2 if the arguments make no sense.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version, after_help = EXAMPLES, args_override_self = true)]
 struct Cli {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use syncline_sim::Plant;
 use syncline_sim::planted::{SEEDS_MAX, seek_all, table};
 
-/// Looks for one of them, and tells what it does. Fails where it is found, as every run that finds something.
+/// Looks for one of them, and tells what it does. Fails if it is found, as every run that finds something.
 pub(crate) fn one(plant: Plant, first: u64) -> io::Result<ExitCode> {
     let Some((count, finding)) = plant.sought(first, SEEDS_MAX) else {
         writeln!(io::stdout().lock(), "`{plant}` is not found in {SEEDS_MAX} histories")?;
@@ -17,7 +17,7 @@ pub(crate) fn one(plant: Plant, first: u64) -> io::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Looks for all of them, and prints the page about them. Fails where one is not found.
+/// Looks for all of them, and prints the page about them. Fails if one is not found.
 pub(crate) fn all(first: u64, jobs: usize) -> io::Result<ExitCode> {
     let sought = seek_all(first, jobs);
     write!(io::stdout().lock(), "{}", table(&sought))?;
