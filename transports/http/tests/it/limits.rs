@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream;
-use syncline::limits::{FRAME_BYTES_MAX, PAGE_BYTES_MAX};
+use syncline::limits::{FRAME_BYTES_MAX, PAGE_BYTES_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Code, Reply, Request};
 use syncline::run::Append;
 use syncline::{Cursor, ReplicaId, Transport, TransportError, codec};
@@ -151,7 +151,10 @@ async fn a_last_page_that_exceeds_a_message_by_its_heads_is_cut_smaller() {
     let site = Site::start().await;
     let client = site.ann();
     let origin = |number: u128| ReplicaId::from_bytes((number << 64).to_be_bytes()).unwrap();
-    pushed(client.call(push((1..=24_000).map(|number| Author::with_origin(origin(number)).write(1)))).await);
+    let runs: Vec<_> = (1..=24_000).map(|number| Author::with_origin(origin(number)).write(1)).collect();
+    for part in runs.chunks(PUSH_ORIGINS_MAX) {
+        pushed(client.call(push(part.to_vec())).await);
+    }
     let before = site.head().await;
     pushed(client.call(push(large(&mut Author::new(1), PAGE_BYTES_MAX - 4096))).await);
 
