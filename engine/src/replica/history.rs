@@ -25,22 +25,36 @@ impl<P: Projection> View<P> {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub async fn state_at(&self, until: impl Into<Moment>) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
-        let (inner, until) = (&self.replica.inner, until.into());
-        let projections = inner.projections.filter(|view| *view == self.view);
-        let (rows, _) = inner
-            .refold(
-                &projections,
-                |stored| Some(stored.run.clone()),
-                |event| until.includes(event.stamp.timestamp()),
-                |_, _| true,
-                &[],
-            )
-            .await?;
+        let rows = self.rows_at(until.into(), |_| true).await?;
         let decode = |(key, value): (RowKey, Bytes)| {
             let state = self.decode(&key.key, &value)?;
             Ok((key.key, state))
         };
         rows.into_iter().map(decode).collect()
+    }
+
+    /// One row's state as [`state_at`](Self::state_at) has it, or `None` if no event up to then has touched it. Reads the log from its start,
+    /// too, and folds this row alone.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    pub async fn get_at(&self, key: &[u8], until: impl Into<Moment>) -> Result<Option<P::State>, ReplicaError> {
+        let rows = self.rows_at(until.into(), |found| found == key).await?;
+        rows.into_values().next().map(|value| self.decode(key, &value)).transpose()
+    }
+
+    /// Those of the view's rows that `wanted` wants, as they were at a moment.
+    async fn rows_at(
+        &self,
+        until: Moment,
+        wanted: impl Fn(&[u8]) -> bool,
+    ) -> Result<BTreeMap<RowKey, Bytes>, ReplicaError> {
+        let inner = &self.replica.inner;
+        let projections = inner.projections.filter(|view| *view == self.view);
+        let seen = |stored: &StoredRun| Some(stored.run.clone());
+        let keep = |event: &EventRef<'_>| until.includes(event.stamp.timestamp());
+        let (rows, _) = inner.refold(&projections, seen, keep, |_, key| wanted(key), &[]).await?;
+        Ok(rows)
     }
 }
 

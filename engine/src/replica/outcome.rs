@@ -1,5 +1,7 @@
 //! What became of a bundle.
 
+use bytes::Bytes;
+
 use super::{Replica, ReplicaError, locked};
 use crate::id::{Dot, Seq};
 use crate::protocol::Refusal;
@@ -38,27 +40,38 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub async fn outcome(&self, dot: Dot) -> Result<Outcome, ReplicaError> {
-        let (own, head) = {
+        Ok(self.outcomes(&[dot]).await?.remove(0))
+    }
+
+    /// What became of some bundles, in the order asked.
+    pub(super) async fn outcomes(&self, dots: &[Dot]) -> Result<Vec<Outcome>, ReplicaError> {
+        let (own, heads) = {
             let mut turn = self.inner.turn.lock().await;
             self.inner.refresh(&mut turn).await?;
-            (turn.id, turn.status.heads.get(dot.origin).seq)
+            let heads: Vec<_> = dots.iter().map(|dot| turn.status.heads.get(dot.origin).seq).collect();
+            (turn.id, heads)
         };
-        let keys = [MOVED, DEAD_LETTERS, REFUSED].map(|view| RowKey::new(reserved::view(view), reserved::dot_key(dot)));
+        let views = [MOVED, DEAD_LETTERS, REFUSED].map(reserved::view);
+        let key = |dot: &Dot| views.clone().map(|view| RowKey::new(view, reserved::dot_key(*dot)));
+        let keys: Vec<_> = dots.iter().flat_map(key).collect();
         let rows = self.inner.store.load(&keys).await?;
-        if let Some(row) = &rows[0] {
-            return Ok(Outcome::Superseded(reserved::get(MOVED, row)?));
-        }
-        if let Some(row) = &rows[1] {
-            return Ok(Outcome::Refused(reserved::get::<DeadLetterRow>(DEAD_LETTERS, row)?.refusal));
-        }
-        if let Some(row) = &rows[2] {
-            return Ok(Outcome::Refused(reserved::get(REFUSED, row)?));
-        }
-        if dot.seq == Seq::ZERO || dot.seq > head {
-            return Ok(Outcome::Unknown);
-        }
-        let pending = dot.origin == own && dot.seq > locked(&self.inner.peers).acked();
-        Ok(if pending { Outcome::Pending } else { Outcome::Stored })
+        let acked = locked(&self.inner.peers).acked();
+        let outcome = |((dot, head), rows): ((&Dot, Seq), &[Option<Bytes>])| {
+            if let Some(row) = &rows[0] {
+                return Ok(Outcome::Superseded(reserved::get(MOVED, row)?));
+            }
+            if let Some(row) = &rows[1] {
+                return Ok(Outcome::Refused(reserved::get::<DeadLetterRow>(DEAD_LETTERS, row)?.refusal));
+            }
+            if let Some(row) = &rows[2] {
+                return Ok(Outcome::Refused(reserved::get(REFUSED, row)?));
+            }
+            if dot.seq == Seq::ZERO || dot.seq > head {
+                return Ok(Outcome::Unknown);
+            }
+            Ok(if dot.origin == own && dot.seq > acked { Outcome::Pending } else { Outcome::Stored })
+        };
+        dots.iter().zip(heads).zip(rows.chunks(views.len())).map(outcome).collect()
     }
 
     /// Waits until a bundle of this replica's own has come so far, and returns what became of it. For a peer's answer somebody has

@@ -7,7 +7,8 @@ use futures_util::FutureExt as _;
 use syncline::authority::Open;
 use syncline::protocol::Request;
 use syncline::replica::{Outcome, ReplicaError, Tier};
-use syncline::{Dot, Service};
+use syncline::store::Limit;
+use syncline::{Dot, Position, Service};
 
 fn strict(clock: &Hand) -> Arc<Service> {
     let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
@@ -36,6 +37,40 @@ fn a_refused_bundle_becomes_a_void_and_nothing_behind_it_waits() {
     block_on(other.sync(&way(&service))).unwrap();
     assert_eq!(pairs(&one), pairs(&other), "the refused events are out of the rows of their writer, too");
     assert_eq!(pairs(&one), [("a".into(), "1".into()), ("c".into(), "3".into())].into());
+}
+
+#[test]
+fn the_log_tells_by_pages_who_wrote_what_and_what_became_of_it() {
+    let clock = Hand::at(100);
+    let (service, one, other) = (strict(&clock), replica(1, &clock), replica(2, &clock));
+    let stored = block_on(one.write(&[set("a", "1"), set("b", "2")])).unwrap();
+    let refused = block_on(one.write(&[set("a", "secret")])).unwrap();
+    block_on(other.write(&[set("c", "3")])).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    block_on(one.sync(&way(&service))).unwrap();
+    let pending = block_on(one.write(&[set("d", "4")])).unwrap();
+
+    let (mut log, mut after) = (Vec::new(), Position::ZERO);
+    loop {
+        let page = block_on(one.log(after, Limit::items(3))).unwrap();
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        log.extend(page);
+    }
+    let positions: Vec<_> = log.iter().map(|bundle| bundle.position.get()).collect();
+    assert_eq!(positions, [1, 2, 3, 4], "every place once, and none beyond the end");
+    let events: Vec<_> = log.iter().map(|bundle| bundle.events.clone().unwrap()).collect();
+    assert_eq!(events, [vec![set("a", "1"), set("b", "2")], vec![], vec![set("c", "3")], vec![set("d", "4")]]);
+    assert_eq!([log[0].dot, log[1].dot, log[3].dot], [stored.dot, refused.dot, pending.dot]);
+    assert_eq!((log[2].dot.origin, log[0].time), (id(2), stored.time));
+    assert!(matches!(&log[1].outcome, Outcome::Refused(refusal) if refusal.code == "forbidden-word"));
+    assert_eq!(
+        [&log[0].outcome, &log[2].outcome, &log[3].outcome],
+        [&Outcome::Stored, &Outcome::Stored, &Outcome::Pending]
+    );
+    for bundle in &log {
+        assert_eq!(block_on(one.outcome(bundle.dot)).unwrap(), bundle.outcome, "as it is told of one alone");
+    }
 }
 
 #[test]

@@ -120,6 +120,13 @@ fn a_past_state_has_what_was_written_until_then() {
     let past = block_on(view.state_at(times[2])).unwrap();
     assert_eq!(past[&b"a"[..]].value, "2");
     assert_eq!(past[&b"a"[..]].stamps.len(), 3);
+    for (number, time) in times.iter().enumerate() {
+        let whole = block_on(view.state_at(*time)).unwrap();
+        let alone = block_on(view.get_at(b"a", *time)).unwrap();
+        assert_eq!(alone.as_ref(), whole.get(&b"a"[..]), "one row alone, after write {number}");
+    }
+    assert_eq!(block_on(view.get_at(b"a", syncline::NTP64(0))).unwrap(), None, "before the first write");
+    assert_eq!(block_on(view.get_at(b"b", times[4])).unwrap(), None, "never written");
 }
 
 #[test]

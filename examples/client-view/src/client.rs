@@ -19,6 +19,7 @@ mod digest;
 mod edit;
 mod error;
 mod link;
+mod read;
 
 mod trouble;
 
@@ -26,7 +27,8 @@ pub use copies::Copy;
 pub use digest::Digest;
 pub use error::ClientError;
 pub use link::{Heard, Mode, PeerLog};
-
+pub(crate) use read::changes;
+pub use read::{EntryPage, Filter, LogPage, Past, Waiting};
 pub use trouble::Trouble;
 
 use device::Device;
@@ -124,7 +126,7 @@ impl Client {
 
     /// Its page, with everything below `/{key}/`.
     pub fn router(&self) -> Router {
-        crate::local::guard(Router::new(), self.key(), self.inner.setup.framed_by.as_deref())
+        crate::local::guard(crate::routes::pages(self), self.key(), self.inner.setup.framed_by.as_deref())
     }
 
     /// Talks to this server from now on, as [`set_mode`](Self::set_mode) says.

@@ -27,6 +27,11 @@ impl EntryId {
         Self(bytes)
     }
 
+    /// The name that a row's key says.
+    pub(crate) fn from_key(key: &[u8]) -> Option<Self> {
+        key.try_into().ok().map(Self)
+    }
+
     /// The key of its rows.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0

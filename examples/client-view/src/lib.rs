@@ -29,7 +29,9 @@
 pub mod client;
 mod events;
 pub mod local;
+mod page;
 pub mod policy;
+mod routes;
 pub mod views;
 
 pub use client::{Client, ClientError, Digest, Mode, Setup};

@@ -10,4 +10,4 @@ pub use conflicts::{Conflicts, Lost, lost};
 pub use entries::{Entries, Entry};
 pub use history::History;
 pub use line::{EXCERPT_CHARS, Line, Lines};
-pub use names::Names;
+pub use names::{Devices, Names};

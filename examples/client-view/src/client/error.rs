@@ -24,6 +24,12 @@ pub enum ClientError {
     /// The store is closed, because it could not be opened again after a restore.
     #[error("{0}")]
     Closed(Trouble),
+    /// The sync did not come to its end.
+    #[error("{0}")]
+    Sync(Trouble),
+    /// A page has sent a form that makes no sense.
+    #[error("the form cannot be read: {0}; reload the page and try again")]
+    Form(String),
     /// There is no such entry.
     #[error("there is no entry {0} on this device; it may not have come here yet: sync, then look again")]
     NoSuchEntry(EntryId),

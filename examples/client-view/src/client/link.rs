@@ -113,6 +113,13 @@ impl Link {
         answered.await.unwrap_or_else(|_| Err(Trouble::interrupted()))
     }
 
+    /// Returns when somebody waits for a sync.
+    async fn asked(&self) {
+        while locked(&self.asking).is_empty() {
+            self.asked.notified().await;
+        }
+    }
+
     fn answer(asking: Vec<oneshot::Sender<Result<SyncReport, Trouble>>>, result: &Result<SyncReport, Trouble>) {
         for answer in asking {
             // Who has gone away is not interested any more.
@@ -130,8 +137,10 @@ impl Link {
         loop {
             let way = ways.borrow_and_update().clone();
             tokio::select! {
-                () = self.go(replica, way) => {}
+                // First: who goes online and asks for a sync must not be told that the device is offline.
+                biased;
                 _ = ways.changed() => {}
+                () = self.go(replica, way) => {}
             }
         }
     }
@@ -141,22 +150,22 @@ impl Link {
         let Some(server) = server.filter(|_| !offline) else {
             let trouble = if offline { Trouble::offline() } else { Trouble::no_server() };
             loop {
+                self.asked().await;
                 Self::answer(self.taken(), &Err(trouble.clone()));
-                self.asked.notified().await;
             }
         };
         loop {
             match mode {
-                Mode::OnDemand => self.asked.notified().await,
+                Mode::OnDemand => self.asked().await,
                 Mode::Every(pause) => {
                     self.sync(replica, &*server).await;
                     // Whoever asks meanwhile gets a sync at once.
-                    let _ = tokio::time::timeout(pause, self.asked.notified()).await;
+                    let _ = tokio::time::timeout(pause, self.asked()).await;
                     continue;
                 }
                 Mode::Live => tokio::select! {
-                    () = self.live(replica, &*server) => self.asked.notified().await,
-                    () = self.asked.notified() => {}
+                    () = self.live(replica, &*server) => self.asked().await,
+                    () = self.asked() => {}
                 },
             }
             self.sync(replica, &*server).await;

@@ -6,9 +6,10 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, Method, StatusCode, uri::Authority};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, uri::Authority};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tower::Layer;
 
 use super::Key;
 
@@ -35,24 +36,27 @@ struct Guard {
 pub fn guard(pages: Router, key: &Key, framed_by: Option<&str>) -> Router {
     let ancestors = framed_by.unwrap_or("'none'");
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
          frame-src http://127.0.0.1:*; form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
     );
     // An origin that does not fit a header frames nothing.
     let policy =
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     let guard = Guard { key: key.clone(), policy };
-    Router::new()
-        .nest("/{key}", pages)
+    let pages = pages
         .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing at this address.\n") })
-        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(guard, check))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    // Around the routes and not among them, so that they match what is left of the path.
+    Router::new().fallback_service(middleware::from_fn_with_state(guard, check).layer(pages))
 }
 
-async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+async fn check(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let mut response = match guard.refusal(&request) {
         Some((status, why)) => (status, why).into_response(),
-        None => next.run(request).await,
+        None => {
+            *request.uri_mut() = below_key(request.uri());
+            next.run(request).await
+        }
     };
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, guard.policy);
@@ -81,6 +85,13 @@ impl Guard {
             "The key in the address is missing or wrong: open the whole address that the program has printed.\n",
         ))
     }
+}
+
+/// The address without its first part, which is the key.
+fn below_key(address: &Uri) -> Uri {
+    let rest = address.path().splitn(3, '/').nth(2).unwrap_or_default();
+    let query = address.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Uri::try_from(format!("/{rest}{query}")).expect("a part of an address is one")
 }
 
 /// Whether a host, with or without a port, is this machine's loopback.

@@ -1,0 +1,55 @@
+//! What a person is told about what they did.
+
+use axum::http::header::{ACCEPT, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use syncline::StoreError;
+use syncline::replica::ReplicaError;
+
+use crate::client::{ClientError, Trouble};
+use crate::{Client, page};
+
+/// The answer to whoever did something: a script gets one sentence. A form without a script gets back to the page at `back`, or to a page
+/// that says what is the matter.
+pub(super) fn said(client: &Client, headers: &HeaderMap, back: &str, done: Result<String, ClientError>) -> Response {
+    let scripted = headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/plain"));
+    match done {
+        Ok(sentence) if scripted => sentence.into_response(),
+        Ok(_) => {
+            let back = format!("/{}/{back}", client.key().as_str());
+            (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response()
+        }
+        Err(error) if scripted => (code(&error), format!("{error}.")).into_response(),
+        Err(error) => (code(&error), Html(page::failure(client, &error).into_string())).into_response(),
+    }
+}
+
+pub(super) fn code(error: &ClientError) -> StatusCode {
+    match error {
+        ClientError::NoSuchEntry(_) | ClientError::NoSuchCopy(_) => StatusCode::NOT_FOUND,
+        ClientError::Replica(ReplicaError::NoDeadLetter { .. }) => StatusCode::NOT_FOUND,
+        ClientError::Replica(ReplicaError::Invalid(_) | ReplicaError::RowTooLarge { .. }) => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        ClientError::Replica(ReplicaError::Store(error)) | ClientError::Store(error) => of_store(error),
+        ClientError::Sync(_) => StatusCode::BAD_GATEWAY,
+        ClientError::Closed(_) | ClientError::Files { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        ClientError::NotCopied => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+fn of_store(error: &StoreError) -> StatusCode {
+    match error {
+        StoreError::Backend { .. } | StoreError::InUse { .. } | StoreError::Poisoned { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<Trouble> for ClientError {
+    fn from(trouble: Trouble) -> Self {
+        Self::Sync(trouble)
+    }
+}
