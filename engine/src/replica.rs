@@ -324,7 +324,7 @@ impl Compose {
         };
         let replica = Replica { inner: Arc::new(inner) };
         replica.inner.renew_outdated(&mut *replica.inner.turn.lock().await).await?;
-        replica.catch_up().await?;
+        replica.inner.catch_up().await?;
         Ok(replica)
     }
 }

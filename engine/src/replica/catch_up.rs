@@ -31,11 +31,12 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.catch_up().await
+        self.inner.catch_up().await
     }
 
-    /// Folds every view up to the head as it is known here, a chunk per turn, so that writers get in between. Opening and syncing do it
-    /// by themselves; it is needed only if something else commits to the same store.
+    /// Folds every view up to the end of the log, with what others have committed to the same store. A chunk per turn, so that writers
+    /// get in between. Opening and syncing do it by themselves; it is needed only if something else commits to the store, such as
+    /// the [`Service`](crate::Service) beside a [`served`](super::Compose::served) replica.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
@@ -43,16 +44,22 @@ impl Replica {
     /// # Cancel
     /// What was folded stays.
     pub async fn catch_up(&self) -> Result<(), ReplicaError> {
-        loop {
-            let mut turn = self.inner.turn.lock().await;
-            if !self.inner.catch_up_some(&mut turn).await? {
-                return Ok(());
-            }
-        }
+        self.inner.reload(&mut *self.inner.turn.lock().await).await?;
+        self.inner.catch_up().await
     }
 }
 
 impl Inner {
+    /// Folds every view up to the head as it is known here.
+    pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
+        loop {
+            let mut turn = self.turn.lock().await;
+            if !self.catch_up_some(&mut turn).await? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Folds one chunk of the log into the view that lies furthest behind. Returns whether there was one.
     pub(super) async fn catch_up_some(&self, turn: &mut Turn) -> Result<bool, StoreError> {
         let behind = self.projections.views().filter(|view| !turn.is_current(view));

@@ -265,7 +265,7 @@ impl Replica {
             self.inner.settle(&mut turn).await;
             self.inner.reload(&mut turn).await?;
         }
-        self.catch_up().await?;
+        self.inner.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
         if session.theirs.heads.get(session.own).seq > session.own_seq().await {
             // The peer has more of this replica's bundles than the replica: it was restored from a backup. They come back first.
@@ -285,7 +285,7 @@ impl Replica {
         session.pull(Some(session.own)).await?;
         let report = session.finish().await?;
         // A damaged row may have sent a view back to the start of the log.
-        self.catch_up().await?;
+        self.inner.catch_up().await?;
         Ok(report)
     }
 }

@@ -1,8 +1,11 @@
 //! Reading views: by pages, from either end, in the past, and as they change.
 
+use std::sync::Arc;
+
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use syncline::authority::Open;
 use syncline::store::RowRange;
-use syncline::{NTP64, Replica};
+use syncline::{NTP64, Replica, Service, Storage as _};
 
 use crate::world::*;
 
@@ -76,4 +79,19 @@ fn a_past_state_is_asked_for_by_the_time_on_the_wall() {
     assert_eq!(value(written[1]).as_deref(), Some("200"), "the moment itself belongs to it");
     assert_eq!(value(NTP64::parse_rfc3339("2026-11-28T12:00:00Z").unwrap()).as_deref(), Some("300"));
     assert_eq!(value(NTP64::parse_rfc3339("1970-01-01T00:00:01Z").unwrap()), None);
+}
+
+#[test]
+fn catching_up_folds_what_others_have_committed_to_the_same_store() {
+    let (storage, clock) = (storage(), Hand::at(100));
+    let store = block_on(storage.open(&space())).unwrap();
+    let beside = block_on(compose(store, &clock).served().open(id(9))).unwrap();
+    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(clock.reader())));
+    let writer = replica(1, &clock);
+    for value in ["1", "2"] {
+        block_on(writer.write(&[set("a", value)])).unwrap();
+        block_on(writer.sync(&way(&service))).unwrap();
+        block_on(beside.catch_up()).unwrap();
+        assert_eq!(pairs(&beside), pairs(&writer));
+    }
 }
