@@ -33,6 +33,7 @@ mod page;
 pub mod policy;
 mod routes;
 pub mod views;
+pub mod web;
 
 pub use client::{Client, ClientError, Digest, Mode, Setup};
 pub use events::{Change, EntryId, Field, Kind};
@@ -43,5 +44,5 @@ pub use local::{Key, Serving};
 /// # Errors
 /// [`local::ServeError`] if the address is not of this machine alone, or if it is in use.
 pub async fn serve(client: &Client, address: &str) -> Result<Serving, local::ServeError> {
-    local::serve(client.router(), client.key(), address).await
+    Ok(local::bind(address).await?.serve(client.router(), client.key()))
 }

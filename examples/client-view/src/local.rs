@@ -9,4 +9,4 @@ mod serve;
 
 pub use guard::guard;
 pub use key::{InvalidKey, Key};
-pub use serve::{ServeError, Serving, serve};
+pub use serve::{Bound, ServeError, Serving, bind};

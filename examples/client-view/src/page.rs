@@ -1,11 +1,12 @@
 //! The page, rendered on this side: every address shows the state of the moment, with a script or without.
 
-use maud::{DOCTYPE, Markup, html};
+use maud::Markup;
 use syncline::replica::ReplicaStatus;
 
 use crate::Client;
 use crate::client::{ClientError, Heard};
 use crate::views::Devices;
+use crate::web::{self, Head};
 
 mod conflicts;
 mod entries;
@@ -52,25 +53,11 @@ fn at(client: &Client, path: impl std::fmt::Display) -> String {
 
 /// A whole document. `top` stands above the content and tells how the device is doing.
 fn document(client: &Client, title: &str, top: &Markup, content: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " – " (client.name()) }
-                link rel="stylesheet" href=(at(client, "style.css"));
-                link rel="icon" href="data:,";
-                script type="module" src=(at(client, "script.js")) {}
-            }
-            body data-events=(at(client, "events")) {
-                a.skip href="#content" { "Skip to the content" }
-                header #top { (top) }
-                p #notice role="status" aria-live="polite" {}
-                main #content tabindex="-1" { (content) }
-                footer { p { "Times are UTC. Saved on this device first; the server comes second." } }
-            }
-        }
-    }
+    let head = Head {
+        base: &format!("/{}", client.key().as_str()),
+        title: &format!("{title} – {}", client.name()),
+        style: None,
+        foot: "Times are UTC. Saved on this device first; the server comes second.",
+    };
+    web::document(&head, top, content)
 }

@@ -17,7 +17,11 @@ pub struct Digest {
 }
 
 impl Digest {
-    pub(super) async fn of(replica: &Replica) -> Result<Self, ClientError> {
+    /// The digest of a replica that [`compose`](super::compose) has made, on a device or beside a server.
+    ///
+    /// # Errors
+    /// [`ClientError::Replica`] if its store fails.
+    pub async fn of(replica: &Replica) -> Result<Self, ClientError> {
         let store = replica.store();
         let log = Self::of_heads(&store.status().await?.heads);
         Ok(Self { log, rows: rows(&**store).await? })

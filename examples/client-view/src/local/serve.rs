@@ -58,20 +58,34 @@ impl Drop for Serving {
     }
 }
 
-/// Serves pages that are guarded by `key`. Port 0 takes any free one.
+/// An address that is listened on, with no pages yet.
+#[derive(Debug)]
+pub struct Bound(Server);
+
+impl Bound {
+    /// The origin of the pages to come, as `http://127.0.0.1:8600`.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.0.address())
+    }
+
+    /// Serves pages that are guarded by `key`.
+    pub fn serve(self, pages: Router, key: &Key) -> Serving {
+        let (address, shutdown) = (format!("{}/{}/", self.origin(), key.as_str()), Shutdown::new());
+        let task = tokio::spawn(self.0.serve(pages, shutdown.clone()));
+        Serving { address, shutdown, task }
+    }
+}
+
+/// Listens on loopback. Port 0 takes any free one.
 ///
 /// # Errors
 /// [`ServeError`].
-pub async fn serve(pages: Router, key: &Key, address: &str) -> Result<Serving, ServeError> {
+pub async fn bind(address: &str) -> Result<Bound, ServeError> {
     let not_loopback = || ServeError::NotLoopback(address.to_owned());
     let address: SocketAddr = address.parse().map_err(|_| not_loopback())?;
     if !address.ip().is_loopback() {
         return Err(not_loopback());
     }
     let failed = |source| ServeError::Listen { address, source };
-    let server = Server::new(TcpListener::bind(address).await.map_err(failed)?).map_err(failed)?;
-    let shutdown = Shutdown::new();
-    let address = format!("http://{}/{}/", server.address(), key.as_str());
-    let task = tokio::spawn(server.serve(pages, shutdown.clone()));
-    Ok(Serving { address, shutdown, task })
+    Ok(Bound(Server::new(TcpListener::bind(address).await.map_err(failed)?).map_err(failed)?))
 }
