@@ -1,8 +1,8 @@
 //! One device: a replica with its store, its copies, and its way to the server.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use syncline::replica::{Compose, DeadLetter, ReplicaStatus};
@@ -83,12 +83,12 @@ struct Inner {
     device: RwLock<Result<Device, Trouble>>,
     /// Who makes or restores copies waits here for the one before. Nobody else waits for it.
     copying: Mutex<()>,
-    clones: std::sync::Mutex<Vec<Clone_>>,
+    clones: std::sync::Mutex<Vec<RunningClone>>,
 }
 
 /// A clone of this device that runs in the same process.
 #[derive(Debug)]
-struct Clone_ {
+struct RunningClone {
     client: Client,
     serving: crate::Serving,
 }
@@ -215,7 +215,20 @@ impl Client {
         Ok(self.device().await?.durability)
     }
 
-    /// The device, for one look or one write. Do not wait for anybody outside while holding it: a restore waits for it.
+    /// Ends syncing and closes the store, of clones, too. Whatever is asked of it afterwards says that it is closed.
+    pub async fn close(&self) {
+        let clones = std::mem::take(&mut *self.inner.clones.lock().unwrap_or_else(PoisonError::into_inner));
+        for RunningClone { client, serving } in clones {
+            serving.end().await;
+            Box::pin(client.close()).await;
+        }
+        if let Ok(device) = std::mem::replace(&mut *self.inner.device.write().await, Err(Trouble::closed())) {
+            device.close().await;
+        }
+    }
+
+    /// The device, for one look or one write. A restore waits until nobody holds it: so keep what is read from it no longer than it, and
+    /// wait for nobody outside meanwhile.
     async fn device(&self) -> Result<RwLockReadGuard<'_, Device>, ClientError> {
         let device = self.inner.device.read().await;
         RwLockReadGuard::try_map(device, |device| device.as_ref().ok()).map_err(|device| match &*device {

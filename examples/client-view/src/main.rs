@@ -70,6 +70,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     println!("{}", serving.address());
     tokio::signal::ctrl_c().await?;
     serving.end().await;
+    client.close().await;
     Ok(())
 }
 

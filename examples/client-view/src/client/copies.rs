@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use tokio::task::spawn_blocking;
 
 use super::device::{Device, file, make_folder};
-use super::{Client, ClientError, Clone_, Setup, Trouble};
+use super::{Client, ClientError, RunningClone, Setup, Trouble};
 
 /// A copy of the device's store, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,8 +67,7 @@ impl Client {
         let _alone = self.inner.copying.lock().await;
         let (from, to) = (self.copies_folder().join(name), file(&self.inner.setup.folder));
         let mut device = self.inner.device.write().await;
-        let closed = Trouble::lasting("The store is closed.", "Choose Try again, or start the program again.");
-        if let Ok(open) = std::mem::replace(&mut *device, Err(closed)) {
+        if let Ok(open) = std::mem::replace(&mut *device, Err(Trouble::closed())) {
             open.close().await;
         }
         let placed = blocking(move || put_in_place(&from, &to)).await;
@@ -119,11 +118,9 @@ impl Client {
         let clone = Client::open(Setup { folder, name, ..self.inner.setup.clone() }).await?;
         clone.inner.link.change(|way| *way = from);
         clone.set_skew(self.skew());
-        let serving = crate::serve(&clone, "127.0.0.1:0")
-            .await
-            .map_err(|error| ClientError::Files { path: "127.0.0.1".into(), source: std::io::Error::other(error) })?;
+        let serving = crate::serve(&clone, "127.0.0.1:0").await?;
         let mut clones = self.inner.clones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        clones.push(Clone_ { client: clone.clone(), serving });
+        clones.push(RunningClone { client: clone.clone(), serving });
         drop(clones);
         self.inner.link.tell();
         Ok(clone)

@@ -11,7 +11,7 @@ use syncline::replica::ReplicaError;
 use syncline::store::{Durability, Storage};
 use syncline::{NTP64, Replica};
 use syncline_sqlite::SqliteStorage;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{ClientError, Link, Setup, compose};
 use crate::Change;
@@ -49,6 +49,8 @@ impl Device {
             // It was aborted, which is no news.
             let _ = task.await;
         }
+        // Closing the store waits for its disk.
+        let _ = spawn_blocking(move || drop(self)).await;
     }
 }
 

@@ -118,7 +118,8 @@ impl Client {
     /// # Errors
     /// [`ClientError::NoSuchEntry`], and those of the store.
     pub async fn entry(&self, entry: EntryId) -> Result<Entry, ClientError> {
-        let view = self.device().await?.replica.view(crate::views::Entries)?;
+        let device = self.device().await?;
+        let view = device.replica.view(crate::views::Entries)?;
         view.get(entry.as_bytes()).await?.ok_or(ClientError::NoSuchEntry(entry))
     }
 }

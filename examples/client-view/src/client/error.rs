@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::Trouble;
 use crate::EntryId;
+use crate::local::ServeError;
 
 /// Why a client could not do what it was asked. Nothing was changed then.
 #[derive(Debug, Error)]
@@ -39,6 +40,9 @@ pub enum ClientError {
     /// The store is not a file of this program's own.
     #[error("copies and clones are made of the SQLite file in the folder; this device keeps its data in another store")]
     NotCopied,
+    /// The page of a clone cannot be served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// A file or folder cannot be read or written.
     #[error("{}: {source}; make the folder readable and writable, and the disk not full", path.display())]
     Files {

@@ -83,7 +83,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn entries(&self, filter: &Filter, count: usize) -> Result<EntryPage, ClientError> {
-        let view = self.device().await?.replica.view(Entries)?;
+        let device = self.device().await?;
+        let view = device.replica.view(Entries)?;
         let word = filter.word.trim().to_lowercase();
         let limit = if word.is_empty() { Limit::items(count as u32 + 1) } else { SEARCH };
         let mut range = RowRange::all().backward();
@@ -179,8 +180,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn entry_at(&self, entry: EntryId, at: impl Into<Moment>) -> Result<Option<Entry>, ClientError> {
-        let view = self.device().await?.replica.view(Entries)?;
-        Ok(view.get_at(entry.as_bytes(), at.into()).await?)
+        let device = self.device().await?;
+        Ok(device.replica.view(Entries)?.get_at(entry.as_bytes(), at.into()).await?)
     }
 
     /// All entries as they were at a moment, of which at most `count` are returned.
@@ -199,7 +200,8 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub async fn conflicts(&self, count: usize) -> Result<Vec<Lost>, ClientError> {
-        let view = self.device().await?.replica.view(Conflicts)?;
+        let device = self.device().await?;
+        let view = device.replica.view(Conflicts)?;
         let mut rows = std::pin::pin!(view.stream(RowRange::all().backward()));
         let mut found = Vec::new();
         while let Some((_, row)) = rows.try_next().await? {

@@ -41,6 +41,11 @@ impl Trouble {
         Self::lasting("This device is offline.", "Go online to sync. What you change is saved here meanwhile.")
     }
 
+    /// Nobody may read or write it any more.
+    pub(super) fn closed() -> Self {
+        Self::lasting("The store is closed.", "Choose Try again, or start the program again.")
+    }
+
     /// Nobody has named a server.
     pub fn no_server() -> Self {
         Self::lasting("This device has no server.", "Start the program with --server to sync.")

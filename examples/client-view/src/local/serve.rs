@@ -2,14 +2,18 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
-use syncline_http::{Server, Shutdown};
+use syncline_http::{Server, ServerOptions, Shutdown};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::Key;
+
+/// How long an answer that is under way may take when the page ends. Streams of changes never end by themselves.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a page is not served.
 #[derive(Debug, Error)]
@@ -87,5 +91,6 @@ pub async fn bind(address: &str) -> Result<Bound, ServeError> {
         return Err(not_loopback());
     }
     let failed = |source| ServeError::Listen { address, source };
-    Ok(Bound(Server::new(TcpListener::bind(address).await.map_err(failed)?).map_err(failed)?))
+    let server = Server::new(TcpListener::bind(address).await.map_err(failed)?).map_err(failed)?;
+    Ok(Bound(server.with_options(ServerOptions::default().with_grace(GRACE))))
 }

@@ -13,15 +13,15 @@ pub(super) fn section(shown: &Shown, lost: &[Lost]) -> Markup {
             section #conflicts aria-labelledby="conflicts-head" {
                 h2 #conflicts-head tabindex="-1" { "Conflicts" }
                 p { "Two devices wrote the same thing without knowing of each other. The later write is shown, and the other is kept here." }
-                ul { @for one in lost { (item(shown, one)) } }
+                ul { @for one in lost { (item(shown, one, true)) } }
             }
         }
     }
 }
 
-/// One of them.
-pub(super) fn item(shown: &Shown, Lost { loser, winner, settled }: &Lost) -> Markup {
-    let entry = loser.1.change.entry();
+/// One of them, with a link to its entry unless that is what is shown.
+pub(super) fn item(shown: &Shown, Lost { loser, winner, settled }: &Lost, link: bool) -> Markup {
+    let entry = loser.1.change.entry().filter(|_| link);
     let what = match &loser.1.change {
         crate::Change::Set { field, .. } => field.as_str(),
         crate::Change::Done { .. } => "whether it is done",

@@ -60,9 +60,10 @@ fn pages(shown: &Shown, filter: &Filter, page: &EntryPage) -> Markup {
     };
     let last = page.entries.last().map(|(id, _)| *id).filter(|_| page.more);
     html! {
-        nav.pages aria-label="Pages of the list" {
+        nav.pages aria-label="More of the list" {
             @if filter.before.is_some() { a href=(link(None)) { "Newest" } }
             @if let Some(last) = last { a #older href=(link(Some(last))) { "Older" } }
+            a href=(shown.at("past")) { "As it was in the past" }
         }
     }
 }

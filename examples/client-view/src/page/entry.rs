@@ -29,7 +29,7 @@ pub(crate) async fn entry(client: &Client, id: EntryId, step: Option<usize>) -> 
         @if !lost.is_empty() {
             section #conflicts aria-labelledby="conflicts-head" {
                 h3 #conflicts-head { "Conflicts" }
-                ul { @for one in &lost { (conflicts::item(&shown, one)) } }
+                ul { @for one in &lost { (conflicts::item(&shown, one, false)) } }
             }
         }
         (past(&shown, id, &history, step, then.as_ref()))
@@ -37,12 +37,21 @@ pub(crate) async fn entry(client: &Client, id: EntryId, step: Option<usize>) -> 
     Ok(document(client, now.text(Field::Title).get(..40).unwrap_or("Entry"), &status::top(&shown), &content))
 }
 
+fn label(field: Field) -> &'static str {
+    match field {
+        Field::Title => "Title",
+        Field::Author => "Author",
+        Field::Url => "URL",
+        Field::Note => "Note",
+    }
+}
+
 /// One form per text. It carries what its reader has seen, so that a write never replaces what came meanwhile unseen.
 fn fields(shown: &Shown, id: EntryId, now: &Entry) -> Markup {
     html! {
         @for field in Field::ALL {
             form.field method="post" action=(shown.at(format_args!("entry/{id}/{}", field.as_str()))) data-keep {
-                label for={ "field-" (field.as_str()) } { (field.as_str()) }
+                label for={ "field-" (field.as_str()) } { (label(field)) }
                 input type="hidden" name="seen" value=(seen_text(&now.seen(field)));
                 @if field == Field::Note {
                     // The first line break of a text area's content is not part of it.
@@ -113,7 +122,7 @@ fn as_it_was(shown: &Shown, stamp: Stamp, then: &Entry) -> Markup {
             p { "As of " (by(shown, stamp)) ": " @if let Some(what) = then.kind() { (kind(what)) } @if then.is_deleted() { ", deleted" } }
             dl {
                 @for field in Field::ALL {
-                    @if !then.text(field).is_empty() { dt { (field.as_str()) } dd { (text(then.text(field))) } }
+                    @if !then.text(field).is_empty() { dt { (label(field)) } dd { (text(then.text(field))) } }
                 }
             }
             p { (entries::facts(then)) }

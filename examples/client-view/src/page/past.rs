@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use syncline::NTP64;
 
-use super::words::{count, excerpt, time};
+use super::words::{excerpt, time};
 use super::{Shown, document, entries, status};
 use crate::client::ClientError;
 use crate::{Client, Field};
@@ -31,7 +31,7 @@ pub(crate) async fn past(client: &Client, step: Option<u64>) -> Result<Markup, C
             input #step type="range" name="step" min="0" max=(STEPS) value=(step) aria-describedby="past-at";
             button.fallback { "Show" }
         }
-        p #past-at role="status" { (time(past.at)) ": " (count(past.count as u64, "entry").replace("entrys", "entries")) "." }
+        p #past-at role="status" { (time(past.at)) ": " @if past.count == 1 { "1 entry." } @else { (past.count) " entries." } }
         ul.entries {
             @for (id, entry) in &past.entries {
                 li #{ "past-" (id) } .entry {
