@@ -1,4 +1,4 @@
-//! Syncing a fresh replica: in one process from memory to memory, and over HTTP from SQLite to SQLite, beside the pipeline by
+//! Syncing a fresh replica: in one process from memory to memory, and over HTTP from SQLite to SQLite, next to the pipeline by
 //! hand. Bundles of ten events.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A store of your own beside those shipped: which of them is right for your workload?
+//! A store of your own next to those shipped: which of them is right for your workload?
 //!
 //!     cargo run --release -p syncline-benches --example own_store -- --payload-bytes 2000 --writers 4
 //!

@@ -77,7 +77,7 @@ pub struct OurServer {
 }
 
 impl OurServer {
-    /// Serves a storage on a free port of the loopback address, to whoever asks.
+    /// Serves a storage on a free port of the loopback address, to anyone who asks.
     ///
     /// # Errors
     /// As the system says.

@@ -5,7 +5,7 @@
 //!
 //! * `cargo run --release -p syncline-benches --bin compare` compares all backends, see [`compare`], and says which one suits a workload,
 //!   see [`choose`].
-//! * `cargo run --release -p syncline-benches` prints the ratios of SQLite beside their targets.
+//! * `cargo run --release -p syncline-benches` prints the ratios of SQLite next to their targets.
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.

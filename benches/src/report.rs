@@ -56,7 +56,7 @@ impl Unit {
     }
 }
 
-/// One measurement beside its target.
+/// One measurement next to its target.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// What was done, and what it is compared with if that is not the same work by hand.

@@ -25,7 +25,7 @@ pub fn compressed_payloads(plan: &Plan) -> Result<u64, Failure> {
     Ok(zstd::bulk::compress(&payloads, LEVEL)?.len() as u64)
 }
 
-/// The most bytes that the body of a push has beside the payload, over the first `pushes` single events of a replica.
+/// The most bytes that the body of a push has in addition to the payload, over the first `pushes` single events of a replica.
 ///
 /// # Errors
 /// Whatever fails.

@@ -7,8 +7,8 @@
 //! * A set or a delete wins over the adds and inserts that had not seen it. Nothing that was deleted comes back.
 //! * Adds on one base all count, concurrent ones too. An insert wins over a remove that had not seen it.
 //! * What was made on a base that has not arrived yet waits for it.
-//! * A replica has always seen what it wrote itself: its operation counts on its own earlier set even if the row that it
-//!   was made from is older. So within one bundle each operation builds on those before it.
+//! * A replica has always seen its own writes: its operation counts on its own earlier set, even if the row that the operation
+//!   was made from is older. So each operation in a bundle builds on the operations before it.
 //!
 //! | the latest operation that counts | the attribute reads |
 //! |---|---|
@@ -66,7 +66,7 @@ pub const ATTRIBUTE: Kind = Kind::new("attribute", 1);
 /// The projection of the view `attributes@1`: one [`AttributeRow`] per [`Attribute`].
 ///
 /// It reads the kind [`ATTRIBUTE`] alone. An event of that kind whose payload is malformed, or that
-/// claims to have seen what lies after it, is unreadable.
+/// claims to have seen a later operation, is unreadable.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attributes;
 

@@ -1,15 +1,15 @@
-//! Who may do what: principals, roles, and the application's own policy.
+//! Who may do what: principals, roles, and the application's policy.
 //!
 //! A service asks an [`Authority`] before it looks at a request's content, and a [`Policy`] before it takes a bundle.
 //!
-//! # Whose an origin is
+//! # Who owns an origin
 //!
-//! A device writes under its own origins, and nobody else may write under them. So an origin is *claimed* for a device: by the first
-//! push in which this device names the origin as its own and brings a bundle of it that the log does not have. From then on the service
-//! takes bundles of this origin from this device alone.
+//! A device writes under its own origins, and nobody else may write under them. So an origin is *claimed* for a device, by the first
+//! push in which the device names the origin as its own and brings a new bundle of it. From then on the service
+//! accepts bundles of this origin from this device alone.
 //!
-//! Supplying is not owning. A device may bring bundles of others that the log lacks, since a restored log gets back in this way
-//! what it lost. It may do so for origins that nobody has claimed. That claims nothing, and neither do bundles that the log has already.
+//! Supplying is not owning. A device may bring bundles of others that the log lacks, because a restored log gets back what it lost
+//! in this way. It may do so for origins that nobody has claimed. This claims nothing. Known bundles claim nothing either.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -78,7 +78,7 @@ impl From<Name> for String {
     }
 }
 
-/// Who speaks: a device of a user, as a token or the host application has established it. Never taken from a request's content.
+/// The caller: a device of a user, as a token or the host application has established it. It never comes from a request's content.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// The user.
@@ -147,17 +147,17 @@ pub trait Authority: fmt::Debug + Send + Sync + 'static {
     /// The claim may have been made. Asking again is safe.
     async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError>;
 
-    /// Whether it would answer now. Quick enough to be asked every second. Unless told otherwise it would.
+    /// Checks whether it would answer now. Must be fast enough for one call per second. The default says yes.
     ///
     /// # Errors
-    /// [`AuthorityError`] with what stands in the way. One that holds a [`StoreError`](crate::StoreError) is told to peers as that
-    /// error would be.
+    /// [`AuthorityError`] with the obstacle. If it holds a [`StoreError`](crate::StoreError), peers get the same answer as for that
+    /// store error.
     async fn ready(&self) -> Result<(), AuthorityError> {
         Ok(())
     }
 }
 
-/// What came of a claim.
+/// The result of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// The origin belongs to the device, since now or since before.
@@ -182,7 +182,7 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// the answer that is stored is final. A panic decides nothing: the push fails, and its device tries again.
     ///
     /// # Errors
-    /// [`Refusal`]: the bundle becomes a void, its writer learns why, and the bundles behind it are asked about as usual.
+    /// [`Refusal`]: the bundle becomes a void, its writer learns why, and the policy is asked about the next bundles as usual.
     async fn admit(&self, principal: &Principal, space: &SpaceId, bundle: &Bundle<'_>) -> Result<(), Refusal>;
 }
 

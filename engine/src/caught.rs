@@ -1,4 +1,4 @@
-//! Calling code of the application, which may panic. The one place that catches.
+//! Calls code of the application, which may panic. This is the only place that catches panics.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,10 +7,10 @@ use futures_util::FutureExt as _;
 
 /// Calls `code`. If it panics, returns the panic's message.
 ///
-/// A program that is compiled with `panic = "abort"`, as for WebAssembly, ends at a panic, and nothing can catch it. The panic hook runs as for any panic, so
-/// the default one still prints the place to the standard error.
+/// A program that is compiled with `panic = "abort"`, as for WebAssembly, ends at a panic, and nothing can catch it. The panic hook
+/// runs as for any panic, so the default one still prints the place to the standard error.
 ///
-/// What `code` has borrowed may be half changed afterwards: the caller throws it away.
+/// Afterwards, what `code` has borrowed may be half changed, and the caller must throw it away.
 pub(crate) fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(message)
 }
@@ -34,7 +34,7 @@ fn message(payload: Box<dyn Any + Send>) -> String {
     cut(text)
 }
 
-/// The text up to a length that a note may have: a note is a row, which has a limit that must stop nothing.
+/// The text, cut to the length that a note may have: a note is a row, and the limit of rows must not stop anything here.
 pub(crate) fn cut(mut text: String) -> String {
     const MESSAGE_BYTES_MAX: usize = 1_024;
     text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX));

@@ -1,7 +1,7 @@
 //! The hybrid logical clock: physical time where it moves on, a counter where it does not.
 //!
 //! The algorithm is that of Kulkarni et al., "Logical Physical Clocks" (2014), on the types of `uhlc`. `uhlc`'s own
-//! clock forgets its last time at a restart and cannot be given it back; this one resumes from the stored high-water mark.
+//! clock forgets its last time at a restart, and nobody can set it. This one resumes from the stored high-water mark.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,13 @@ use crate::time::{NTP64, Offset, TIMES_END, after, ahead};
 /// The lowest four bits of a time count; physical time fills the others.
 const COUNTER_MASK: u64 = 0xf;
 
-/// How far ahead of physical time a foreign time may lie unless told otherwise: 60 seconds.
+/// How far a foreign time may be ahead of physical time by default: 60 seconds.
 pub const MAX_DRIFT: Duration = Duration::from_secs(60);
 
 /// How long a correction holds unless it is made again: one day, by the clock that it corrects.
 pub const CORRECTION_LIFETIME: Duration = Duration::from_secs(86_400);
 
-/// Where physical time comes from. May stand still, jump, go back or panic: the hybrid clock bears it.
+/// The source of physical time. It may stand still, jump, go back or panic: the hybrid clock tolerates it.
 pub trait PhysicalClock: Send + Sync + 'static {
     /// The time now, by this clock.
     fn now(&self) -> NTP64;
@@ -46,8 +46,8 @@ pub struct ClockDrift {
     pub allowed: Duration,
 }
 
-/// All 64 bits of time are used up: the log holds a bundle from the end of the year 2106. No clock leads there, since what it shows from
-/// 2100 on counts for nothing; logs of earlier versions may hold such a bundle.
+/// All 64 bits of time are used up: the log holds a bundle from the end of the year 2106. No clock leads there, because a clock
+/// that shows 2100 or later is ignored. Logs of earlier versions may hold such a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "the log holds a bundle from the end of time (year 2106), and no later time is left; \
@@ -82,7 +82,7 @@ struct Correction {
 impl Correction {
     /// The correction as it is when the clock shows `reading`; none if it has ended. It ends when the clock may have been set since it was
     /// looked at last: it went back, or it has moved on by about as much as it was behind. If it only stood idle so long the next sync
-    /// corrects it again, and what was written meanwhile.
+    /// corrects it again, and what was written in the meantime.
     fn at(self, reading: NTP64, slack: Duration) -> Option<Self> {
         let Self { by, since, seen } = self;
         let set_back = after(reading, slack) < seen;
@@ -112,7 +112,7 @@ impl HybridClock {
         Ok(NTP64(next))
     }
 
-    /// Takes note of a stored time, so that later ticks lie above it. Never refuses: what is stored is stored.
+    /// Notes a stored time, so that later ticks are above it. Never refuses, because the time is already stored.
     pub fn advance(&self, stored: NTP64) {
         let mut state = self.state();
         state.last = stored.max(state.last);
@@ -131,7 +131,7 @@ impl HybridClock {
         self.state().correction = Some(correction).filter(|_| by != Offset::ZERO);
     }
 
-    /// What is added to what the physical clock shows, if anything is.
+    /// The correction that is added to the physical clock, if there is one.
     pub fn correction(&self) -> Option<Offset> {
         let reading = self.uncorrected();
         let mut state = self.state();
@@ -190,7 +190,7 @@ impl fmt::Debug for HybridClock {
     }
 }
 
-/// A span as people say it, in the two largest units.
+/// A span in words, in its two largest units.
 fn human(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {

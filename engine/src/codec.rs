@@ -1,6 +1,6 @@
 //! The one place that names the binary codec of messages and engine rows.
 //!
-//! Bytes of this codec are never hashed or compared: equal values may have other bytes. What needs canonical bytes (runs,
+//! Bytes of this codec are never hashed or compared: equal values may have different bytes. What needs canonical bytes (runs,
 //! stamps, the attribute rows) is laid out by hand.
 
 use bincode::config::Config;
@@ -19,7 +19,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         .expect("engine types encode: no maps of unknown length")
 }
 
-/// Decodes a message or an engine row: bounded, and nothing may be left over.
+/// Decodes a message or an engine row. Sizes are bounded, and no bytes may be left over.
 ///
 /// # Errors
 /// [`DecodeError`] if the bytes are too many, cut off, malformed, or followed by others.

@@ -1,7 +1,7 @@
 //! Row states that converge: fold the same events in any order, any number of times, and get the same state.
 //!
 //! Each type takes events one at a time, by methods that take the event's [`Stamp`], and merges with another replica's state.
-//! They lean on what every log guarantees: the events of *one* origin come in the order in which they were written, and
+//! They rely on what every log guarantees: the events of *one* origin come in the order in which they were written, and
 //! their stamps rise. Different origins may interleave in any way, effects before their causes included, and an event that
 //! was folded may come again.
 //!
@@ -49,6 +49,6 @@ use crate::time::Stamp;
 ///
 /// States of different histories (two events with one stamp) have no join that means anything.
 pub trait Crdt: Clone + PartialEq {
-    /// Joins `other` into this state: afterwards it holds what either had seen.
+    /// Joins `other` into this state. Afterwards this state holds what either of them had seen.
     fn merge(&mut self, other: &Self);
 }

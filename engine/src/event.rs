@@ -144,8 +144,8 @@ impl<'a> EventRef<'a> {
         Self { dot, stamp, name: kind.name(), version: kind.version, payload, memo: None }
     }
 
-    /// Whether the event is of this kind, version included. Which versions a view reads it says by
-    /// [`Projection::reads`](crate::Projection::reads); what stands here decides only among those.
+    /// Whether the event has this kind, version included. A view says which versions it reads in
+    /// [`Projection::reads`](crate::Projection::reads). This method decides only among those.
     pub fn is(&self, kind: &Kind) -> bool {
         self.version == kind.version && self.name == kind.name
     }

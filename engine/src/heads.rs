@@ -129,7 +129,7 @@ impl Heads {
         self.0.insert(origin, head);
     }
 
-    /// Forgets an origin of which the log has nothing any more.
+    /// Forgets an origin of which the log no longer has any bundle.
     pub fn remove(&mut self, origin: ReplicaId) {
         self.0.remove(&origin);
     }
@@ -139,7 +139,7 @@ impl Heads {
         self.0.iter().map(|(origin, head)| (*origin, *head))
     }
 
-    /// At most [`HEADS_MAX`] origins, those behind `after` in the order of their ids: as many as one message carries.
+    /// At most [`HEADS_MAX`] origins, in the order of their ids, beginning after `after`: as many as one message carries.
     pub fn page(&self, after: Option<ReplicaId>) -> Self {
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         self.0.range(behind).take(HEADS_MAX).map(|(origin, head)| (*origin, *head)).collect()
@@ -165,7 +165,7 @@ impl Heads {
         other.iter().all(|(origin, head)| self.get(origin).seq >= head.seq)
     }
 
-    /// The first origin whose last bundle is the same by number and another by hash: proof of a fork.
+    /// The first origin whose last bundle has the same number in both logs, but different hashes. This proves a fork.
     pub fn fork(&self, other: &Heads) -> Option<Dot> {
         let forked = |(origin, theirs): &(ReplicaId, Head)| {
             let ours = self.get(*origin);

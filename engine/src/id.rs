@@ -203,7 +203,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The cursor from which everything is still to be read.
+    /// The cursor at the start of the log: nothing has been read.
     pub fn start(log: LogId) -> Self {
         Self { log, position: Position::ZERO }
     }

@@ -9,7 +9,7 @@
 //! use syncline_memory::MemoryTransport;
 //!
 //! # futures_executor::block_on(async {
-//! // A server, and a way to it. Ids are random and clocks real outside of an example.
+//! // A server, and a transport to it. Outside of an example, ids are random and clocks are real.
 //! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([9; 16]).expect("not zero")));
 //! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
 //! let server = MemoryTransport::new(service, "token").await.unwrap();
@@ -22,7 +22,7 @@
 //! };
 //! let (phone, laptop) = (device(1).await.unwrap(), device(2).await.unwrap());
 //!
-//! // One writes offline; both sync.
+//! // One of them writes offline. Then both sync.
 //! phone.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await.unwrap();
 //! phone.sync(&server).await.unwrap();
 //! assert_eq!(laptop.sync(&server).await.unwrap().pulled, 1);
@@ -36,15 +36,15 @@
 //!
 //! | if you | read |
 //! |---|---|
-//! | write and read data without events of your own | [`Replica`], [`attributes`] |
-//! | have events and views of your own | [`typed`], [`crdt`], and the guide [`modelling`]; [`projection`] is the raw form |
+//! | want to write and read data without your own events | [`Replica`], [`attributes`] |
+//! | have your own events and views | [`typed`], [`crdt`], and the guide [`modelling`]; [`projection`] is the raw form |
 //! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
 //! | move a log between stores, or keep it as a file | [`portable`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
-//! | speak the format from elsewhere | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
+//! | implement the format in another language | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
 //!
-//! The engine starts no thread and no runtime, reads no clock and no chance, and compiles to WebAssembly.
+//! The engine starts no thread and no runtime, reads no clock and no random source, and compiles to WebAssembly.
 
 #[doc = include_str!("../docs/modelling.md")]
 pub mod modelling {}

@@ -6,9 +6,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one bundle.
 pub const BUNDLE_EVENTS_MAX: usize = 10_000;
-/// Bytes of one encoded run: 2 MiB. So much larger than [`BODY_BYTES_MAX`] that every bundle fits a run.
+/// Bytes of one encoded run: 2 MiB. This is enough for a bundle of [`BODY_BYTES_MAX`].
 pub const RUN_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Bytes that a bundle takes in a run beside its body, a void's digest included; a run's header takes no more.
+/// Bytes that a bundle takes in a run in addition to its body, a void's digest included; a run's header takes no more.
 pub const BUNDLE_FRAMING_BYTES_MAX: usize = 64;
 /// Bytes of runs in one page: 8 MiB.
 pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -24,8 +24,8 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const EVENT_KEYS_MAX: usize = 1_024;
 /// Bytes of one row as a store keeps it: 4 MiB. A larger row of a projection is kept in pieces of this size.
 pub const ROW_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes up to which an own write may let a row grow: 16 MiB. Events of others are folded whatever they make of a row, since
-/// what fits must not depend on who received what first.
+/// Bytes up to which an own write may let a row grow: 16 MiB. Events of others are folded, whatever size the row gets, because
+/// the rows must not depend on the order of arrival.
 pub const OWN_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of a space's name.
 pub const SPACE_BYTES_MAX: usize = 64;

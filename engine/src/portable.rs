@@ -11,7 +11,7 @@
 //! let mut exporter = Exporter::begin(from, SpaceId::new("notes").unwrap()).await?;
 //! let (mut reader, mut importer) = (Reader::new(), None);
 //! while let Some(frame) = exporter.next().await? {
-//!     reader.push(&frame); // or write it to a file, and read that in pieces of any size
+//! reader.push(&frame); // or write it to a file, and read the file in pieces of any size
 //!     while let Some(part) = reader.part()? {
 //!         match (part, &mut importer) {
 //!             (Part::Header(header), _) => importer = Some(Importer::begin(to.clone(), header).await?),
@@ -20,22 +20,22 @@
 //!         }
 //!     }
 //! }
-//! reader.finish()?; // the file has not broken off
+//! reader.finish()?; // the file is complete
 //! let imported = importer.expect("a header comes first").finish().await?;
 //! assert_eq!(Some(imported.end.digest), exporter.end().map(|end| end.digest));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
 //!
-//! An [`Exporter`] reads a log up to the head that it has at the start, while the log goes on being written, and checks every
+//! An [`Exporter`] reads a log up to the head that it has at the start, while the log continues being written, and checks every
 //! chain hash. A [`Reader`] turns bytes back into [`Part`]s; it hands out nothing that it has not verified. An [`Importer`]
-//! commits parts to a log, at its end, so that positions stay as they were. An import that was interrupted is begun again with
-//! the same file, or with a newer one of the same log: what the log holds already is compared and skipped.
+//! commits parts to the end of a log, so that positions stay as they were. If an import was interrupted, begin it again with
+//! the same file, or with a newer one of the same log: bundles that the log already holds are compared and skipped.
 //!
-//! A file may say which devices the origins belong to ([`Exporter::with_claims`]), so that an import gives no origin away.
+//! A file may say which devices own the origins ([`Exporter::with_claims`]), so that an import gives no origin away.
 //!
-//! Rows are not in the file: replicas fold them again. The reasons of refusals are, because they are told nowhere else. The
-//! layout stands in `docs/format.md`.
+//! Rows are not in the file: replicas fold them again. The reasons of refusals are in the file, because they are nowhere else. The
+//! layout is in `docs/format.md`.
 
 use std::fmt;
 
@@ -87,7 +87,7 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What a portable log holds, told first.
+/// What a portable log holds: its first part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// The space.
@@ -98,7 +98,7 @@ pub struct Header {
     pub heads: Heads,
 }
 
-/// What a portable log held, told last.
+/// What a portable log held: its last part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
     /// Bundles, voids included.
@@ -122,7 +122,7 @@ pub enum Part {
     Runs(Vec<Append>),
     /// Why bundles were refused, in the order of origins and seqs.
     Refusals(Vec<RefusedBundle>),
-    /// Which devices the origins belong to, in the order of origins. Not of the log: accounts keep them, see
+    /// The devices that own the origins, in the order of origins. They are not part of the log. Accounts keep them, see
     /// [`Accounts::add_claims`](crate::authority::accounts::Accounts::add_claims).
     Claims(Vec<(ReplicaId, Principal)>),
     /// Once. Nothing follows.

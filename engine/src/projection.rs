@@ -28,9 +28,9 @@ pub use reads::Reads;
 /// One thing about order is guaranteed: the events of one origin come in the order in which they were written, and their stamps
 /// rise. The events of different origins may interleave in any way.
 ///
-/// If its code panics, the replica goes on: the event is put aside with the panic's message, the row is as it was before, and an own
-/// write of such an event is refused to its writer. That takes unwinding: a program compiled with `panic = "abort"`, as every
-/// WebAssembly program is today, ends at the first panic. A call that never returns cannot be ended by the engine either; only a `keys`
+/// If its code panics, the replica continues: the event is put aside with the panic's message, and the row stays as it was. An own
+/// write of such an event is refused to its writer. This needs unwinding: a program compiled with `panic = "abort"`, as every
+/// WebAssembly program is today, ends at the first panic. The engine cannot end a call that never returns either; only a `keys`
 /// that pushes for ever is.
 ///
 /// ```
@@ -62,25 +62,25 @@ pub use reads::Reads;
 /// }
 /// ```
 pub trait Projection: Send + Sync + 'static {
-    /// One row's state. Any serde type will do; [`RowState`] lets it choose its bytes.
+    /// One row's state: any serde type. [`RowState`] lets it choose its bytes.
     type State: RowState;
 
-    /// Name and version of the view. A new version is a new view, built beside the old one.
+    /// Name and version of the view. A new version is a new view, built next to the old one.
     fn view(&self) -> ViewId;
 
     /// Which events the view is folded from: their kinds, or everything. Asked once, when the replica is composed. The other methods see
-    /// no other event. An event of a type that is named here, in a version that is not, is put aside, so that a program does not pass over
+    /// no other event. An event of a type that is named here, in a version that is not, is put aside, so that a program does not skip
     /// what a newer one has written.
     fn reads(&self) -> Reads;
 
-    /// The rows that this event touches. Pure. None if the event, though the view reads its kind, changes nothing here.
+    /// The rows that this event touches. Pure. It may push no key if the event changes nothing in this view.
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys);
 
     /// Folds one event into one row. Pure.
     ///
     /// # Errors
     /// [`Unreadable`] if the event makes no sense to this version. The row must then be as it was: the event is put aside
-    /// under its name, and the fold goes on.
+    /// under its name, and the fold continues.
     fn apply(&self, key: &[u8], row: &mut Self::State, event: &EventRef<'_>) -> Result<(), Unreadable>;
 
     /// What an own event becomes when own events get other stamps, before anybody else has seen them (see [`Moved`]); `None` if
@@ -90,8 +90,8 @@ pub trait Projection: Send + Sync + 'static {
     }
 }
 
-/// Where the stamps of own events have gone. A replica whose clock was far off, or whose history has forked, gives the events that
-/// no peer has stored other stamps.
+/// The new stamps of own events. If a replica's clock was far off, or its history has forked, it gives other stamps to the events that
+/// no peer has stored.
 #[derive(Debug, Clone, Default)]
 pub struct Moved {
     stamps: BTreeMap<Stamp, Stamp>,
@@ -141,7 +141,7 @@ impl<T: Default + Send + Serialize + DeserializeOwned> RowState for T {
     }
 }
 
-/// An event or a row that this version of a projection cannot make sense of.
+/// An event or a row that this version of a projection cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("unreadable: {reason}")]
 pub struct Unreadable {
@@ -155,7 +155,7 @@ impl Unreadable {
         Self { reason: reason.into() }
     }
 
-    /// What [`TypedEvent::upcast`](crate::typed::TypedEvent::upcast) answers for a version that it does not know.
+    /// What [`TypedEvent::upcast`](crate::typed::TypedEvent::upcast) returns for a version that it does not know.
     pub fn no_upcaster() -> Self {
         Self::new("there is no upcaster from this version")
     }

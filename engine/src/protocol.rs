@@ -24,7 +24,7 @@ pub const PROTOCOL_VERSION: u16 = 1;
 pub enum Request {
     /// Which versions and limits the peer has.
     Hello,
-    /// How far the peer's log of this space reaches: the heads of its first origins, by the order of ids, which are all of them as a rule.
+    /// How far the peer's log of this space reaches: the heads of its first origins in the order of ids. Usually these are all.
     Heads(SpaceId),
     /// What the peer has and the replica lacks.
     Pull(SpaceId, Pull),
@@ -33,7 +33,8 @@ pub enum Request {
     /// [`authority`](crate::authority). A sender of an earlier version names none: if its push brings a single origin, and that
     /// origin is new to the peer's log, then it counts as named.
     Push(SpaceId, Option<ReplicaId>, Push),
-    /// The heads behind this origin, by the order of ids: how a log with more than [`HEADS_MAX`](crate::limits::HEADS_MAX) origins goes on.
+    /// The heads of the origins after this one, in the order of ids. A log with more than [`HEADS_MAX`](crate::limits::HEADS_MAX)
+    /// origins needs this.
     HeadsAfter(SpaceId, ReplicaId),
 }
 
@@ -55,12 +56,12 @@ impl Request {
 pub enum Have {
     /// Everything up to this place of the peer's log.
     Cursor(Cursor),
-    /// These bundles, wherever they lie. Always right, and dearer for the peer. At most
-    /// [`HEADS_MAX`](crate::limits::HEADS_MAX) origins; who has more reads from the log's start.
+    /// These bundles, wherever they are. Always right, but more expensive for the peer. At most
+    /// [`HEADS_MAX`](crate::limits::HEADS_MAX) origins; a replica with more reads from the log's start.
     Heads(Heads),
 }
 
-/// Asks for bundles. A page may be empty and still move the cursor on, past bundles that the replica has.
+/// Asks for bundles. A page may be empty and still move the cursor forward, past bundles that the replica has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
@@ -72,7 +73,7 @@ pub struct Pull {
     pub limit: Limit,
 }
 
-/// Hands over bundles: all of them are taken, or none is.
+/// Hands over bundles. The peer accepts all of them, or none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Push {
@@ -111,9 +112,9 @@ pub struct Hello {
     pub versions: Vec<u16>,
     /// Run format versions it reads.
     pub run_versions: Vec<u8>,
-    /// Largest message it takes, decompressed, in bytes.
+    /// The largest message that it accepts, decompressed, in bytes.
     pub frame_bytes_max: u32,
-    /// How far ahead of its clock it lets times lie, in milliseconds.
+    /// How far times may be ahead of its clock, in milliseconds.
     pub drift_ms_max: u64,
 }
 
@@ -131,7 +132,7 @@ pub struct PeerHeads {
 pub struct Pulled {
     /// Runs, in the peer's log order.
     pub runs: Vec<Run>,
-    /// From where to go on.
+    /// From where to continue.
     pub next: Cursor,
     /// The end of the peer's log when it answered; the page is the last if `next` has reached it.
     pub head: Position,
@@ -139,14 +140,14 @@ pub struct Pulled {
     pub heads: Option<Heads>,
 }
 
-/// What became of a push. Everything up to `through` is stored, durably, or was known already.
+/// The result of a push. Everything up to `through` is stored durably, now or since an earlier push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushed {
     /// The log that took it.
     pub log: LogId,
     /// Per origin that was pushed, how far the peer now has it.
     pub through: Vec<(ReplicaId, Seq)>,
-    /// Where the bundles that were new to the peer lie in its log: first and last place.
+    /// The places of the new bundles in the peer's log: the first and the last.
     pub placed: Option<(Position, Position)>,
     /// Bundles among those pushed that the peer has refused, now or earlier: it keeps them as voids.
     pub refused: Vec<RefusedBundle>,
@@ -186,7 +187,7 @@ impl Refusal {
     }
 }
 
-/// Tells a watcher that a log has moved.
+/// Says to a watcher that a log has moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The end of the log.

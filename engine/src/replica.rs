@@ -73,7 +73,7 @@ use write::Pending;
 /// | [`sync`](Self::sync), [`live`](Self::live) | exchange logs with a peer once, or for as long as the application runs |
 /// | [`status`](Self::status) | says what is pending, refused or unreadable, and whether this replica and its peer are in sync |
 ///
-/// When something was refused, [`dead_letters`](Self::dead_letters) keeps it to be edited or dropped.
+/// If something was refused, [`dead_letters`](Self::dead_letters) keeps it. You can edit or drop it.
 #[derive(Clone)]
 pub struct Replica {
     inner: Arc<Inner>,
@@ -84,7 +84,7 @@ struct Inner {
     store: Arc<dyn EventStore>,
     clock: HybridClock,
     projections: Projections,
-    /// Whoever holds the turn may commit; everybody else may read.
+    /// Only the holder of the turn may commit. Everybody may read.
     turn: AsyncMutex<Turn>,
     /// One sync at a time.
     syncing: AsyncMutex<()>,
@@ -141,14 +141,14 @@ pub enum ReplicaError {
         /// The view asked for.
         view: String,
     },
-    /// The replica maintains this view, so that it cannot be dropped.
+    /// The replica maintains this view, so the view cannot be dropped.
     #[error("the replica maintains {view}; open it without that projection, then drop the view")]
     Maintained {
         /// The view asked for.
         view: ViewId,
     },
-    /// A view cannot take in an event of this bundle: its projection panics on it, or a limit is exceeded. Nothing of the bundle was
-    /// written; other writes go on.
+    /// A view cannot fold an event of this bundle: its projection panics on it, or a limit is exceeded. Nothing of the bundle was
+    /// written; other writes continue.
     #[error("view {view} cannot fold event {index} of the bundle, so that nothing of it was written: {cause}")]
     Unfoldable {
         /// The view.
@@ -158,8 +158,8 @@ pub enum ReplicaError {
         /// Why.
         cause: Cause,
     },
-    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`]. Nothing of it was written; other
-    /// writes go on, those too that make this row smaller.
+    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`]. Nothing of it was written. Other
+    /// writes continue, including those that make this row smaller.
     #[error(
         "row {key:?} of {view} would grow to {bytes} bytes, an own write may let it grow to {max}: write less into it, take something \
          out of it first, or let the projection give its parts rows of their own"
@@ -242,14 +242,14 @@ impl Compose {
         self
     }
 
-    /// How far ahead of this clock, or of the peer's, a foreign time may lie.
+    /// How far a foreign time may be ahead of this clock or the peer's.
     pub fn max_drift(mut self, max_drift: Duration) -> Self {
         self.max_drift = max_drift;
         self
     }
 
-    /// Lets the replica take a new identity, which `fresh` must mint at random if a peer holds another history of its own: it was
-    /// cloned, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity; if
+    /// Lets the replica take a new identity if a peer holds another history of this replica. `fresh` must make random ids. The replica was
+    /// cloned then, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity. If
     /// another peer had stored some of them, they then exist under both. Without this, such a sync fails with
     /// [`SyncError::Forked`].
     pub fn identities(mut self, fresh: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
@@ -257,23 +257,23 @@ impl Compose {
         self
     }
 
-    /// Says that a [`Service`](crate::Service) serves this replica's store to others. What they have read from it nobody acknowledges,
-    /// so nothing counts as unseen, and nothing is written anew: a fork and a clock far ahead are then reported and not healed.
+    /// Says that a [`Service`](crate::Service) serves this replica's store to others. Nobody acknowledges what they have read,
+    /// so no bundle counts as unseen, and none is rewritten. A fork or a clock far ahead is then reported, and not healed.
     pub fn served(mut self) -> Self {
         self.served = true;
         self
     }
 
-    /// How large an own write may let a row grow, in bytes: [`OWN_ROW_BYTES_MAX`] unless told otherwise. A write that would let a
-    /// row grow beyond it fails with [`ReplicaError::RowTooLarge`]. What others have written is folded whatever it makes of a row,
+    /// How large an own write may let a row grow, in bytes: [`OWN_ROW_BYTES_MAX`] by default. A write that would let a
+    /// row grow beyond it fails with [`ReplicaError::RowTooLarge`]. Events of others are folded, whatever size the row gets,
     /// so replicas with different limits have the same rows.
     pub fn row_bytes_max(mut self, bytes: usize) -> Self {
         self.row_bytes_max = bytes;
         self
     }
 
-    /// Keeps rows of more than so many bytes in pieces of this size: [`ROW_BYTES_MAX`] unless told otherwise, and at most that. For
-    /// tests that want many pieces of little.
+    /// Keeps rows of more than so many bytes in pieces of this size: [`ROW_BYTES_MAX`] by default, and at most that. For
+    /// tests that need many small pieces.
     #[doc(hidden)]
     pub fn piece_bytes(mut self, bytes: usize) -> Self {
         self.piece_bytes = bytes.clamp(1, ROW_BYTES_MAX);
@@ -288,15 +288,15 @@ impl Compose {
         self
     }
 
-    /// Opens the replica. If the store has none yet, it gets the identity `fresh`, which must be random; else the stored one
-    /// stays. Views that lie behind the log, new ones above all, are folded up to it before this returns. So is a view that had put
+    /// Opens the replica. A new store gets the identity `fresh`, which must be random. Otherwise the stored identity
+    /// stays. Views that are behind the log, new ones for example, are folded before this returns. So is a view that had put
     /// events aside because of their version, if its projection reads that version now.
     ///
     /// # Errors
     /// [`OpenError`].
     ///
     /// # Cancel
-    /// What was folded stays; opening again goes on from there.
+    /// What was folded stays; opening again continues from there.
     pub async fn open(self, fresh: ReplicaId) -> Result<Replica, OpenError> {
         if let Some(refused) = self.refused {
             return Err(OpenError::View(refused));
@@ -368,7 +368,7 @@ impl Replica {
         &self.inner.space
     }
 
-    /// The store it keeps its log and rows in: to read the log, not to commit beside the replica.
+    /// The store with its log and rows. Use it to read the log. Only the replica may commit to it.
     pub fn store(&self) -> &Arc<dyn EventStore> {
         &self.inner.store
     }

@@ -40,7 +40,7 @@ pub const RUN_VERSION: u8 = 1;
 pub enum Body<'a> {
     /// The encoded events.
     Full(&'a [u8]),
-    /// The bundle was refused: its header stays so that the chain goes on, its events are gone.
+    /// The bundle was refused: its header stays so that the chain continues, its events are gone.
     Void {
         /// How long the body was.
         bytes: u32,

@@ -1,6 +1,6 @@
 //! The server side: answers a peer's requests from any storage, under an authority and the application's policy.
 //!
-//! Stateless but for open stores: any number of services may share one storage that allows it.
+//! It has no state except open stores. Any number of services may share one storage, if the storage allows it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,14 +64,14 @@ pub enum ServiceError {
     /// The accounts are at fault. Log it; the peer gets [`Code::Internal`].
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The application's code has panicked, with this message: its policy, its authority, its clock or its storage. Log it and mend that
-    /// code; the peer gets [`Code::Internal`] and comes again.
+    /// The application's code has panicked, with this message: its policy, its authority, its clock or its storage. Log it and correct that
+    /// code; the peer gets [`Code::Internal`] and tries again.
     #[error("code of the application panicked while a request was answered: {0}")]
     Panicked(String),
 }
 
 impl ServiceError {
-    /// What the peer is told: problems as they are, of own failures only whether waiting may mend them.
+    /// The answer for the peer: problems as they are. Of other failures it says only whether waiting may help.
     pub fn to_problem(&self) -> Problem {
         const LATER: &str = "the server cannot store or read now: its store is away, or its disk is full; a push may or may not have \
             been stored, and repeating it is safe: try again later";
@@ -98,7 +98,7 @@ fn is_away(error: &StoreError) -> bool {
 }
 
 impl Service {
-    /// A service that takes every bundle and lets times lie [`MAX_DRIFT`] ahead of `clock`.
+    /// A service that accepts every bundle, and times up to [`MAX_DRIFT`] ahead of `clock`.
     pub fn new(storage: Arc<dyn Storage>, authority: Arc<dyn Authority>, clock: Arc<dyn PhysicalClock>) -> Self {
         Self {
             storage,
@@ -120,16 +120,16 @@ impl Service {
         self
     }
 
-    /// Lets times lie this far ahead of the clock.
+    /// Accepts times up to this far ahead of the clock.
     #[must_use]
     pub fn with_max_drift(mut self, max_drift: Duration) -> Self {
         self.max_drift = max_drift;
         self
     }
 
-    /// Takes bundles of at most this many origins into each log, [`HEADS_MAX`] at most. Every replica id that ever wrote to a space
-    /// counts, of devices that are gone and of identities given up after a fork, too. Logs that have more already are served, and
-    /// take bundles of the origins that they have.
+    /// Accepts bundles of at most this many origins into each log, [`HEADS_MAX`] at most. Every replica id that ever wrote to a space
+    /// counts, including those of lost devices, and identities given up after a fork. Logs that already have more are served, and
+    /// accept bundles of the origins that they have.
     #[must_use]
     pub fn with_origins_max(mut self, origins: usize) -> Self {
         self.origins_max = origins.min(HEADS_MAX);
@@ -146,10 +146,10 @@ impl Service {
         &self.storage
     }
 
-    /// Whether storage and authority would serve now. Quick enough to be asked every second.
+    /// Checks whether storage and authority would serve now. Fast enough for one call per second.
     ///
     /// # Errors
-    /// [`ServiceError::Store`] and [`ServiceError::Authority`], with what stands in the way.
+    /// [`ServiceError::Store`] and [`ServiceError::Authority`], with the obstacle; [`ServiceError::Panicked`].
     pub async fn ready(&self) -> Result<(), ServiceError> {
         self.storage.ready().await?;
         Ok(self.authority.ready().await?)
@@ -158,16 +158,16 @@ impl Service {
     /// Answers one request of an established principal.
     ///
     /// # Errors
-    /// [`ServiceError`]; whatever it is, nothing has changed, except that a push may have been stored when the storage failed.
+    /// [`ServiceError`], every variant. Nothing has changed then, except that a push may have been stored if the storage failed.
     ///
     /// # Cancel
-    /// A push may still be stored; repeating it is safe.
+    /// A push may still be stored. It is safe to repeat it.
     pub async fn answer(&self, principal: &Principal, request: Request) -> Result<Answer, ServiceError> {
         let space = request.space().cloned();
         let result =
             caught_in(self.reply(principal, request)).await.unwrap_or_else(|why| Err(ServiceError::Panicked(why)));
         if let (Err(ServiceError::Store(StoreError::Poisoned { .. })), Some(space)) = (&result, space) {
-            // The next request opens the space anew.
+            // The next request opens the space again.
             self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&space);
         }
         let reply = result?;

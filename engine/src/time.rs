@@ -17,8 +17,8 @@ pub const STAMP_BYTES: usize = 26;
 /// 2020-01-01. A clock that shows an earlier time was never set: it counts from 1970, or from the year its board was made.
 pub const SET_CLOCKS_BEGIN: NTP64 = NTP64(1_577_836_800 << 32);
 
-/// 2100-01-01. A clock that shows this or more shows nothing, and nobody takes bundles of such times. The years from here to the end
-/// of the format, in 2106, are room for times that count on.
+/// 2100-01-01. A clock that shows this or later is ignored, and nobody accepts bundles with such times. The years from here to the end
+/// of the format in 2106 are room for times that count on.
 pub const TIMES_END: NTP64 = NTP64(4_102_444_800 << 32);
 
 /// Whether a clock that shows this time has been set, as far as the time alone can tell.
@@ -76,9 +76,9 @@ impl<'de> Deserialize<'de> for Stamp {
     }
 }
 
-/// A moment: everything up to and including a timestamp, or up to and including a time, whoever wrote it.
+/// A moment: everything up to and including a timestamp, or up to and including a time of any writer.
 ///
-/// From what a person says, [`NTP64::parse_rfc3339`] makes a time, and so does `syncline_os::time_of` from a `SystemTime`.
+/// [`NTP64::parse_rfc3339`] reads a time from text, and `syncline_os::time_of` converts a `SystemTime`.
 ///
 /// ```
 /// use syncline::NTP64;

@@ -1,4 +1,4 @@
-//! What a transport implements: the way to one peer.
+//! What a transport implements: the connection to one peer.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use crate::id::{Cursor, SpaceId};
 use crate::protocol::{Answer, Code, Notice, Problem, Request};
 use crate::store::BoxError;
 
-/// The way to one peer. May lose, delay or repeat requests; never alters, invents or merges them, and keeps every limit of
+/// The connection to one peer. It may lose, delay or repeat requests. It never changes, invents or merges them, and it keeps every limit of
 /// [`limits`](crate::limits) in both directions.
 ///
-/// A replica keeps one transport for as long as it runs, and asks of it:
+/// A replica keeps one transport for as long as it runs, and requires this of it:
 ///
-/// * **Calls are multiplexed.** Any number of calls and watches go on at once. A slow one holds up no other.
-/// * **A dropped watch is given up.** The peer stops following the log for it, and the other calls and watches go on.
-/// * **A broken connection is replaced.** What was under way ends with an error that can be tried again. The next call or
-///   watch connects anew, as often as it takes: nobody else does it.
+/// * **Calls are multiplexed.** Any number of calls and watches run at once. A slow one delays no other.
+/// * **A dropped watch ends.** The peer stops following the log for it, and the other calls and watches continue.
+/// * **A broken connection is replaced.** Calls under way end with an error, and can be tried again. The next call or
+///   watch connects again, as often as necessary. Nobody else does it.
 ///
-/// `examples/tcp-transport` does all of it in few lines, over one TCP connection.
+/// `examples/tcp-transport` shows all of this in few lines, over one TCP connection.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Carries one request to the peer and brings back its answer.
     ///
     /// # Errors
-    /// [`TransportError`] tells "not delivered" from "perhaps delivered" from "refused".
+    /// [`TransportError`] says whether the request was not delivered, perhaps delivered, or refused.
     ///
     /// # Cancel
-    /// Dropping the future gives the answer up; whether the peer acted is then unknown. Every request may be repeated.
+    /// Dropping the future gives up the answer. Then nobody knows whether the peer acted. Every request may be repeated.
     async fn call(&self, request: Request) -> Result<Answer, TransportError>;
 
     /// Follows the peer's log: a notice at once, then one whenever its head has moved past the last notice, or another log has taken
@@ -72,14 +72,14 @@ pub enum TransportError {
     /// a live sync.
     #[error("the peer refused: {0}")]
     Refused(#[from] Problem),
-    /// The answer does not read as one of this protocol. The request may have been delivered.
+    /// The answer is not a valid answer of this protocol. The request may have been delivered.
     #[error("the peer's answer makes no sense: {0}; check the address and the peer's version")]
     Garbled(#[source] BoxError),
 }
 
 impl TransportError {
     /// How long to wait before trying again; `None` if the peer itself says that the same request will be refused again.
-    /// Nothing else is for good: who sits on the way, and what they answer, changes.
+    /// Nothing else is permanent: proxies on the way change, and so do their answers.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unreachable(_) | Self::Interrupted(_) | Self::Garbled(_) => Some(Duration::ZERO),

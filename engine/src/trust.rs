@@ -1,4 +1,4 @@
-//! Which clock is wrong if a device's and a peer's show different times. Pure: evidence in, verdict out.
+//! Decides which clock is wrong if a device's and a peer's show different times. Pure: evidence in, verdict out.
 //!
 //! No single foreign clock is believed without bound (law 14). The first of these rules that applies decides:
 //!

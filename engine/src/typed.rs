@@ -66,7 +66,7 @@
 //! * **Every other change is a new version.** Change the variant, raise the number in its name, and say in
 //!   [`TypedEvent::upcast`] how the payload of the version before becomes one of this version. Versions are upcast step by
 //!   step, so each step is written once. Names of fields and of variants inside the payload count as the form, too.
-//! * **An older form that still reads as it is** may stay beside the name: `#[serde(rename = "todo.added@2", alias =
+//! * **An older form that still reads as it is** may stay next to the name: `#[serde(rename = "todo.added@2", alias =
 //!   "todo.added@1")]`.
 //! * **A newer version than the enum knows is put aside**, never overlooked: the replica does not say that it is in sync. The
 //!   event is folded once the program has been upgraded.
@@ -76,7 +76,7 @@
 //!
 //! A payload is JSON, as serde_json writes it without white space. A variant with named fields is an object, with the fields in the
 //! order of the enum. A variant that wraps one value is that value, a variant with several unnamed fields is an array, and a
-//! variant without fields is `{}`. The bytes are part of the log for ever. They are never hashed anew from the value, so a map with
+//! variant without fields is `{}`. The bytes are part of the log for ever. They are never hashed again from the value, so a map with
 //! another order of keys is harmless.
 //!
 //! Serde attributes that change the tag of the enum itself (`tag`, `content`, `untagged`) are refused when an event is written.
@@ -197,7 +197,7 @@ pub trait TypedProjection: Send + Sync + 'static {
     /// One row's state. Any serde type will do; [`RowState`] lets it choose its bytes.
     type State: RowState;
 
-    /// Name and version of the view. A new version is a new view, built beside the old one.
+    /// Name and version of the view. A new version is a new view, built next to the old one.
     fn view(&self) -> ViewId;
 
     /// The rows that this event touches. Pure. None: not my event.

@@ -139,7 +139,7 @@ fn say(outcome: &Outcome, count: u64) {
          {unopenable} not opening, {failed} failed",
         crash.as_str()
     );
-    // Progress is for whoever watches; nothing depends on it.
+    // Progress is for anyone who watches; nothing depends on it.
     let _ = writeln!(stdout(), "{line}");
 }
 

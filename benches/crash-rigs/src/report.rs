@@ -166,7 +166,7 @@ pub fn objections(outcomes: &[Outcome]) -> Vec<String> {
     let is_control = |outcome: &&Outcome| outcome.setting.promise(Crash::Cut) == Promise::Loses;
     let cuts: Vec<_> = outcomes.iter().filter(|outcome| outcome.crash == Crash::Cut).collect();
     if !cuts.is_empty() && !cuts.iter().any(is_control) {
-        found.push("cuts: the run is void, no control was cut beside the others".to_owned());
+        found.push("cuts: the run is void, no control was cut next to the others".to_owned());
     }
     found
 }

@@ -1,4 +1,4 @@
-//! What is written: every bundle follows from the seed and its dot, so that whoever reads the store afterwards knows what each
+//! What is written: every bundle follows from the seed and its dot, so that anyone who reads the store afterwards knows what each
 //! must hold and hash to, without having been told.
 
 use std::sync::Arc;

@@ -125,6 +125,6 @@ async fn write_all(task: &Task, script: Script, stores: Vec<Arc<dyn EventStore>>
         }
     }
     while writers.join_next().await.is_some() {}
-    // A crash is to come; whoever makes it waits for this process.
+    // A crash is to come; anyone who makes it waits for this process.
     std::future::pending().await
 }

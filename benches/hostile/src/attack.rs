@@ -72,7 +72,7 @@ fn nobody(_: &Path) -> Result<Stdio, Failure> {
 }
 
 impl Scenario {
-    /// Plays it against a fresh server, beside an honest client.
+    /// Plays it against a fresh server, next to an honest client.
     pub(crate) async fn play(&self, ground: &Ground, scale: f64) -> Result<Row, Failure> {
         let mut game = ground.start(self.err)?;
         let mut honest = Honest::new(&game)?;
@@ -92,7 +92,7 @@ impl Scenario {
         let (honest, mut noticed) = at_work.stop().await?;
         let (lost, again) = match honest.lost().await {
             Ok(lost) => (lost, ""),
-            // A file that was away is not trusted any more before the server is started anew.
+            // A file that was away is not trusted any more before the server is started again.
             Err(_) => {
                 game.restart()?;
                 (honest.anew(&game)?.lost().await?, "; served again after a restart")

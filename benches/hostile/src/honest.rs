@@ -88,7 +88,7 @@ impl Honest {
         noticed
     }
 
-    /// Goes on pushing in the background.
+    /// Continues pushing in the background.
     pub(crate) fn go_on(mut self) -> AtWork {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();

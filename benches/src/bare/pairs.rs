@@ -70,7 +70,7 @@ pub(super) fn of_log(batch: &Batch) -> Vec<Pair> {
     pairs
 }
 
-/// What rebuilt rows put beside themselves.
+/// What rebuilt rows put next to themselves.
 pub(super) fn rebuilt(head: u64, folded: &str) -> Pair {
     (status(), status_value(head, [0; 8], folded))
 }

@@ -21,7 +21,7 @@ use crate::workload::scatter;
 pub struct Pattern {
     /// Events of one write, which is one bundle: 1 to 10,000. 1.
     pub events_per_write: usize,
-    /// Bytes of the text that an event sets, beside its key: 1 to 100,000. 100.
+    /// Bytes of the text that an event sets, in addition to its key: 1 to 100,000. 100.
     pub payload_bytes: usize,
     /// How many rows the writes fall on: 1 to 100,000,000. 10,000.
     pub keys: u64,
@@ -190,7 +190,7 @@ impl std::fmt::Display for Pattern {
     }
 }
 
-/// A pattern on a command line: a file, and what is said beside it.
+/// A pattern on a command line: a file, and what is said next to it.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Your own workload")]
 pub struct Flags {

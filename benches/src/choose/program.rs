@@ -22,7 +22,7 @@ struct Arguments {
     /// Only this store; may be given several times
     #[arg(long, value_name = "NAME")]
     store: Vec<String>,
-    /// Where the databases are made: on the disk that is to be measured. The folder for temporary files unless told otherwise
+    /// Where the databases are made: on the disk that is to be measured. The folder for temporary files by default
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

@@ -66,7 +66,7 @@ impl Errand {
         Ok((Ended(process), BufReader::new(output).lines()))
     }
 
-    /// Writes bundles with rows, says so when there are enough, and goes on.
+    /// Writes bundles with rows, says so when there are enough, and continues.
     async fn write_until_killed(&self) -> Result<(), Failure> {
         let mut workload = Workload::new(FEW, u64::from(std::process::id()));
         let enough = self.events.div_ceil(PER_BUNDLE);

@@ -50,7 +50,7 @@ fn head(out: &mut String, report: &Report) {
     let _ = write!(
         out,
         "<header>\n<h1>Syncline: stores compared</h1>\n\
-         <p class=\"lead\">The same work on every backend and with every durability that it has, and beside each the bare \
+         <p class=\"lead\">The same work on every backend and with every durability that it has, and next to each the bare \
          library doing that work by hand, in the same run and in turns.</p>\n{warning}<ul class=\"facts\">\n\
          <li><b>{met} of {all}</b> targets met</li>\n<li><b>{:.0} µs</b> for a wait for the disk</li>\n\
          <li><b>{}</b> measurements in {} min</li>\n<li><b>{}</b> at commit {}</li>\n</ul>\n",

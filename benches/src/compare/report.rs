@@ -58,7 +58,7 @@ pub enum ReportError {
     },
     /// A newer program wrote it.
     #[error("{} has version {found} of the format, and this program reads up to {VERSION}: use the program that wrote it, \
-             or measure the baseline anew", path.display())]
+             or measure the baseline again", path.display())]
     Newer {
         /// The file.
         path: PathBuf,

@@ -88,7 +88,7 @@ impl Work {
         }
     }
 
-    /// What is done, and what stands beside it.
+    /// What is done, and what stands next to it.
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::Single => {

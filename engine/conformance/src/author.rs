@@ -11,7 +11,7 @@ use syncline::{Kind, ReplicaId};
 /// The kind of the events that [`Author::write`] invents.
 pub const NOTE: Kind = Kind::new("conformance.note", 1);
 
-/// How far apart an author's bundles lie in time unless told otherwise.
+/// How far apart an author's bundles lie in time by default.
 const STEP: u64 = 1_000;
 
 /// One origin and how far it has written. Each write gives the run that follows the last one.
@@ -47,7 +47,7 @@ impl Author {
         Self { origin, head: Head::NONE }
     }
 
-    /// The author who has written up to this bundle, and goes on behind it.
+    /// The author who has written up to this bundle, and continues behind it.
     pub fn resume(origin: ReplicaId, head: Head) -> Self {
         Self { origin, head }
     }

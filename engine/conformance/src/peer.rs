@@ -162,7 +162,7 @@ impl std::fmt::Debug for Notices {
 impl Notices {
     /// The next notice.
     pub async fn next(&mut self) -> Notice {
-        self.0.next().await.expect("the watch goes on").expect("the watch does not fail")
+        self.0.next().await.expect("the watch continues").expect("the watch does not fail")
     }
 
     /// Reads on to the notice of this position, and checks that the head rises on the way.

@@ -236,7 +236,7 @@ macro_rules! for_each_store_law {
     };
 }
 
-/// Makes every store law a test. The expression gives a [`StoreHarness`]; each test evaluates it anew.
+/// Makes every store law a test. The expression gives a [`StoreHarness`]; each test evaluates it again.
 ///
 /// A test file with several suites gives each a module of its own.
 #[macro_export]

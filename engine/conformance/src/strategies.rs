@@ -12,7 +12,7 @@ pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, ste
 const SEED: u64 = 20_250_101;
 /// How many random cases a law tries unless `SYNCLINE_CONFORMANCE_CASES` says otherwise.
 const CASES: u64 = 24;
-/// How many random cases a law may pass over, because they would prove nothing: so many, and so many more per case it tries.
+/// How many random cases a law may skip, because they would prove nothing: so many, and so many more per case it tries.
 const PASSED_OVER_MAX: (u32, u32) = (1_000, 40);
 
 fn number(variable: &str, otherwise: u64) -> u64 {

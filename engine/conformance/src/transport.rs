@@ -115,7 +115,7 @@ macro_rules! for_each_transport_law {
     };
 }
 
-/// Makes every transport law a test. The expression gives a [`TransportHarness`]; each test evaluates it anew.
+/// Makes every transport law a test. The expression gives a [`TransportHarness`]; each test evaluates it again.
 #[macro_export]
 macro_rules! transport_suite {
     ($harness:expr) => {

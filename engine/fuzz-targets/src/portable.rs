@@ -44,7 +44,7 @@ pub fn sealed(mut frames: &[u8]) -> Vec<u8> {
         with.update(&check);
         file.extend_from_slice(&check);
         if *kind == CLAIMS {
-            // They are not of the log, whose hashes pass over them.
+            // They are not of the log, whose hashes skip them.
             file[version_at.clone()].copy_from_slice(&PORTABLE_VERSION_WITH_CLAIMS.to_be_bytes());
         } else {
             hasher = with;

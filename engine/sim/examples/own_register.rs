@@ -1,4 +1,4 @@
-//! A CRDT of one's own in the lab, of the simplest kind: a register for each device.
+//! A CRDT of your own in the lab, of the simplest kind: a register for each device.
 //!
 //! Every sensor reports what it measures, and the row keeps each sensor's last report. No stamp is compared: one origin's events
 //! come in the order in which they were written, everywhere, so the last to arrive is the last that was measured. Reports of

@@ -1,4 +1,4 @@
-//! A CRDT of one's own in the lab, with context: a set where a remove takes away what its writer has seen, and nothing else.
+//! A CRDT of your own in the lab, with context: a set where a remove takes away what its writer has seen, and nothing else.
 //!
 //! Every insert has a name that is never used again, its stamp. A remove lists the stamps that its writer saw. So an element that
 //! somebody inserts again at the same time stays. Arrival in another order changes nothing: a stamp that is removed before it

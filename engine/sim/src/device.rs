@@ -59,7 +59,7 @@ pub(crate) struct Device {
     upgraded: AtomicBool,
     /// The replica is being opened.
     opening: AtomicBool,
-    /// An earlier handle may still be at work beside the present one.
+    /// An earlier handle may still be at work next to the present one.
     two_handles: AtomicBool,
     /// Why the replica does not open.
     trouble: Mutex<Option<String>>,
@@ -209,7 +209,7 @@ impl Device {
                 self.witness.forget(self.index);
                 locked(&self.trouble).take();
                 *locked(&self.replica) = Some(replica);
-                // It may have been upgraded meanwhile.
+                // It may have been upgraded in the meantime.
                 upgraded == self.is_upgraded()
             }
             Err(error) => {
@@ -252,7 +252,7 @@ impl Device {
         self.sim().note(dot.seq.get());
         let entry = self.disk.with_image(|image| image.entry(dot));
         match entry {
-            // It has moved meanwhile: that is noted already.
+            // It has moved in the meantime: that is noted already.
             None if self.witness.ledger().has_moved(dot) => {}
             Some(entry) => {
                 self.sim().tell(|| format!("device {} has written bundle {dot}", self.index));
@@ -329,7 +329,7 @@ impl Device {
         }
     }
 
-    /// The store has failed: a handle that stays unusable is opened anew.
+    /// The store has failed: a handle that stays unusable is opened again.
     fn failed(self: &Arc<Self>, what: &str, error: &StoreError) {
         self.sim().tell(|| format!("device {}: a {what} fails: {error}", self.index));
         match error {
@@ -346,7 +346,7 @@ impl Device {
         }
     }
 
-    /// Folds one view anew.
+    /// Folds one view again.
     pub(crate) async fn rebuild(self: Arc<Self>, view: syncline::ViewId) {
         let Some(replica) = self.replica() else { return };
         match replica.rebuild(&view).await {
@@ -377,7 +377,7 @@ impl Device {
     pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
         let pace = Patience(self.clone(), door);
         while !self.is_wedged() {
-            // An upgraded program goes on with the new version alone. (Of the lab's own views both versions go on side by side.)
+            // An upgraded program continues with the new version alone. (Of the lab's own views both versions continue side by side.)
             let waits = self.stack.has_own_upgrade() && self.opening.load(Ordering::Relaxed);
             if let Some(replica) = self.replica().filter(|_| !waits) {
                 let Err(error) = replica.live(&*way, &pace).await;

@@ -73,7 +73,7 @@ faults! {
     ClockDrifted = "clock-drifted",
     /// A device went back to a backup.
     DeviceRestored = "device-restored",
-    /// A device's data was copied to another device, and both went on.
+    /// A device's data was copied to another device, and both continued.
     DeviceCloned = "device-cloned",
     /// A server went back to a backup, as a new log.
     ServerRestored = "server-restored",
@@ -93,7 +93,7 @@ faults! {
     Rehomed = "rehomed",
     /// A device moved what it may have sent under a new identity, with new times. (What the engine does about a clock, not a fault.)
     Moved = "moved",
-    /// A log whose kinds were not all known was folded anew by a version that knows them.
+    /// A log whose kinds were not all known was folded again by a version that knows them.
     UnknownKind = "unknown-kind",
     /// A device was upgraded to a version with more views.
     Upgraded = "upgraded",

@@ -10,7 +10,7 @@ pub enum Law {
     AcknowledgedIsKept,
     /// No bundle is in a log twice.
     NothingTwice,
-    /// What was sent once is not written anew under its name.
+    /// What was sent once is not rewritten under its name.
     SentStays,
     /// No bundle is in a log that nobody has written.
     NothingInvented,

@@ -70,7 +70,7 @@ impl World {
         Ok(false)
     }
 
-    /// Rounds of syncs, with the help of applications if the engine cannot go on alone.
+    /// Rounds of syncs, with the help of applications if the engine cannot continue alone.
     fn settle(&mut self) -> Result<(), Spins> {
         self.pass(self.plan.mix.catch_up)?;
         if self.plan.mix.alone {

@@ -1,4 +1,4 @@
-//! What a log must hold, kept beside it bundle by bundle: the plainest model of a store.
+//! What a log must hold, kept next to it bundle by bundle: the plainest model of a store.
 
 use std::collections::{BTreeMap, BTreeSet};
 

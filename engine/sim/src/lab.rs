@@ -22,7 +22,7 @@ use crate::stores::Stores;
 use crate::summary::Summary;
 use crate::trace::terse;
 
-/// Steps of a history unless told otherwise.
+/// Steps of a history by default.
 const STEPS: usize = 200;
 
 /// How often a history is run, at most, to tell what was found in it.
@@ -87,12 +87,12 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Which faults come. [`Profile::Mixed`] unless told otherwise.
+    /// Which faults come. [`Profile::Mixed`] by default.
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
-    /// How many steps a history has before the faults stop: 200 unless told otherwise.
+    /// How many steps a history has before the faults stop: 200 by default.
     pub fn steps(self, steps: usize) -> Self {
         Self { steps, ..self }
     }

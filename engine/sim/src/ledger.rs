@@ -120,7 +120,7 @@ impl Ledger {
         self.excused.contains(&name) || self.rehomed.contains_key(&name)
     }
 
-    /// Whether a bundle with this dot was written anew under another name.
+    /// Whether a bundle with this dot was rewritten under another name.
     pub(crate) fn has_moved(&self, dot: Dot) -> bool {
         let mut found = self.rehomed.range((dot, ChainHash::from_bytes([0; 32]))..);
         found.next().is_some_and(|((of, _), _)| *of == dot)
@@ -142,7 +142,7 @@ impl Ledger {
         self.in_doubt.contains(&old)
     }
 
-    /// All bundles that were written anew, with what they became.
+    /// All bundles that were rewritten, with what they became.
     pub(crate) fn rehomed(&self) -> impl Iterator<Item = (Name, Name)> + '_ {
         self.rehomed.iter().flat_map(|(old, new)| new.iter().map(|new| (*old, *new)))
     }

@@ -40,7 +40,7 @@ impl Pace for Patience {
             Pause::Polling { .. } if self.0.stack.misuse == Some(Misuse::NeverPolls) => {
                 return std::future::pending().await;
             }
-            // A watch that was lost is begun anew, however long it was quiet before.
+            // A watch that was lost is begun again, however long it was quiet before.
             Pause::Polling { error: Some(_), times } => 5 << times.min(9),
             Pause::Incomplete { times, .. } | Pause::Polling { times, .. } if times < PATIENT => 5 << times.min(9),
             // A history comes to rest only if nobody waits for time any more.

@@ -158,7 +158,7 @@ pub enum Action {
         /// Which device.
         device: u8,
     },
-    /// A device's data is put on a new device, and both go on.
+    /// A device's data is put on a new device, and both continue.
     CloneDevice {
         /// Which device.
         device: u8,

@@ -106,7 +106,7 @@ macro_rules! plants {
 plants! {
     /// A reader passes a position whose bundle shows up later.
     ReaderPassesPositions = "reader-passes-positions", "F1", "positions out of commit order", Part::Store(Storing::HidesTheLast), Calm;
-    /// A gap inside a page is not noticed, and the cursor goes on behind it.
+    /// A gap inside a page is not noticed, and the cursor continues behind it.
     GapInPage = "gap-in-page", "F2", "a cursor past what was not applied", Part::Way(Carrying::SkipsPulled), Calm;
     /// Positions are compared as text.
     PositionsAsText = "positions-as-text", "F3", "positions as text", Part::Store(Storing::PositionsAsText), Calm;

@@ -1,5 +1,5 @@
 //! What an application does if the engine asks for it: a device that holds another history than its peers, of a third or, where
-//! it serves others, of its own, goes on in a fresh store, under a new identity, and writes again what nobody has of its own.
+//! it serves others, of its own, continues in a fresh store, under a new identity, and writes again what nobody has of its own.
 
 use syncline::Event;
 use syncline::replica::ReplicaError;
@@ -13,14 +13,14 @@ use crate::stack::Misuse;
 use crate::world::{Place, World};
 
 impl World {
-    /// Helps every device that cannot go on alone. Returns whether there was one.
+    /// Helps every device that cannot continue alone. Returns whether there was one.
     pub(crate) fn respond(&mut self) -> Result<bool, Spins> {
         let wedged =
             |place: &Place| !place.left && place.device.is_wedged() && self.stack.misuse != Some(Misuse::LeavesForks);
         let helped: Vec<usize> = (0..self.places.len()).filter(|index| wedged(&self.places[*index])).collect();
         let old: Vec<_> = helped.iter().map(|index| self.places[*index].device.disk.clone()).collect();
         for index in &helped {
-            self.sim.tell(|| format!("device {index} goes on under a new identity, in a fresh store"));
+            self.sim.tell(|| format!("device {index} continues under a new identity, in a fresh store"));
             let place = &mut self.places[*index];
             place.identities.extend(place.device.disk.with_image(|image| image.identities.clone()));
             self.replace_device(*index);

@@ -2,7 +2,7 @@
 
 /// A seeded source of numbers: xoshiro256++ (Blackman and Vigna, 2019), filled from the seed by SplitMix64.
 ///
-/// Not for secrets. A clone goes on with the same numbers.
+/// Not for secrets. A clone continues with the same numbers.
 #[derive(Debug, Clone)]
 pub struct Rng([u64; 4]);
 

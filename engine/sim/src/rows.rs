@@ -1,4 +1,4 @@
-//! The rows of a device, for whoever decides what it writes next.
+//! The rows of a device, for anyone who decides what it writes next.
 
 use std::sync::Arc;
 

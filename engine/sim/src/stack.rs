@@ -38,9 +38,9 @@ pub(crate) enum Misuse {
     NoBound,
     /// Nobody does anything about a fork.
     LeavesForks,
-    /// A forked device goes on in a fresh store, and what was pending is forgotten.
+    /// A forked device continues in a fresh store, and what was pending is forgotten.
     ForgetsPending,
-    /// A forked device goes on in a fresh store, and writes again what others have.
+    /// A forked device continues in a fresh store, and writes again what others have.
     WritesAllAgain,
     /// Two servers have two policies.
     TwoPolicies,

@@ -20,7 +20,7 @@ pub struct Summary {
     pub polls: u64,
     /// The most rounds that healing took: every device syncs with each of its peers in one round.
     pub rounds: u32,
-    /// In how many histories an application had to help: a device held another history than its peers, and went on in a fresh
+    /// In how many histories an application had to help: a device held another history than its peers, and continued in a fresh
     /// store.
     pub helped: u64,
     /// How events have touched the user's views.

@@ -116,10 +116,10 @@ impl Witness {
         locked(&self.told).get(&device).cloned().unwrap_or_default()
     }
 
-    /// A commit is in the log: it may add only what its origin has written, believe only near times, and pass over nothing.
+    /// A commit is in the log: it may add only what its origin has written, believe only near times, and skip nothing.
     pub(crate) fn committed(&self, disk: &Disk, image: &Image, added: &Added) {
         for (old, new) in &added.moved {
-            self.sim.tell(|| format!("{} writes {} anew, as {}", disk.name, old.0, new.0));
+            self.sim.tell(|| format!("{} writes {} again, as {}", disk.name, old.0, new.0));
             self.ledger().rehome(*old, *new);
             if added.in_doubt {
                 self.ledger().doubt(*old);

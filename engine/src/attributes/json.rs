@@ -1,4 +1,4 @@
-//! A JSON checker that recurses nowhere and allocates nothing.
+//! A JSON checker without recursion and allocation.
 //!
 //! What is JSON decides which events are readable, so every replica must draw the line in the same place for ever: the
 //! grammar of RFC 8259, no lone surrogates, numbers within the range of a double, and a limit on nesting. A parser library
@@ -60,7 +60,7 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, depth: 0, objects: 0 }
     }
 
-    /// Passes over one value.
+    /// Skips one value.
     fn value(&mut self) -> Result<(), Flaw> {
         loop {
             match self.peek() {
@@ -112,7 +112,7 @@ impl<'a> Scanner<'a> {
         closes
     }
 
-    /// Behind a value: closes what ends here. Answers whether all is closed, or goes to the next value.
+    /// Behind a value: closes what ends here. Returns whether all is closed, or goes to the next value.
     fn close_all(&mut self) -> Result<bool, Flaw> {
         while self.depth > 0 {
             self.skip_space();
@@ -131,7 +131,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
-    /// Passes over an object's key and colon, up to the value.
+    /// Skips an object's key and colon, up to the value.
     fn key(&mut self) -> Result<(), Flaw> {
         if self.peek() != Some(b'"') {
             return self.flaw("an object's key is missing");
@@ -180,7 +180,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Passes over the `u` and the four hex digits of an escape.
+    /// Skips the `u` and the four hex digits of an escape.
     fn unit(&mut self) -> Result<u32, Flaw> {
         let digits = self.text.as_bytes().get(self.at + 1..self.at + 5).unwrap_or_default();
         let value = digits.iter().try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));

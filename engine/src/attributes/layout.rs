@@ -2,7 +2,7 @@
 //!
 //! They are laid out by hand, because people and adapters read them in SQL: 26 bytes of the latest counting operation's
 //! stamp (all zero if none counts), then the value as JSON text, empty if there is none. A plain register ends here.
-//! Any other row goes on with a zero byte, which no JSON text holds, and the whole state:
+//! Any other row continues with a zero byte, which no JSON text holds, and the whole state:
 //!
 //! | what | how |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | the changes on the base | changes |
 //! | changes on bases that have not arrived | their number; then each base's stamp, rising, and its changes |
 //!
-//! if changes are the number of counting origins and for each its last stamp, its additions, its subtractions; then the
+//! Changes are the number of counting origins and for each its last stamp, its additions, its subtractions; then the
 //! set's three parts, see [`AddWinsSet`]: the stamps seen, the inserts, the removes. The latter are the number of elements
 //! and for each, rising, length, JSON text and stamps. Stamps stand in the order of their origins, after their number;
 //! integers are LEB128 in their shortest form. So equal states have equal bytes, and no other bytes are read.

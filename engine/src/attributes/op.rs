@@ -34,9 +34,9 @@ const REMOVE: u8 = 5;
 /// made from the attribute's row: [`AttributeRow::add`](super::AttributeRow::add) and its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// Gives the attribute this value, in place of all that its writer had or had not seen.
+    /// Gives the attribute this value, in place of everything that its writer had or had not seen.
     Set(Value),
-    /// Takes the attribute away, in the same way.
+    /// Deletes the attribute, in the same way.
     Delete,
     /// Adds to the counter.
     Add {

@@ -10,10 +10,10 @@ use crate::crdt::{AddWinsSet, Context, Lww, PnCounter};
 use crate::event::Event;
 use crate::time::Stamp;
 
-/// The state of one attribute: what it reads, and all that it takes to fold the next operation.
+/// The state of one attribute: its value, and everything that is needed to fold the next operation.
 ///
-/// It reads from a row's bytes by [`RowState::decode`](crate::projection::RowState::decode). The default is an attribute
-/// that nobody has touched, from which the first add, insert or remove is made if there is no row.
+/// [`RowState::decode`](crate::projection::RowState::decode) reads it from a row's bytes. The default is an attribute
+/// that nobody has touched. If there is no row, the first add, insert or remove is made from it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttributeRow {
     /// The latest set or delete, which is the base.

@@ -8,7 +8,7 @@ use super::json::{self, TOO_DEEP};
 use crate::limits::{JSON_DEPTH_MAX, PAYLOAD_BYTES_MAX};
 use crate::wire::{DecodeError, check_size};
 
-/// Bytes of one value's JSON text: 192 KiB. An event's payload holds it beside the key, the base and the context.
+/// Bytes of one value's JSON text: 192 KiB. An event's payload holds it in addition to the key, the base and the context.
 pub const VALUE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 64 * 1024;
 
 /// The value of an attribute or an element of its set: a JSON text, kept as it was written.
@@ -49,7 +49,7 @@ pub enum InvalidValue {
     NotJson {
         /// What is wrong.
         why: &'static str,
-        /// Where.
+        /// The byte at which it is wrong.
         at: usize,
     },
     /// JSON has no infinities and no NaN.

@@ -65,23 +65,23 @@ pub trait Accounts: Authority {
     /// [`AccountsError::Unknown`].
     async fn revoke(&self, space: &SpaceId, user: &Name) -> Result<(), AccountsError>;
 
-    /// Claims origins for their devices as another server had them: with an imported log, or out of a backup. All of it happens at
-    /// once, or none. A user or a device that does not exist is added, without a token and without a role: so nobody else gets what is
-    /// theirs, and nobody can use it before they get a token. An origin that a device has claimed here stays that device's.
+    /// Claims origins for their devices as another server had them: with an imported log, or from a backup. All claims are made at
+    /// once, or none. A user or a device that does not exist is added, without a token and without a role. So nobody else gets their
+    /// origins, and nobody can use them without a token. An origin that a device has claimed here keeps its owner.
     ///
-    /// Returns those of the origins that belong to other devices here, in order.
+    /// Returns the origins that belong to other devices here, in order.
     ///
     /// # Errors
     /// [`AccountsError::Backend`].
     async fn add_claims(&self, claims: &[(ReplicaId, Principal)]) -> Result<Vec<ReplicaId>, AccountsError>;
 
-    /// Releases an origin: it belongs to nobody until a device claims it. Returns whose it was.
+    /// Releases an origin: it has no owner until a device claims it. Returns the previous owner.
     ///
     /// # Errors
     /// [`AccountsError::Unknown`] if nobody has claimed it.
     async fn release_claim(&self, origin: ReplicaId) -> Result<Principal, AccountsError>;
 
-    /// Gives an origin to a device, whoever has claimed it. Returns whose it was.
+    /// Gives an origin to a device, whoever has claimed it. Returns the previous owner.
     ///
     /// # Errors
     /// [`AccountsError::Unknown`] if there is no such user or device.
@@ -94,7 +94,7 @@ pub trait Accounts: Authority {
     async fn list(&self) -> Result<Listing, AccountsError>;
 }
 
-/// Why an account was not changed.
+/// The reason why an account was not changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccountsError {
@@ -196,7 +196,7 @@ impl FromStr for Token {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        // The text is a secret even when it is wrong: the error does not repeat it.
+        // The text is a secret even if it is wrong, so the error does not repeat it.
         let invalid =
             || InvalidId::new("token", "…", "it reads `slt_` and 55 characters of a-z 2-7, the last ones a check");
         let encoded = text.strip_prefix(TOKEN_PREFIX).ok_or_else(invalid)?;

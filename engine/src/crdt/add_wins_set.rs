@@ -14,8 +14,8 @@ use crate::time::Stamp;
 /// origin's remove also covers that origin's earlier inserts. One event may insert and remove several elements; if it
 /// does both to one element, the insert wins.
 ///
-/// Removed elements leave next to nothing behind: per origin the set knows the last operation it has folded, so an insert
-/// that comes again is recognised by its stamp. A remove is kept only while an insert that it covers may still come: if
+/// Removed elements leave almost nothing behind. The set knows the last operation of each origin that it has folded, so an insert
+/// that arrives again is recognised by its stamp. A remove is kept only while an insert that it covers may still arrive: if
 /// it came first, or if it covers the last operation of an origin.
 ///
 /// Source: Bieniusa, Zawirski, Preguiça, Shapiro, Baquero, Balegas, Duarte: *An optimized conflict-free replicated set*,

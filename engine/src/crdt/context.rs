@@ -46,7 +46,7 @@ impl Context {
         }
     }
 
-    /// Takes note of all that `other` has seen.
+    /// Adds everything that `other` has seen.
     pub fn merge(&mut self, other: &Self) {
         other.iter().for_each(|stamp| self.observe(stamp));
     }

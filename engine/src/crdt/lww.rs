@@ -28,17 +28,17 @@ use crate::time::Stamp;
 pub struct Lww<T>(Option<(Stamp, Option<T>)>);
 
 impl<T> Lww<T> {
-    /// Writes `value`. Answers whether it is the latest write so far.
+    /// Writes `value`. Returns whether it is the latest write so far.
     pub fn set(&mut self, stamp: Stamp, value: T) -> bool {
         self.write(stamp, Some(value))
     }
 
-    /// Deletes the value. Answers whether it is the latest write so far.
+    /// Deletes the value. Returns whether it is the latest write so far.
     pub fn delete(&mut self, stamp: Stamp) -> bool {
         self.write(stamp, None)
     }
 
-    /// Writes `value`, or deletes if there is none. Answers whether it is the latest write so far.
+    /// Writes `value`, or deletes if there is none. Returns whether it is the latest write so far.
     pub(crate) fn write(&mut self, stamp: Stamp, value: Option<T>) -> bool {
         let latest = self.stamp() < Some(stamp);
         if latest {

@@ -20,7 +20,7 @@ pub trait OrderedFold: 'static {
     fn fold<'a>(events: impl Iterator<Item = (Stamp, &'a Self::Event)>) -> Self::Output;
 }
 
-/// The way out for folds that no other type here can express: the row keeps its own events, sorted by stamp, and folds
+/// For folds that no other type here can express. The row keeps its own events, sorted by stamp, and folds
 /// them when it is read. An event that arrives late takes its place between the others.
 ///
 /// The row grows with every event and a read folds all of them, so use it for rows of few events. An own write that would let a
@@ -61,7 +61,7 @@ pub struct Ordered<F: OrderedFold> {
 }
 
 impl<F: OrderedFold> Ordered<F> {
-    /// Takes an event in. One that is there already changes nothing.
+    /// Adds an event. If it is already there, nothing changes.
     pub fn insert(&mut self, stamp: Stamp, event: F::Event) {
         self.events.entry(stamp).or_insert(event);
     }

@@ -30,7 +30,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
     /// What was read does not continue what was read before.
     #[error(
-        "bundle {at} of the log does not continue what was exported before it: it was rewritten meanwhile, or it is damaged; \
+        "bundle {at} of the log does not continue what was exported before it: it was rewritten in the meantime, or it is damaged; \
          export again, and if that fails too, restore a backup"
     )]
     Changed {
@@ -39,7 +39,7 @@ pub enum ExportError {
     },
 }
 
-/// Exports a log, frame by frame: everything up to the head that it has at the start, whatever is written meanwhile.
+/// Exports a log, frame by frame: everything up to its head at the start. Later bundles are left out.
 #[derive(Debug)]
 pub struct Exporter {
     store: Arc<dyn EventStore>,
@@ -67,7 +67,7 @@ enum Next {
 }
 
 impl Exporter {
-    /// Begins the export of a store's log, which goes by this name.
+    /// Begins the export of a store's log under this name.
     ///
     /// # Errors
     /// [`ExportError::Store`].
@@ -81,8 +81,8 @@ impl Exporter {
         Ok(Self { store, header, claims, cursor, heads, recut, payload, counts, frames, ready, next })
     }
 
-    /// Says in the file which devices the log's origins belong to. Those of other origins are left out. Without any, the file is as
-    /// earlier builds read it. The digest stays the same.
+    /// Writes into the file which devices own the log's origins. Claims of other origins are left out. Without claims, the file is as
+    /// in earlier builds. The digest stays the same.
     #[must_use]
     pub fn with_claims(mut self, mut claims: BTreeMap<ReplicaId, Principal>) -> Self {
         claims.retain(|origin, _| self.header.heads.get(*origin).seq > Seq::ZERO);
@@ -112,10 +112,10 @@ impl Exporter {
     /// The next bytes of the file, `None` behind the last.
     ///
     /// # Errors
-    /// [`ExportError`]. What was handed out before breaks off and cannot be continued.
+    /// [`ExportError`]. The file is incomplete then and cannot be continued.
     ///
     /// # Cancel
-    /// Dropping the future loses nothing: the next call goes on.
+    /// Dropping the future loses nothing: the next call continues.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ExportError> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
@@ -152,7 +152,7 @@ impl Exporter {
         page.runs.into_iter().try_for_each(|stored| self.add(stored))
     }
 
-    /// Checks a run, and packs its bundles anew.
+    /// Checks a run, and packs its bundles again.
     fn add(&mut self, stored: StoredRun) -> Result<(), ExportError> {
         let at = self.cursor.position.plus(1);
         let head = self.heads.get(stored.run.origin());

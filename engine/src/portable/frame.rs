@@ -1,11 +1,11 @@
-//! Frames: each tells its kind and length, and ends with the hash of everything before it.
+//! Frames. Each begins with its kind and length, and ends with the hash of everything before it.
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::read::{Fault, ReadError};
 use super::{Digest, PAYLOAD_BYTES_MAX, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS};
 
-/// How every portable log begins. Not text, and changed by whatever changes line ends, so that such damage is seen at once.
+/// Every portable log begins with these bytes. They are not text, and every conversion of line ends changes them, so it is noticed.
 const MAGIC: [u8; 12] = *b"\x89synclog\r\n\x1a\n";
 /// Bytes before the first frame: the magic and the version.
 const PREAMBLE_BYTES: usize = MAGIC.len() + 2;
@@ -116,7 +116,7 @@ pub(super) struct Frame {
     pub(super) kind: Kind,
     pub(super) payload: Bytes,
     pub(super) check: Digest,
-    /// Where it stands, for whoever finds something wrong with it.
+    /// Where it stands, for anyone who finds something wrong with it.
     pub(super) place: Place,
 }
 

@@ -19,7 +19,7 @@ pub enum ImportError {
     /// The store refused or failed. [`StoreError::Conflict`]: somebody else has written to the log.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The log is another one than the file's.
+    /// The log differs from the file's.
     #[error(
         "the log holds another bundle at position {at} than the file: it is no beginning of the file's log; import into a space \
          that is empty"
@@ -28,7 +28,7 @@ pub enum ImportError {
         /// The first position that differs.
         at: Position,
     },
-    /// The log goes on where the file ends.
+    /// The log continues where the file ends.
     #[error(
         "the log holds {log} bundles and the file {file}: it is no beginning of the file's log; export a newer file"
     )]
@@ -38,7 +38,7 @@ pub enum ImportError {
         /// The file's.
         file: Position,
     },
-    /// The log has other heads than the file, once everything is in.
+    /// After the import, the log has other heads than the file.
     #[error("the log ends at other bundles than the file says; import into a space that nobody else writes to")]
     HeadsDiffer,
     /// The file's end was not seen.
@@ -60,8 +60,8 @@ pub struct Imported {
 
 /// Imports a portable log: hand it every part that a [`Reader`](super::Reader) gives, in order.
 ///
-/// Each part is committed as it comes, in one batch of one frame's size, at the end of the log. While it runs nobody else may
-/// write to the log, which every commit checks.
+/// Each part is committed to the end of the log as it comes, in a batch of one frame's size. In the meantime nobody else may
+/// write to the log. Every commit checks this.
 #[derive(Debug)]
 pub struct Importer {
     store: Arc<dyn EventStore>,
@@ -77,7 +77,7 @@ pub struct Importer {
 }
 
 impl Importer {
-    /// Begins an import into the log of `store`, which is empty, or a beginning of the file's.
+    /// Begins an import into the log of `store`. This log must be empty, or a beginning of the file's.
     ///
     /// # Errors
     /// [`ImportError::Longer`], [`ImportError::Store`]. Nothing is changed.
@@ -100,7 +100,7 @@ impl Importer {
         self.position
     }
 
-    /// Takes the next part. Claims are passed over: give them to the accounts.
+    /// Takes the next part. Claims are skipped: give them to the accounts.
     ///
     /// # Errors
     /// [`ImportError`]. Begin again to continue.

@@ -11,7 +11,7 @@ use crate::id::{Dot, ReplicaId, Seq};
 use crate::run::{Append, Unchained};
 use crate::wire::DecodeError;
 
-/// Why bytes do not read as a portable log.
+/// The reason why bytes are not a portable log.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -148,15 +148,15 @@ impl Reader {
         Self { frames, stage: Stage::Nothing, heads, counts, refused: None, failed: None }
     }
 
-    /// Takes the next bytes of the file. They are kept until [`part`](Self::part) has read them.
+    /// Adds the next bytes of the file. They are kept until [`part`](Self::part) has read them.
     pub fn push(&mut self, bytes: &[u8]) {
         self.frames.push(bytes);
     }
 
-    /// The next part, `None` if more bytes must come in first, or nothing follows.
+    /// The next part. `None` if it needs more bytes, or if nothing follows.
     ///
     /// # Errors
-    /// [`ReadError`], and the same again from then on.
+    /// [`ReadError`]. All later calls return the same error.
     pub fn part(&mut self) -> Result<Option<Part>, ReadError> {
         match &self.failed {
             Some(error) => Err(error.clone()),
@@ -164,7 +164,7 @@ impl Reader {
         }
     }
 
-    /// Says that no more bytes come, and checks that the file has not broken off.
+    /// Says that there are no more bytes, and checks that the file is complete.
     ///
     /// # Errors
     /// [`ReadError::Truncated`], or what [`part`](Self::part) has found.

@@ -6,7 +6,7 @@ use crate::run::{Append, Bundle, Run, RunBuilder};
 
 /// What the bundles of one run may weigh together; one that weighs more is a run of its own.
 const RUN_WEIGHT_MAX: u64 = 64 * 1024;
-/// What a bundle weighs beside its body, or its digest if it is void.
+/// What a bundle weighs in addition to its body, or its digest if it is void.
 const BUNDLE_WEIGHT: u64 = 16;
 
 /// Cuts and joins bundles, handed in one by one in log order: neighbours of one origin up to [`RUN_WEIGHT_MAX`].

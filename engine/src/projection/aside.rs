@@ -1,4 +1,4 @@
-//! Events that a view could not take in, and why.
+//! Events that a view could not fold, and why.
 
 use std::borrow::Cow;
 
@@ -63,8 +63,9 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether an own write with such an event is refused to its writer. The code or the row has failed, or a limit has: the event can
-    /// be in no replica's rows. What a projection itself puts aside is its own affair: a newer one may read it.
+    /// Whether an own write with such an event is refused to its writer. If the code or the row has failed, or a limit is exceeded,
+    /// the event cannot be in any replica's rows. If the projection itself puts the event aside, the write is accepted: a newer
+    /// version may read it.
     pub(crate) fn refuses_writes(&self) -> bool {
         matches!(self, Self::Panicked(_) | Self::TooLarge { .. } | Self::Row(_))
     }

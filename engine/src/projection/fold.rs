@@ -150,7 +150,7 @@ pub struct Folded {
     pub aside: Vec<Aside>,
     /// Views with a stored row that does not read back, and why. No event can cause that: the store is damaged, or the state has another
     /// layout under the same view. The rows stay as they are, and the events that touch them are among those put aside; fold the view
-    /// anew.
+    /// again.
     pub damaged: BTreeMap<ViewId, String>,
     /// Of the rows that have become larger the largest, and how many bytes it has.
     pub grown: Option<(RowKey, usize)>,

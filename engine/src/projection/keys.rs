@@ -3,7 +3,7 @@
 use super::aside::Cause;
 use crate::limits::{EVENT_KEYS_MAX, KEY_BYTES_MAX};
 
-/// Calls to push after which a projection is held to loop for ever.
+/// After so many calls to push, the engine assumes that the projection loops for ever.
 const PUSHES_MAX: usize = 64 * EVENT_KEYS_MAX;
 
 /// Collects the row keys of one event.
@@ -20,7 +20,7 @@ impl Keys {
     /// memory.
     ///
     /// # Panics
-    /// After 65,536 calls for one event, so that a `keys` that would push for ever ends. The engine catches it and puts the event aside.
+    /// After 65,536 calls for one event. This ends a `keys` that pushes for ever. The engine catches the panic and puts the event aside.
     pub fn push(&mut self, key: &[u8]) {
         self.push_parts(&[key]);
     }
@@ -46,7 +46,7 @@ impl Keys {
         }
     }
 
-    /// Puts the event aside as unreadable, if not even its keys can be told.
+    /// Puts the event aside as unreadable, if even its keys cannot be found.
     pub fn refuse(&mut self, reason: impl Into<String>) {
         self.refuse_because(Cause::Unreadable(reason.into()));
     }

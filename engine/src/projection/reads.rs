@@ -5,8 +5,8 @@ use crate::event::{EventRef, Kind};
 
 /// Which events a view is folded from: what [`Projection::reads`](super::Projection::reads) returns.
 ///
-/// An event of a type that the view reads, in a version that it does not, is put aside: a newer program wrote it, and passing it over
-/// would make rows that look right and are wrong. It is folded once the view reads that version.
+/// If the view reads an event's type but not its version, the event is put aside. A newer program wrote it, and skipping it
+/// would make rows that look right and are wrong. It is folded when the view reads that version.
 ///
 /// ```
 /// use syncline::Kind;
@@ -51,7 +51,7 @@ impl Reads {
         self
     }
 
-    /// Passes over events of these kinds, on purpose: they change no row and are not put aside.
+    /// Skips events of these kinds, on purpose: they change no row and are not put aside.
     #[must_use]
     pub fn ignoring(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.ignored.extend(kinds);
@@ -63,7 +63,7 @@ impl Reads {
         self.takes(kind.name(), kind.version()).is_ok_and(|takes| takes)
     }
 
-    /// Whether events of this kind are passed over on purpose.
+    /// Whether events of this kind are skipped on purpose.
     pub fn ignores(&self, kind: &Kind) -> bool {
         self.ignored.contains(kind)
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::clock::ClockDrift;
 use crate::id::{Cursor, Dot, ReplicaId, Seq};
 
-/// Why a peer did not do what was asked. Nothing has changed at the peer.
+/// The reason why a peer did not do what was asked. Nothing has changed at the peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Error)]
 #[error("{detail}")]
 pub struct Problem {
@@ -23,7 +23,7 @@ pub struct Problem {
 #[serde(remote = "Self", tag = "code", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Code {
-    /// The request does not read as one of this protocol.
+    /// The request is not a valid request of this protocol.
     Malformed,
     /// The request is in a form or version that the peer does not speak.
     Unsupported,
@@ -31,7 +31,7 @@ pub enum Code {
     TooLarge,
     /// No valid token came with the request.
     Unauthorized,
-    /// The token's owner may read this space and not write it. Or, if origins are named, this device may not push bundles of these.
+    /// The token's owner may read this space but not write to it. If origins are named, this device may not push bundles of these origins.
     Forbidden {
         /// Those origins of the push that do not belong to this device, at most
         /// [`FOREIGN_ORIGINS_MAX`](crate::limits::FOREIGN_ORIGINS_MAX) of them. Empty if it is the role that does not suffice.
@@ -57,12 +57,12 @@ pub enum Code {
         /// The first bundle known to differ, or the last of the run if that cannot be told.
         at: Dot,
     },
-    /// The peer's log has as many origins as it may have, and the push brings a new one. Bundles of the origins that it has are taken.
+    /// The peer's log has as many origins as it may have, and the push brings a new one. Bundles of known origins are still accepted.
     TooManyOrigins {
         /// How many it may have.
         max: u32,
     },
-    /// A bundle's time lies too far ahead of the peer's clock.
+    /// A bundle's time is too far ahead of the peer's clock.
     ClockAhead {
         /// The first such bundle.
         at: Dot,
@@ -71,12 +71,12 @@ pub enum Code {
         /// How many are allowed.
         allowed_ms: u64,
     },
-    /// Too many requests, or the peer is shutting down, or its clock is wrong and it knows so.
+    /// There are too many requests, or the peer is shutting down, or it knows that its clock is wrong.
     Busy {
         /// Milliseconds to wait.
         retry_after_ms: u64,
     },
-    /// The peer failed. It says no more; its log does.
+    /// The peer failed. Its log says why.
     Internal,
 }
 

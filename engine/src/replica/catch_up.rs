@@ -9,8 +9,8 @@ use crate::store::{Limit, StoreError, ViewId, WriteBatch};
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
 impl Replica {
-    /// Throws a view's rows away and folds them again from the log. Readers see the rows grow meanwhile. If it is interrupted,
-    /// the next opening goes on from where it was.
+    /// Deletes a view's rows and folds them again from the log. Readers see the rows grow in the meantime. If it is interrupted,
+    /// the next opening continues from where it was.
     ///
     /// # Errors
     /// [`ReplicaError::NoSuchView`], [`ReplicaError::Store`].

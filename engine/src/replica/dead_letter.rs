@@ -36,7 +36,7 @@ impl Replica {
     /// commit. What became of the refused bundle is then [`Superseded`](super::Outcome::Superseded) by the new one.
     ///
     /// # Errors
-    /// [`ReplicaError::NoDeadLetter`] if there is none, or none any more; otherwise as [`Replica::write`]. Nothing was written
+    /// [`ReplicaError::NoDeadLetter`] if there is none, or no longer one; otherwise as [`Replica::write`]. Nothing was written
     /// then, and the letter is still there.
     ///
     /// # Cancel
@@ -50,13 +50,13 @@ impl Replica {
         self.inner.write_in_turn(&mut turn, body.into(), Some(dot)).await
     }
 
-    /// Forgets a dead letter: the application does without it. Its bundle stays a void, and its outcome the refusal.
+    /// Forgets a dead letter, because the application does not need it. Its bundle stays a void, and its outcome stays the refusal.
     ///
     /// # Errors
-    /// [`ReplicaError::NoDeadLetter`] if there is none, or none any more; [`ReplicaError::Store`].
+    /// [`ReplicaError::NoDeadLetter`] if there is none, or no longer one; [`ReplicaError::Store`].
     ///
     /// # Cancel
-    /// The letter may be forgotten or not.
+    /// The letter may be forgotten, or not.
     pub async fn forget_dead_letter(&self, dot: Dot) -> Result<(), ReplicaError> {
         let refusal = load(&*self.inner.store, dot).await?.refusal;
         let rows = vec![forgotten(dot), reserved::put(REFUSED, reserved::dot_key(dot), &refusal)];

@@ -1,9 +1,9 @@
-//! Healing without a person: the tail of own bundles is written anew.
+//! Healing without a person: the tail of own bundles is rewritten.
 //!
-//! Two troubles end so. *The clock was far off*: the tail gets new times from the corrected clock. It keeps its names if it exists here
-//! alone ([`Inner::seen`]); what may have been sent keeps what it says under its name for ever, and moves under a new identity. *The
-//! history has forked*, since the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
-//! under it. Either way the bundles keep their places in the log and their order, and the rows that they touch are folded again.
+//! This solves two problems. *The clock was far off*: the tail gets new times from the corrected clock. It keeps its names if it is here
+//! alone ([`Inner::seen`]). A bundle that may have been sent never changes under its name, so it moves under a new identity. *The
+//! history has forked*, because the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
+//! under it. In both cases the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,12 +28,12 @@ use crate::store::{Limit, Rewrite, RowKey, RowWrite, StoreError, StoredRun, View
 use crate::time::{NTP64, Offset, Stamp, after as bound};
 use crate::wire::DecodeError;
 
-/// The code of the refusal of a bundle that outgrew a limit when it was written anew.
+/// The code of the refusal of a bundle that outgrew a limit when it was rewritten.
 const OUTGROWN: &str = "outgrown";
 /// Log bytes of the tail read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
-/// How the tail is written anew.
+/// How the tail is rewritten.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Cure {
     /// With the times that it should have had.
@@ -58,16 +58,16 @@ pub(super) enum Cure {
 /// What came of a cure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Healed {
-    /// So many bundles were written anew.
+    /// So many bundles were rewritten.
     Bundles(u64),
-    /// Another handle on this store has written the tail anew.
+    /// Another handle on this store has written the tail again.
     ByAnother,
     /// None: it is not allowed to these bundles, or does not help.
     Not,
 }
 
 impl Healed {
-    /// How many bundles were written anew.
+    /// How many bundles were rewritten.
     pub(super) fn count(self) -> u64 {
         match self {
             Self::Bundles(count) => count,
@@ -157,7 +157,7 @@ impl Inner {
         }
     }
 
-    /// Whether the own bundles behind `after` may be written anew in this way.
+    /// Whether the own bundles behind `after` may be rewritten in this way.
     async fn may_cure(&self, turn: &Turn, after: Seq, cure: Cure) -> Result<bool, StoreError> {
         Ok(match cure {
             Cure::Restamp { .. } => self.seen(turn) <= after,

@@ -1,8 +1,8 @@
-//! Staying in sync: own writes are pushed as they are written, the peer's log is followed as it grows.
+//! Stays in sync: pushes own writes as they are written, and follows the peer's log as it grows.
 //!
 //! A sync is due when this replica has written, when the peer tells that its log has moved, and when a pause is over. Whether the
-//! peer can tell is never taken for granted: a proxy may hold back the stream of notices, or swallow it. So a stream counts
-//! once it has told something, and no longer once a sync that nobody asked for finds news that it did not tell of.
+//! peer can say so is never taken for granted: a proxy may hold back the stream of notices, or swallow it. So a stream counts
+//! once it has delivered a notice. It no longer counts if a sync that no notice asked for finds news.
 
 use std::fmt::Debug;
 use std::pin::pin;
@@ -20,10 +20,10 @@ use crate::protocol::{Code, Notice, Problem};
 use crate::store::Retry;
 use crate::transport::{Transport, TransportError};
 
-/// How long anybody is left alone at most because they ask for it: nobody on the way may silence a replica.
+/// The longest wait that anybody may ask for. Nobody on the way may silence a replica.
 const ASKED_MAX: Duration = Duration::from_secs(3_600);
 
-/// Waits between syncs, and hears what came of each. The engine has no timer: pass one in, with jitter and a cap.
+/// Waits between syncs, and gets the result of each. The engine has no timer: pass one in, with jitter and a maximum.
 #[async_trait]
 pub trait Pace: Debug + Send + Sync {
     /// Called after each sync that came to its end.
@@ -54,7 +54,7 @@ pub enum Pause<'a> {
         /// How many syncs in a row have not exchanged everything, this one included.
         times: u32,
     },
-    /// Everything is exchanged, and nobody is known to tell of news: the watch is not open, or has told nothing yet, or has
+    /// Everything is exchanged, and no watch is known to work: it is not open, or has delivered no notice yet, or has
     /// missed something. The pause is how late news may be.
     Polling {
         /// What ended the last watch, if it has failed.
@@ -62,12 +62,12 @@ pub enum Pause<'a> {
         /// How many syncs in a row have found nothing after such a pause.
         times: u32,
     },
-    /// Everything is exchanged, and the watch tells of news. The pause is how late news may be if it stops to without a word.
+    /// Everything is exchanged, and the watch works. The pause is how late news may be if the watch stops without a sign.
     Watching,
 }
 
 impl Pause<'_> {
-    /// How long the peer, or somebody on the way to it, asks to be left alone: at most an hour, and zero if they do not say.
+    /// How long the peer, or somebody on the way to it, asks to wait: at most an hour, and zero if they do not say.
     pub fn asked(&self) -> Duration {
         let asked = match self {
             Self::Failed { error: SyncError::Transport(error), .. } => error.retry_after(),
@@ -92,17 +92,17 @@ enum Due {
 
 impl Replica {
     /// Syncs with the peer, and again whenever this replica has written or the peer's log has moved. After a failure, and after a
-    /// sync that left something out, it waits as `pace` says and goes on. If the peer's notices do not come through, it asks
+    /// sync that left something out, it waits as `pace` says and continues. If the peer's notices do not come through, it asks
     /// for news as often as `pace` says, until they do.
     ///
     /// # Errors
-    /// Only those that waiting does not mend: a fork, a divergence, a store that failed, a peer that refuses for good.
+    /// Only errors that waiting does not solve: a fork, a divergence, a store that failed, a peer that refuses permanently.
     ///
     /// # Cancel
     /// Runs until dropped. Dropping ends it between two commits.
     ///
-    /// Give it a task of its own. As one arm of a `select!` it must not be left while another arm awaits a call of the same replica: that
-    /// call may wait for what this one is in the middle of.
+    /// Run it in its own task. In a `select!` it must not be left half polled while another arm awaits a call of the same replica: that
+    /// call may wait for this one.
     pub async fn live(&self, peer: &dyn Transport, pace: &dyn Pace) -> Result<std::convert::Infallible, SyncError> {
         let mut live = Live { replica: self, peer, pace, watch: Watch::Closed(None), left_out: 0, quiet: 0 };
         let mut due = Due::Told;

@@ -23,7 +23,7 @@ impl Replica {
     /// [`ReplicaError::Store`].
     ///
     /// # Cancel
-    /// The rows are gone or not. Dropping the view again deletes what is left.
+    /// Some rows may be left. Drop the view again to delete them.
     pub async fn drop_view(&self, view: &ViewId) -> Result<(), ReplicaError> {
         if view.is_reserved() {
             return Err(ReplicaError::NoSuchView { view: view.to_string() });

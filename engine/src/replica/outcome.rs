@@ -18,7 +18,7 @@ pub enum Outcome {
     Stored,
     /// A peer has refused it. Its events are kept as a dead letter until the application has dealt with them.
     Refused(Refusal),
-    /// This bundle stands for it now: the replica has taken a new identity, or the application has written the events of a dead
+    /// This bundle has replaced it: the replica has taken a new identity, or the application has written the events of a dead
     /// letter again in another form.
     Superseded(Dot),
     /// This replica has no such bundle.
@@ -28,9 +28,9 @@ pub enum Outcome {
 /// How far a bundle has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// Into this replica's own store, as durable as that is.
+    /// Stored in this replica's own store, as durable as that store is.
     Local,
-    /// To a peer, which has stored it durably or refused it.
+    /// Answered by a peer, which has stored it durably or refused it.
     Peer,
 }
 
@@ -74,8 +74,8 @@ impl Replica {
         dots.iter().zip(heads).zip(rows.chunks(views.len())).map(outcome).collect()
     }
 
-    /// Waits until a bundle of this replica's own has come so far, and returns what became of it. For a peer's answer somebody has
-    /// to sync meanwhile; a write whose future was dropped is committed or known not to be once this returns.
+    /// Waits until an own bundle has come so far, and returns its outcome. For a peer's answer somebody has
+    /// to sync in the meantime; a write whose future was dropped is committed or known not to be once this returns.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

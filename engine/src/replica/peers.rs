@@ -144,7 +144,7 @@ impl Peers {
 }
 
 impl Inner {
-    /// The row to store. What the peer has acknowledged of an identity that another handle on the store has given up meanwhile says
+    /// The row to store. What the peer has acknowledged of an identity that another handle on the store has given up in the meantime says
     /// nothing of the present one.
     pub(super) fn row_for(&self, turn: &Turn, Known { own, row, .. }: Known) -> PeerRow {
         if turn.id == own {

@@ -19,8 +19,8 @@ pub struct PendingBundle {
 }
 
 impl Replica {
-    /// The own bundles that no peer has answered for, in the order they were written: at most `limit`, from behind `after`, the last one
-    /// of the page before. Empty at the end.
+    /// The own bundles that no peer has answered for, in the order they were written: at most `limit`, beginning after `after`, the
+    /// last one of the previous page. Empty at the end.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

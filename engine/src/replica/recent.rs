@@ -12,7 +12,7 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A batch of more rows is a log being read, whose rows are not likely to be touched again soon.
 const BATCH_ROWS_MAX: usize = 1_024;
 
-/// Rows as of the revision that whoever holds the turn knows. A batch computed from them expects that revision, so that a commit of
+/// Rows as of the revision that anyone who holds the turn knows. A batch computed from them expects that revision, so that a commit of
 /// anybody else's in between makes it a conflict and not a row folded from the wrong state.
 #[derive(Debug, Default)]
 pub(super) struct Recent {

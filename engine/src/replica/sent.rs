@@ -1,6 +1,6 @@
 //! What others may have of this replica's own bundles, and what exists here alone.
 //!
-//! Own bundles up to a mark may have been sent; those behind it exist in this store alone, and only they may be written anew under
+//! Own bundles up to a mark may have been sent; those behind it exist in this store alone, and only they may be rewritten under
 //! their names. The mark is stored before a push carries the bundles, never after: a lost answer, a dropped future or a restart then
 //! finds them below it. An answer never lowers it. A refusal proves nothing for later: the network may deliver the same push again,
 //! and a store that has lost its last commits has perhaps shown them to somebody before.
@@ -34,9 +34,9 @@ pub(super) struct Sent {
 /// Whether bundles may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
-    /// They lie below the stored mark: nobody writes them anew.
+    /// They lie below the stored mark: nobody writes them again.
     Send,
-    /// The mark had to be stored first. Another handle may have written the bundles anew before: read them again.
+    /// The mark had to be stored first. Another handle may have written the bundles again before: read them again.
     ReadAgain,
     /// The replica has another identity by now.
     GivenUp,
@@ -49,7 +49,7 @@ impl Sent {
         Self { row, writer: None, tried: Seq::ZERO, soon: false }
     }
 
-    /// Takes note of the mark as it was read anew.
+    /// Takes note of the mark as it was read again.
     pub(super) fn read(&mut self, now: Self) {
         self.row = now.row;
     }
@@ -113,8 +113,8 @@ impl Sent {
 }
 
 impl Inner {
-    /// The last own bundle that may exist elsewhere. Only what follows it may get another content under its name. Whoever writes own
-    /// bundles anew asks this, holding the turn in which the new ones are committed.
+    /// The last own bundle that may exist elsewhere. Only what follows it may get another content under its name. Anyone who writes own
+    /// bundles again asks this, holding the turn in which the new ones are committed.
     pub(super) fn seen(&self, turn: &Turn) -> Seq {
         if self.served {
             return turn.status.heads.get(turn.id).seq;

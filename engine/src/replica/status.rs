@@ -1,4 +1,4 @@
-//! Where a replica stands. Never says "in sync" while something is pending, refused, unread or unknown.
+//! The state of a replica. It never says "in sync" while something is pending, refused, unread or unknown.
 
 use super::write::Taken;
 use super::{Inner, Replica, ReplicaError, locked};
@@ -9,7 +9,7 @@ use crate::store::{Limit, RowRange, StoreError};
 use crate::time::Offset;
 use crate::trust::ClockDoubt;
 
-/// Where a replica stands, at one moment.
+/// The state of a replica at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaStatus {
     /// Its identity.
@@ -29,7 +29,7 @@ pub struct ReplicaStatus {
     /// What is added to this device's clock at present, in milliseconds, because a peer's clock and what it knows prove it wrong;
     /// negative if it is ahead. None if it is not corrected.
     pub clock_corrected_ms: Option<i64>,
-    /// The peer spoken to last; none since the replica was opened: then nothing is known of what is new there.
+    /// The last peer of a sync. None if there was no sync since the replica was opened: then nothing is known of news there.
     pub peer: Option<PeerStatus>,
 }
 
@@ -48,7 +48,7 @@ pub struct PeerStatus {
     pub stopped: Option<Problem>,
     /// How far its clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
-    /// Why this device's clock was not corrected by it, if both differ: one of them has to be set.
+    /// Why this device's clock was not corrected by it, although both differ. One of them has to be set.
     pub clock_doubt: Option<ClockDoubt>,
 }
 
@@ -61,7 +61,7 @@ impl ReplicaStatus {
 }
 
 impl Replica {
-    /// Where the replica stands.
+    /// The state of the replica.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

@@ -52,17 +52,17 @@ pub struct SyncReport {
     pub pulled: u64,
     /// Own bundles that got new times, because this device's clock was wrong when they were written. They had never been sent.
     pub restamped: u64,
-    /// Own bundles that got new times, too, and a new identity with them, because they may have been sent before: a push of them was not
-    /// answered. If a peer stored them then, their events are there twice.
+    /// Own bundles that got new times and a new identity, because they may have been sent before: a push of them was not
+    /// answered. If a peer stored them then, their events exist twice.
     pub moved: u64,
     /// Own bundles that moved under a new identity, because the old one's history had forked.
     pub rehomed: u64,
     /// Own bundles that the peer has refused; see [`Replica::dead_letters`].
     pub refused: Vec<(Dot, Refusal)>,
-    /// Why the peer took no more bundles. Own ones stay pending; pulling went on. If the peer refuses this replica's bundles because it
-    /// belongs to another device there, the report comes with [`SyncError::NotOwner`].
+    /// Why the peer accepted no more bundles. Own ones stay pending; pulling continued. If the peer refuses this replica's bundles
+    /// because it belongs to another device there, the report comes with [`SyncError::NotOwner`].
     pub stopped: Option<Problem>,
-    /// Own bundles that wait, since the peer does not take their times yet and they may not get others. `stopped` is then
+    /// Own bundles that wait, because the peer does not accept their times yet and they may not get others. `stopped` is then
     /// [`Code::ClockAhead`](crate::protocol::Code::ClockAhead).
     pub waiting: Option<Waiting>,
     /// The bundle from too far in the future at which pulling stopped. It is not lost: the next sync asks for it again.
@@ -75,7 +75,7 @@ pub struct SyncReport {
     /// it wrong; negative if it is ahead. A correction ends with the first sync whose answers do not support it, after
     /// [`CORRECTION_LIFETIME`](crate::clock::CORRECTION_LIFETIME), when the clock is set, and with the process.
     pub clock_corrected_ms: Option<i64>,
-    /// Why this device's clock was not corrected by the peer's, if both differ. Bundles that such a peer does not take stay pending.
+    /// Why this device's clock was not corrected by the peer's, although both differ. Bundles that this peer does not accept stay pending.
     pub clock_doubt: Option<ClockDoubt>,
 }
 
@@ -85,7 +85,7 @@ impl SyncReport {
         self.stopped.is_none() && self.held.is_none() && self.oversized.is_none()
     }
 
-    /// How long the peer asks to wait before it is asked again, if it took no more because of something that passes.
+    /// How long the peer asks to wait, if the reason why it accepted no more is temporary.
     pub fn retry_after(&self) -> Option<Duration> {
         self.stopped.as_ref()?.retry_after()
     }
@@ -138,7 +138,7 @@ pub enum WaitCause {
     Follows,
 }
 
-/// Why a sync did not come to its end. What was exchanged before is kept on both sides; syncing again goes on from there.
+/// The reason why a sync did not come to its end. Both sides keep what was exchanged before; another sync continues from there.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SyncError {
@@ -167,10 +167,10 @@ pub enum SyncError {
         /// The bundle that differs or is missing.
         at: Dot,
     },
-    /// The log behind the peer was replaced while it was spoken to, twice.
+    /// The peer's log was replaced during the sync, twice.
     #[error("the peer's log was replaced during the sync, as by a restore; sync again")]
     Replaced,
-    /// The peer takes no own bundles from this device: their replica belongs to another device there, or this device has as many
+    /// The peer accepts no own bundles from this device: their replica belongs to another device there, or this device has as many
     /// replicas as a device may have. Everything else was exchanged, and own bundles are kept. It stays so until somebody who runs the
     /// peer gives the replica to this device.
     #[error("the peer does not take this replica's bundles from this device: {problem}")]
@@ -200,8 +200,8 @@ impl From<StoreError> for SyncError {
 
 impl Replica {
     /// Exchanges logs with a peer until both have the same bundles: compares heads, pushes what the peer lacks and takes from this
-    /// device, pulls what is missing here, compares heads again. Syncs of one replica run one after the other; writes go on
-    /// meanwhile.
+    /// device, pulls what is missing here, compares heads again. Syncs of one replica run one after the other; writes continue
+    /// in the meantime.
     ///
     /// A refusal or an unbelievable clock ends neither direction: see [`SyncReport`]. That the peer takes no own bundles from this device
     /// does not, either: see [`SyncError::NotOwner`].
@@ -210,7 +210,7 @@ impl Replica {
     /// [`SyncError`].
     ///
     /// # Cancel
-    /// What was committed stays; syncing again goes on from there.
+    /// What was committed stays; syncing again continues from there.
     pub async fn sync(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {
         let _alone = self.inner.syncing.lock().await;
         let mut result = self.exchange(peer).await;
@@ -238,7 +238,7 @@ impl Replica {
     }
 
     /// Moves the own bundles that the peer does not share under a fresh identity. None are moved if the fork was only in this
-    /// handle's view: another handle on the same store has rewritten the tail and pushed it meanwhile.
+    /// handle's view: another handle on the same store has rewritten the tail and pushed it in the meantime.
     async fn rehome(&self, peer: &dyn Transport, fresh: ReplicaId) -> Result<u64, SyncError> {
         if self.is_overtaken().await? {
             return Ok(0);

@@ -32,7 +32,7 @@ pub(super) struct Turn {
     pub(super) stale: bool,
     /// Rows as of the status.
     pub(super) recent: Recent,
-    /// Views that were folded anew since the replica was opened, because a stored row did not read back.
+    /// Views that were folded again since the replica was opened, because a stored row did not read back.
     mended: BTreeSet<ViewId>,
 }
 
@@ -68,7 +68,7 @@ impl Turn {
 }
 
 impl Inner {
-    /// Reads the log's status anew, and the identity, which another handle or a commit of unknown outcome may have changed.
+    /// Reads the log's status again, and the identity, which another handle or a commit of unknown outcome may have changed.
     pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
         let status = self.store.status().await?;
         if (status.log, status.revision) != (turn.status.log, turn.status.revision) {
@@ -87,7 +87,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads the log's status anew if it may lack something: a commit was dropped half way, or has failed and so has the reading
+    /// Reads the log's status again if it may lack something: a commit was dropped half way, or has failed and so has the reading
     /// after it.
     pub(super) async fn refresh(&self, turn: &mut Turn) -> Result<(), StoreError> {
         if turn.stale { self.reload(turn).await } else { Ok(()) }
@@ -115,7 +115,7 @@ impl Inner {
     }
 
     /// Folds planned events into the rows, and gives these as they are to be stored. `None` if a row did not read back and its view was
-    /// cleared, to be folded anew from the log: start over. That is done once for each view, since a row that this very program writes so
+    /// cleared, to be folded again from the log: start over. That is done once for each view, since a row that this very program writes so
     /// that it cannot read it would come back; its events are then put aside.
     pub(super) async fn fold(&self, turn: &mut Turn, plan: Plan<'_>) -> Result<Option<Folded>, StoreError> {
         let keys = plan.rows();
@@ -136,7 +136,7 @@ impl Inner {
         Ok(None)
     }
 
-    /// What is to be stored when `touched` rows have been folded anew: those in `rows` as they are there, and no others.
+    /// What is to be stored when `touched` rows have been folded again: those in `rows` as they are there, and no others.
     pub(super) async fn refolded(
         &self,
         touched: BTreeSet<RowKey>,
@@ -148,8 +148,8 @@ impl Inner {
         Ok(whole::writes(rows, &stubs, self.piece_bytes))
     }
 
-    /// The views of this log that another version of the program maintains. When events go, they are cleared: whoever knows them folds
-    /// them anew.
+    /// The views of this log that another version of the program maintains. When events go, they are cleared: anyone who knows them folds
+    /// them again.
     pub(super) fn foreign_views(&self, turn: &Turn) -> Vec<ViewId> {
         let known = |view: &&ViewId| self.projections.views().any(|ours| ours == *view);
         turn.status.views.keys().filter(|view| !known(view)).cloned().collect()

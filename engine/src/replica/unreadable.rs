@@ -1,6 +1,6 @@
 //! Notes of the events that were put aside: one for each event and view, stored in the commit that folds the view. They are listed and
 //! counted for the views that the replica maintains, and are gone when what they say is no longer so: a view that is folded from the
-//! start of the log has none, and a bundle that was refused or written anew takes its own along.
+//! start of the log has none, and a bundle that was refused or rewritten takes its own along.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,7 +86,7 @@ impl Inner {
         Ok(gone)
     }
 
-    /// Clears the views that this program reads better than the notes say, so that they are folded anew: it knows a version of an event
+    /// Clears the views that this program reads better than the notes say, so that they are folded again: it knows a version of an event
     /// that an earlier program did not, or a form of a bundle's body. Notes of the first layout do not tell, so their views are among
     /// them, once.
     pub(super) async fn renew_outdated(&self, turn: &mut Turn) -> Result<(), StoreError> {
@@ -160,7 +160,7 @@ impl Inner {
     }
 }
 
-/// What is to be folded anew.
+/// What is to be folded again.
 #[derive(Debug, Default)]
 struct Outdated {
     clear: BTreeSet<ViewId>,

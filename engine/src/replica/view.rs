@@ -48,7 +48,7 @@ impl<P: Projection> View<P> {
         Ok(whole::load(&*self.replica.inner.store, &[row]).await?.remove(0))
     }
 
-    /// Rows within a range, at most `limit`, in the order of their keys or against it, as [`RowRange::backward`] says. If as many
+    /// Rows within a range, at most `limit`, in the order of their keys, or backwards if [`RowRange::backward`] says so. If as many
     /// are returned as were asked, read on with [`RowRange::after`] the last key. They are of one moment, but for this: of several
     /// rows, those of more than 4 MiB are read after the others and may be newer.
     ///
@@ -81,7 +81,7 @@ impl<P: Projection> View<P> {
         self.stream(range).try_collect().await
     }
 
-    /// Watches the view's rows within a range from now on. To show a list and keep it fresh, watch first, read then.
+    /// Watches the view's rows within a range from now on. To show a list and keep it fresh, first watch, then read.
     pub fn watch(&self, range: RowRange) -> Changes {
         self.replica.inner.watchers.watch(Interest::Rows(self.view.clone(), range))
     }

@@ -1,4 +1,4 @@
-//! Telling who is interested which rows have changed. A slow watcher misses nothing and holds nothing up: changes that it has
+//! Tells watchers which rows have changed. A slow watcher misses nothing and delays nothing: changes that it has
 //! not taken yet are merged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ const KEYS_MAX: usize = 10_000;
 pub struct Changed {
     /// The log's head after the last of the changes.
     pub head: Position,
-    /// The rows, or `None` if they are too many to name or a view was cleared: read anew what is shown.
+    /// The rows, or `None` if they are too many to name or a view was cleared: read again what is shown.
     pub rows: Option<BTreeSet<RowKey>>,
 }
 

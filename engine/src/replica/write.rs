@@ -71,14 +71,14 @@ struct Packed {
 }
 
 impl Replica {
-    /// Records these events as one bundle, and folds them into the rows: all in one durable commit. Works offline, and whatever
-    /// the clock says. Events that share a bundle arrive everywhere together. They are values of a
+    /// Records these events as one bundle and folds them into the rows, all in one durable commit. It works offline, whatever
+    /// the clock shows. The events of a bundle arrive everywhere together. They are values of a
     /// [`TypedEvent`](crate::typed::TypedEvent), or [`Event`](crate::Event)s with payloads of your own.
     ///
     /// # Errors
     /// [`ReplicaError::Unwritable`] if a typed event has no form as an event; [`ReplicaError::Invalid`] if there is no event or a
     /// limit is exceeded; [`ReplicaError::Unfoldable`] if a projection of this replica panics on an event, or if a view's limit is
-    /// exceeded by it; [`ReplicaError::Store`] if the store fails. Nothing was written then, unless the store does not know itself
+    /// exceeded by it; [`ReplicaError::Store`] if the store fails. Nothing was written then, unless the store itself does not know
     /// ([`StoreError::Backend`]): the bundle may be in the log.
     ///
     /// # Cancel
@@ -87,7 +87,7 @@ impl Replica {
         let body = Bytes::from(encode_body(&E::to_events(events)?)?);
         let (answer, answered) = oneshot::channel();
         locked(&self.inner.queue).push(Pending { body, letter: None, answer });
-        // Whoever gets the turn commits for all; the others only wait for their answers.
+        // Anyone who gets the turn commits for all; the others only wait for their answers.
         let (mut turn, mut answered) = match select(self.inner.turn.lock(), answered).await {
             Either::Left((turn, answered)) => (turn, answered),
             Either::Right((Ok(result), _)) => return result,
@@ -242,7 +242,7 @@ impl Inner {
     }
 
     /// If the writes taken let a row grow too large: answers and drops the one write that does, or puts half of them off, so that the
-    /// one is found. Returns whether it has done so: then the others have to be packed anew.
+    /// one is found. Returns whether it has done so: then the others have to be packed again.
     fn refuse_overgrown(&self, turn: &mut Turn, grown: Option<&(RowKey, usize)>) -> bool {
         let Some((row, bytes)) = grown.filter(|(_, bytes)| *bytes > self.row_bytes_max) else { return false };
         let Some(taken) = &mut turn.taken else { return false };
@@ -256,7 +256,7 @@ impl Inner {
         true
     }
 
-    /// Packs the writes taken anew, if there are any left.
+    /// Packs the writes taken again, if there are any left.
     fn repack(&self, turn: &mut Turn) -> Result<(), ClockExhausted> {
         let Some(taken) = &turn.taken else { return Ok(()) };
         if taken.writes.is_empty() {
@@ -270,7 +270,7 @@ impl Inner {
 }
 
 /// Answers and drops those of the writes taken that hold an event which a view cannot take in. Returns whether there was one: then the
-/// others have to be packed anew.
+/// others have to be packed again.
 fn refuse_unfoldable(turn: &mut Turn, aside: &[Aside]) -> bool {
     let culprits = aside.iter().filter(|aside| aside.cause.refuses_writes());
     let culprits: BTreeMap<Dot, &Aside> = culprits.map(|aside| (aside.dot, aside)).rev().collect();

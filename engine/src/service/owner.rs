@@ -1,4 +1,4 @@
-//! Whose the origins of a push are, and which one it claims.
+//! Who owns the origins of a push, and which origin it claims.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -76,7 +76,7 @@ impl Service {
         }
         let (has, max) = (heads.len(), self.origins_max);
         let detail = format!(
-            "space {space} has bundles of {has} origins, and {} new ones would exceed {max}; go on in another space",
+            "space {space} has bundles of {has} origins, and {} new ones would exceed {max}; continue in another space",
             new.len()
         );
         let max = u32::try_from(max).unwrap_or(u32::MAX);
@@ -198,7 +198,7 @@ async fn chain_after(
     Ok(next.first().ok_or_else(overlap)?.previous)
 }
 
-/// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that whoever still
+/// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that anyone who still
 /// has the bodies learns of it.
 async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
     let (origin, last) = (run.origin(), run.last().min(head));

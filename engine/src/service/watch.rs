@@ -1,7 +1,7 @@
 //! Following a log: a notice at once, then one whenever the head has moved or the log was replaced.
 //!
-//! One commit wakes everybody who watches the space. What has to be known before they are told, the end of the log and each one's role, is
-//! asked once for all of them. Otherwise a thousand watchers would ask a database two thousand questions about each push.
+//! One commit wakes everybody who watches the space. The answer needs the end of the log and the role of each watcher. Both are
+//! queried once for all of them. Otherwise a thousand watchers would send two thousand queries to a database for each push.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ impl Service {
     /// As [`answer`](Self::answer), at once or as the stream's last item.
     ///
     /// # Cancel
-    /// Dropping the stream ends it. A stream that is not read for a while holds up nobody.
+    /// Dropping the stream ends it. A stream that is not read for a while blocks nobody.
     pub async fn watch(
         self: &Arc<Self>,
         principal: &Principal,

@@ -172,7 +172,7 @@ fn an_acknowledgement_older_than_what_the_server_has_lost_is_not_believed() {
         block_on(one.write(&[set(&format!("{number}"), "x")])).unwrap();
     }
     block_on(one.sync(&way(&before))).unwrap();
-    // The server falls back to six bundles under its old identity, and a clone of the device from then goes on there.
+    // The server falls back to six bundles under its old identity, and a clone of the device from then continues there.
     let log = block_on(before.storage().open(&space())).unwrap();
     let same_log = Arc::new(syncline::MemoryStore::new(block_on(log.status()).unwrap().log));
     let after = Service::new(Arc::new(Swapped(copy(&*log, 6, same_log))), Arc::new(Open), Arc::new(clock.reader()));

@@ -120,7 +120,7 @@ fn large_rows_are_read_whole_by_every_way_there_is() {
     assert_eq!(block_on(view.get(b"b")).unwrap().unwrap().len(), 2);
     let until = block_on(view.state_at(last.unwrap())).unwrap();
     assert_eq!(until.into_iter().map(|(key, row)| (key, row.len())).collect::<Vec<_>>(), expected);
-    // Whoever reads the store finds whole rows, too.
+    // Anyone who reads the store finds whole rows, too.
     let keys = ["b", "x", "c"].map(|key| syncline::store::RowKey::new(Book.view(), key));
     let rows = block_on(whole::load(&*store, &keys)).unwrap();
     assert_eq!(rows.iter().map(|row| row.as_ref().map_or(0, Bytes::len)).collect::<Vec<_>>()[1..], [0, 50]);
@@ -155,7 +155,7 @@ fn a_rebuild_leaves_the_same_rows_and_no_pieces_too_many() {
     let before = (pieces(&store), all(&book));
     block_on(book.rebuild(&Book.view())).unwrap();
     assert_eq!((pieces(&store), all(&book)), before);
-    // A program that keeps larger pieces reads these, and goes on with its own.
+    // A program that keeps larger pieces reads these, and continues with its own.
     let stack = Replica::compose(space(), store.clone()).clock(clock.reader()).projection(Book);
     let other = block_on(stack.open(id(1))).unwrap();
     assert_eq!(all(&other), before.1);

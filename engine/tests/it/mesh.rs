@@ -72,7 +72,7 @@ fn a_fork_of_a_third_replica_is_noticed_even_behind_a_longer_log() {
     }
     block_on(third.sync(&way(&before))).unwrap();
     block_on(stays.sync(&way(&before))).unwrap();
-    // The server loses two bundles, and the third device, restored likewise, goes on with another one.
+    // The server loses two bundles, and the third device, restored likewise, continues with another one.
     let log = block_on(before.storage().open(&space())).unwrap();
     let after = Service::new(Arc::new(Swapped(copy(&*log, 3, memory()))), Arc::new(Open), Arc::new(clock.reader()));
     let after = Arc::new(after);
@@ -80,7 +80,7 @@ fn a_fork_of_a_third_replica_is_noticed_even_behind_a_longer_log() {
     block_on(restored.write(&[set("other", "y")])).unwrap();
     block_on(restored.sync(&way(&after))).unwrap();
     let error = block_on(stays.sync(&way(&after))).map(|report| report.stopped);
-    assert!(!matches!(error, Ok(None)), "a fork is not passed over in silence");
+    assert!(!matches!(error, Ok(None)), "a fork is not skipped in silence");
     assert!(!block_on(stays.status()).unwrap().in_sync());
 }
 

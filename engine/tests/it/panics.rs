@@ -1,4 +1,4 @@
-//! A projection's code may panic: the replica goes on, the event is put aside, and an own write is refused to its writer.
+//! A projection's code may panic: the replica continues, the event is put aside, and an own write is refused to its writer.
 
 use std::sync::Arc;
 

@@ -153,7 +153,7 @@ fn an_upgrade_to_a_new_version_of_a_view_ends_in_sync_and_the_old_rows_stay_unti
     assert!(in_sync(&replica));
     let old = ViewId::new("words@1").unwrap();
     assert_eq!(block_on(replica.old_views()).unwrap(), std::slice::from_ref(&old));
-    assert_eq!(unreadable(&open(&store, &[OLD])), 2, "whoever goes back to the old version sees what it cannot read");
+    assert_eq!(unreadable(&open(&store, &[OLD])), 2, "the old version sees again what it cannot read");
     block_on(replica.drop_view(&old)).unwrap();
     block_on(replica.drop_view(&old)).unwrap();
     assert_eq!((block_on(replica.old_views()).unwrap(), stored(&store, 2)), (vec![], 0));

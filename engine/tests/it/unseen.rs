@@ -1,4 +1,4 @@
-//! What may be written anew in place: what exists here alone, and nothing that a push may have carried.
+//! What may be rewritten in place: what exists here alone, and nothing that a push may have carried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -102,7 +102,7 @@ fn a_push_given_up_at_any_await_may_have_been_sent() {
             polled += 1;
         }
         drop(syncing);
-        // Whether the handle goes on or another takes its place: nothing that the server has is written anew.
+        // Whether the handle continues or another takes its place: nothing that the server has is rewritten.
         let one = if polls % 2 == 0 { one } else { open(store, &servers.clock) };
         sync(&one, &servers.behind);
         servers.assert_agree(&one);

@@ -68,7 +68,7 @@ pub(crate) enum GitError {
     Io { dir: PathBuf, source: io::Error },
 }
 
-/// A complete repository with at least one commit. Every pass reads the same commits, even if `HEAD` moves meanwhile.
+/// A complete repository with at least one commit. Every pass reads the same commits, even if `HEAD` moves in the meantime.
 #[derive(Debug)]
 pub(crate) struct Repository {
     program: OsString,

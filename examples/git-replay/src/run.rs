@@ -1,4 +1,4 @@
-//! The whole replay, from the first pass over the history to the verdict.
+//! The whole replay, from the first skip the history to the verdict.
 
 use std::error::Error;
 use std::fs;

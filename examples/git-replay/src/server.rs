@@ -70,7 +70,7 @@ impl Running {
     }
 }
 
-/// The accounts of the storage, or a file of their own beside it.
+/// The accounts of the storage, or a file of their own next to it.
 async fn accounts(storage: &AnyStorage, folder: &Path) -> Result<Arc<dyn Accounts>, Failure> {
     if let Some(accounts) = storage.accounts(Arc::new(syncline_os::wall_clock)) {
         return Ok(accounts);

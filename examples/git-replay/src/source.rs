@@ -59,7 +59,7 @@ impl Source {
         Repository::open(dir).map_or_else(Self::Sample, Self::Git)
     }
 
-    /// Starts a pass over the history.
+    /// Starts a skip the history.
     pub(crate) fn commits(&self) -> Result<Commits, SourceError> {
         fn erased<E>(commits: impl Iterator<Item = Result<Commit, E>> + Send + 'static) -> Commits
         where

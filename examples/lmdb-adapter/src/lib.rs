@@ -38,7 +38,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<KeyValueStorage<Lmdb>, StoreError>
 pub struct Lmdb {
     entries: Database<Raw, Raw>,
     env: Env<WithoutTls>,
-    /// LMDB lets other processes write beside us, but the log has one writer.
+    /// LMDB lets other processes write next to us, but the log has one writer.
     _lock: Lock,
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Batch {
     clock: u64,
 }
 
-/// A tail written anew.
+/// A tail rewritten.
 #[derive(Serialize, Deserialize)]
 struct Tail {
     origin: ReplicaId,

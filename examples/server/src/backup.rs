@@ -78,7 +78,7 @@ async fn check(copy: &Path, out: &mut Output) -> Result<(), Failure> {
     }
 }
 
-/// A copy that is not in its place yet. Dropped, it is removed with all that SQLite and the lock left beside it.
+/// A copy that is not in its place yet. Dropped, it is removed with all that SQLite and the lock left next to it.
 struct Draft(PathBuf);
 
 impl Draft {

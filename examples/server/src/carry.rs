@@ -161,7 +161,7 @@ pub(crate) async fn compare(
     Ok(out.line(format!("{}; the same in {here} and {there}", ours.summary())).await?)
 }
 
-/// Sends a space's log to whoever asked this server for it.
+/// Sends a space's log to anyone who asked this server for it.
 ///
 /// # Errors
 /// [`Failure`]; the log then breaks off.

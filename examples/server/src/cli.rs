@@ -79,7 +79,7 @@ Exit codes: 0 done; 1 failed, or `verify` found damage or a difference; 2 the co
 pub(crate) enum Command {
     /// Serve devices over HTTP, until SIGINT or SIGTERM
     ///
-    /// Prints one line with its address when it is ready. Logs go to standard error. Beside the routes of the protocol
+    /// Prints one line with its address when it is ready. Logs go to standard error. Next to the routes of the protocol
     /// under /v1 it answers /healthz, /readyz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
     /// with TLS before it if it is reached from elsewhere.
     Serve(ServeOptions),
@@ -96,7 +96,7 @@ pub(crate) enum Carry {
     /// Write a space's whole log to a file, or to standard output if the file is `-`
     ///
     /// The file is the same byte for byte from every store, and complete or not there at all. It holds everything up to
-    /// the moment at which the export began, and whose its replicas are; the server goes on serving. Prints the log's digest.
+    /// the moment at which the export began, and whose its replicas are; the server continues serving. Prints the log's digest.
     Export {
         /// Space
         space: SpaceId,
@@ -122,7 +122,7 @@ pub(crate) enum Carry {
     },
     /// Put a backup in the place of the SQLite database, which no server may have open
     ///
-    /// The backup is checked first. A write-ahead log that was left beside the database is not mixed with it. Devices bring
+    /// The backup is checked first. A write-ahead log that was left next to the database is not mixed with it. Devices bring
     /// back what they have and the backup lacks.
     Restore {
         /// File

@@ -21,9 +21,9 @@ use crate::span::Span;
 #[cfg(test)]
 mod tests;
 
-/// Where the database is unless told otherwise.
+/// Where the database is by default.
 const DATABASE: &str = "syncline.sqlite";
-/// Where the server listens unless told otherwise: this machine alone can reach it.
+/// Where the server listens by default: this machine alone can reach it.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8550);
 
 /// The flags of `serve`, and the keys of the configuration file: they have the same names and meanings.
@@ -183,7 +183,7 @@ impl Place {
         Self { logs, accounts, durability }
     }
 
-    /// The files and folders that one process at a time can have open: whoever has the first has them all.
+    /// The files and folders that one process at a time can have open: anyone who has the first has them all.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.accounts.as_deref().into_iter().chain(self.logs.path())
     }
@@ -300,7 +300,7 @@ fn complaint(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-/// Refuses variables that look as if they were settings and are none: a mistyped one would be passed over in silence.
+/// Refuses variables that look as if they were settings and are none: a mistyped one would be skipped in silence.
 ///
 /// # Errors
 /// [`ConfigError::Variable`] with what there is.

@@ -3,7 +3,7 @@
 //! A file belongs to one process at a time. So a command that finds it in use asks the process that has it: it sends the
 //! task over a loopback connection, the server runs it and sends back what it would print. Every task works alike either way.
 //!
-//! The way in is a file beside the database, `<database>.control`, with the address and a random key, and the same beside the
+//! The way in is a file next to the database, `<database>.control`, with the address and a random key, and the same next to the
 //! store of the logs if that is another one. Like the database it is its owner's alone: who may administer is who may open
 //! the database. Of a store that several processes may have open, such as Postgres, nobody needs to ask.
 //!

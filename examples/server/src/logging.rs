@@ -1,4 +1,4 @@
-//! The server's own log, on standard error. Nothing in the server ever waits for whoever reads it (law 16).
+//! The server's own log, on standard error. Nothing in the server ever waits for anyone who reads it (law 16).
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};

@@ -36,7 +36,7 @@ mod verify;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Whoever called a command reads its answer. Nobody may be there to read a server's.
+    // Anyone who called a command reads its answer. Nobody may be there to read a server's.
     let patience = match cli.command {
         Command::Serve(_) => logging::LAST_LINES_TIME_MAX,
         Command::Task(_) | Command::Carry(_) => Duration::MAX,

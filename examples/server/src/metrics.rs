@@ -117,7 +117,7 @@ impl Metrics {
         metrics
     }
 
-    /// Counts what these routes do, and answers for `/metrics` beside them.
+    /// Counts what these routes do, and answers for `/metrics` next to them.
     pub(crate) fn around(self: &Arc<Self>, routes: Router, load: Load) -> Router {
         let routes = routes.layer(from_fn_with_state(self.clone(), count));
         routes.merge(

@@ -41,7 +41,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let server = server.with_options(server_options.clone());
     let next = "make the database's directory writable";
     let door = Door::open(place.paths()).await;
-    let door = door.map_err(failed("administration cannot be offered beside the database", next))?;
+    let door = door.map_err(failed("administration cannot be offered next to the database", next))?;
     let administration = tokio::spawn(door.serve(stack.clone()));
 
     let metrics = Arc::new(Metrics::new(logging.lost()));
@@ -66,7 +66,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         }
     }
     administration.abort();
-    // The file beside the database goes before the lock on the database does.
+    // The file next to the database goes before the lock on the database does.
     let _ = administration.await;
     drop(port_file);
     tracing::info!("stopped");
@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
 }
 
 /// Opens the stores. Waits for those that are away: a server may start before its database does. `None` if it was told to
-/// stop meanwhile.
+/// stop in the meantime.
 async fn open(place: &Place, stop: &mut Stop) -> Result<Option<Stack>, Failure> {
     let mut pause = PAUSE_MIN;
     loop {
@@ -120,7 +120,7 @@ fn announce(address: SocketAddr, stack: &Stack) -> Result<(), Failure> {
 struct PortFile(PathBuf);
 
 impl PortFile {
-    /// Writes the file, whole: whoever sees it may read it.
+    /// Writes the file, whole: anyone who sees it may read it.
     fn write(path: PathBuf, address: SocketAddr) -> Result<Self, Failure> {
         let fresh = path.with_extension("new");
         let write = |fresh: &Path| {

@@ -45,7 +45,7 @@ impl Stack {
     /// # Errors
     /// [`StoreError::InUse`] if another process has it; [`StoreError`] otherwise.
     async fn open(place: &Place) -> Result<Self, StoreError> {
-        // The accounts first: whoever has them has the logs.
+        // The accounts first: anyone who has them has the logs.
         let beside = match &place.accounts {
             Some(file) => Some(open_store(&StoreName::sqlite(file), place.durability).await?),
             None => None,
@@ -68,7 +68,7 @@ async fn open_store(name: &StoreName, durability: Durability) -> Result<AnyStora
 }
 
 /// Creates the file if there is none, for its owner alone: it holds what people write, and who may read it. The store fills
-/// it, and gives the files beside it the same permissions.
+/// it, and gives the files next to it the same permissions.
 fn claim_file(file: &Path) {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -60,7 +60,7 @@ impl std::fmt::Display for Checked {
     }
 }
 
-/// Checks a log up to the head that it has now; what is written meanwhile is not looked at.
+/// Checks a log up to the head that it has now; what is written in the meantime is not looked at.
 async fn verify(store: &dyn EventStore, out: &mut Output) -> Result<Result<Checked, Damage>, Failure> {
     let status = store.status().await?;
     let mut checker = Checker::new(&status);

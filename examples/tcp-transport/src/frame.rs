@@ -71,7 +71,7 @@ pub(crate) async fn read<T: DeserializeOwned>(from: &mut (impl AsyncRead + Unpin
     }
 }
 
-/// Writes frames as they come, until there are no more. One future writes them all, so that whoever is dropped in the middle of
+/// Writes frames as they come, until there are no more. One future writes them all, so that anyone who is dropped in the middle of
 /// a call leaves no half frame behind.
 pub(crate) async fn write(
     mut to: impl AsyncWrite + Unpin,

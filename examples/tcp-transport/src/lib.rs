@@ -6,7 +6,7 @@
 //! | `line.rs` | the client's side of one connection, shared by all calls and watches |
 //! | `serve.rs` | the server's side |
 //!
-//! What is left for this file is to connect anew when a connection is broken. `tests/conformance.rs` holds [`TcpTransport`] to
+//! What is left for this file is to connect again when a connection is broken. `tests/conformance.rs` holds [`TcpTransport`] to
 //! every law of a transport, and shows that the kit catches a [`Line`] alone, which never connects again.
 //!
 //! Everything goes in the clear, the token too. For a network that is not yours, wrap both halves of the socket in TLS.
@@ -59,7 +59,7 @@ impl TcpTransport {
         Self { address, token: token.to_owned(), line: Mutex::new(None) }
     }
 
-    /// The connection that stands, or else a new one. Whoever comes while it is made waits for the same one.
+    /// The connection that stands, or else a new one. Anyone who comes while it is made waits for the same one.
     async fn line(&self) -> Result<Line, TransportError> {
         let mut current = self.line.lock().await;
         if let Some(line) = current.as_ref().filter(|line| !line.is_broken()) {

@@ -56,7 +56,7 @@ impl Line {
                 ended = write(to, poll_fn(|context| queue.poll_recv(context))) => ended,
                 ended = listen(from, &calls) => ended,
             };
-            // Whoever waits finds that nobody will tell them any more.
+            // Anyone who waits finds that nobody will tell them any more.
             locked(&calls).take();
         });
         Ok(line)

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::frame::{Ask, TOKEN_BYTES_MAX, Tell, Told, What, encode, read, write};
 
-/// Calls and watches of one connection that go on at once.
+/// Calls and watches of one connection that run at once.
 const CALLS_MAX: usize = 1_024;
 /// What a client with more of them is told to wait, in milliseconds.
 const BUSY_MS: u64 = 1_000;
@@ -107,7 +107,7 @@ async fn handle(service: Arc<Service>, token: Arc<str>, what: What, teller: Tell
 
 async fn work(service: &Arc<Service>, token: &str, what: What, teller: &Teller) -> Result<(), Problem> {
     let told = |error: ServiceError| error.to_problem();
-    // For every call anew, since a token may be revoked while the connection stands.
+    // For every call again, since a token may be revoked while the connection stands.
     let known = service.authority().authenticate(token).await.map_err(|error| told(error.into()))?;
     let detail = "the token is unknown, expired or revoked; ask for a new one";
     let principal = known.ok_or_else(|| Problem::new(Code::Unauthorized, detail))?;

@@ -34,7 +34,7 @@ pub(crate) enum Swollen {
     TooLarge,
     /// It is not zstd, or cut off, or asks for too large a window.
     Malformed,
-    /// Whoever pays for it does not, or not now.
+    /// Anyone who pays for it does not, or not now.
     NotAllowed,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn swell_if(body: &[u8], max: usize, allows: impl FnMut(usize) -> boo
             None => new_decoder().map_err(|_| Swollen::Malformed)?,
         };
         let swollen = decompress(&mut decoder, body, max, allows);
-        // A decoder that failed in the middle of a frame starts anew.
+        // A decoder that failed in the middle of a frame starts again.
         if decoder.reinit().is_ok() {
             *kept = Some(decoder);
         }

@@ -70,14 +70,14 @@ impl Default for RouterOptions {
 
 impl RouterOptions {
     /// How long a request's body may stand still, or be slower than 16 KiB/s, taken together: bytes that come faster earn the time
-    /// again. 30 s unless told otherwise.
+    /// again. 30 s by default.
     #[must_use]
     pub fn with_body_patience(mut self, patience: Duration) -> Self {
         self.body_patience = patience;
         self
     }
 
-    /// How often a watch stream says that it lives. 15 s unless told otherwise; clients give up after three of those.
+    /// How often a watch stream says that it lives. 15 s by default; clients give up after three of those.
     #[must_use]
     pub fn with_watch_tick(mut self, tick: Duration) -> Self {
         self.watch_tick = tick;
@@ -93,7 +93,7 @@ impl RouterOptions {
     }
 
     /// How many watch streams are open at once. A stream holds its connection for hours, so they must leave some of the
-    /// server's connections to everybody else; 3,072 unless told otherwise, three quarters of those of
+    /// server's connections to everybody else; 3,072 by default, three quarters of those of
     /// [`ServerOptions`]. Each user may have as many as are still free, so that one who takes all they can gets half of them. Further
     /// ones are refused as busy: their replicas ask for news until there is a place.
     #[must_use]
@@ -103,8 +103,8 @@ impl RouterOptions {
     }
 
     /// Bytes of messages that are in memory at once: bodies that are being received, and answers that are being sent. Each user may
-    /// hold as much as is still free, so that one who takes all they can gets half of it. Whoever finds none waits ten seconds, and is
-    /// then told that the server is busy. 48 MiB unless told otherwise; 36 MiB at least, so that every message has room.
+    /// hold as much as is still free, so that one who takes all they can gets half of it. Anyone who finds none waits ten seconds, and is
+    /// then told that the server is busy. 48 MiB by default; 36 MiB at least, so that every message has room.
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes.max(MEMORY_MIN);
@@ -176,7 +176,7 @@ async fn method_not_allowed() -> Response {
 }
 
 /// Answers a method that a route does not take, with a problem document, as the [`router`]'s own routes do. For the fallback of
-/// routes that an application puts beside them.
+/// routes that an application puts next to them.
 pub async fn no_such_method() -> Response {
     Fault::new(Code::Unsupported, "this route takes another method")
         .with_status(StatusCode::METHOD_NOT_ALLOWED)

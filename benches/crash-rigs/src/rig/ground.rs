@@ -69,7 +69,7 @@ impl Ground {
     /// Makes the crash, and says when what is told from then on is told too late, in microseconds since 1970.
     ///
     /// A kill leaves nothing to be told: all counts that comes through the pipe. A cut takes ext4 a millisecond or more, in
-    /// which a sync under way may still return and be wrong: the file system refuses to record its files' sizes, and goes on
+    /// which a sync under way may still return and be wrong: the file system refuses to record its files' sizes, and continues
     /// with its journal. No process would be there to see that were the power gone, so what it tells then does not count.
     pub(super) fn crash(&mut self, hand: &mut Hand, worker: &mut Worker) -> Result<u64, RigError> {
         let mut late = u64::MAX;

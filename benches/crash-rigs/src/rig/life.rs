@@ -43,7 +43,7 @@ enum Moment {
     Writing,
 }
 
-/// Whether the store goes on.
+/// Whether the store continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goes {
     On,

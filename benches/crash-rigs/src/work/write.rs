@@ -81,7 +81,7 @@ impl Writer {
         while cursor.position < status.head {
             let page = self.store.read(cursor, Limit::PAGE).await?;
             cursor = page.next;
-            // What others have committed meanwhile makes this commit a conflict, so that folding it too does no harm.
+            // What others have committed in the meantime makes this commit a conflict, so that folding it too does no harm.
             runs.extend(page.runs.into_iter().map(|stored| stored.run));
         }
         runs.push(next.run().clone());

@@ -64,7 +64,7 @@ pub(crate) async fn idle(_: &Ground, game: &Game, scale: f64) -> Result<Found, F
         answered += usize::from(raw::get(address, "/healthz").await == Some(200));
         slowest = slowest.max(asked.elapsed());
     }
-    // The honest client goes on beside them for a while.
+    // The honest client continues next to them for a while.
     sleep(Duration::from_secs(5)).await;
     let text = format!(
         "{} held; 50 newcomers asked for health, {answered} were answered, in {:.0} ms at most",

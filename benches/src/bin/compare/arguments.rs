@@ -11,13 +11,13 @@ use syncline_benches::place::Backend;
 
 /// Compares Syncline's backends with each other, and each with its bare library doing the same work by hand.
 ///
-/// Every backend (SQLite, redb, sled, Postgres, memory) does the same work with every durability that it has. Beside it the bare
+/// Every backend (SQLite, redb, sled, Postgres, memory) does the same work with every durability that it has. Next to it the bare
 /// library does that work by hand, in the same run and in turns, so that a disk which changes its mind does it to both. The
 /// ratio is ours to by hand, the median of the rounds' ratios: 1 is as good, and for costs, too, more is better. Rates are of
 /// this machine; ratios carry over to others.
 ///
 /// The first table says which store suits a workload: throughput, latency, disk, memory, reopening, durability. Describe your own
-/// workload with the flags under that heading or with a file, and only this table is made. To measure a store of your own beside the
+/// workload with the flags under that heading or with a file, and only this table is made. To measure a store of your own next to the
 /// shipped ones, see benches/examples/own_store.rs.
 ///
 /// A table is printed; compare.json and compare.html, a page that needs nothing else, are written to the folder --out.
@@ -96,7 +96,7 @@ impl Arguments {
         self.backend.is_empty() || self.backend.contains(&backend)
     }
 
-    /// Whether there is anything to compare with what is done by hand: not for a workload of one's own.
+    /// Whether there is anything to compare with what is done by hand: not for a workload of your own.
     pub(crate) fn wants_by_hand(&self) -> bool {
         !self.own.any()
     }

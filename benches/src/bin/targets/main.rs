@@ -1,4 +1,4 @@
-//! Measures Syncline against the same work by hand, and prints the ratios beside their targets.
+//! Measures Syncline against the same work by hand, and prints the ratios next to their targets.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ mod size;
 mod speed;
 
 /// Measures Syncline against the same work written by hand on the bare libraries, both in turns and in this very run, and prints
-/// the ratios beside their targets. Rates are events per second; only the ratios say something about another machine.
+/// the ratios next to their targets. Rates are events per second; only the ratios say something about another machine.
 #[derive(Debug, Parser)]
 #[command(name = "targets", version)]
 struct Arguments {

@@ -8,7 +8,7 @@ use syncline_benches::{Failure, disk, memory, sizes};
 
 use crate::{Effort, announce};
 
-/// Bytes that a pushed event may take beside its payload.
+/// Bytes that a pushed event may take in addition to its payload.
 const PUSH_BYTES: u64 = 40;
 
 /// What a fresh replica takes over the wire, and what a single event's push takes.
@@ -26,7 +26,7 @@ pub(crate) async fn wire(effort: &Effort) -> Result<Vec<Line>, Failure> {
             lines.push(Line::of_bytes(what, synced.bytes, payloads, Target::AtMost(1.1)));
         }
     }
-    let what = format!("wire, a push of one event beside its payload, compared with {PUSH_BYTES} bytes");
+    let what = format!("wire, a push of one event in addition to its payload, compared with {PUSH_BYTES} bytes");
     if effort.wants(&what) {
         announce(&what);
         let most = sizes::push_overhead(effort.folder()?.path(), effort.events(1_000)).await?;

@@ -100,7 +100,7 @@ pub fn payloads_that_make_no_sense_are_put_aside(fold: &Arc<dyn Fold>, events: &
     });
 }
 
-/// A newer program writes another version of a type that this one reads. If it is passed over, rows look right and are wrong, and the
+/// A newer program writes another version of a type that this one reads. If it is skipped, rows look right and are wrong, and the
 /// status says "in sync". A view that passes it over on purpose says so by `Reads::ignoring`.
 pub fn another_version_of_an_event_is_not_passed_over(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     let reads = fold.reads();

@@ -21,7 +21,7 @@ const ASKED: usize = 100;
 
 /// Proves something for random histories in which some row is touched by two authors, in another order by `one` than by `other`.
 ///
-/// Histories without such a row are passed over. If nearly all are, the law fails and says what to change. The exception is a
+/// Histories without such a row are skipped. If nearly all are, the law fails and says what to change. The exception is a
 /// projection whose rows belong to their writers, as a row for each bundle does: nobody else can touch them, in any order.
 pub(crate) fn prove_orders(
     fold: &Arc<dyn Fold>,

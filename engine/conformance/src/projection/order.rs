@@ -66,7 +66,7 @@ fn pack(bundles: &[Run]) -> Run {
     author.write_timed(timed).run().clone()
 }
 
-/// A new version of a view is built from the whole log, beside rows that grew over years.
+/// A new version of a view is built from the whole log, next to rows that grew over years.
 pub fn a_rebuild_from_zero_gives_the_same_rows(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     prove_orders(fold, events, |case| {
         let mut grown = Rows::new();

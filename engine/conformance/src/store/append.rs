@@ -27,7 +27,7 @@ pub async fn positions_count_up_in_commit_order_without_holes(harness: &dyn Stor
     assert_same!(store.log().await, placed(1, &written));
 }
 
-/// A writer goes on from the answer without reading the status again.
+/// A writer continues from the answer without reading the status again.
 pub async fn a_commit_answers_what_status_shows_afterwards(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let mut ann = Author::new(1);

@@ -247,7 +247,7 @@ pub async fn rows_and_bundles_move_together(harness: &dyn StoreHarness) {
     .await;
 }
 
-/// Whoever was told that a commit is done may tell others, who look through handles of their own.
+/// Anyone who was told that a commit is done may tell others, who look through handles of their own.
 pub async fn a_commit_is_seen_by_everybody_once_it_returns(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     let (one, other) = (Subject::open(&*storage, "notes").await, Subject::open(&*storage, "notes").await);
@@ -295,7 +295,7 @@ pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreH
 /// How many times each call is left half polled: more than any pool has places.
 const LEFT: usize = 64;
 
-/// Whoever waits for several things at once may leave a call where it is for as long as it likes. What the call holds must not wait too.
+/// Anyone who waits for several things at once may leave a call where it is for as long as it likes. What the call holds must not wait too.
 pub async fn a_call_left_half_polled_holds_up_no_other(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let (handle, todo, cursor) = (store.store(), view("todo@1"), store.cursor(0).await);
@@ -323,6 +323,6 @@ pub async fn a_call_left_half_polled_holds_up_no_other(harness: &dyn StoreHarnes
     assert_eq!(store.row(&todo, "a").await, None);
     assert_eq!(store.rows(&todo).await, []);
     for call in waiting {
-        call.await.expect("a call that was left goes on where it was");
+        call.await.expect("a call that was left continues where it was");
     }
 }

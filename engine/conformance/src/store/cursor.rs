@@ -13,7 +13,7 @@ async fn assert_gone(store: &Subject, cursor: Cursor) {
     assert!(right, "{cursor}: {refusal:?}");
 }
 
-/// A replaced or restored log counts anew: its positions mean other bundles.
+/// A replaced or restored log counts again: its positions mean other bundles.
 pub async fn a_cursor_of_another_log_is_refused(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let foreign = new_log_id();

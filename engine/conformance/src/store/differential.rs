@@ -171,7 +171,7 @@ impl Pair {
         Ok((batch, authors))
     }
 
-    /// An author's tail behind a bundle, written anew, and the author as they are then.
+    /// An author's tail behind a bundle, rewritten, and the author as they are then.
     async fn rewrite(&self, author: &mut Author, after: u64, how: Anew) -> Result<Rewrite, String> {
         let origin = author.origin();
         let after = Seq::new(after % (author.head().seq.get() + 1));

@@ -11,7 +11,7 @@ use syncline::{Dot, Position};
 use super::concurrency::{bundles_of_writers, meanwhile, start_writers};
 use crate::{Author, SPACE, StoreHarness, Subject, appends, placed, puts, view};
 
-/// The space in a new storage, and in a second one beside it; `None` if this law does not apply, once that is proved.
+/// The space in a new storage, and in a second one next to it; `None` if this law does not apply, once that is proved.
 async fn two_processes(harness: &dyn StoreHarness, law: &str) -> Option<(Subject, Subject)> {
     let first = harness.fresh().await;
     let one = Subject::open(&*first, SPACE).await;

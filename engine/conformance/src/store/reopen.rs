@@ -50,7 +50,7 @@ pub async fn a_restart_changes_nothing_however_often(harness: &dyn StoreHarness)
     }
 }
 
-/// Positions, seqs and revisions go on where they were, or readers and writers would collide with the past.
+/// Positions, seqs and revisions continue where they were, or readers and writers would collide with the past.
 pub async fn commits_go_on_after_a_restart(harness: &dyn StoreHarness) {
     let (mut ann, before) = written(harness).await;
     for round in 1..=3 {
@@ -66,7 +66,7 @@ pub async fn commits_go_on_after_a_restart(harness: &dyn StoreHarness) {
     }
 }
 
-/// Clients keep cursors for months. The log is the same log after a restart, so each goes on from where it was.
+/// Clients keep cursors for months. The log is the same log after a restart, so each continues from where it was.
 pub async fn a_cursor_outlives_a_restart(harness: &dyn StoreHarness) {
     let (_, before) = written(harness).await;
     let Some(store) = reopened(harness).await else { return };
@@ -116,7 +116,7 @@ pub async fn waits_go_on_after_a_restart(harness: &dyn StoreHarness) {
     assert_eq!(futures_util::future::join(waiting, store.commit(WriteBatch::default())).await.0, next);
 }
 
-/// Durability is printed beside promises and numbers: a storage that outlives its process says at least that.
+/// Durability is printed next to promises and numbers: a storage that outlives its process says at least that.
 pub async fn durability_says_whether_a_restart_loses_all(harness: &dyn StoreHarness) {
     let said = harness.fresh().await.durability();
     let outlives = harness.reopen().await.is_some();

@@ -1,4 +1,4 @@
-//! A tail that nobody else has seen, written anew in its places: how a replica heals from a wrong clock, a clone, a refusal.
+//! A tail that nobody else has seen, rewritten in its places: how a replica heals from a wrong clock, a clone, a refusal.
 
 use syncline::heads::{ChainHash, Head};
 use syncline::run::Append;
@@ -32,7 +32,7 @@ impl Scene {
         Author::resume(self.ann.origin(), head)
     }
 
-    /// The bodies of Ann's bundles behind `seq`, written anew by `author` in the same places, at other times.
+    /// The bodies of Ann's bundles behind `seq`, rewritten by `author` in the same places, at other times.
     fn anew(&self, seq: u64, author: &mut Author) -> Rewrite {
         let own = |placed: &&Placed| placed.dot.origin == self.ann.origin() && placed.dot.seq > Seq::new(seq);
         let tail: Vec<_> = self.log.iter().filter(own).collect();
@@ -64,7 +64,7 @@ fn batch(rewrite: Rewrite) -> WriteBatch {
     WriteBatch { rewrite: Some(rewrite), ..WriteBatch::default() }
 }
 
-/// Stamped anew under a corrected clock, wherever the tail begins: in the middle of a run, between two, or with the first.
+/// Stamped again under a corrected clock, wherever the tail begins: in the middle of a run, between two, or with the first.
 pub async fn a_rewritten_tail_takes_the_places_of_the_old_one(harness: &dyn StoreHarness) {
     for after in 0..=9 {
         let scene = Scene::set(harness).await;
@@ -113,7 +113,7 @@ pub async fn a_rewritten_tail_is_read_alike_by_position_and_by_origin(harness: &
     }
 }
 
-/// The log goes on behind its new tail, and the old one is forgotten.
+/// The log continues behind its new tail, and the old one is forgotten.
 pub async fn commits_follow_the_rewritten_tail(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;
     let (mut old, mut ann) = (scene.ann.clone(), scene.ann_after(5));
@@ -175,7 +175,7 @@ async fn assert_refused(scene: &Scene, rewrite: Rewrite, is_right: impl Fn(&Stor
     assert_eq!(scene.store.image(&views).await, before);
 }
 
-/// Whoever rewrites must know what stays: another history, or bundles that are not there, are the wrong log.
+/// Anyone who rewrites must know what stays: another history, or bundles that are not there, are the wrong log.
 pub async fn a_rewrite_behind_what_the_log_does_not_hold_is_refused(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;
     for after in [0, 4, 6] {
@@ -232,7 +232,7 @@ pub async fn a_rewritten_tail_must_follow_what_stays(harness: &dyn StoreHarness)
     assert_refused(&scene, fork, |error| matches!(error, StoreError::WrongChain { .. })).await;
 }
 
-/// Positions do not move: a reader of the log goes on from where it was.
+/// Positions do not move: a reader of the log continues from where it was.
 pub async fn a_cursor_outlives_a_rewrite(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;
     let mut cursor = scene.store.cursor(6).await;

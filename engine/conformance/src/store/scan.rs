@@ -52,7 +52,7 @@ pub async fn a_scan_keeps_its_bounds(harness: &dyn StoreHarness) {
     }
 }
 
-/// The newest entries of a list come first: a range is read from its end, within the same bounds, and goes on by pages.
+/// The newest entries of a list come first: a range is read from its end, within the same bounds, and continues by pages.
 pub async fn a_scan_backward_is_the_same_scan_from_its_end(harness: &dyn StoreHarness) {
     let store = filled(harness).await;
     let edges = [&b""[..], b"a", b"aZ", b"b", b"\xff\xff\xff"].map(Bytes::from_static);
@@ -149,7 +149,7 @@ pub async fn pages_of_a_scan_join_without_repeats_or_gaps(harness: &dyn StoreHar
     }
 }
 
-/// A list on a screen is read by pages while sync goes on: rows that nobody touches come exactly once.
+/// A list on a screen is read by pages while sync continues: rows that nobody touches come exactly once.
 pub async fn a_scan_by_pages_under_writes_gives_untouched_rows_once(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let todo = view("todo@1");

@@ -9,7 +9,7 @@ use syncline::{Position, Revision};
 
 use crate::{Author, StoreHarness, Subject, appends, placed, puts, space, view};
 
-/// Every request opens its space anew: what one handle commits, all others see at once.
+/// Every request opens its space again: what one handle commits, all others see at once.
 pub async fn two_opens_of_one_space_share_one_log(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     let (one, other) = (Subject::open(&*storage, "notes").await, Subject::open(&*storage, "notes").await);
@@ -58,7 +58,7 @@ pub async fn two_spaces_are_two_logs(harness: &dyn StoreHarness) {
     assert!(matches!(refusal, StoreError::CursorGone { .. }), "{refusal:?}");
 }
 
-/// A log made anew under an old name must not be taken for the old one.
+/// A log made again under an old name must not be taken for the old one.
 pub async fn two_storages_never_share_a_log(harness: &dyn StoreHarness) {
     let mut logs = BTreeSet::new();
     for _ in 0..3 {

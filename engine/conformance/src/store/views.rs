@@ -1,4 +1,4 @@
-//! How far each view is folded, and starting one anew.
+//! How far each view is folded, and starting one again.
 
 use std::collections::BTreeMap;
 

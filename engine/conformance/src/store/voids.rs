@@ -115,7 +115,7 @@ pub async fn voids_are_read_alike_by_position_and_by_origin(harness: &dyn StoreH
     }
 }
 
-/// The chain goes on behind a void, even behind one at its end.
+/// The chain continues behind a void, even behind one at its end.
 pub async fn an_origin_goes_on_behind_its_void(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let mut ann = Author::new(1);

@@ -36,7 +36,7 @@ pub enum Step {
 pub struct Change {
     /// What it expects of the revision.
     pub expected: Expectation,
-    /// Whose tail is written anew, behind which of their bundles, and how.
+    /// Whose tail is rewritten, behind which of their bundles, and how.
     pub rewrite: Option<(usize, u64, Anew)>,
     /// Who writes how many bundles, and what is wrong with them.
     pub runs: Vec<(usize, u64, Flaw)>,
@@ -76,7 +76,7 @@ pub enum Flaw {
     Fork,
 }
 
-/// How a tail is written anew.
+/// How a tail is rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anew {
     /// At other times.

@@ -151,7 +151,7 @@ pub async fn two_connections_are_two_principals(harness: &dyn TransportHarness) 
     }
 }
 
-/// An answer may be lost on the way: whoever repeats the request is answered alike, and nothing is stored twice.
+/// An answer may be lost on the way: anyone who repeats the request is answered alike, and nothing is stored twice.
 pub async fn a_repeated_call_is_answered_alike(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let line = peer.connect(harness).await;

@@ -1,4 +1,4 @@
-//! The way to the peer breaks and comes back. The peer lives on, and so does the transport: it connects anew.
+//! The way to the peer breaks and comes back. The peer lives on, and so does the transport: it connects again.
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ async fn reached<T>(attempt: impl AsyncFn() -> Result<T, TransportError>) -> T {
             Err(error) => assert!(is_loss(&error), "a lost call says that it can be tried again: {error:?}"),
         }
     }
-    attempt().await.expect("the way is whole again: the transport connects anew")
+    attempt().await.expect("the way is whole again: the transport connects again")
 }
 
 /// Asks for the heads until there is an answer.
@@ -103,7 +103,7 @@ pub async fn calls_under_way_are_interrupted_by_a_cut_and_may_be_repeated(harnes
     assert_eq!(line.heads(SPACE).await.head.position, Position::new(5));
 }
 
-/// Whoever follows learns that they do not any more, and follows again on the same transport.
+/// Anyone who follows learns that they do not any more, and follows again on the same transport.
 pub async fn a_watch_is_interrupted_by_a_cut_and_may_begin_again(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;

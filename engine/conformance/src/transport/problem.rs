@@ -13,7 +13,7 @@ use crate::author::note;
 use crate::peer::{Desk, NOW, Peer, READER, SECRET, STRANGER, Trouble, WRITER, after, pull, push};
 use crate::{Author, NOTE, SPACE, TransportHarness, appends, dot, new_log_id, space};
 
-/// Checks that a request is refused with this code, in the words of the service, and that the connection goes on.
+/// Checks that a request is refused with this code, in the words of the service, and that the connection continues.
 async fn assert_refused(harness: &dyn TransportHarness, peer: &Peer, token: &str, request: Request, code: Code) {
     let line = peer.connect_as(harness, token).await;
     let expected = peer.answer(token, request.clone()).await.expect_err("the service refuses this");
@@ -60,7 +60,7 @@ pub async fn a_push_of_a_foreign_origin_is_forbidden(harness: &dyn TransportHarn
     assert_refused(harness, &peer, WRITER, request, Code::Forbidden { origins: vec![foreign.origin()] }).await;
 }
 
-/// A restored server has another log: the replica must learn which cursor is gone, to go on by heads.
+/// A restored server has another log: the replica must learn which cursor is gone, to continue by heads.
 pub async fn a_cursor_that_is_gone_comes_back_whole(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;

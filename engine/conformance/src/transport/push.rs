@@ -117,7 +117,7 @@ pub async fn the_largest_push_passes(harness: &dyn TransportHarness) {
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));
 }
 
-/// More is refused, by whoever notices first, and the connection goes on.
+/// More is refused, by anyone who notices first, and the connection continues.
 pub async fn a_push_beyond_the_limit_of_bytes_is_too_large(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let line = peer.connect(harness).await;

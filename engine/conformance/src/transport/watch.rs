@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use crate::peer::{Desk, Followed, Peer, READER, STRANGER, WRITER};
 use crate::{Author, SPACE, TransportHarness, appends, new_log_id, puts, view, writes};
 
-/// Whoever begins to watch learns at once where the log ends, so that nothing between reading and watching is missed.
+/// Anyone who begins to watch learns at once where the log ends, so that nothing between reading and watching is missed.
 pub async fn a_watch_begins_with_a_notice(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;
@@ -112,7 +112,7 @@ pub async fn calls_go_on_beside_a_watch(harness: &dyn TransportHarness) {
     }
 }
 
-/// Screens close while they watch; the others go on.
+/// Screens close while they watch; the others continue.
 pub async fn a_watch_given_up_leaves_the_others(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;

@@ -20,7 +20,7 @@ fn locked(file: &Path) -> BTreeSet<(String, String)> {
     packages.filter_map(|pair| Some((value(pair[0], "name = ")?, value(pair[1], "version = ")?))).collect()
 }
 
-/// Whoever has fetched the workspace's packages has fetched these.
+/// Anyone who has fetched the workspace's packages has fetched these.
 #[test]
 fn an_adapter_outside_the_workspace_needs_no_other_packages_than_the_workspace() {
     let (own, all) = (root().join("examples/outside-adapter/Cargo.lock"), root().join("Cargo.lock"));

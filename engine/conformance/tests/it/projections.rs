@@ -156,7 +156,7 @@ fn broken() -> Vec<(&'static str, &'static [&'static str], Arc<dyn Fold>)> {
             Arc::new(Words { after_error: |row: &mut Seen| drop(row.pop_first()), ..SOUND }),
         ),
         (
-            "passes over what a newer version has written",
+            "skips what a newer version has written",
             &["another_version_of_an_event_is_not_passed_over"],
             Arc::new(Words {
                 reads: Reads::everything,

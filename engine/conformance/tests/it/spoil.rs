@@ -205,7 +205,7 @@ pub(crate) fn restarts_as(fault: fn() -> Fault) -> Fault {
     }
 }
 
-/// The run with other bodies, hashed anew.
+/// The run with other bodies, hashed again.
 pub(crate) fn with_bodies(stored: &StoredRun, change: impl Fn(Body<'_>) -> Vec<u8>) -> StoredRun {
     let mut builder = RunBuilder::new(stored.run.origin(), stored.run.first(), stored.previous);
     for bundle in stored.run.bundles() {

@@ -1,4 +1,4 @@
-//! What was written once is there once: a bundle that was written anew is not also there under its old name.
+//! What was written once is there once: a bundle that was rewritten is not also there under its old name.
 
 use crate::fault::Fault;
 use crate::finding::{Finding, Law};
@@ -6,7 +6,7 @@ use crate::ledger::Name;
 use crate::world::World;
 
 /// No log holds a bundle both as it was and as what it has become. (A clone does not know what its twin has done with the tail that
-/// both began with. What may have been sent and gets another time moves under another name: whoever has it keeps it, and the report of
+/// both began with. What may have been sent and gets another time moves under another name: anyone who has it keeps it, and the report of
 /// the sync says so. And if a server has forgotten what it had stored, or a device that it moved its tail, nobody knows who else has
 /// it: there, twice is what was written.)
 pub(crate) fn written(world: &World) -> Result<(), Finding> {
@@ -23,7 +23,7 @@ pub(crate) fn written(world: &World) -> Result<(), Finding> {
     match ledger.rehomed().find(both) {
         None => Ok(()),
         Some((old, new)) => {
-            let detail = format!("bundle {} was written anew as {}, and both are in the logs", old.0, new.0);
+            let detail = format!("bundle {} was rewritten as {}, and both are in the logs", old.0, new.0);
             Err(Finding { law: Law::NothingTwice, detail })
         }
     }

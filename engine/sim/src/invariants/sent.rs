@@ -10,7 +10,7 @@ pub(crate) fn stays(ledger: &Ledger, moved: &[(Name, Name)]) -> Result<(), Findi
     match moved.iter().filter(anew).find(|(old, _)| !ledger.may_fork(old.0.origin)) {
         None => Ok(()),
         Some((old, _)) => {
-            let detail = format!("bundle {} was sent, and is written anew under its name", old.0);
+            let detail = format!("bundle {} was sent, and is rewritten under its name", old.0);
             Err(Finding { law: Law::SentStays, detail })
         }
     }

@@ -57,7 +57,7 @@ pub(crate) enum Flaw {
     TakesTwice,
     /// A number that a failed commit has used is not used again.
     SequenceGaps,
-    /// After a crash the chain hashes start anew.
+    /// After a crash the chain hashes start again.
     ForgetsChains,
     /// A run that is cut for a small page keeps the check of the whole.
     RecutsKeepChecks,
@@ -91,7 +91,7 @@ pub(crate) enum Flaw {
     MarksLate,
     /// A mark is stored one bundle short.
     MarksShort,
-    /// After a restart the mark begins anew.
+    /// After a restart the mark begins again.
     MarksAnew,
     /// The mark goes down to what a peer has acknowledged.
     MarksLowered,

@@ -240,7 +240,7 @@ impl World {
         self.add_device(Some(index));
     }
 
-    /// Opens a device with all views, while what it has under way goes on with the old ones. Returns whether it was old.
+    /// Opens a device with all views, while what it has under way continues with the old ones. Returns whether it was old.
     pub(crate) fn upgrade(&mut self, index: usize) -> bool {
         let device = &self.places[index].device;
         let was_old = device.upgrade();

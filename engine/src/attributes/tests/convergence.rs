@@ -101,7 +101,7 @@ fn honest_history() -> impl Strategy<Value = History> {
     })
 }
 
-/// Delivers a history interleaved and repeated, and folded in batches, as `choices` say. Answers the row's bytes.
+/// Delivers a history interleaved and repeated, and folded in batches, as `choices` say. Returns the row's bytes.
 fn deliver(history: &History, choices: &[u8]) -> Vec<u8> {
     let mut rest: Vec<_> = history.iter().map(|events| events.iter()).collect();
     let mut delivered = Vec::new();

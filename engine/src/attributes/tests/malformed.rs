@@ -170,7 +170,7 @@ fn events_of_other_kinds_and_other_rows_are_refused() {
     let mut keys = Keys::default();
     Projection::reads(&Attributes).keys(&Attributes, &event_ref(at(1, 0, 0), &newer), &mut keys);
     assert_eq!((keys.iter().count(), row), (0, AttributeRow::default()));
-    assert!(keys.refused().is_some(), "a newer version is put aside, and not passed over");
+    assert!(keys.refused().is_some(), "a newer version is put aside, and not skipped");
 }
 
 #[test]

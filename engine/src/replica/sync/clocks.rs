@@ -120,7 +120,7 @@ impl Session<'_> {
         }
     }
 
-    /// The last own bundle that may be elsewhere: only what follows is written anew in place.
+    /// The last own bundle that may be elsewhere: only what follows is rewritten in place.
     async fn unseen_from(&self) -> Seq {
         let turn = self.inner.turn.lock().await;
         self.inner.seen(&turn)

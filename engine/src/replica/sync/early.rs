@@ -2,7 +2,7 @@
 //!
 //! The peer has told its clock, so they are found before they are sent, and a tail that was never sent gets the times it should have
 //! had. What may have been sent already stays what it is. It waits if the wait is short. Otherwise it moves under a new identity, since
-//! nothing behind it could ever reach this peer; whoever has it under its old name then has its events twice.
+//! nothing behind it could ever reach this peer; anyone who has it under its old name then has its events twice.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::reserved::PeerRow;
 use crate::store::StoredRun;
 use crate::time::{NTP64, after, ahead};
 
-/// A wait is short up to so many times the drift that is allowed: two minutes, unless told otherwise.
+/// A wait is short up to so many times the drift that is allowed: two minutes, by default.
 const SHORT_WAIT: u32 = 2;
 
 /// An own bundle that the peer does not take yet.

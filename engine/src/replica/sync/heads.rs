@@ -7,7 +7,7 @@ use crate::limits::HEADS_MAX;
 use crate::protocol::{Have, PeerHeads, Reply, Request};
 use crate::transport::Transport;
 
-/// The heads that a peer has begun to tell, to their end. They are those of its log at `head` or, as far as other bundles came meanwhile,
+/// All heads of a peer that has sent the first of them. They are those of its log at `head` or, if other bundles came in the meantime,
 /// later ones.
 ///
 /// # Errors
@@ -22,7 +22,7 @@ pub(super) async fn all_heads(peer: &dyn Transport, space: &SpaceId, begun: Peer
             return Err(SyncError::Replaced);
         }
         gathered.is_one_moment &= page.head == gathered.heads.head;
-        // A peer that does not know this request begins anew and would never end.
+        // A peer that does not know this request begins again and would never end.
         end = page.heads.end_of_full_page().filter(|end| *end > after);
         page.heads.iter().for_each(|(origin, head)| gathered.heads.heads.set(origin, head));
     }
@@ -37,7 +37,7 @@ pub(super) struct Gathered {
 }
 
 /// How to ask for what a log with these heads lacks. More heads than one message carries cannot be told: then the log is read from its
-/// start, and what is known is passed over here.
+/// start, and what is known is skipped here.
 pub(super) fn have(heads: Heads) -> Have {
     Have::Heads(if heads.len() > HEADS_MAX { Heads::new() } else { heads })
 }

@@ -167,7 +167,7 @@ impl Session<'_> {
     /// Notes how far the peer now is.
     async fn note(&mut self, pushed: &Pushed) {
         if let Some((first, last)) = pushed.placed {
-            // Nobody else has written in between: these bundles need not be passed over by a pull.
+            // Nobody else has written in between: these bundles need not be skipped by a pull.
             let at_end = self.row.cursor.position == self.theirs.head.position;
             if at_end && self.row.cursor.position.plus(1) == first {
                 self.row.cursor.position = last;

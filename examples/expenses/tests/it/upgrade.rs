@@ -59,7 +59,7 @@ async fn an_old_program_puts_new_events_aside_and_reads_them_once_it_is_upgraded
     sync(&[&old, &new], &server).await;
     assert_eq!(balances(&new).await["ann"], 1_500);
 
-    // The old program cannot read what the new one writes. It does not overlook it, and goes on with the rest.
+    // The old program cannot read what the new one writes. It does not overlook it, and continues with the rest.
     let fine = Expense::Added { bill: bill("2", "bob", &["ann", "bob"]), what: "wine".into(), cents: 1_001 };
     new.write(&[fine]).await.unwrap();
     old.write(&[OldExpense::dinner("3", 10)]).await.unwrap();

@@ -179,7 +179,7 @@ fn a_missing_file_is_named() {
     assert_eq!(error.to_string(), "cannot open the history file /no/such/file");
 }
 
-/// The folder is given by `SYNCLINE_DATA`, or lies beside the repository.
+/// The folder is given by `SYNCLINE_DATA`, or lies next to the repository.
 #[test]
 fn the_history_of_git_itself_has_the_published_digest() {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");

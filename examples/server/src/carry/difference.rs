@@ -11,10 +11,10 @@ use crate::text::count;
 /// How two logs differ.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Difference {
-    /// One goes on where the other ends.
+    /// One continues where the other ends.
     #[error("{more} holds {} that {less} lacks; `move` copies what is missing", count(*bundles, "bundle"))]
     Behind {
-        /// The one that goes on.
+        /// The one that continues.
         more: String,
         /// The one that ends.
         less: String,

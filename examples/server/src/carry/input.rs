@@ -52,7 +52,7 @@ impl Input {
     /// Bytes may be lost; the next call fails.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let from = self.from.take();
-        // Whoever writes to standard input may take its time.
+        // Anyone who writes to standard input may take its time.
         let read = tokio::task::spawn_blocking(move || {
             let mut from = from.ok_or(io::ErrorKind::Interrupted)?;
             let mut bytes = vec![0; PIECE_BYTES];

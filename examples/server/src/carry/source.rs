@@ -23,7 +23,7 @@ pub(super) enum Source<'a> {
     Server(Answer),
     /// From a file, or standard input.
     File(Input),
-    /// From whoever asked this server to take it.
+    /// From anyone who asked this server to take it.
     Wire(&'a mut BufReader<Take<OwnedReadHalf>>),
 }
 

@@ -101,7 +101,7 @@ impl Answer {
         self.pass_on(out).await
     }
 
-    /// The next bytes of what was asked for, `None` if that has ended well. Lines are passed over.
+    /// The next bytes of what was asked for, `None` if that has ended well. Lines are skipped.
     ///
     /// # Errors
     /// As [`Line::ask`].

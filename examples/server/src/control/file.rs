@@ -21,7 +21,7 @@ pub(crate) struct ControlFile {
 }
 
 impl ControlFile {
-    /// Reads the control file beside a database.
+    /// Reads the control file next to a database.
     pub(crate) fn read(database: &Path) -> io::Result<Self> {
         Ok(serde_json::from_slice(&fs::read(path(database))?)?)
     }
@@ -29,11 +29,11 @@ impl ControlFile {
     /// Removes what a killed server has left behind. Only the process that has the database open may do this.
     pub(crate) fn remove(database: &Path) {
         // If it cannot be removed, it still misleads nobody: it is read only while the database is in use, and a server
-        // that uses it writes it anew.
+        // that uses it writes it again.
         let _ = fs::remove_file(path(database));
     }
 
-    /// Writes the control file beside a database, whole, and readable by its owner alone. Only the process that has the
+    /// Writes the control file next to a database, whole, and readable by its owner alone. Only the process that has the
     /// database open may do this.
     pub(crate) fn write(&self, database: &Path) -> io::Result<Written> {
         let path = path(database);

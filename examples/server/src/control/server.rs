@@ -1,4 +1,4 @@
-//! The server's side: takes tasks from whoever holds the key, and runs them.
+//! The server's side: takes tasks from anyone who holds the key, and runs them.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -38,7 +38,7 @@ impl Door {
     /// Opens the way in to the stores at these paths, which this process has open.
     ///
     /// # Errors
-    /// If no loopback address, no random bits or no file beside a store are to be had.
+    /// If no loopback address, no random bits or no file next to a store are to be had.
     pub(crate) async fn open(paths: impl IntoIterator<Item = &Path>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let key = Token::from_secret(secret::random()?);
@@ -81,7 +81,7 @@ async fn answer(connection: TcpStream, key: TokenHash, stack: &Stack) {
     let read = tokio::time::timeout(ASK_TIME_MAX, reader.read_line(&mut line)).await;
     let (Ok(Ok(_)), mut out) = (read, Output::wire(to)) else { return };
     let Ok(ask) = serde_json::from_str::<Ask>(&line) else {
-        // Whoever does not speak this protocol learns nothing of it, a browser least of all.
+        // Anyone who does not speak this protocol learns nothing of it, a browser least of all.
         return;
     };
     let (is_known, is_import) = (file::hash(&ask.key) == Some(key), matches!(ask.job, Job::Import));
@@ -95,7 +95,7 @@ async fn answer(connection: TcpStream, key: TokenHash, stack: &Stack) {
         Ok(()) => Frame::End { code: 0, message: None },
         Err((code, message)) => Frame::End { code, message: Some(message) },
     };
-    // Whoever has gone away needs no end.
+    // Anyone who has gone away needs no end.
     let _ = out.frame(end).await;
     if is_known && is_import {
         // A connection that is closed with something unread loses the answer on its way.

@@ -1,4 +1,4 @@
-//! Hashing a log anew, run by run.
+//! Hashing a log again, run by run.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use syncline::{Dot, Head, Heads, Position, Seq};
 
 use super::{Checked, Damage};
 
-/// What a log must go on with, from what was read of it so far.
+/// What a log must continue with, from what was read of it so far.
 #[derive(Debug, Clone)]
 pub(super) struct Checker {
     /// The last position read.

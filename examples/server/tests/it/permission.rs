@@ -50,7 +50,7 @@ async fn a_token_that_is_revoked_while_the_server_runs_is_refused_from_then_on()
     assert!(replica.sync(&serving.transport(&token)).await.is_err());
     let fresh = home.ok("token create ann laptop");
     let report = replica.sync(&serving.transport(fresh.trim())).await.unwrap();
-    assert_eq!(report.pushed, 1, "nothing was lost meanwhile");
+    assert_eq!(report.pushed, 1, "nothing was lost in the meantime");
 }
 
 #[tokio::test]

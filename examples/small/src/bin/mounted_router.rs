@@ -32,7 +32,7 @@ async fn session(mut request: Request, next: Next) -> Response {
 #[allow(clippy::print_stdout, reason = "a program")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    // Roles and the ownership of replicas are the authority's; `Open` grants everything to whoever is logged in.
+    // Roles and the ownership of replicas are the authority's; `Open` grants everything to anyone who is logged in.
     let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
     let sync = router(service, RouterOptions::default()).layer(middleware::from_fn(session));
     let app = Router::new().route("/", get(|| async { "the application" })).nest("/sync", sync);

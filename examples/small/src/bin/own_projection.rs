@@ -1,4 +1,4 @@
-//! Events and a projection of one's own: a to-do list folded from "added" and "done".
+//! Events and a projection of your own: a to-do list folded from "added" and "done".
 //!
 //! You will see two devices that worked offline end with the same list.
 
@@ -13,7 +13,7 @@ use syncline::typed::{Meta, TypedEvent, TypedProjection};
 use syncline::{MemoryStorage, MemoryStore, Replica, Service, SpaceId, Unreadable, ViewId};
 use syncline_memory::MemoryTransport;
 
-/// What can happen. Each event type carries a version, so that a later form can live beside this one.
+/// What can happen. Each event type carries a version, so that a later form can live next to this one.
 #[derive(Debug, Serialize, Deserialize)]
 enum Todo {
     #[serde(rename = "todo.added@1")]

@@ -1,4 +1,4 @@
-//! A store of one's own, wrapped around an existing one: it meters what the engine asks of the store inside.
+//! A store of your own, wrapped around an existing one: it meters what the engine asks of the store inside.
 //!
 //! You will see how few commits a replica needs. `cargo test -p syncline-examples --bin wrapped_store` holds the wrapper to the laws of
 //! a store.

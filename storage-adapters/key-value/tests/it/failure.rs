@@ -1,4 +1,4 @@
-//! Writes that fail, and reads beside them.
+//! Writes that fail, and reads next to them.
 
 use futures_executor::block_on;
 use futures_util::future::join_all;

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 pub struct Scratch {
     url: String,
     schema: String,
-    /// It lies on a server that goes on when the tests are over.
+    /// It lies on a server that continues when the tests are over.
     is_left: bool,
 }
 

@@ -1,6 +1,6 @@
 //! The adapter against real servers.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod accounts;
 mod conformance;

@@ -34,7 +34,7 @@ impl Place {
         self.options().open().unwrap()
     }
 
-    /// Asserts that opening the file is refused, changes no byte of it and leaves nothing beside it.
+    /// Asserts that opening the file is refused, changes no byte of it and leaves nothing next to it.
     pub(crate) fn assert_left_alone(&self, is_right: impl Fn(&StoreError) -> bool) {
         let (bytes, files) = (std::fs::read(self.path()).unwrap(), self.files());
         let error = self.options().open().unwrap_err();

@@ -1,4 +1,4 @@
-//! A test that goes on in another process, which runs the same test of the same program.
+//! A test that continues in another process, which runs the same test of the same program.
 
 #![cfg(unix)]
 

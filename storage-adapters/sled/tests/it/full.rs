@@ -26,14 +26,14 @@ fn a_full_disk_is_an_error_and_costs_nothing_that_was_acknowledged() {
         return println!("\nacknowledged {}", write_until_full(path.as_ref()));
     }
     let place = Place::new();
-    // No file may grow beyond a mebibyte, which is a full disk to whoever writes it.
+    // No file may grow beyond a mebibyte, which is a full disk to anyone who writes it.
     let line = format!("trap '' XFSZ; ulimit -f 2048; exec \"$0\" --exact {NAME} --nocapture");
     let program = std::env::current_exe().unwrap();
     let output = Command::new("sh").args(["-c", &line]).arg(program).env(CRAMPED, place.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     let acknowledged = said.lines().find_map(|line| line.strip_prefix("acknowledged ")).unwrap().parse().unwrap();
-    // Room again: nothing needs repair, and writing goes on.
+    // Room again: nothing needs repair, and writing continues.
     let mut ann = Author::new(1);
     let written: Vec<_> = (1..=200).map(|round| ann.write_bodies(&bodies(round))).collect();
     block_on(async {

@@ -18,7 +18,7 @@ fn refusal(place: &Place) -> (String, u32) {
     }
 }
 
-/// Asserts that opening the file is refused, changes no byte of it and leaves nothing beside it.
+/// Asserts that opening the file is refused, changes no byte of it and leaves nothing next to it.
 fn assert_left_alone(place: &Place, reason: &str) {
     let (bytes, files) = (std::fs::read(place.path()).unwrap(), place.files());
     let (found, _) = refusal(place);

@@ -92,7 +92,7 @@ async fn the_log_that_a_killed_process_left_is_taken_whatever_was_in_it() {
         assert_eq!(busy.crash().open().await.unwrap(), busy.logs(), "{first}");
         busy.commit(&[1], second).await;
         assert_eq!(busy.crash().open().await.unwrap(), busy.logs(), "{first}, {second}");
-        // And again what is left by the one that went on.
+        // And again what is left by the one that continued.
         let left = busy.crash();
         drop(left.open().await.unwrap());
         assert_eq!(left.open().await.unwrap(), busy.logs());

@@ -1,6 +1,6 @@
 //! SQLite as a store: the laws of the kit, and what is its own.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod accounts;
 mod backup;

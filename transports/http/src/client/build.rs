@@ -65,28 +65,28 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// How long connecting may take. 10 s unless told otherwise.
+    /// How long connecting may take. 10 s by default.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long one attempt may take, its answer included. 60 s unless told otherwise. Watch streams last as long as they do.
+    /// How long one attempt may take, its answer included. 60 s by default. Watch streams last as long as they do.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
     }
 
-    /// How long a watch stream may be silent: three ticks of the server. 45 s unless told otherwise.
+    /// How long a watch stream may be silent: three ticks of the server. 45 s by default.
     #[must_use]
     pub fn watch_patience(mut self, patience: Duration) -> Self {
         self.watch_patience = patience;
         self
     }
 
-    /// How often a request is sent at most, the first time included. 4 unless told otherwise; 1 never repeats.
+    /// How often a request is sent at most, the first time included. 4 by default; 1 never repeats.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.retry.attempts = attempts.max(1);

@@ -22,7 +22,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// The principal that the application has put beside the request, else the bearer token's owner.
+    /// The principal that the application has put next to the request, else the bearer token's owner.
     pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Fault> {
         if let Some(principal) = parts.extensions.get::<Principal>() {
             return Ok(Self { principal: principal.clone(), credential: None });

@@ -22,9 +22,9 @@ use crate::compression::{Swollen, swell_if};
 use crate::form::Form;
 use crate::gather::{Gather, TooMany};
 
-/// How long to go on reading a body that is not wanted any more.
+/// How long to continue reading a body that is not wanted any more.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How long a request waits for memory at most. It holds none meanwhile.
+/// How long a request waits for memory at most. It holds none in the meantime.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(10);
 /// How soon to send again what came too slowly, or found no memory, in milliseconds.
 const RETRY_MS: u64 = 1_000;

@@ -23,7 +23,7 @@ const SPARE: usize = 64;
 const WAITING_MAX: usize = SPARE / 2;
 /// How long a request waits for a place of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Whoever has said nothing for longer than this after connecting lies idle.
+/// Anyone who has said nothing for longer than this after connecting lies idle.
 const HASTE: Duration = Duration::from_secs(1);
 /// How long to wait before somebody is asked to leave again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ impl Crowd {
             if let Some(place) = self.try_enter(address, progress) {
                 return place;
             }
-            // Whoever was busy may lie idle by now.
+            // Anyone who was busy may lie idle by now.
             let _ = timeout(PAUSE, left).await;
         }
     }
@@ -254,7 +254,7 @@ mod tests {
         let (newcomer, _) = enter(&crowd, 2).await;
         let needed: Vec<_> = places.iter().map(|(place, _)| is_needed(place)).collect();
         assert_eq!(needed, [false, false, true, false]);
-        assert!(newcomer.is_free().await, "whoever is asked to leave counts no more");
+        assert!(newcomer.is_free().await, "anyone who is asked to leave counts no more");
     }
 
     #[tokio::test]

@@ -53,7 +53,7 @@ impl Efforts {
         }
         let owed = users.get(user).map_or(0, |owed| owed.by(now));
         let over = (owed + cost).saturating_sub(BURST_BYTES);
-        // Whoever owes nothing is not refused, however large the body is.
+        // Anyone who owes nothing is not refused, however large the body is.
         if over > 0 && owed > 0 {
             return Err(Duration::from_secs_f64(over.min(owed) as f64 / BYTES_PER_SECOND as f64));
         }

@@ -26,7 +26,7 @@ pub(super) enum Phase {
     Head = 3,
     /// The next request.
     Idle = 1,
-    /// Its own answer. The peer need not say anything meanwhile.
+    /// Its own answer. The peer need not say anything in the meantime.
     Busy = 2,
 }
 

@@ -60,7 +60,7 @@ impl ServerOptions {
     /// How many connections are open at once. An address keeps as many idle ones as there are places free. If all are taken,
     /// somebody has to leave for each newcomer: a connection that lies idle, of the address that has most connections; else one in
     /// the middle of its headers, of an address that has more than the newcomer's. If everybody is busy, a request waits up to five
-    /// seconds and is then told so; `/healthz` and `/readyz` are always answered. 4,096 unless told otherwise;
+    /// seconds and is then told so; `/healthz` and `/readyz` are always answered. 4,096 by default;
     /// [`RouterOptions::with_watches_max`] must leave some of them to requests that are not streams.
     ///
     /// [`RouterOptions::with_watches_max`]: crate::RouterOptions::with_watches_max
@@ -70,14 +70,14 @@ impl ServerOptions {
         self
     }
 
-    /// How long a request's headers may take. 5 s unless told otherwise.
+    /// How long a request's headers may take. 5 s by default.
     #[must_use]
     pub fn with_header_timeout(mut self, timeout: Duration) -> Self {
         self.patience.head = timeout;
         self
     }
 
-    /// How long a connection is kept between two requests. 75 s unless told otherwise.
+    /// How long a connection is kept between two requests. 75 s by default.
     #[must_use]
     pub fn with_idle_timeout(mut self, timeout: Duration) -> Self {
         self.patience.idle = timeout;
@@ -85,14 +85,14 @@ impl ServerOptions {
     }
 
     /// How long a peer may take nothing of its answer, or less than 16 KiB/s, taken together: what it reads faster earns the time
-    /// again. 30 s unless told otherwise.
+    /// again. 30 s by default.
     #[must_use]
     pub fn with_write_timeout(mut self, timeout: Duration) -> Self {
         self.patience.write = timeout;
         self
     }
 
-    /// How long running requests may take once a shutdown has begun. 10 s unless told otherwise.
+    /// How long running requests may take once a shutdown has begun. 10 s by default.
     #[must_use]
     pub fn with_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -178,7 +178,7 @@ impl Server {
         let Self { listener, options, load, .. } = self;
         let crowd = Crowd::new(options.connections_max);
         let mut connections = JoinSet::new();
-        // Goes on from turn to turn: it may hold a socket that waits for its place.
+        // Continues from turn to turn: it may hold a socket that waits for its place.
         let mut coming = Box::pin(next(&listener, &crowd));
         loop {
             let (place, progress, socket, peer) = tokio::select! {
@@ -261,7 +261,7 @@ async fn converse(
         ended = connection.as_mut() => Some(ended),
         () = ending.begun() => None,
         () = needed => match phase.phase() {
-            // Nothing is owed to whoever has asked for nothing yet.
+            // Nothing is owed to anyone who has asked for nothing yet.
             Phase::New | Phase::Head => return,
             Phase::Idle | Phase::Busy => None,
         },

@@ -1,7 +1,7 @@
-//! What there is a limited amount of, shared among users: bytes of messages, requests under way, streams.
+//! Limited resources that users share: bytes of messages, requests under way, streams.
 //!
-//! Each user may hold as much as is still free. Whoever takes all they can gets half of it, two of that kind get a third each, and so on:
-//! something is left for whoever comes next, and nothing is set aside for nobody. These are the dynamic thresholds by which switches share
+//! Each user may hold as much as is still free. One user who takes everything gets half, two such users get a third each, and so on.
+//! So something is left for the next user, and nothing is reserved in vain. These are the dynamic thresholds by which switches share
 //! their buffers (Choudhury and Hahne, 1998).
 
 use std::collections::BTreeMap;

@@ -28,7 +28,7 @@ use crate::frame::{Frame, StreamForm};
 const SHUTDOWN_RETRY_MS: u64 = 1_000;
 /// How soon to ask for a stream again while all are taken, in milliseconds.
 const FULL_RETRY_MS: u64 = 15_000;
-/// Pieces of a stream that wait for its connection. Whoever has more to say waits, too: notices are merged meanwhile.
+/// Pieces of a stream that wait for its connection. Anyone who has more to say waits, too: notices are merged in the meantime.
 const UNREAD_MAX: usize = 1;
 /// Asks proxies to pass pieces on as they come.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -113,7 +113,7 @@ fn full(app: &App) -> Fault {
 impl Watching {
     /// Follows the log until something ends the stream, or the connection has dropped it.
     async fn follow(self, notices: Notices, tells: mpsc::Sender<Bytes>) {
-        // Each of these goes on while the others wait, and what ends one ends all. An arm that awaited something would leave
+        // Each of these continues while the others wait, and what ends one ends all. An arm that awaited something would leave
         // the others where they are, with whatever they hold.
         let end = tokio::select! {
             biased;

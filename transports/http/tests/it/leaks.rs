@@ -46,7 +46,7 @@ async fn tokens_and_payloads_appear_in_no_log_and_no_problem() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
-    // For the whole process: what the tests beside this one say is looked through as well.
+    // For the whole process: what the tests next to this one say is looked through as well.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     let site = Site::start().await;
     let mut ann = Author::new(1);

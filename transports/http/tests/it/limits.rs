@@ -67,7 +67,7 @@ async fn a_zip_bomb_is_too_large_and_costs_no_memory() {
             send(request.header("content-encoding", "zstd")).await.problem(413, "too-large");
         }
     }
-    // The tests beside this one hold some dozens of megabytes; the bomb alone would be 512.
+    // The tests next to this one hold some dozens of megabytes; the bomb alone would be 512.
     if let Some(peak) = peak_memory() {
         assert!(peak < 450 * MIB, "{peak} bytes at the peak");
     }

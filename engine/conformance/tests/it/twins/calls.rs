@@ -195,7 +195,7 @@ fn is_void(run: &Run) -> bool {
     run.bundles().any(|bundle| matches!(bundle.body, Body::Void { .. }))
 }
 
-/// The run with every body written anew, as somebody does who decodes and encodes.
+/// The run with every body rewritten, as somebody does who decodes and encodes.
 fn rewritten(run: &Run) -> Run {
     let mut builder = RunBuilder::new(run.origin(), run.first(), ChainHash::GENESIS);
     for bundle in run.bundles() {
@@ -218,7 +218,7 @@ fn changed(change: fn(&mut Vec<Run>)) -> impl Fn(&mut Request) {
 fn pushes() -> Vec<Broken> {
     vec![
         (
-            "writes bodies anew",
+            "writes bodies again",
             &["pushed_bundles_arrive_byte_for_byte"],
             requests(|request| changed(|runs| runs.iter_mut().for_each(|run| *run = rewritten(run)))(request)),
         ),

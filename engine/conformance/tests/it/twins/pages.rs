@@ -126,7 +126,7 @@ fn pages() -> Vec<Broken> {
 fn origins() -> Vec<Broken> {
     vec![
         (
-            "skips a bundle where it goes on",
+            "skips a bundle where it continues",
             &["an_origin_reads_on_from_every_seq"],
             asked_origin(|_, _, after, _| *after = if after.get() > 0 { after.plus(1) } else { *after }),
         ),

@@ -70,7 +70,7 @@ pub(crate) fn all() -> Vec<Broken> {
     ]
 }
 
-/// A second process whose storage has this fault, each time anew.
+/// A second process whose storage has this fault, each time again.
 fn beside_is(fault: fn() -> Fault) -> Fault {
     let beside = move |first: &Faulty| Ok(Faulty { storage: first.storage.clone(), fault: fault().into() });
     Fault { beside: Box::new(beside), ..sound() }

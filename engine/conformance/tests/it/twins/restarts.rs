@@ -101,7 +101,7 @@ fn listed_by_bundles() -> Fault {
     }
 }
 
-/// Keeps a list of voids beside the log and shows bundles through it, until a restart empties the list.
+/// Keeps a list of voids next to the log and shows bundles through it, until a restart empties the list.
 fn voids_in_memory() -> Fault {
     let voids: Arc<Mutex<BTreeSet<Dot>>> = Arc::default();
     let (shown, kept) = (voids.clone(), voids.clone());

@@ -1,4 +1,4 @@
-//! Faults in writing a tail anew.
+//! Faults in writing a tail again.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};

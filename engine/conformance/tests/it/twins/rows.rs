@@ -124,7 +124,7 @@ fn by_range() -> Vec<Broken> {
         ),
         ("counts no bytes", &["a_scan_holds_at_most_as_many_bytes_as_asked"], range(|_, limit| limit.bytes = u32::MAX)),
         (
-            "skips a row where it goes on",
+            "skips a row where it continues",
             &["pages_of_a_scan_join_without_repeats_or_gaps"],
             range(|range, _| {
                 if let Bound::Excluded(last) = &range.start {
@@ -137,7 +137,7 @@ fn by_range() -> Vec<Broken> {
     ]
 }
 
-/// Goes on by how many rows it has given, instead of by the last key.
+/// Continues by how many rows it has given, instead of by the last key.
 fn by_offset() -> Fault {
     let given = Arc::new(Mutex::new(0));
     scans(move |handle, (view, mut range, limit)| {

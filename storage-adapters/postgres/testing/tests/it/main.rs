@@ -1,6 +1,6 @@
 //! The servers of tests.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
