@@ -112,7 +112,7 @@ impl ByHand {
     /// An empty log; `None` for memory, which is no library.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn create(place: &Place, durability: Durability) -> Result<Option<Self>, Failure> {
         let library = match place.backend() {
             Backend::Sqlite => Library::Sqlite(sqlite::Sqlite::create(place.path(), durability)?),
@@ -127,7 +127,7 @@ impl ByHand {
     /// An empty log of a backend that is a library.
     ///
     /// # Errors
-    /// As the library says, and for memory.
+    /// [`Failure`] with the library's error. Always fails for memory, which has no bare library.
     pub async fn new(place: &Place, durability: Durability) -> Result<Self, Failure> {
         Ok(Self::create(place, durability).await?.ok_or("memory is no library")?)
     }
@@ -135,7 +135,7 @@ impl ByHand {
     /// Opens what is there and finds the end of the log, which is returned, too.
     ///
     /// # Errors
-    /// As the library says, and for memory.
+    /// [`Failure`] with the library's error. Always fails for memory, which has no bare library.
     pub async fn reopen(place: &Place, durability: Durability) -> Result<(Self, u64), Failure> {
         let mut library = match place.backend() {
             Backend::Sqlite => Library::Sqlite(sqlite::Sqlite::open(place.path(), durability)?),
@@ -151,7 +151,7 @@ impl ByHand {
     /// Records these changes together as one bundle, and their rows with it if `rows`.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn write(&mut self, changes: &[Change], rows: bool) -> Result<(), Failure> {
         let mut batch = Batch::default();
         let time = now().to_be_bytes();
@@ -168,7 +168,7 @@ impl ByHand {
     /// Fills a log quickly, before it is measured: bundles of the one author that writes here.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn fill(&mut self, changes: &[Change], per_bundle: usize, rows: bool) -> Result<(), Failure> {
         let arrivals = changes.chunks(per_bundle).zip(now()..);
         let arrivals = arrivals.map(|(changes, time)| Arrival { author: 1, time, changes: changes.to_vec() });
@@ -178,7 +178,7 @@ impl ByHand {
     /// Takes bundles in the order of arrival, many to a transaction, and folds them into their rows if `rows`.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn receive(&mut self, arrivals: &[Arrival], rows: bool) -> Result<(), Failure> {
         for arrivals in arrivals.chunks(ARRIVING) {
             let mut batch = Batch { may_be_late: true, ..Batch::default() };
@@ -225,7 +225,7 @@ impl ByHand {
     /// Reads `count` bundles behind a position, at most: their bytes.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn read(&mut self, after: u64, count: usize) -> Result<Vec<Vec<u8>>, Failure> {
         each!(&mut self.library, bare => bare.read(after, count), postgres => postgres.read(after, count).await)
     }
@@ -233,7 +233,7 @@ impl ByHand {
     /// Throws the rows away and folds them again from the log, in one transaction.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn rebuild(&mut self) -> Result<(), Failure> {
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for run in self.read(0, usize::MAX).await? {
@@ -250,7 +250,7 @@ impl ByHand {
     /// One attribute's row.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn row(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
         each!(&mut self.library, bare => bare.row(key), postgres => postgres.row(key).await)
     }
@@ -258,7 +258,7 @@ impl ByHand {
     /// All attributes with their values.
     ///
     /// # Errors
-    /// As the library says.
+    /// [`Failure`] with the library's error.
     pub async fn state(&mut self) -> Result<State, Failure> {
         let rows = each!(&mut self.library, bare => bare.rows()?, postgres => postgres.rows().await?);
         let value = |value: Vec<u8>| String::from_utf8(value[STAMP_BYTES..].to_vec());

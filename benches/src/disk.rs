@@ -24,7 +24,7 @@ pub struct Footprint {
 /// Writes events with a replica of its own, so many to a bundle and one bundle per commit, and weighs its log.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of the store, the engine or the file system.
 pub async fn written(folder: &Path, events: usize, per_bundle: usize) -> Result<Footprint, Failure> {
     let file = folder.join(format!("written-{per_bundle}.sqlite"));
     let replica = ours::open_sqlite(&file, Durability::Process).await?;
@@ -36,7 +36,7 @@ pub async fn written(folder: &Path, events: usize, per_bundle: usize) -> Result<
 /// Weighs the log of a replica, which is closed for it.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of the store or the file system.
 pub async fn weigh(replica: Replica, file: &Path) -> Result<Footprint, Failure> {
     let encoded_bytes = encoded(&**replica.store()).await?;
     drop(replica);

@@ -80,7 +80,7 @@ impl OurServer {
     /// Serves a storage on a free port of the loopback address, to anyone who asks.
     ///
     /// # Errors
-    /// As the system says.
+    /// [`Failure`] if no port is free.
     pub async fn start(storage: impl Storage) -> Result<Self, Failure> {
         let service = Service::new(Arc::new(storage), Arc::new(Open), Arc::new(syncline_os::wall_clock));
         let server = Server::bind("127.0.0.1:0").await?;
@@ -97,7 +97,7 @@ impl OurServer {
     /// A device's way to it.
     ///
     /// # Errors
-    /// As the client says.
+    /// [`Failure`] if the HTTP client cannot be set up.
     pub fn transport(&self) -> Result<HttpTransport, Failure> {
         transport(&self.url)
     }
@@ -115,7 +115,7 @@ impl OurServer {
 /// A device's way to the server at `url`.
 ///
 /// # Errors
-/// As the client says.
+/// [`Failure`] if the address is wrong or the HTTP client cannot be set up.
 pub fn transport(url: &str) -> Result<HttpTransport, Failure> {
     Ok(HttpTransport::builder(url, "token").build()?)
 }
@@ -123,7 +123,7 @@ pub fn transport(url: &str) -> Result<HttpTransport, Failure> {
 /// Lets the plan's authors write, and push to `peer` in turns.
 ///
 /// # Errors
-/// As the engine and the peer say.
+/// [`Failure`] of the engine or the peer.
 pub async fn write_log(plan: &Plan, peer: &dyn Transport) -> Result<(), Failure> {
     write_pieces(plan.pieces(), peer).await
 }
@@ -131,7 +131,7 @@ pub async fn write_log(plan: &Plan, peer: &dyn Transport) -> Result<(), Failure>
 /// Pushes these pieces to `peer`, one after the other. Those of one author stand in order.
 ///
 /// # Errors
-/// As the engine and the peer say.
+/// [`Failure`] of the engine or the peer.
 pub async fn write_pieces(pieces: impl Iterator<Item = Piece>, peer: &dyn Transport) -> Result<(), Failure> {
     let mut authors = [(); AUTHORS].map(|()| (syncline_os::replica_id(), Head::NONE));
     for Piece { author, bundles } in pieces {
@@ -182,7 +182,7 @@ impl Sites {
     /// Starts both on files in `folder`, after writing the log.
     ///
     /// # Errors
-    /// Whatever fails.
+    /// [`Failure`] of the store, the engine or the server.
     pub async fn start(plan: &Plan, folder: &Path) -> Result<Self, Failure> {
         let storage = SqliteStorage::at(folder.join("server-ours.sqlite"))?;
         let ours = OurServer::start(storage).await?;
@@ -205,7 +205,7 @@ pub struct Synced {
 /// Syncs a fresh replica of ours into a file in `folder`.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of the store, the engine or the server.
 pub async fn sync_ours(sites: &Sites, folder: &Path, durability: Durability) -> Result<(Replica, Synced), Failure> {
     let transport = sites.ours.transport()?;
     let start = Instant::now();
@@ -218,7 +218,7 @@ pub async fn sync_ours(sites: &Sites, folder: &Path, durability: Durability) -> 
 /// Syncs a fresh copy by hand into a file in `folder`.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of SQLite or the server.
 pub async fn sync_by_hand(
     sites: &Sites,
     folder: &Path,
@@ -232,7 +232,7 @@ pub async fn sync_by_hand(
 /// Syncs both, and returns both states.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of a store, the engine or a server.
 pub async fn states(plan: &Plan, folder: &Path) -> Result<(State, State), Failure> {
     let sites = Sites::start(plan, folder).await?;
     let (replica, _) = sync_ours(&sites, folder, Durability::Process).await?;

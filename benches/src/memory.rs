@@ -27,7 +27,7 @@ pub struct Peak {
 /// The server's side: serves a file until the standard input ends, then says how much memory it took at most.
 ///
 /// # Errors
-/// Whatever fails; on systems other than Linux always, since the measure is Linux's.
+/// [`Failure`] of the store or the server. Always fails on other systems than Linux, because only Linux has the measure.
 pub async fn serve(file: &Path) -> Result<(), Failure> {
     let server = OurServer::start(ours::open_small(file)?).await?;
     say(server.url())?;
@@ -39,7 +39,7 @@ pub async fn serve(file: &Path) -> Result<(), Failure> {
 /// Starts `program` as such a server on a new file in `folder`, pushes the plan's log to it, and pulls it several times.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of the program that was started, the store or the engine.
 pub async fn measure(program: &Path, folder: &Path, plan: &Plan) -> Result<Peak, Failure> {
     let mut server = Command::new(program);
     server.arg(SERVE).arg(folder.join(format!("weighed-{}.sqlite", plan.events)));

@@ -24,7 +24,7 @@ pub fn space() -> SpaceId {
 /// Opens a replica with attribute rows in a SQLite file.
 ///
 /// # Errors
-/// As the store and the engine say.
+/// [`Failure`] of the store or the engine.
 pub async fn open_sqlite(path: &Path, durability: Durability) -> Result<Replica, Failure> {
     let storage = SqliteOptions::new(path).durability(durability).open()?;
     open_on(storage.open(&space()).await?).await
@@ -33,7 +33,7 @@ pub async fn open_sqlite(path: &Path, durability: Durability) -> Result<Replica,
 /// Opens a file with small caches, for a server whose memory is looked at.
 ///
 /// # Errors
-/// As the store says.
+/// [`Failure`] of the store.
 pub fn open_small(path: &Path) -> Result<SqliteStorage, Failure> {
     let one = NonZeroUsize::MIN;
     Ok(SqliteOptions::new(path).cache_bytes(1024 * 1024).readers(one).open()?)
@@ -42,7 +42,7 @@ pub fn open_small(path: &Path) -> Result<SqliteStorage, Failure> {
 /// Opens a replica with attribute rows in memory.
 ///
 /// # Errors
-/// As the engine says.
+/// [`Failure`] of the engine.
 pub async fn open_memory() -> Result<Replica, Failure> {
     open_on(Arc::new(MemoryStore::new(syncline_os::log_id()))).await
 }
@@ -55,7 +55,7 @@ async fn open_on(store: Arc<dyn EventStore>) -> Result<Replica, Failure> {
 /// Opens a replica at a place of any backend, with attribute rows if `rows`.
 ///
 /// # Errors
-/// As the store and the engine say.
+/// [`Failure`] of the store or the engine.
 pub async fn open(place: &Place, durability: Durability, rows: bool) -> Result<Replica, Failure> {
     let store = place.open(durability).await?.open(&space()).await?;
     if rows {
@@ -68,7 +68,7 @@ pub async fn open(place: &Place, durability: Durability, rows: bool) -> Result<R
 /// Writes the events `per_commit` at a time, one commit after the other.
 ///
 /// # Errors
-/// As the engine says.
+/// [`Failure`] with the engine's `ReplicaError`.
 pub async fn append(replica: &Replica, events: &[Event], per_commit: usize) -> Result<(), Failure> {
     for bundle in events.chunks(per_commit) {
         replica.write(bundle).await?;
@@ -79,7 +79,7 @@ pub async fn append(replica: &Replica, events: &[Event], per_commit: usize) -> R
 /// Shares the events out among concurrent writers, each of which writes one at a time.
 ///
 /// # Errors
-/// As the engine says.
+/// [`Failure`] with the engine's `ReplicaError`.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -100,7 +100,7 @@ pub async fn append_concurrently(
 /// All attributes with their values.
 ///
 /// # Errors
-/// As the engine says.
+/// [`Failure`] with the engine's `ReplicaError`.
 pub async fn state(replica: &Replica) -> Result<State, Failure> {
     let rows = replica.attributes()?.present(RowRange::all()).await?;
     let value = |row: &syncline::attributes::AttributeRow| row.value().unwrap_or_default().into_owned();

@@ -47,7 +47,7 @@ impl PipelineServer {
     /// Serves the events of a store on a free port of the loopback address.
     ///
     /// # Errors
-    /// As the system says.
+    /// [`Failure`] if no port is free.
     pub async fn start(store: PipelineStore) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/events", listener.local_addr()?);
@@ -78,7 +78,7 @@ async fn events(
 /// Pulls everything into a new file. Returns the store and how many bytes came over the wire.
 ///
 /// # Errors
-/// As the server, the system and SQLite say.
+/// [`Failure`] of the server, the connection or SQLite.
 pub async fn pull(
     server: &PipelineServer,
     file: &Path,

@@ -153,7 +153,7 @@ impl Place {
     /// Opens what lies here, or begins it, with the adapter.
     ///
     /// # Errors
-    /// As the adapter says.
+    /// [`Failure`] with the adapter's error.
     pub async fn open(&self, durability: Durability) -> Result<AnyStorage, Failure> {
         let name = match self.backend {
             Backend::Sqlite => StoreName::sqlite(&self.at),
@@ -168,7 +168,7 @@ impl Place {
     /// Bytes on the disk of all that lies here, as the file system or the server counts them.
     ///
     /// # Errors
-    /// As the system or the server says.
+    /// [`Failure`] if a file cannot be read, or Postgres does not answer.
     pub async fn bytes(&self) -> Result<u64, Failure> {
         if self.backend != Backend::Postgres {
             let beside = ["", "-wal", "-shm"].map(|end| PathBuf::from(format!("{}{end}", self.at)));
@@ -184,7 +184,7 @@ impl Place {
     /// Deletes what lies here.
     ///
     /// # Errors
-    /// As the system or the server says.
+    /// [`Failure`] if a file cannot be removed, or Postgres does not answer.
     pub async fn delete(mut self) -> Result<(), Failure> {
         self.guarded = false;
         match self.backend {

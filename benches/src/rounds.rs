@@ -50,7 +50,7 @@ pub fn rate(events: usize, took: Duration) -> f64 {
 /// How long it takes.
 ///
 /// # Errors
-/// Those of the work.
+/// The error of `work`.
 pub fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<Duration, E> {
     let start = Instant::now();
     work().map(|_| start.elapsed())

@@ -18,7 +18,7 @@ const LEVEL: i32 = 1;
 /// Bytes of the payloads of a plan's events, compressed all at once and with nothing around them.
 ///
 /// # Errors
-/// As the compressor says.
+/// [`Failure`] of the compressor.
 pub fn compressed_payloads(plan: &Plan) -> Result<u64, Failure> {
     let mut payloads = Vec::new();
     Workload::new(plan.keys, 1).take(plan.events).for_each(|change| change.put_payload(&mut payloads));
@@ -28,7 +28,7 @@ pub fn compressed_payloads(plan: &Plan) -> Result<u64, Failure> {
 /// The most bytes that the body of a push has in addition to the payload, over the first `pushes` single events of a replica.
 ///
 /// # Errors
-/// Whatever fails.
+/// [`Failure`] of the store or the engine.
 pub async fn push_overhead(folder: &Path, pushes: usize) -> Result<u64, Failure> {
     let server = OurServer::start(SqliteStorage::at(folder.join("pushed.sqlite"))?).await?;
     let transport = server.transport()?;

@@ -174,9 +174,9 @@ pub enum ReplicaError {
         /// How many it may have.
         max: usize,
     },
-    /// A stored row does not read back as its projection's state.
+    /// A stored row cannot be read back as its projection's state.
     #[error(
-        "row {key:?} of {view} does not read back: {why}; rebuild the view, or give it a new version if its state has changed"
+        "row {key:?} of {view} cannot be read back: {why}; rebuild the view, or give it a new version if its state has changed"
     )]
     Row {
         /// The view.

@@ -157,7 +157,7 @@ pub trait TypedEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unwritable`] if the variant's name is no event type with a version, if serde cannot encode the value as JSON, or if what
-    /// was encoded does not read back, as a number that is not finite.
+    /// was encoded cannot be read back, as a number that is not finite.
     fn to_event(&self) -> Result<Event, Unwritable> {
         payload::encode(self)
     }

@@ -38,7 +38,7 @@ impl Report {
 /// Reads every space of a store, in which nothing is being written, and compares.
 ///
 /// # Errors
-/// Those of the store's reads.
+/// [`StoreError`] if the store cannot be read. What it lost or damaged is in the report.
 pub async fn check(storage: &dyn Storage, script: Script, ledger: &Ledger) -> Result<Report, StoreError> {
     let mut report = Report::default();
     for space in 0..SPACES {

@@ -33,13 +33,13 @@ enum What {
 
 #[derive(Debug, Args)]
 struct Run {
-    /// Kills of each setting that must keep everything when it is killed.
+    /// Number of kills for each setting that must survive kills.
     #[arg(long, default_value_t = 1000)]
     kills: u64,
-    /// Power cuts of each setting that must keep everything when it is cut; needs root.
+    /// Number of power cuts for each setting that must survive them. Needs root.
     #[arg(long, default_value_t = 1000)]
     cuts: u64,
-    /// Crashes of each kind for each control, and for what is no durable store of Syncline.
+    /// Number of crashes of each kind for each control, and for each store that is not a durable store of Syncline.
     #[arg(long, default_value_t = 200)]
     controls: u64,
     /// Only this store: sqlite, redb, sled, postgres, file.
@@ -48,23 +48,23 @@ struct Run {
     /// Only this setting: synced, one-phase, process, unsynced.
     #[arg(long)]
     durability: Option<String>,
-    /// What everything but the scheduler's whims follows from.
+    /// Seed of everything random, except the scheduler.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the JSON files go.
+    /// Folder for the JSON files.
     #[arg(long)]
     out: PathBuf,
-    /// An empty folder called `syncline-crash.` and something, to be used up.
+    /// An empty folder whose name begins with `syncline-crash.`; it is deleted at the end.
     #[arg(long)]
     scratch: PathBuf,
 }
 
 #[derive(Debug, Args)]
 struct Table {
-    /// Where the JSON files are.
+    /// Folder with the JSON files.
     #[arg(long)]
     out: PathBuf,
-    /// A document whose table is to be replaced.
+    /// Replace the table in this document.
     #[arg(long)]
     document: Option<PathBuf>,
 }

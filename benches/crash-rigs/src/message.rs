@@ -72,7 +72,7 @@ pub fn now() -> u64 {
 
 /// A line that says nothing known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no message of the writing process")]
+#[error("`{0}` is not a message of the writing process")]
 pub struct UnknownMessage(String);
 
 impl fmt::Display for Message {

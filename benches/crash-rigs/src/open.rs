@@ -14,7 +14,7 @@ use crate::setting::{Backend, Mode, Setting};
 /// Opens the store that lies in `folder`; that of Postgres lies where `url` says. Needs a Tokio runtime.
 ///
 /// # Errors
-/// Those of the adapter. [`StoreError::Backend`] if a Postgres store is opened without a good URL.
+/// [`StoreError`] of the adapter; [`StoreError::Backend`] if a Postgres store is opened without a good URL.
 pub async fn open(setting: Setting, folder: &Path, url: Option<&str>) -> Result<Arc<dyn Storage>, StoreError> {
     let any = async |name: StoreName| {
         let storage = AnyOptions::new(name).durability(setting.durability()).open().await?;

@@ -54,9 +54,9 @@ pub enum WorkError {
     #[error("the pipe to the watching process is broken: {0}")]
     Pipe(#[from] std::io::Error),
     /// The task does not read.
-    #[error("the task does not read: {0}")]
+    #[error("the task cannot be read: {0}")]
     Task(#[from] serde_json::Error),
-    /// The store does not open, or does not read back.
+    /// The store does not open, or cannot be read back.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -18,7 +18,7 @@ use ground::Ground;
 /// What ends a scenario that could not be played at all.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Attacks a real server, and prints one table. Ends with 1 if a row does not hold what is asked of it.
+/// Attacks a real server, and prints one table. Ends with 1 if a row of the table fails.
 #[derive(Debug, Parser)]
 #[command(name = "hostile", version)]
 struct Arguments {
@@ -28,7 +28,7 @@ struct Arguments {
     /// Where the server keeps its logs
     #[arg(long, value_enum, default_values_t = [Store::Sqlite, Store::Postgres])]
     store: Vec<Store>,
-    /// Only the scenarios whose name holds this text
+    /// Only the scenarios whose name contains this text
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// A part of the usual number of hostile clients

@@ -14,7 +14,7 @@ use crate::Failure;
 use crate::place::{Backend, Ground};
 use crate::server::Server;
 
-/// Which store for this workload? Every store does it in turn, each in a process of its own.
+/// Which store suits this workload? Every store does the work in turn, each in its own process.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]

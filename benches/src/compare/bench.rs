@@ -74,7 +74,7 @@ impl Bench<'_> {
     /// Measures one kind of work.
     ///
     /// # Errors
-    /// Whatever fails.
+    /// [`Failure`] of the store, its bare library, the file system, or a program that was started.
     pub async fn measure(&self, work: Work) -> Result<Measurement, Failure> {
         let (ours, by_hand) = match work {
             Work::Single | Work::Batch | Work::SingleRow | Work::FewKeys | Work::ManyKeys => {

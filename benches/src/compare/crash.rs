@@ -41,7 +41,7 @@ impl Errand {
     /// Reads an errand as it is handed to a process.
     ///
     /// # Errors
-    /// If it is none.
+    /// [`Failure`] if the text is not an errand.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         Ok(serde_json::from_str(text)?)
     }
@@ -49,7 +49,7 @@ impl Errand {
     /// Runs it.
     ///
     /// # Errors
-    /// Whatever fails.
+    /// [`Failure`] of the store, or of the pipe to the program that measures.
     pub async fn run(self) -> Result<(), Failure> {
         if self.weigh { super::weight::weigh_this_process(&self).await } else { self.write_until_killed().await }
     }

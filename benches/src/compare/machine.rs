@@ -146,7 +146,7 @@ pub struct Waits {
 /// Appends to a file in `folder`, and waits for the disk each time.
 ///
 /// # Errors
-/// As the system says.
+/// [`io::Error`] if a file in the folder cannot be created, written or synced.
 pub fn disk_waits(folder: &Path) -> io::Result<Waits> {
     let mut file = tempfile::tempfile_in(folder)?;
     let mut waits = Vec::new();

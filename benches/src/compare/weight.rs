@@ -60,7 +60,7 @@ async fn peak(bench: &Bench<'_>, by_hand: bool) -> Result<Side, Failure> {
 /// Writes a log with rows in bundles of 100, reads it all in pages, and says the largest resident set so far, in bytes.
 ///
 /// # Errors
-/// Whatever fails; on systems other than Linux always, since the measure is Linux's.
+/// [`Failure`] of the store. Always fails on other systems than Linux, because only Linux has the measure.
 pub(super) async fn weigh_this_process(errand: &Errand) -> Result<(), Failure> {
     let mut workload = Workload::new(FEW, 1);
     if errand.by_hand {

@@ -64,7 +64,7 @@ impl fmt::Debug for Content {
 /// The bundles of stored runs, one by one.
 ///
 /// # Panics
-/// If a run does not read back from its own bytes, or does not hash to the check that it carries.
+/// If a run cannot be read back from its own bytes, or does not hash to the check that it carries.
 pub fn unpack<'a>(runs: impl IntoIterator<Item = &'a StoredRun>) -> Vec<Placed> {
     runs.into_iter().flat_map(|stored| unpack_run(&stored.run, stored.previous, stored.position)).collect()
 }

@@ -197,7 +197,7 @@ pub(crate) fn fold_batch(fold: &Arc<dyn Fold>, rows: &mut Rows, runs: &[Run]) ->
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
     let folded = plan.fold(keys, loaded);
-    assert!(folded.damaged.is_empty(), "a row does not read back: {:?}", folded.damaged);
+    assert!(folded.damaged.is_empty(), "a row cannot be read back: {:?}", folded.damaged);
     for Aside { cause, dot, index, .. } in &folded.aside {
         if let Cause::Panicked(panic) = cause {
             panic!("the projection panics on event {index} of bundle {dot}: {panic}");

@@ -23,7 +23,7 @@ impl Relay {
     /// A way to this server, at an address of its own on this host.
     ///
     /// # Errors
-    /// As the system says, if it gives no port.
+    /// [`io::Error`] if no port is free.
     pub async fn to(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let (address, passes) = (listener.local_addr()?, Arc::new(watch::Sender::new(true)));

@@ -27,7 +27,7 @@ pub trait Stores: Debug + Send + Sync {
     /// Opens the store of this name, as it was left. If there is none, creates it with the identity `log`.
     ///
     /// # Errors
-    /// Those of the store. The lab reports them as they are, with the name of the store.
+    /// [`StoreError`] of the store. The lab reports it as it is, with the name of the store.
     fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError>;
 
     /// The holder of this store has died. The lab has dropped every handle that [`open`](Self::open) gave out, and opens the store

@@ -21,7 +21,7 @@ pub enum ImportError {
     Store(#[from] StoreError),
     /// The log differs from the file's.
     #[error(
-        "the log holds another bundle at position {at} than the file: it is no beginning of the file's log; import into a space \
+        "the log holds another bundle at position {at} than the file: it is not a beginning of the file's log; import into a space \
          that is empty"
     )]
     NotABeginning {
@@ -30,7 +30,7 @@ pub enum ImportError {
     },
     /// The log continues where the file ends.
     #[error(
-        "the log holds {log} bundles and the file {file}: it is no beginning of the file's log; export a newer file"
+        "the log holds {log} bundles and the file {file}: it is not a beginning of the file's log; export a newer file"
     )]
     Longer {
         /// The log's head.

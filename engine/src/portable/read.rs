@@ -16,7 +16,7 @@ use crate::wire::DecodeError;
 #[non_exhaustive]
 pub enum ReadError {
     /// They begin otherwise.
-    #[error("this is no portable log: it begins with other bytes; name a file that was exported")]
+    #[error("this is not a portable log: it begins with other bytes; name an exported file")]
     NotALog,
     /// They have a format that this build does not know.
     #[error(
@@ -30,7 +30,7 @@ pub enum ReadError {
     },
     /// They end too early.
     #[error(
-        "the portable log breaks off at byte {end}: its frame {frame}, from byte {at}, is not whole; fetch the whole file"
+        "the portable log ends early at byte {end}: its frame {frame}, from byte {at}, is incomplete; fetch the whole file"
     )]
     Truncated {
         /// How many frames are whole.
@@ -73,7 +73,7 @@ pub enum Fault {
         max: usize,
     },
     /// It stands where no frame of its kind may stand.
-    #[error("it stands in the wrong place")]
+    #[error("it is in the wrong place")]
     Order,
     /// Its payload does not read.
     #[error(transparent)]
@@ -82,10 +82,10 @@ pub enum Fault {
     #[error(transparent)]
     Unchained(#[from] Unchained),
     /// Entries are not in order.
-    #[error("{0} does not come behind the entry before it")]
+    #[error("{0} is not after the entry before it")]
     Unsorted(Dot),
     /// Claims are not in the order of origins, or the file has no bundle of this one.
-    #[error("the claim of {0} does not come behind the claim before it, or is of an origin without bundles")]
+    #[error("the claim of {0} is not after the claim before it, or its origin has no bundles")]
     Claim(ReplicaId),
     /// What the file announces and what it holds differ.
     #[error("the file announces {announced} {what} and holds {found}")]

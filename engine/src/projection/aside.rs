@@ -40,7 +40,7 @@ pub enum Cause {
         known: Vec<u16>,
     },
     /// The projection's code panicked on the event, with this message. The row is as it was before.
-    #[error("the projection panicked: {0}; mend it, then rebuild the view or give it a new version")]
+    #[error("the projection panicked: {0}; correct it, then rebuild the view or give it a new version")]
     Panicked(String),
     /// The event exceeds a limit of [`limits`](crate::limits).
     #[error("{what} would be {size}, the limit is {max}")]
@@ -52,12 +52,12 @@ pub enum Cause {
         /// The limit.
         max: u64,
     },
-    /// The stored row that the event belongs to does not read back, though it was folded from the log by this very program.
+    /// The stored row that the event belongs to cannot be read back, though it was folded from the log by this very program.
     #[error(
-        "the row does not read back as the projection wrote it: {0}; mend the state's encoding, then rebuild the view"
+        "the row cannot be read back as the projection wrote it: {0}; correct the state's encoding, then rebuild the view"
     )]
     Row(String),
-    /// The bundle's body does not read as events, from this index on.
+    /// The bundle's body cannot be read as events, from this index on.
     #[error("the bundle's body is malformed: {0}")]
     Malformed(String),
 }

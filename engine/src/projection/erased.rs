@@ -26,7 +26,7 @@ pub trait Fold: Send + Sync + 'static {
     /// one. Events that are put aside are handed to `aside` in the order of `events`; the row is as if they were not there.
     ///
     /// # Errors
-    /// [`Unreadable`] if the row itself does not read back.
+    /// [`Unreadable`] if the row itself cannot be read back.
     fn fold(
         &self,
         key: &[u8],

@@ -148,7 +148,7 @@ pub struct Folded {
     pub rows: Vec<RowWrite>,
     /// The events that were put aside.
     pub aside: Vec<Aside>,
-    /// Views with a stored row that does not read back, and why. No event can cause that: the store is damaged, or the state has another
+    /// Views with a stored row that cannot be read back, and why. No event can cause that: the store is damaged, or the state has another
     /// layout under the same view. The rows stay as they are, and the events that touch them are among those put aside; fold the view
     /// again.
     pub damaged: BTreeMap<ViewId, String>,

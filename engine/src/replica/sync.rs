@@ -181,7 +181,7 @@ pub enum SyncError {
         report: Box<SyncReport>,
     },
     /// The peer answered another question.
-    #[error("the peer answered something else than it was asked; check that both speak the same protocol")]
+    #[error("the peer answered another question; check that both speak the same protocol")]
     Unexpected,
 }
 

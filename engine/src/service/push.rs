@@ -119,7 +119,7 @@ impl Service {
         Ok(())
     }
 
-    /// Which bundles the policy refuses. Bodies that do not read as events are refused by the service itself, since every
+    /// Which bundles the policy refuses. Bodies that cannot be read as events are refused by the service itself, since every
     /// replica would put them aside.
     async fn refusals(&self, principal: &Principal, space: &SpaceId, run: &Run) -> Vec<RefusedBundle> {
         let mut refused = Vec::new();

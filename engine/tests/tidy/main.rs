@@ -63,3 +63,18 @@ fn every_law_names_a_test_that_exists() {
     let count = laws.lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(count, 14, "a law is missing, or none of its tests is named");
 }
+
+#[test]
+fn the_map_names_every_crate() {
+    let root = root();
+    let map = fs::read_to_string(root.join("engine/docs/design.md")).expect("the map is written down");
+    let mut paths = Vec::new();
+    files(&root, &mut paths);
+    let manifests: Vec<String> = paths
+        .iter()
+        .filter(|path| path.ends_with("Cargo.toml"))
+        .map(|path| fs::read_to_string(path).expect("manifests are UTF-8"))
+        .collect();
+    let missing = rules::missing_crates(&map, &manifests);
+    assert!(missing.is_empty(), "engine/docs/design.md has no line for {missing:?}");
+}

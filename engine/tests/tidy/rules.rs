@@ -137,6 +137,13 @@ pub(crate) fn missing_tests(laws: &str, sources: &str) -> Vec<String> {
     missing.map(str::to_owned).collect()
 }
 
+/// The packages of these manifests that the map does not name in backquotes.
+pub(crate) fn missing_crates(map: &str, manifests: &[String]) -> Vec<String> {
+    let packages =
+        manifests.iter().filter_map(|manifest| manifest.split("[package]\nname = \"").nth(1)?.split('"').next());
+    packages.filter(|name| !map.contains(&format!("`{name}`"))).map(str::to_owned).collect()
+}
+
 /// The file up to its test module.
 fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or_default()

@@ -42,3 +42,10 @@ fn a_law_that_names_no_real_test_is_caught() {
     let laws = "* held by `a_real_test` and `a_made_up_test`, see `src/a.rs`";
     assert_eq!(rules::missing_tests(laws, "fn a_real_test() {}"), ["a_made_up_test"]);
 }
+
+#[test]
+fn a_crate_that_the_map_lacks_is_caught() {
+    let manifest = |name: &str| format!("[package]\nname = \"{name}\"\n");
+    let manifests = [manifest("on-it"), manifest("left-out"), "[workspace]\n".to_owned()];
+    assert_eq!(rules::missing_crates("the crate `on-it`", &manifests), ["left-out"]);
+}

@@ -23,7 +23,7 @@ use crate::span::Span;
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
-    /// Configuration file in TOML. Flags and SYNCLINE_* variables go before it
+    /// Configuration file in TOML. Flags and SYNCLINE_* variables override it
     #[arg(long, global = true, env = "SYNCLINE_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
     /// Database file [default: syncline.sqlite]
@@ -40,8 +40,8 @@ pub(crate) struct Cli {
 const LONG_ABOUT: &str = "\
 The reference server of Syncline, and its administration.
 
-It keeps the logs of many spaces and the accounts of their users in one SQLite file, or in another store, and lets devices \
-push and pull over HTTP. It is a relay: it stores bundles as they come and reads no payload.";
+It keeps the logs of many spaces and the accounts of their users in one SQLite file, or in another store. Devices push and \
+pull over HTTP. It is a relay: it stores bundles as they come, and reads no payload.";
 
 const AFTER_LONG_HELP: &str = "\
 A first session:
@@ -57,18 +57,18 @@ While it runs, in another terminal:
   syncline-server log notes | head
   syncline-server verify
 
-Another store: --store redb:FILE or sled:FOLDER keeps the logs there and the accounts in the database; \
---store postgres://USER@HOST/DATABASE keeps both there, for any number of servers; memory: keeps the logs as long as the \
-server runs. Every command takes it. To change the store of a space while it is served:
-  syncline-server move notes --to redb:notes.redb                  # as often as you like; each goes on where the last ended
+Another store: --store redb:FILE or sled:FOLDER keeps the logs there, and the accounts in the database. \
+--store postgres://USER@HOST/DATABASE keeps both there, for any number of servers. memory: keeps the logs as long as the \
+server runs. Every command has this option. To change the store of a space while it is served:
+  syncline-server move notes --to redb:notes.redb                  # as often as you like; each run copies only what is new
   syncline-server verify notes --against redb:notes.redb           # with the server stopped: nothing is missing
 
-Administration and the running server: every command but `serve` works on the database file. While a server has it \
+Administration and the running server: every command except `serve` works on the database file. While a server has it \
 open, the command finds the server through the file `<database>.control`, which only its owner can read, and the server \
-does the work: nothing is to be stopped, and every change holds from the next request on.
+does the work. You need not stop anything, and a change takes effect with the next request.
 
-Configuration: flags go before SYNCLINE_* variables, those before the file of --config, and that before the defaults. \
-The file's keys are the long flags of `serve`, `database` and `store`:
+Configuration: flags override SYNCLINE_* variables, which override the file of --config, which overrides the defaults. \
+The file's keys are the long flags of `serve`, and `database` and `store`:
   database = \"/var/lib/syncline/syncline.sqlite\"
   listen = \"127.0.0.1:8550\"
 
@@ -79,9 +79,9 @@ Exit codes: 0 done; 1 failed, or `verify` found damage or a difference; 2 the co
 pub(crate) enum Command {
     /// Serve devices over HTTP, until SIGINT or SIGTERM
     ///
-    /// Prints one line with its address when it is ready. Logs go to standard error. Next to the routes of the protocol
+    /// Prints one line with its address when it is ready. Logs go to standard error. Besides the routes of the protocol
     /// under /v1 it answers /healthz, /readyz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
-    /// with TLS before it if it is reached from elsewhere.
+    /// with TLS in front of it if other machines reach it.
     Serve(ServeOptions),
     #[command(flatten)]
     Task(Task),
@@ -95,8 +95,8 @@ pub(crate) enum Command {
 pub(crate) enum Carry {
     /// Write a space's whole log to a file, or to standard output if the file is `-`
     ///
-    /// The file is the same byte for byte from every store, and complete or not there at all. It holds everything up to
-    /// the moment at which the export began, and whose its replicas are; the server continues serving. Prints the log's digest.
+    /// Every store gives the same file, byte for byte. The file is complete or not there at all. It holds everything up to
+    /// the moment at which the export began, and the owners of the replicas. The server continues to serve. Prints the log's digest.
     Export {
         /// Space
         space: SpaceId,
@@ -105,35 +105,35 @@ pub(crate) enum Carry {
     },
     /// Take a space's log from a file, or from standard input if the file is `-`
     ///
-    /// The file names the space, which must be empty, or hold a beginning of the file's log: an import that was interrupted
-    /// is continued by the same command. Every hash is checked before anything is kept. Its replicas belong to the devices that
-    /// the file names; users and devices that are not here are added, without a token and without a role.
+    /// The file names the space. The space must be empty, or hold a beginning of the file's log: to continue an interrupted import,
+    /// repeat the command. Every hash is checked before anything is kept. The replicas belong to the devices that
+    /// the file names. Missing users and devices are added, without a token and without a role.
     Import {
         /// File, or `-`
         file: PathBuf,
     },
     /// Copy the whole SQLite database to a file, while it is served: logs, accounts, everything
     ///
-    /// The copy is of one moment, checked as by `verify`, and readable by its owner alone. It is complete or not there at
+    /// The copy shows one moment. It is checked as by `verify`, and only its owner can read it. It is complete or not there at
     /// all.
     Backup {
         /// File
         file: PathBuf,
     },
-    /// Put a backup in the place of the SQLite database, which no server may have open
+    /// Put a backup in the place of the SQLite database, while no server has it open
     ///
     /// The backup is checked first. A write-ahead log that was left next to the database is not mixed with it. Devices bring
-    /// back what they have and the backup lacks.
+    /// back what the backup lacks.
     Restore {
         /// File
         file: PathBuf,
-        /// Take the place of a database that is there; it is kept with `.old` behind its name
+        /// Replace an existing database, and keep it with `.old` after its name
         #[arg(long)]
         replace: bool,
     },
     /// Copy a space's log to another store, while it is served
     ///
-    /// May be repeated: each run copies what has come since the last. Whose its replicas are is copied, too. Roles and tokens are not.
+    /// You may repeat it: each run copies what is new since the last. The owners of replicas are copied, too. Roles and tokens are not.
     Move {
         /// Space
         space: SpaceId,
@@ -152,7 +152,7 @@ pub(crate) enum Carry {
 pub(crate) enum Task {
     /// Create user, device and space at once, and print a token for the device
     ///
-    /// May be repeated: what exists already stays as it is and is named, and the device gets one more token.
+    /// You may repeat it: what exists stays as it is and is named, and the device gets one more token.
     Setup(Setup),
     /// Add users
     #[command(subcommand)]
@@ -166,7 +166,7 @@ pub(crate) enum Task {
     /// Add spaces
     #[command(subcommand)]
     Space(SpaceTask),
-    /// Show, release and move replicas: whose the bundles of a log are
+    /// Show, release and move replicas: who owns the bundles of a log
     #[command(subcommand)]
     Claim(ClaimTask),
     /// Give a user a role in a space, in place of any other
@@ -175,7 +175,7 @@ pub(crate) enum Task {
         space: SpaceId,
         /// User
         user: Name,
-        /// reader pulls, writer pushes too, owner is a writer who may grant
+        /// A reader pulls, a writer also pushes, an owner also grants
         #[arg(value_parser = role)]
         role: Role,
     },
@@ -190,8 +190,8 @@ pub(crate) enum Task {
     List(Form),
     /// Re-hash every bundle, check it against heads and indices; name the first broken one
     ///
-    /// Reads the whole log of one space, or of all: positions and seqs without a hole, times that rise, the chain of
-    /// hashes up to the heads, bodies that read as events, every bundle found by its position and by its origin. Then it
+    /// Reads the whole log of one space, or of all: positions and seqs without a hole, rising times, the chain of
+    /// hashes up to the heads, bodies that can be read as events, every bundle found by its position and by its origin. Then it
     /// asks the store to check itself: SQLite by its integrity_check, Postgres by amcheck if that is installed, redb and
     /// sled by the checksums of all values. Exit code 1 if one of them does not hold.
     ///
@@ -213,7 +213,7 @@ pub(crate) enum Task {
     Log {
         /// Space
         space: SpaceId,
-        /// Start behind this position
+        /// Start after this position
         #[arg(long, value_name = "POSITION", default_value = "0", value_parser = position)]
         after: Position,
         /// Stop after so many bundles
@@ -311,25 +311,25 @@ pub(crate) enum SpaceTask {
 #[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ClaimTask {
-    /// Show the replicas in a space's log, and whose they are
+    /// Show the replicas in a space's log, and their owners
     ///
-    /// A replica belongs to the device that writes under its id. The server takes its bundles from this device alone. A device
-    /// claims its replica with the first bundle that it pushes. One that nobody has claimed is written `-`: any writer may
+    /// A replica belongs to the device that writes under its id. The server accepts its bundles from this device alone. A device
+    /// claims its replica with the first bundle that it pushes. `-` means that nobody has claimed it: any writer may
     /// bring back bundles of it.
     List {
         /// Space
         space: SpaceId,
     },
-    /// Let a replica belong to nobody, until its device writes again
+    /// Take the owner of a replica away, until its device writes again
     ///
-    /// Also lets others bring back what a restored server has lost of a device that is gone.
+    /// This also lets others bring back what a restored server has lost of a device that is gone.
     Release {
         /// Replica, as `claim list` and `list` show it
         replica: ReplicaId,
     },
-    /// Give a replica to a device, whoever has it
+    /// Give a replica to a device, whoever owns it
     ///
-    /// For a device that is told that its replica belongs to another device.
+    /// Use it if a device is told that its replica belongs to another device.
     Move {
         /// Replica, as `claim list` and `list` show it
         replica: ReplicaId,

@@ -70,7 +70,7 @@ impl std::fmt::Display for Job {
 #[derive(Debug, Error)]
 pub(crate) enum ControlError {
     /// The database is in use, and nobody answers for it.
-    #[error("{} is in use by a process that takes no administration ({why}); wait until it ends, or stop it", .what.display())]
+    #[error("{} is in use by a process that accepts no administration ({why}); wait until it ends, or stop it", .what.display())]
     Unanswered {
         /// The database, or another store.
         what: PathBuf,
@@ -87,7 +87,7 @@ pub(crate) enum ControlError {
     },
     /// The connection broke before the answer's end.
     #[error(
-        "the running server's answer broke off ({why}); look with `list` whether it is done, then repeat the command"
+        "the running server's answer ended early ({why}); look with `list` whether it is done, then repeat the command"
     )]
     BrokenOff {
         /// What went wrong.

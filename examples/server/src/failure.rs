@@ -31,7 +31,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The database cannot be opened, for reasons outside of it.
-    #[error("{0}; see that its directory is there and may be written to, or name another with --database or --store")]
+    #[error("{0}; make sure that its directory exists and is writable, or name another with --database or --store")]
     Unopened(#[source] StoreError),
     /// There is no database, and the command creates none.
     #[error("there is no database at {}; name another with --database, or create it with `serve` or `setup`", .0.display())]
@@ -43,7 +43,7 @@ pub(crate) enum Failure {
     )]
     NotOneFile(String),
     /// There is no such backup.
-    #[error("there is no file {}; name a backup that is there", .0.display())]
+    #[error("there is no file {}; name an existing backup", .0.display())]
     NoBackup(PathBuf),
     /// A database is where the backup shall go.
     #[error("there is a database at {} already; --replace puts the backup in its place and keeps it as {}.old", .0.display(), .0.display())]
@@ -55,7 +55,7 @@ pub(crate) enum Failure {
     #[error("there is no space `{0}`; `list` shows what there is")]
     NoSpace(String),
     /// There is no other store of that name.
-    #[error("there is no store at {}; name one that is there", .0.display())]
+    #[error("there is no store at {}; name an existing one", .0.display())]
     NoStore(PathBuf),
     /// The store has no log of the space.
     #[error(
@@ -63,7 +63,7 @@ pub(crate) enum Failure {
     )]
     NoLog(String),
     /// A log was to be moved to where it would be gone.
-    #[error("what is moved to memory is gone when the command ends; name a store that keeps it")]
+    #[error("a log that is moved to memory is lost when the command ends; name a store that keeps it")]
     Fleeting,
     /// A log was to be moved to where it is.
     #[error("{0} is where the log comes from; name another store with --to")]

@@ -41,7 +41,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let server = server.with_options(server_options.clone());
     let next = "make the database's directory writable";
     let door = Door::open(place.paths()).await;
-    let door = door.map_err(failed("administration cannot be offered next to the database", next))?;
+    let door = door.map_err(failed("administration cannot be offered", next))?;
     let administration = tokio::spawn(door.serve(stack.clone()));
 
     let metrics = Arc::new(Metrics::new(logging.lost()));

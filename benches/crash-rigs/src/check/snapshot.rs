@@ -25,7 +25,7 @@ impl Snapshot {
     /// Reads a space in which nothing is being written.
     ///
     /// # Errors
-    /// Those of the reads.
+    /// [`StoreError`] if the store cannot be read.
     pub async fn read(store: &dyn EventStore) -> Result<Self, StoreError> {
         let status = store.status().await?;
         let mut log = Vec::new();

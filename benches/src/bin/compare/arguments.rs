@@ -11,19 +11,19 @@ use syncline_benches::place::Backend;
 
 /// Compares Syncline's backends with each other, and each with its bare library doing the same work by hand.
 ///
-/// Every backend (SQLite, redb, sled, Postgres, memory) does the same work with every durability that it has. Next to it the bare
-/// library does that work by hand, in the same run and in turns, so that a disk which changes its mind does it to both. The
-/// ratio is ours to by hand, the median of the rounds' ratios: 1 is as good, and for costs, too, more is better. Rates are of
-/// this machine; ratios carry over to others.
+/// Every backend (SQLite, redb, sled, Postgres, memory) does the same work with every durability that it has. The bare library does
+/// the same work by hand, in the same run and in turns, so that changes of the disk's speed affect both. The ratio compares
+/// Syncline with the work by hand. It is the median of the ratios of the rounds. 1 means as good, and more is better, for costs, too.
+/// Rates are valid for this machine only. Ratios are valid on other machines, too.
 ///
-/// The first table says which store suits a workload: throughput, latency, disk, memory, reopening, durability. Describe your own
-/// workload with the flags under that heading or with a file, and only this table is made. To measure a store of your own next to the
+/// The first table says which store suits a workload: throughput, latency, disk, memory, reopening, durability. If you describe your own
+/// workload, with the flags under that heading or with a file, only this table is made. To compare your own store with the
 /// shipped ones, see benches/examples/own_store.rs.
 ///
-/// A table is printed; compare.json and compare.html, a page that needs nothing else, are written to the folder --out.
+/// The program prints a table, and writes compare.json and compare.html to the folder --out. The page needs no other file.
 ///
-/// Postgres is a throw-away server of our own, or the one that the variable SYNCLINE_TEST_POSTGRES_URL names. If none can be
-/// had, the output says so.
+/// Postgres is a throw-away server, or the one that the variable SYNCLINE_TEST_POSTGRES_URL names. If there is none, the output
+/// says so.
 #[derive(Debug, Parser)]
 #[command(name = "compare", version, after_help = AFTER, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
@@ -36,25 +36,24 @@ pub(crate) struct Arguments {
     /// Only this work; may be given several times
     #[arg(long, value_name = "NAME")]
     workload: Vec<Work>,
-    /// Where the files are written to
+    /// Folder for the files
     #[arg(long, value_name = "FOLDER", default_value = "target/compare")]
     pub(crate) out: PathBuf,
-    /// Where the databases are made: on the disk that is to be measured. The folder for temporary files unless told
-    /// otherwise, which may lie in memory, where nothing waits for a disk. Postgres keeps its own in the latter
+    /// Folder for the databases, on the disk that you want to measure [default: the folder for temporary files]. That folder may be
+    /// in memory, and then nothing waits for a disk. Postgres always uses the folder for temporary files
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-    /// An earlier compare.json. If a ratio fell by more than the margin, or something measured then and asked for now is
+    /// An earlier compare.json. If a ratio fell by more than the margin, or something measured then and requested now is
     /// missing, its name is printed and the exit code is 1
     #[arg(long, value_name = "FILE")]
     pub(crate) baseline: Option<PathBuf>,
-    /// By what part something may be worse than in the baseline
+    /// By how much something may be worse than in the baseline: 0.15 is 15 %
     #[arg(long, value_name = "PART", default_value_t = 0.15, value_parser = part)]
     margin: f64,
-    /// Compares values with the baseline as well, not ratios alone. Only on the machine that the baseline was measured on
+    /// Compare values with the baseline, too, and not only ratios. Only valid on the machine that measured the baseline
     #[arg(long, requires = "baseline")]
     absolute: bool,
-    /// Measures nothing: takes an earlier compare.json, and makes of it the table and the page, and the comparison with a
-    /// baseline
+    /// Measure nothing: make the table, the page and the comparison with a baseline from an earlier compare.json
     #[arg(long, value_name = "FILE", conflicts_with_all = ["quick", "folder"])]
     pub(crate) render: Option<PathBuf>,
     #[command(flatten)]
@@ -73,7 +72,7 @@ Examples:
   compare --workload single --workload batch          the work with targets, on all backends
   compare --payload-bytes 2000 --writers 4            which store suits this workload
   compare --pattern benches/examples/chat.toml        the same, described by a file
-  compare --baseline main.json --margin 0.2           exit code 1 where a ratio is more than 20 % worse
+  compare --baseline main.json --margin 0.2           exit code 1 if a ratio is more than 20 % worse
 
 Exit codes: 0 measured; 1 worse than the baseline; 2 wrong arguments, an unreadable baseline, or a failure.";
 

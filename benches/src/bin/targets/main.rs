@@ -22,14 +22,14 @@ struct Arguments {
     /// A short run, whose ratios are rough: a tenth of the events.
     #[arg(long)]
     quick: bool,
-    /// Writes the measurements to this file, too.
+    /// Write the measurements to this file, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Where the databases are made: on the disk that is to be measured. The system's folder for temporary files unless told
-    /// otherwise, which may lie in memory, where nothing waits for a disk.
+    /// Folder for the databases, on the disk that you want to measure [default: the folder for temporary files]. That folder may be
+    /// in memory, and then nothing waits for a disk.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
-    /// Only the measurements whose name holds this text.
+    /// Only the measurements whose name contains this text.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
     /// A part of the usual number of events.

@@ -10,7 +10,7 @@ use crate::image::{Entry, Image};
 pub(crate) fn follows(entries: &[Entry], append: &Append) -> Result<(), Finding> {
     let (expected, first) = (entries.len() as u64 + 1, append.run().first());
     if first.get() != expected {
-        let detail = format!("a log took bundle {first} of {} where {expected} comes next", append.run().origin());
+        let detail = format!("a log took bundle {first} of {}, but {expected} comes next", append.run().origin());
         let law = if first.get() < expected { Law::NothingTwice } else { Law::Contiguous };
         return Err(Finding { law, detail });
     }
@@ -30,7 +30,7 @@ pub(crate) fn counted(image: &Image, committed: Committed) -> Result<(), Finding
     let expected = (image.revision, image.head());
     let answered = (committed.revision.get(), committed.head.get());
     if answered != expected {
-        let detail = format!("a commit answered (revision, head) {answered:?} where {expected:?} are right");
+        let detail = format!("a commit answered (revision, head) {answered:?}, but {expected:?} is right");
         return Err(Finding { law: Law::StoreKeepsItsWord, detail });
     }
     Ok(())

@@ -15,7 +15,7 @@ fn broken(detail: impl Into<String>) -> Finding {
 
 /// All runs of a log, by pages of at most `limit`.
 fn read(store: &dyn EventStore, limit: Limit) -> Result<Vec<StoredRun>, Finding> {
-    let failed = |error: syncline::StoreError| broken(format!("a log does not read back: {error}"));
+    let failed = |error: syncline::StoreError| broken(format!("a log cannot be read back: {error}"));
     let mut cursor = Cursor::start(finish(store.status()).map_err(failed)?.log);
     let mut runs = Vec::new();
     loop {
@@ -81,7 +81,7 @@ fn bundles(runs: &[StoredRun], image: &Image) -> Result<(), Finding> {
     let mut place = 0usize;
     for StoredRun { position, previous, run } in runs {
         if position.get() != place as u64 + 1 {
-            return Err(broken(format!("position {position} is read where {} comes next", place + 1)));
+            return Err(broken(format!("position {position} is read, but {} comes next", place + 1)));
         }
         let first = run.first().get();
         let before = match first {

@@ -172,7 +172,7 @@ fn one_by_one(fold: &dyn Fold, events: &[EventRef<'_>]) -> Result<Rows, String> 
             if let Some(panic) = panic {
                 return Err(format!("it panics: {panic}"));
             }
-            let new = new.map_err(|error| format!("a row that it wrote does not read back: {error}"))?;
+            let new = new.map_err(|error| format!("a row that it wrote cannot be read back: {error}"))?;
             rows.extend(new.map(|new| (key.to_vec(), new)));
         }
     }

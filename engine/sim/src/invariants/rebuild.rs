@@ -48,7 +48,7 @@ pub(super) fn refold(world: &World, runs: &[Run]) -> Result<Folded, Finding> {
     let loaded = vec![None; keys.len()];
     let folded = plan.fold(keys, loaded);
     match folded.damaged.first_key_value() {
-        Some((view, why)) => Err(broken(format!("a row of {view} does not read back: {why}"))),
+        Some((view, why)) => Err(broken(format!("a row of {view} cannot be read back: {why}"))),
         None => Ok(folded),
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum Damage {
     /// Stored bytes do not read as a run.
-    #[error("{at} does not read: {why}")]
+    #[error("{at} cannot be read: {why}")]
     Unreadable {
         /// Where, in the store's words.
         at: String,
@@ -16,7 +16,7 @@ pub(crate) enum Damage {
         why: String,
     },
     /// The log ends before its head.
-    #[error("nothing can be read behind position {after}, but the head is {head}")]
+    #[error("nothing can be read after position {after}, but the head is {head}")]
     Ends {
         /// The last position that was read.
         after: Position,
@@ -34,7 +34,7 @@ pub(crate) enum Damage {
         found: Position,
     },
     /// An origin's seqs are not gapless.
-    #[error("at position {position} stands bundle {found}, where bundle {expected} of that origin comes next")]
+    #[error("position {position} holds bundle {found}, but bundle {expected} of that origin comes next")]
     Gap {
         /// The position.
         position: Position,
@@ -52,9 +52,7 @@ pub(crate) enum Damage {
         position: Position,
     },
     /// A run was written behind another bundle than the log has before it.
-    #[error(
-        "bundle {dot} at position {position} was not written behind what the log has before it: the hash before it differs"
-    )]
+    #[error("bundle {dot} at position {position} does not continue the log before it: the hash before it differs")]
     Unlinked {
         /// The bundle.
         dot: Dot,
@@ -71,8 +69,8 @@ pub(crate) enum Damage {
         /// Its position.
         position: Position,
     },
-    /// A body does not read as events.
-    #[error("bundle {dot} at position {position} does not read as events: {why}")]
+    /// A body cannot be read as events.
+    #[error("bundle {dot} at position {position} cannot be read as events: {why}")]
     Body {
         /// The bundle.
         dot: Dot,

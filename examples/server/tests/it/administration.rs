@@ -194,5 +194,5 @@ fn a_database_in_use_by_a_process_that_takes_no_administration_is_named() {
     home.set_up();
     let _storage = syncline_sqlite::SqliteStorage::at(home.database()).unwrap();
     let said = home.fails(1, "user add bob");
-    assert!(said.contains("syncline.sqlite is in use by a process that takes no administration"), "{said}");
+    assert!(said.contains("syncline.sqlite is in use by a process that accepts no administration"), "{said}");
 }

@@ -120,7 +120,7 @@ async fn an_import_that_breaks_off_is_continued_by_the_same_command() {
         let other = Home::new();
         let serving = is_served.then(|| other.serve());
         let said = fed(&other, "import -", &file[..2_500_000]).one_line();
-        assert!(said.contains("breaks off at byte 2500000") && said.contains("fetch the whole file"), "{said}");
+        assert!(said.contains("ends early at byte 2500000") && said.contains("fetch the whole file"), "{said}");
         let held = other.ok("log notes").lines().count();
         assert!((1..26).contains(&held), "{held}");
         let ran = fed(&other, "import -", &file);

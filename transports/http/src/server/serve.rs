@@ -138,7 +138,7 @@ impl Server {
     /// Listens at an address; port 0 takes a free one.
     ///
     /// # Errors
-    /// As the system says if the address is taken or may not be used.
+    /// [`io::Error`] if the address is taken or may not be used.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::new(TcpListener::bind(address).await?)
     }
@@ -146,7 +146,7 @@ impl Server {
     /// Takes a socket that listens already.
     ///
     /// # Errors
-    /// As the system says if the socket has no address.
+    /// [`io::Error`] if the socket has no address.
     pub fn new(listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         Ok(Self { listener, address, options: ServerOptions::default(), load: Load::default() })

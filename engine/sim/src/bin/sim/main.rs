@@ -11,34 +11,34 @@ mod report;
 mod run;
 mod teeth;
 
-/// Runs histories of simulated replicas and servers, with faults, and checks that what must hold does.
+/// Runs histories of simulated replicas and servers with faults, and checks that every law holds.
 ///
 /// The real engine runs on simulated disks, clocks and networks, in virtual time. One seed is one history, always the same. A
-/// history is so many steps of trouble; then the faults stop, everybody syncs, and everything is compared. Exits with 0 if every
-/// law held, with 1 if a history breaks one (the first that does is shrunk and told), with 2 if the arguments make no sense.
+/// history has some steps with faults. Then the faults stop, everybody syncs, and everything is compared. Exits with 0 if every law
+/// held, with 1 if a history breaks one (the first such history is shrunk and printed), and with 2 if the arguments are wrong.
 #[derive(Debug, Parser)]
 #[command(name = "sim", version, after_help = EXAMPLES, args_override_self = true)]
 struct Cli {
-    /// The first seed. Without it one is taken from the operating system, and printed.
+    /// The first seed. [default: a random one, which is printed]
     #[arg(long)]
     seed: Option<u64>,
-    /// How many histories, one for every seed from there on.
+    /// Number of histories, one for each seed from the first one on.
     #[arg(long, default_value_t = 1, value_name = "N")]
     histories: u64,
     /// Which faults: calm, flaky, partition, crash, clock, restore, hostile, mixed, live, twins, offline, large, times,
     /// doubt, proxied, owned; or all, in turn.
     #[arg(long, default_value = "mixed")]
     profile: String,
-    /// Steps of trouble per history.
+    /// Steps with faults in each history.
     #[arg(long, default_value_t = 200, value_name = "N")]
     steps: usize,
-    /// Threads. [default: as many as there are processors]
+    /// Number of threads. [default: the number of processors]
     #[arg(long, value_name = "J")]
     jobs: Option<usize>,
-    /// Run the first of them a second time, and compare: a seed must be one history.
+    /// Run the first N histories a second time, and compare: one seed must give one history.
     #[arg(long, default_value_t = 0, value_name = "N")]
     twice: u64,
-    /// Before that run every history that found a fault of the engine once.
+    /// First run every history that has found a fault of the engine in the past.
     #[arg(long)]
     kept: bool,
     /// Print what happens, step by step.
@@ -47,17 +47,17 @@ struct Cli {
     /// Run this one history, as a failing run names it, and print what happens.
     #[arg(long, value_name = "CASE")]
     replay: Option<Case>,
-    /// Build this fault in, and look for it: shows what the lab says.
+    /// Plant this fault and look for it, to see what the lab prints.
     #[arg(long, value_name = "NAME")]
     plant: Option<Plant>,
-    /// Look for every planted fault, and print a page on how many histories each took.
+    /// Look for every planted fault, and print a page with the number of histories that each took.
     #[arg(long)]
     teeth: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  sim --profile all --histories 10000     ten thousand fresh histories, a tenth of each kind
+  sim --profile all --histories 10000     ten thousand new histories of all kinds
   sim --profile restore --seed 17 --story what happens in one of them
   sim --replay restore:17:200:keep=3+17   a history that a failing run has named
   sim --plant arrival-wins                what a failing run looks like";
