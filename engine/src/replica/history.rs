@@ -33,8 +33,8 @@ impl<P: Projection> View<P> {
         rows.into_iter().map(decode).collect()
     }
 
-    /// One row's state as [`state_at`](Self::state_at) has it, or `None` if no event up to then has touched it. Reads the log from its start,
-    /// too, and folds this row alone.
+    /// One row's state as [`state_at`](Self::state_at) has it, or `None` if no event up to then has touched it. Reads the log from
+    /// its start, too, and folds this row alone.
     ///
     /// # Errors
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
