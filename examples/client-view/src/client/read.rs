@@ -1,6 +1,6 @@
 //! Reading lists, the log, and the past: a page at a time, whatever lies behind it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,8 @@ pub struct LogPage {
     pub bundles: Vec<LoggedBundle>,
     /// How many there are in all.
     pub head: Position,
+    /// The titles, as they are now, of the entries that the bundles are about.
+    pub titles: BTreeMap<EntryId, String>,
 }
 
 /// The own changes that no server has answered for.
@@ -136,7 +138,16 @@ impl Client {
             bundles.extend(page);
         }
         bundles.reverse();
-        Ok(LogPage { bundles, head })
+        let view = device.replica.view(Entries)?;
+        let events = bundles.iter().flat_map(|bundle| bundle.events.as_deref().unwrap_or_default());
+        let about: BTreeSet<_> = changes(events).filter_map(|change| change.entry()).collect();
+        let mut titles = BTreeMap::new();
+        for entry in about {
+            if let Some(row) = view.get(entry.as_bytes()).await? {
+                titles.insert(entry, row.text(Field::Title).to_owned());
+            }
+        }
+        Ok(LogPage { bundles, head, titles })
     }
 
     /// What the devices are called.
@@ -225,6 +236,6 @@ impl Client {
 }
 
 /// The changes among these events: what a newer program has written is none that this one knows.
-pub(crate) fn changes(events: &[Event]) -> impl Iterator<Item = Change> + '_ {
-    events.iter().filter_map(|event| event.read::<Change>().ok()?)
+pub(crate) fn changes<'a>(events: impl IntoIterator<Item = &'a Event>) -> impl Iterator<Item = Change> {
+    events.into_iter().filter_map(|event| event.read::<Change>().ok()?)
 }

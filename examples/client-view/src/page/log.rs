@@ -1,16 +1,20 @@
 //! The event log.
 
-use maud::{Markup, html};
-use syncline::Position;
-use syncline::replica::LoggedBundle;
+use std::collections::BTreeMap;
 
-use super::words::{change, count, device, outcome, time};
+use maud::{Markup, html};
+use syncline::replica::{LoggedBundle, Outcome};
+use syncline::{Event, Kind, Position};
+
+use super::words::{change, count, device, excerpt, outcome, time};
 use super::{Shown, document, status};
-use crate::Client;
 use crate::client::{ClientError, LogPage, changes};
+use crate::{Change, Client};
 
 /// Bundles on one page.
 const BUNDLES: u32 = 100;
+/// Changes of one bundle that are spelled out.
+const CHANGES: usize = 10;
 
 /// The end of the log.
 pub(super) fn latest(shown: &Shown, page: &LogPage) -> Markup {
@@ -44,23 +48,52 @@ pub(crate) async fn whole_log(client: &Client, last: Option<Position>) -> Result
 fn table(shown: &Shown, page: &LogPage) -> Markup {
     html! {
         ol.log reversed start=(page.bundles.first().map_or(0, |bundle| bundle.position.get())) {
-            @for bundle in &page.bundles { (row(shown, bundle)) }
+            @for bundle in &page.bundles { (row(shown, page, bundle)) }
         }
     }
 }
 
-fn row(shown: &Shown, bundle: &LoggedBundle) -> Markup {
+fn row(shown: &Shown, page: &LogPage, bundle: &LoggedBundle) -> Markup {
     let events = bundle.events.as_deref().unwrap_or_default();
     html! {
         li #{ "bundle-" (bundle.position) } value=(bundle.position) {
-            span.head { (device(&shown.devices, bundle.dot.origin)) " " (time(bundle.time)) " " (outcome(&bundle.outcome)) }
+            span.head { (device(&shown.devices, bundle.dot.origin)) " " (time(bundle.time)) " " (state(bundle)) }
             @match &bundle.events {
                 Err(error) => { p { "does not read: " (error) } }
                 Ok(events) if events.is_empty() => { p { em { "its content is gone from the log, because it was refused" } } }
                 Ok(_) => {}
             }
-            @for one in changes(events) { p { (change(&one)) } }
-            p.kinds { @for event in events { code { (event.kind) } " " } }
+            @for one in changes(events).take(CHANGES) { p { (change(&one)) (about(shown, page, &one)) } }
+            @if events.len() > CHANGES { p { "and " (events.len() - CHANGES) " more" } }
+            p.kinds { @for (kind, count) in kinds(events) { code { (kind) } @if count > 1 { " × " (count) } " " } }
         }
     }
+}
+
+/// What became of a bundle. That one of another device is void is all that is known of its refusal here.
+fn state(bundle: &LoggedBundle) -> Markup {
+    let is_void = bundle.events.as_ref().is_ok_and(Vec::is_empty);
+    match &bundle.outcome {
+        Outcome::Stored if is_void => html! { span.state.refused { "refused" } },
+        other => outcome(other),
+    }
+}
+
+/// Which entry a change is about, unless it says so itself.
+fn about(shown: &Shown, page: &LogPage, change: &Change) -> Markup {
+    let entry = change.entry().and_then(|entry| Some((entry, page.titles.get(&entry)?)));
+    let Some((entry, title)) = entry else { return html! {} };
+    let link = shown.at(format_args!("entry/{entry}"));
+    match change {
+        Change::Added { .. } => html! { " (" a href=(link) { "see it" } ")" },
+        _ => html! { " – " a href=(link) dir="auto" { (excerpt(title)) } },
+    }
+}
+
+/// The kinds of some events, and how many there are of each.
+fn kinds(events: &[Event]) -> BTreeMap<&Kind, usize> {
+    events.iter().fold(BTreeMap::new(), |mut kinds, event| {
+        *kinds.entry(&event.kind).or_default() += 1;
+        kinds
+    })
 }

@@ -5,6 +5,7 @@
 mod bad;
 mod conflicts;
 mod guard;
+mod guide;
 mod page;
 mod proof;
 mod start;
