@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use axum::Router;
 use syncline::replica::{Compose, DeadLetter, ReplicaStatus};
 use syncline::store::{Durability, Storage};
-use syncline::{EventStore, Replica, SpaceId, Transport};
+use syncline::{EventStore, Replica, ReplicaId, SpaceId, Transport};
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, watch};
 
 use crate::local::Key;
@@ -100,10 +100,14 @@ impl Client {
     /// [`ClientError::Store`] if the store is of a newer version, is in use, or cannot be read; [`ClientError::Files`] if the folder
     /// cannot be made or read.
     pub async fn open(setup: Setup) -> Result<Self, ClientError> {
+        Self::open_named(setup, None).await
+    }
+
+    async fn open_named(setup: Setup, named: Option<ReplicaId>) -> Result<Self, ClientError> {
         device::make_folder(&setup.folder)?;
         let key = device::key(&setup.folder)?;
         let skew = Arc::<AtomicI64>::default();
-        let link = Arc::new(Link::new(setup.name.clone()));
+        let link = Arc::new(Link::new(setup.name.clone(), named));
         let device = Device::open(&setup, &skew, &link).await?;
         let (device, copying, clones) = (RwLock::new(Ok(device)), Mutex::default(), std::sync::Mutex::default());
         Ok(Self { inner: Arc::new(Inner { setup, key, skew, link, device, copying, clones }) })

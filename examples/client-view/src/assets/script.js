@@ -99,7 +99,7 @@ async function send(form, button) {
     const answer = await fetch(form.action, { method: "POST", body, headers: { accept: "text/plain" } });
     say(await answer.text(), !answer.ok);
     if (answer.ok) {
-      for (const field of form.elements) if ("defaultValue" in field) field.value = field.defaultValue;
+      form.reset();
       delete form.dataset.stale;
     }
     await refresh();

@@ -115,7 +115,9 @@ impl Client {
             let number = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             (self.inner.link.way(), format!("{} (clone {number})", self.name()), folder)
         };
-        let clone = Client::open(Setup { folder, name, ..self.inner.setup.clone() }).await?;
+        // As long as both share an identity, it bears the first one's name.
+        let shared = self.status().await?.replica;
+        let clone = Client::open_named(Setup { folder, name, ..self.inner.setup.clone() }, Some(shared)).await?;
         clone.inner.link.change(|way| *way = from);
         clone.set_skew(self.skew());
         let serving = crate::serve(&clone, "127.0.0.1:0").await?;

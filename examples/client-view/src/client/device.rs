@@ -7,16 +7,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use syncline::replica::ReplicaError;
 use syncline::store::{Durability, Storage};
 use syncline::{NTP64, Replica};
 use syncline_sqlite::SqliteStorage;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{ClientError, Link, Setup, compose};
-use crate::Change;
 use crate::local::Key;
-use crate::views::Names;
 
 /// An open store with its replica. When it is dropped, syncing has ended and the store is closed.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ impl Device {
         let clock = move || skewed(syncline_os::wall_clock(), skew.load(Ordering::Relaxed));
         let stack = compose(setup.space.clone(), storage.open(&setup.space).await?).clock(clock);
         let replica = stack.identities(syncline_os::replica_id).open(syncline_os::replica_id()).await?;
-        announce(&replica, &setup.name).await?;
+        link.announce(&replica).await?;
         let tasks =
             vec![tokio::spawn(tell(replica.clone(), link.clone())), tokio::spawn(run(replica.clone(), link.clone()))];
         Ok(Self { replica, durability: storage.durability(), tasks })
@@ -71,15 +68,6 @@ async fn tell(replica: Replica, link: Arc<Link>) {
     while changes.next().await.is_some() {
         link.tell();
     }
-}
-
-/// Writes what the device is called, unless its present identity is known by that name.
-pub(super) async fn announce(replica: &Replica, name: &str) -> Result<(), ReplicaError> {
-    let devices = replica.view(Names)?.get(Names::KEY).await?.unwrap_or_default();
-    if devices.get(replica.id().await) != Some(name) {
-        replica.write(&[Change::Named { name: name.to_owned() }]).await?;
-    }
-    Ok(())
 }
 
 /// What a clock shows that is so many milliseconds ahead.

@@ -6,12 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use syncline::protocol::{Reply, Request};
-use syncline::replica::{Pace, Pause, SyncError, SyncReport};
-use syncline::{Heads, Position, Replica, Transport};
+use syncline::replica::{Pace, Pause, ReplicaError, SyncError, SyncReport};
+use syncline::{Heads, Position, Replica, ReplicaId, Transport};
 use syncline_http::Backoff;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{Trouble, device};
+use super::Trouble;
+use crate::Change;
+use crate::views::Names;
 
 /// Nobody waits longer than this for news while a server is away.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -62,6 +64,8 @@ pub(super) struct Way {
 /// Outlives the device's store: a restored device keeps its way to the server.
 pub(super) struct Link {
     name: String,
+    /// The identity that bears the name in the log.
+    named: Mutex<Option<ReplicaId>>,
     way: watch::Sender<Way>,
     heard: Mutex<Heard>,
     /// Who waits for a sync.
@@ -77,10 +81,12 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(name: String) -> Self {
+    /// The link of a device of this name. `named` is an identity that needs no name from it: a clone shares that of another device.
+    pub(super) fn new(name: String, named: Option<ReplicaId>) -> Self {
+        let named = Mutex::new(named);
         let way = Way { server: None, offline: false, mode: Mode::Live };
         let (way, changed) = (watch::Sender::new(way), watch::Sender::new(0));
-        Self { name, way, heard: Mutex::default(), asking: Mutex::default(), asked: Notify::new(), changed }
+        Self { name, named, way, heard: Mutex::default(), asking: Mutex::default(), asked: Notify::new(), changed }
     }
 
     pub(super) fn way(&self) -> Way {
@@ -111,6 +117,20 @@ impl Link {
         locked(&self.asking).push(answer);
         self.asked.notify_one();
         answered.await.unwrap_or_else(|_| Err(Trouble::interrupted()))
+    }
+
+    /// Writes what the device is called, once for each identity that it takes.
+    pub(super) async fn announce(&self, replica: &Replica) -> Result<(), ReplicaError> {
+        let id = replica.id().await;
+        if *locked(&self.named) == Some(id) {
+            return Ok(());
+        }
+        let devices = replica.view(Names)?.get(Names::KEY).await?.unwrap_or_default();
+        if devices.get(id) != Some(&self.name) {
+            replica.write(&[Change::Named { name: self.name.clone() }]).await?;
+        }
+        *locked(&self.named) = Some(id);
+        Ok(())
     }
 
     /// Returns when somebody waits for a sync.
@@ -190,8 +210,8 @@ impl Link {
         self.note(Err(Trouble::of_sync(&error)));
     }
 
-    /// Notes a sync's end. After one that went well, it asks how far the server's log reaches, and tells the device's name if the server
-    /// does not know it.
+    /// Notes a sync's end. After one that went well, it asks how far the server's log reaches, and tells the device's name if it
+    /// has taken a new identity.
     async fn ended(&self, replica: &Replica, server: &dyn Transport, result: Result<SyncReport, Trouble>) {
         if result.is_ok() {
             // Both are extras: what fails here shows at the next sync.
@@ -201,7 +221,7 @@ impl Link {
                 let (at, head, heads) = (SystemTime::now(), peer.head.position, peer.heads);
                 locked(&self.heard).peer = Some(PeerLog { at, head, heads });
             }
-            let _ = device::announce(replica, &self.name).await;
+            let _ = self.announce(replica).await;
         }
         self.note(result);
     }

@@ -42,7 +42,10 @@ fn clones(shown: &Shown) -> Markup {
     let clones = shown.client.clones();
     html! {
         h3 { "Clone this device" }
-        p { "A clone starts as the same device, from the same data. The first of both that syncs keeps the identity; the other takes a new one." }
+        p {
+            "A clone starts as the same device, from the same data. Change something on both while they are offline: "
+            "then the first that syncs keeps the identity, and the other takes a new one."
+        }
         form method="post" action=(shown.at("clone")) { button #clone { "Clone" } }
         @if !clones.is_empty() {
             ul #clones { @for (clone, address) in &clones { li { a href=(address) target="_blank" rel="noopener" { "Open " (clone.name()) " in a new tab" } } } }

@@ -71,6 +71,21 @@ async fn a_clone_goes_on_under_an_identity_of_its_own_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_clone_and_its_original_do_not_fight_for_their_name() {
+    let world = World::new().await;
+    let ann = world.device("ann", "laptop").await;
+    ann.sync_now().await.unwrap();
+    let clone = ann.clone_device().await.unwrap();
+    clone.set_mode(Mode::OnDemand);
+    for _ in 0..3 {
+        sync(&[&ann, &clone]).await;
+    }
+    assert_eq!(ann.log(None, 9).await.unwrap().head.get(), 1, "the name was written once");
+    let shared = clone.status().await.unwrap().replica;
+    assert_eq!(clone.devices().await.unwrap().get(shared), Some("laptop"));
+}
+
+#[tokio::test]
 async fn a_device_that_was_restored_from_an_old_copy_gets_back_what_the_server_has() {
     let world = World::new().await;
     let (ann, bob) = (world.device("ann", "laptop").await, world.device("bob", "phone").await);
