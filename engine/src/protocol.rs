@@ -132,7 +132,7 @@ pub struct PeerHeads {
 pub struct Pulled {
     /// Runs, in the peer's log order.
     pub runs: Vec<Run>,
-    /// From where to continue.
+    /// The cursor to continue from.
     pub next: Cursor,
     /// The end of the peer's log when it answered; the page is the last if `next` has reached it.
     pub head: Position,

@@ -36,7 +36,7 @@ pub struct Series {
     pub crash: Crash,
     /// How often.
     pub count: u64,
-    /// From what everything but the scheduler's whims follows.
+    /// The seed of everything random, except the scheduler.
     pub seed: u64,
     /// A folder for the rig alone, see [`own_scratch`].
     pub scratch: PathBuf,

@@ -97,7 +97,7 @@ fn deepest(mounts: &str, folder: &Path) -> Option<String> {
         let mut fields = line.split(' ').skip(1);
         Some((fields.next()?, fields.next()?))
     });
-    // Of two mounts at one place the later one hides the earlier.
+    // If two mounts are at one place, the later one hides the earlier.
     let above = mounts.filter(|(at, _)| folder.starts_with(at));
     above.max_by_key(|(at, _)| at.len()).map(|(_, kind)| kind.to_owned())
 }

@@ -73,7 +73,7 @@ pub struct Figure {
 pub struct Latency {
     /// The middle one, in microseconds.
     pub p50_us: f64,
-    /// Of a hundred the longest but one, in microseconds.
+    /// 99 of 100 were faster, in microseconds.
     pub p99_us: f64,
 }
 

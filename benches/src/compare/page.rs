@@ -50,8 +50,8 @@ fn head(out: &mut String, report: &Report) {
     let _ = write!(
         out,
         "<header>\n<h1>Syncline: stores compared</h1>\n\
-         <p class=\"lead\">The same work on every backend and with every durability that it has, and next to each the bare \
-         library doing that work by hand, in the same run and in turns.</p>\n{warning}<ul class=\"facts\">\n\
+         <p class=\"lead\">The same work on every backend with every durability that it has. The bare library does the same \
+         work by hand, in the same run and in turns.</p>\n{warning}<ul class=\"facts\">\n\
          <li><b>{met} of {all}</b> targets met</li>\n<li><b>{:.0} µs</b> for a wait for the disk</li>\n\
          <li><b>{}</b> measurements in {} min</li>\n<li><b>{}</b> at commit {}</li>\n</ul>\n",
         report.machine.sync_p50_us,
@@ -75,8 +75,8 @@ fn head(out: &mut String, report: &Report) {
         plot::key(false)
     );
     out.push_str(
-        "<p class=\"note\">The ratio is ours to by hand, the median of the rounds’ ratios. 1 is as good; more is better, for \
-         costs too. Rates belong to this machine, ratios carry over. All scales are logarithmic.</p>\n</header>\n",
+        "<p class=\"note\">The ratio compares Syncline with the work by hand. It is the median of the ratios of the rounds. 1 is as \
+         good, and more is better, for costs, too. Rates are valid for this machine only. All scales are logarithmic.</p>\n</header>\n",
     );
 }
 
@@ -87,8 +87,8 @@ fn targets(out: &mut String, report: &Report) {
         return;
     }
     out.push_str(
-        "<section>\n<h2>Targets</h2>\n<p class=\"note\">All of them synced. Each tick is the ratio of one round, the dot their median, the bar the \
-         target. An arrow at the edge stands for a ratio beyond the scale.</p>\n<div class=\"rows ratios\">\n",
+        "<section>\n<h2>Targets</h2>\n<p class=\"note\">All of them are synced. Each tick is the ratio of one round, the dot is their median, the \
+         bar is the target. An arrow at the edge is a ratio outside of the scale.</p>\n<div class=\"rows ratios\">\n",
     );
     for measured in measured {
         let _ = writeln!(

@@ -92,35 +92,35 @@ impl Work {
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::Single => {
-                "One writer, one event of about 100 bytes per commit, into the log alone. By hand: the same run, head and \
+                "One writer, one event of about 100 bytes per commit, only into the log. By hand: the same run, head and \
                  space row in one transaction."
             }
             Self::Batch => {
-                "One writer, one bundle of 100 events per commit, into the log alone. By hand: the same bundle in one \
+                "One writer, one bundle of 100 events per commit, only into the log. By hand: the same bundle in one \
                  transaction."
             }
             Self::Writers => {
-                "16 tasks, one event per commit each. By hand: 16 tasks that take turns with one connection, a transaction \
-                 each, since positions have to be given out one after the other."
+                "16 tasks, one event per commit each. By hand: 16 tasks that take turns with one connection, one transaction \
+                 each, because positions are given out one after the other."
             }
             Self::SingleRow => {
-                "As above, and in the same transaction the row that the event is folded into, one of 10,000. By hand: the \
-                 row is written without being read."
+                "As above. The same transaction also writes the row that the event is folded into, one of 10,000. By hand: \
+                 the row is written without being read."
             }
             Self::FewKeys => {
                 "Bundles of 100 events and their rows, out of 10,000. By hand: each row is written once per transaction, in \
-                 key order and unread; on Postgres all by UNNEST, in one round trip."
+                 key order, without being read; on Postgres all with UNNEST, in one round trip."
             }
             Self::ManyKeys => {
-                "The same if no key comes twice, so that each row is a new one at a random place of the index."
+                "The same, but no key comes twice, so each row is a new one at a random place of the index."
             }
             Self::InOrder => {
                 "A log of four authors in bundles of 10, received from a peer in the same process, log and rows durable. By \
-                 hand: 1,000 bundles per transaction, of each row the later value, nothing hashed or checked."
+                 hand: 1,000 bundles per transaction, the later value of each row, nothing hashed or checked."
             }
             Self::Late => {
-                "The same bundles, the authors' turns shuffled, and one author's all at the end, as from a device that was \
-                 offline. Rows come out the same."
+                "The same bundles, but the turns of the authors are shuffled, and all bundles of one author come at the end, as \
+                 from a device that was offline. The rows must be the same."
             }
             Self::Tail => {
                 "Reads of the last 100 bundles of a log, as a polling reader makes them. By hand: one SELECT or range."
@@ -130,20 +130,20 @@ impl Work {
                  fold in memory, write the rows in one transaction."
             }
             Self::Fresh => {
-                "A replica that has nothing syncs from a server on the same backend over loopback HTTP, log and rows \
+                "An empty replica syncs from a server on the same backend over loopback HTTP, log and rows \
                  durable, bundles of 10. By hand, for SQLite alone: a pipeline with pages of 10,000 events."
             }
             Self::Reopen => {
-                "A process that writes bundles of 10 with rows is killed; then the time to open what it left and ask for the \
-                 first status. By hand: the same with the bare library, up to the head of the log."
+                "A process that writes bundles of 10 with rows is killed. Then the store is opened and asked for its status: \
+                 this time is measured. By hand: the same with the bare library, up to the head of the log."
             }
             Self::Disk => {
-                "What single events of about 100 bytes take each, without rows, after the store was closed. By hand: the \
-                 same log, a row per event."
+                "The size of one event of about 100 bytes, written alone, without rows, after the store was closed. By hand: \
+                 the same log, with a row for each event."
             }
             Self::Memory => {
-                "The resident set of a process that writes a log with rows in bundles of 100, then reads it all, at its \
-                 largest. A server of Postgres is not counted."
+                "The largest resident set of a process that writes a log with rows in bundles of 100, and then reads all of \
+                 it. A server of Postgres is not counted."
             }
         }
     }

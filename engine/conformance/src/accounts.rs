@@ -1,4 +1,4 @@
-//! What [`Accounts`] must do about origins: whose they are, and how that changes.
+//! What [`Accounts`] must do about origins: who owns them, and how that changes.
 //!
 //! ```ignore
 //! #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_device_claims_so_many_origins_and_no_more(accounts: &dyn Accounts) {
     assert_eq!(claim(accounts, &phone, many + 2).await, Claim::Held, "a place is free again");
 }
 
-/// Anyone who imports a log gives no device's origin away.
+/// An import gives no device's origin away.
 async fn claims_of_another_server_are_kept_for_their_devices(accounts: &dyn Accounts) {
     let (phone, bob, eve) = (device("ann", "phone"), device("bob", "phone"), device("eve", "tablet"));
     assert_eq!(claim(accounts, &bob, 1).await, Claim::Held);

@@ -14,7 +14,7 @@ macro_rules! assert_same {
     };
 }
 
-/// Where two lists differ first, in words.
+/// The first difference of two lists, in words.
 pub(crate) fn difference<A: PartialEq<B> + Debug, B: Debug>(found: &[A], expected: &[B]) -> Option<String> {
     let same = found.iter().zip(expected).take_while(|(found, expected)| found == expected).count();
     if same == found.len() && same == expected.len() {

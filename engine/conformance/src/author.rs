@@ -1,4 +1,4 @@
-//! Somebody who writes: chained runs without a replica, a clock or a store.
+//! An author: chained runs without a replica, a clock or a store.
 
 use bytes::Bytes;
 use syncline::event::{Event, encode_body};

@@ -1,4 +1,4 @@
-//! What an adapter hands to the kit.
+//! What an adapter gives to the kit.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +14,14 @@ pub trait StoreHarness: Send + Sync {
     /// A new, empty storage, apart from all others.
     async fn fresh(&self) -> Arc<dyn Storage>;
 
-    /// Opens what [`fresh`](Self::fresh) gave last once more, as a new process would; `None` if it does not outlive its
-    /// handles. The kit has dropped every handle to it before.
+    /// Opens the last storage of [`fresh`](Self::fresh) again, as a new process would; `None` if it does not outlive its
+    /// handles. The kit has dropped every handle to it.
     async fn reopen(&self) -> Option<Arc<dyn Storage>>;
 
-    /// Opens what [`fresh`](Self::fresh) gave last a second time while the first is open, as another process would: with
-    /// connections and a memory of its own. A backend that takes one process at a time answers with what its second opener is
-    /// told, which must be [`StoreError::InUse`]. `None`, unless overridden: no other process can reach the data, because it
-    /// is in memory; a durable storage must override it.
+    /// Opens the last storage of [`fresh`](Self::fresh) a second time while the first is open, as another process would: with
+    /// its own connections and memory. If a backend accepts one process at a time, this returns the error of the second
+    /// process, which must be [`StoreError::InUse`]. The default is `None`: no other process can reach the data, because it
+    /// is in memory. A durable storage must override it.
     async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
         None
     }
@@ -30,10 +30,10 @@ pub trait StoreHarness: Send + Sync {
 /// Gives the kit connections of one transport. Each law makes a harness of its own, so laws run side by side.
 #[async_trait]
 pub trait TransportHarness: Send + Sync {
-    /// Serves this service if it is not served yet, and connects to it with this token. What it starts ends with the
+    /// Serves this service if it is not served yet, and connects to it with this token. Everything that it starts ends with the
     /// harness.
     ///
-    /// Connections try once: a law that wants a call repeated repeats it.
+    /// Connections try once. If a law needs a repeated call, it repeats the call itself.
     ///
     /// # Errors
     /// [`TransportError::Refused`] if the transport finds out about an unknown token when it connects.
@@ -42,14 +42,14 @@ pub trait TransportHarness: Send + Sync {
     /// Ends all services at once, as a crash of the peer would. `false` if the peer lives and dies with its caller.
     async fn crash(&self) -> bool;
 
-    /// Cuts the way to the peer, as a network does: every connection breaks and none can be made until [`mend`](Self::mend).
-    /// The peer lives on. Returns once all are broken. A [`Relay`](crate::Relay) does this for a transport over TCP.
+    /// Cuts the connection to the peer, as a network does: every connection breaks and none can be made until [`mend`](Self::mend).
+    /// The peer keeps running. Returns when all are broken. A [`Relay`](crate::Relay) does this for a transport over TCP.
     ///
-    /// `false` if there is no way that could be cut, because the peer is in the same process. Its laws then print `does not
+    /// `false` if there is no connection to cut, because the peer is in the same process. Its laws then print `does not
     /// apply` and their name; they fail if the same peer can [`crash`](Self::crash).
     async fn cut(&self) -> bool;
 
-    /// Mends the way that was cut. Connections can be made again; those that broke stay broken.
+    /// Ends the cut. Connections can be made again. Those that broke stay broken.
     async fn mend(&self);
 }
 

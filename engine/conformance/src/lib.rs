@@ -2,11 +2,11 @@
 //!
 //! A law is one function, named as the sentence that it proves. A suite turns every law into a test of its own, so that a law
 //! added here reaches every adapter, and a failure reads `redb::a_polling_reader_never_skips`. There are no capability
-//! flags: the traits are small enough that every adapter keeps every law. Laws about several processes on one database hold for a
-//! backend that takes one at a time, too: they prove that the second one is told so, and print `does not apply` and their name.
-//! So do laws about a broken connection, for a transport within one process.
+//! flags: the traits are so small that every adapter can keep every law. Laws about several processes on one database also hold for a
+//! backend that accepts one process at a time: they prove that the second process is told so, and print `does not apply` and their name.
+//! Laws about a broken connection do the same for a transport within one process.
 //!
-//! The test file of a store, whole:
+//! This is the complete test file of a store:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -44,15 +44,15 @@
 //!
 //! `examples/tcp-transport` is a transport over TCP with its test file, and `examples/fjall-adapter` one more store.
 //!
-//! A file with several suites gives each a module of its own. Each suite has a register (such as [`for_each_store_law!`]) that
-//! calls a macro of yours with all laws, and a table (such as [`store::LAWS`]) that a program can walk.
+//! In a file with several suites, each suite needs its own module. Each suite has a register (such as [`for_each_store_law!`]) that
+//! calls your macro with all laws, and a table (such as [`store::LAWS`]) that a program can read.
 //!
 //! A store on disk keeps its directory in a [`Scratch`]. Laws write with an [`Author`], read through a [`Subject`], and
 //! compare bundle by bundle ([`Placed`]); an adapter's own tests may do the same.
 //!
 //! Laws with random input start from one seed, so that every run is the same. `SYNCLINE_CONFORMANCE_SEED` sets another one and
-//! `SYNCLINE_CONFORMANCE_CASES` the number of cases; a failure names its seed and the smallest case that still fails. No law
-//! sleeps or measures time; one that waits for what never happens is ended after three minutes.
+//! `SYNCLINE_CONFORMANCE_CASES` sets the number of cases. A failure names its seed and the smallest case that still fails. No law
+//! sleeps or measures time. A law that waits for ever is ended after three minutes.
 //!
 //! The kit is tested by its own broken twins: for every law there is a store, transport, projection or state with one fault that
 //! this law catches.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-/// How long a law may take. Only one whose waiter is never woken takes so long.
+/// How long a law may take. Only a law whose waiter is never woken takes this long.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs a law on a runtime of its own, with several threads, so that races are real.
@@ -12,7 +12,7 @@ pub fn law<F: Future<Output = ()>>(law: F) {
     runtime.expect("a runtime starts").block_on(patiently(law));
 }
 
-/// Gives a law so much time that running out of it is a failure.
+/// Gives a law enough time. A law that needs more has failed.
 pub async fn patiently<F: Future<Output = ()>>(law: F) {
     let ended = tokio::time::timeout(PATIENCE, law).await;
     ended.expect("the law did not come to an end: it waits for something that never happens");

@@ -8,11 +8,11 @@ mod steps;
 pub use history::{Choices, Draft, choices, drafts};
 pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, steps};
 
-/// Where chance starts unless `SYNCLINE_CONFORMANCE_SEED` names another number.
+/// The seed of random cases, unless `SYNCLINE_CONFORMANCE_SEED` names another one.
 const SEED: u64 = 20_250_101;
 /// How many random cases a law tries unless `SYNCLINE_CONFORMANCE_CASES` says otherwise.
 const CASES: u64 = 24;
-/// How many random cases a law may skip, because they would prove nothing: so many, and so many more per case it tries.
+/// How many random cases a law may skip because they would prove nothing: a fixed number, and some more for each case that it tries.
 const PASSED_OVER_MAX: (u32, u32) = (1_000, 40);
 
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -20,7 +20,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable} takes a number, not `{text}`")))
 }
 
-/// Where chance starts: printed when a random case fails, so that it can be run again.
+/// The seed of random cases. It is printed when a case fails, so that you can run it again.
 pub fn seed() -> u64 {
     number("SYNCLINE_CONFORMANCE_SEED", SEED)
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Files and folders that a program keeps open, as they were when it opened them.
 ///
 /// A file that is deleted or replaced stays open on Unix, and takes writes as before: all of them are gone once the program
-/// ends. Anyone who promises that a write is kept asks here before.
+/// ends. A store that promises to keep a write checks this first.
 ///
 /// ```
 /// # let dir = std::env::temp_dir().join(format!("syncline-in-place-{}", std::process::id()));

@@ -41,7 +41,7 @@ pub fn ntp64(since_1970: Duration) -> NTP64 {
 /// A new replica's identity.
 ///
 /// # Panics
-/// If the system has no source of chance, which no supported one lacks.
+/// If the system has no random source. Every supported system has one.
 pub fn replica_id() -> ReplicaId {
     ReplicaId::from_bytes(bytes()).expect("128 random bits are not all zero")
 }

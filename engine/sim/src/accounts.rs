@@ -51,7 +51,7 @@ impl Accounts {
         state.claims = if with_claims { state.backup.clone() } else { Claims::new() };
     }
 
-    /// What somebody who runs the server does if a device is gone for good: others may bring back what it had written.
+    /// What an operator does if a device is lost for good: others may bring back what it had written.
     pub(crate) fn release(&self, owner: &Principal) {
         locked(&self.state).claims.retain(|_, claimed| claimed != owner);
     }

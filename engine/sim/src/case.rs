@@ -22,7 +22,7 @@ use crate::profile::Profile;
 pub struct Case {
     /// Which faults.
     pub profile: Profile,
-    /// Where all chance comes from.
+    /// The seed of everything random.
     pub seed: u64,
     /// How many steps the seed was drawn for.
     pub steps: usize,

@@ -30,7 +30,7 @@ pub(crate) struct NodeClock {
     settings: AtomicU64,
     /// It was once further ahead of the truth than the bound allows.
     was_fast: AtomicBool,
-    /// By how many seconds it was ahead at most, of those times that come soon.
+    /// The largest number of seconds that it was ahead, among the times that come soon.
     a_little_fast: AtomicU64,
 }
 
@@ -177,7 +177,7 @@ pub(crate) fn reader(clock: &Arc<NodeClock>) -> impl PhysicalClock + use<> {
     move || clock.now()
 }
 
-/// So long after the faults have stopped everybody has synced: times that come until then will be believed.
+/// After this time without faults everybody has synced, and times up to then are believed.
 pub(crate) const SOON: Duration = Duration::from_secs(7_200);
 
 /// Seconds in so many years, leap days apart.

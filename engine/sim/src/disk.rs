@@ -19,7 +19,7 @@ mod crash;
 
 use crash::open;
 
-/// Of a thousand commits on a disk that is not synced, so many reach it before the next.
+/// This many of a thousand commits on a disk that is not synced reach it before the next commit.
 const FLUSHED: u32 = 150;
 
 /// One log's disk.

@@ -14,7 +14,7 @@ use crate::world::World;
 
 /// How long things under way may take to end.
 const REST: Duration = Duration::from_secs(60);
-/// So long a device may wait for what may have been sent, instead of giving it another name: twice the bound.
+/// How long a device may wait with a bundle that may have been sent, instead of giving it another name: twice the bound.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 /// How often the world waits so.
 const WAITS_MAX: u32 = 2;

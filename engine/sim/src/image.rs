@@ -26,9 +26,9 @@ pub(crate) struct Image {
     pub(crate) clock: NTP64,
     /// Whose log it is if a replica has told.
     pub(crate) identity: Option<ReplicaId>,
-    /// Whose it has ever been.
+    /// All its owners so far.
     pub(crate) identities: BTreeSet<ReplicaId>,
-    /// Whose bundles may have been sent, and up to which.
+    /// The origin whose bundles may have been sent, and the last of them.
     pub(crate) mark: Option<Mark>,
     /// Per peer how far it is read.
     pub(crate) cursors: BTreeMap<LogId, PeerRow>,

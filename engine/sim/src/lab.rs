@@ -87,7 +87,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Which faults come. [`Profile::Mixed`] by default.
+    /// The kind of faults. [`Profile::Mixed`] by default.
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
@@ -121,7 +121,7 @@ impl Lab {
         self
     }
 
-    /// What a device writes next: the events of one bundle, by chance from the history's seed. Draw keys from a few values, so that
+    /// What a device writes next: the events of one bundle, drawn from the history's seed. Draw keys from a few values, so that
     /// devices meet in the same rows: if they never do, the run fails, because no order of arrival was tested.
     pub fn writes(mut self, writes: impl Fn(&mut Rng) -> Vec<Event> + Send + Sync + 'static) -> Self {
         self.stack.writes = Arc::new(move |rng, _| writes(rng));

@@ -6,10 +6,10 @@ use crate::case::Case;
 use crate::profile::{Mix, Profile};
 use crate::rng::Rng;
 
-/// Of a thousand histories, so many have short pages.
+/// This many of a thousand histories have short pages.
 const SHORT_PAGES: u32 = 300;
 
-/// Of a thousand devices, so many start with the old version of a user's program that has a newer one, whatever the profile.
+/// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one.
 const OLD_OF_OWN: u32 = 600;
 
 /// How devices reach each other.
@@ -217,7 +217,7 @@ pub struct Step {
 /// what happens in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// Where all chance comes from.
+    /// The seed of everything random.
     pub seed: u64,
     /// How devices reach each other.
     pub shape: Shape,

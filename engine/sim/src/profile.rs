@@ -122,7 +122,7 @@ pub(crate) struct Mix {
     pub(crate) shapes: Vec<(u32, Shape)>,
     /// Microseconds between two steps at most.
     pub(crate) gap_max: u64,
-    /// Of a thousand devices, so many sync by themselves, lose what is not flushed, or start with an old version.
+    /// This many of a thousand devices sync by themselves, lose what is not flushed, or start with an old version.
     pub(crate) live: u32,
     pub(crate) unsynced: u32,
     pub(crate) old: u32,
@@ -130,7 +130,7 @@ pub(crate) struct Mix {
     pub(crate) alone: bool,
     /// Limits of rows, if they are others than the engine's.
     pub(crate) rows: Option<RowLimits>,
-    /// So long after the faults have stopped, clocks that were a little fast are right again.
+    /// After this time without faults, clocks that were a little fast are right again.
     pub(crate) catch_up: Duration,
     /// Every edit's time is compared with the truth.
     pub(crate) watches_times: bool,

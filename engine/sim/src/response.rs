@@ -1,4 +1,4 @@
-//! What an application does if the engine asks for it: a device that holds another history than its peers, of a third or, where
+//! What an application does if the engine needs help: a device that holds another history than its peers, of a third or, where
 //! it serves others, of its own, continues in a fresh store, under a new identity, and writes again what nobody has of its own.
 
 use syncline::Event;

@@ -1,4 +1,4 @@
-//! What all parts of a history share: virtual time, chance, the trace, and the first law found broken.
+//! What all parts of a history share: virtual time, randomness, the trace, and the first broken law.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -50,7 +50,7 @@ pub(crate) enum Misuse {
     ForgetsLeftOut,
     /// A live sync relies on its watch.
     NeverPolls,
-    /// Accounts mix up whose origins are.
+    /// Accounts mix up the owners of origins.
     MixesOwners,
 }
 

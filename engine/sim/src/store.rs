@@ -20,11 +20,11 @@ use crate::stores::finish;
 /// How a disk takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Speed {
-    /// Of a thousand commits, so many take their time.
+    /// This many of a thousand commits are slow.
     pub(crate) slow: u32,
-    /// Of a thousand reads, so many let others run first.
+    /// This many of a thousand reads let others run first.
     pub(crate) yields: u32,
-    /// Of a thousand failed commits, so many leave the handle unusable.
+    /// This many of a thousand failed commits leave the handle unusable.
     pub(crate) poisons: u32,
     /// At most so many bundles are read at a time, so that short logs have many pages, as long ones do.
     pub(crate) page: u32,

@@ -1,4 +1,4 @@
-//! What happened, as one number for comparing and if somebody wants to read it, as a story.
+//! What happened: as one number for comparisons, and on request as a story.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Trace {
         }
     }
 
-    /// From now on nothing is told, or all is.
+    /// From now on nothing is recorded, or everything.
     pub(crate) fn mute(&mut self, mute: bool) {
         self.mute = mute;
     }

@@ -64,7 +64,7 @@ pub(crate) struct Cell {
     pub(crate) last: Option<Stamp>,
     pub(crate) value: [u8; 4],
     pub(crate) count: u64,
-    /// Of the stamps of all events, in no order.
+    /// Made from the stamps of all events, in no order.
     pub(crate) digest: u64,
 }
 

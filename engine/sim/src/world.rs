@@ -86,7 +86,7 @@ pub(crate) struct Place {
     pub(crate) left: bool,
     /// It stays in sync by itself.
     pub(crate) live: bool,
-    /// Under which identities it wrote before it continued in a fresh store.
+    /// The identities under which it wrote before it continued in a fresh store.
     pub(crate) identities: BTreeSet<ReplicaId>,
     /// The task that keeps it so.
     living: Option<TaskId>,

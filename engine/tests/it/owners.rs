@@ -1,4 +1,4 @@
-//! Whose origins are: a device owns what it writes, and nobody owns what they bring back for others.
+//! The owners of origins: a device owns what it writes, and not what it brings back for others.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

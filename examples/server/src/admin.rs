@@ -36,7 +36,7 @@ pub(crate) async fn token(task: TokenTask, stack: &Stack, out: &mut Output) -> R
         }
         TokenTask::Revoke { user, device } => {
             stack.accounts.revoke_tokens(&user, &device).await?;
-            Ok(out.note(format!("all tokens of {user}/{device} are invalid from now on")).await?)
+            Ok(out.note(format!("all tokens of {user}/{device} are now invalid")).await?)
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn restore(file: &Path, replace: bool, place: &Place, out: &mut
         placed => placed?,
     }
     if was_there {
-        out.note(format!("what was there is kept as {}.old; remove it when you are content", database.display()))
+        out.note(format!("what was there is kept as {}.old; remove it when you no longer need it", database.display()))
             .await?;
     }
     out.note("devices bring back what they have and the backup lacks, by themselves").await?;

@@ -16,7 +16,7 @@ pub(crate) async fn run(task: ClaimTask, stack: &Stack, out: &mut Output) -> Res
         ClaimTask::List { space } => list(&space, stack, out).await,
         ClaimTask::Release { replica } => {
             let owner = stack.accounts.release_claim(replica).await?;
-            Ok(out.note(format!("replica {replica} belongs to nobody now; it was that of {owner}")).await?)
+            Ok(out.note(format!("replica {replica} has no owner now; it belonged to {owner}")).await?)
         }
         ClaimTask::Move { replica, user, device } => {
             let to = Principal { user, device };
@@ -27,7 +27,7 @@ pub(crate) async fn run(task: ClaimTask, stack: &Stack, out: &mut Output) -> Res
     }
 }
 
-/// One replica per line: its id, whose it is, and how many bundles it has.
+/// One replica per line: its id, its owner, and the number of its bundles.
 async fn list(space: &SpaceId, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(()) };
     let heads = store.status().await?.heads;

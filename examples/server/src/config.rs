@@ -40,35 +40,35 @@ pub(crate) struct ServeOptions {
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8550]
     #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDRESS", hide_env_values = true)]
     pub(crate) listen: Option<SocketAddr>,
-    /// What an acknowledged push has survived: a power cut, or only the death of the process [default: synced]
+    /// What an acknowledged push survives: a power cut, or only the death of the process [default: synced]
     #[arg(long, env = "SYNCLINE_DURABILITY", value_name = "PROMISE", hide_env_values = true)]
     pub(crate) durability: Option<Promise>,
-    /// How far ahead of this machine's clock a bundle's time may lie [default: 60s]
+    /// How far a bundle's time may be ahead of this machine's clock [default: 60s]
     #[arg(long, env = "SYNCLINE_MAX_DRIFT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) max_drift: Option<Span>,
-    /// Connections open at once; idle ones make room for further ones [default: 4096]
+    /// Connections open at once. Idle ones are closed to make room for new ones [default: 4096]
     #[arg(long, env = "SYNCLINE_MAX_CONNECTIONS", value_name = "N", hide_env_values = true)]
     pub(crate) max_connections: Option<NonZeroU32>,
-    /// Watch streams open at once, of those connections; each user may hold as many as are free, and further ones are told to come
+    /// Watch streams open at once, out of those connections. Each user may hold as many as are free. Further ones are asked to come
     /// back [default: three quarters]
     #[arg(long, env = "SYNCLINE_MAX_WATCHES", value_name = "N", hide_env_values = true)]
     pub(crate) max_watches: Option<NonZeroU32>,
-    /// Memory for messages that are being received and sent, in MiB; each user may hold as much as is free [default: 48]
+    /// Memory for messages that are being received and sent, in MiB. Each user may hold as much as is free [default: 48]
     #[arg(long, env = "SYNCLINE_MESSAGE_MEMORY", value_name = "MIB", hide_env_values = true)]
     pub(crate) message_memory: Option<NonZeroU32>,
     /// How long a request's headers may take [default: 5s]
     #[arg(long, env = "SYNCLINE_HEADER_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) header_timeout: Option<Span>,
-    /// How long a request's body may stand still or be slower than 16 KiB/s [default: 30s]
+    /// How long a request's body may stop, or be slower than 16 KiB/s [default: 30s]
     #[arg(long, env = "SYNCLINE_BODY_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) body_timeout: Option<Span>,
     /// How long a connection is kept between two requests [default: 75s]
     #[arg(long, env = "SYNCLINE_IDLE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) idle_timeout: Option<Span>,
-    /// How long a peer may take nothing of its answer, or less than 16 KiB/s [default: 30s]
+    /// How long a peer may read nothing of its answer, or less than 16 KiB/s [default: 30s]
     #[arg(long, env = "SYNCLINE_WRITE_TIMEOUT", value_name = "SPAN", hide_env_values = true)]
     pub(crate) write_timeout: Option<Span>,
-    /// How long running requests may take once the server is told to stop [default: 10s]
+    /// How long running requests may take after the server was asked to stop [default: 10s]
     #[arg(long, env = "SYNCLINE_SHUTDOWN_GRACE", value_name = "SPAN", hide_env_values = true)]
     pub(crate) shutdown_grace: Option<Span>,
     /// How log lines are written [default: text]

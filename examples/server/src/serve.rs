@@ -55,12 +55,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let shutdown = Shutdown::new();
     let mut serving = tokio::spawn(server.serve(routes, shutdown.clone()));
     stop.told().await;
-    tracing::info!("told to stop; running requests may finish");
+    tracing::info!("asked to stop; running requests may finish");
     shutdown.begin();
     tokio::select! {
         _ = &mut serving => {}
         () = stop.told() => {
-            tracing::warn!("told again; running requests are cut");
+            tracing::warn!("asked again to stop; running requests are aborted");
             serving.abort();
             let _ = serving.await;
         }
@@ -110,7 +110,7 @@ fn announce(address: SocketAddr, stack: &Stack) -> Result<(), Failure> {
     thread.map_err(failed("the program cannot start its threads", "raise the limit of processes"))?;
     tracing::info!(%address, %database, %durability, version = env!("CARGO_PKG_VERSION"), "listening");
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "tokens and data are sent in the clear to other machines; put a proxy with TLS before it");
+        tracing::warn!(%address, "tokens and data are sent in the clear to other machines; put a proxy with TLS in front of it");
     }
     Ok(())
 }

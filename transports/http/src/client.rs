@@ -25,7 +25,7 @@ pub use pace::Backoff;
 
 use retry::Retry;
 
-/// The way to a server over HTTP, as one device: retries what may be retried, compresses, and keeps every limit on what it is
+/// The connection of one device to a server over HTTP. It retries requests, compresses, and keeps every limit on what it is
 /// sent. Clones share connections and counters.
 ///
 /// Needs a tokio runtime with I/O and time.

@@ -3,7 +3,7 @@
 use syncline::store::BoxError;
 use thiserror::Error;
 
-/// Why [`HttpTransportBuilder::build`](crate::HttpTransportBuilder::build) made no client.
+/// The reason why [`HttpTransportBuilder::build`](crate::HttpTransportBuilder::build) made no client.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {

@@ -8,11 +8,11 @@
 //! | [`HttpTransport`] | a [`Transport`](syncline::Transport) that retries, compresses, and bounds what it is sent |
 //!
 //! Messages are the structs of [`syncline::protocol`], in a compact binary form or as JSON, by `Content-Type` and `Accept`;
-//! `zstd` in both directions. Whatever goes wrong is answered as `application/problem+json` ([RFC 9457]), from which the client
+//! `zstd` in both directions. Every failure is answered as `application/problem+json` ([RFC 9457]), from which the client
 //! reads back the same [`Problem`](syncline::protocol::Problem). Only a document whose `type` is
-//! `urn:syncline:problem:` and the code counts as the server's own word, and only that can end a live sync. Every other answer
-//! is somebody's on the way ([`TransportError::Foreign`](syncline::TransportError::Foreign)): a portal, a proxy, a gateway. It
-//! is tried again, not before its `Retry-After` is over. Redirects are not followed: they would get the token.
+//! `urn:syncline:problem:` and the code counts as the server's answer, and only that can end a live sync. Every other answer
+//! is that of somebody on the way ([`TransportError::Foreign`](syncline::TransportError::Foreign)): a portal, a proxy, a gateway. It
+//! is tried again, but not before its `Retry-After` is over. Redirects are not followed, because their target would get the token.
 //!
 //! | route | request | answer |
 //! |---|---|---|
@@ -20,14 +20,14 @@
 //! | `GET /readyz` | | `ready`, without a token: the store would take a push; else 503 with `Retry-After` |
 //! | `GET /v1` | | `Answer` with `Hello` |
 //! | `GET /v1/spaces/{space}/heads` | | `Answer` with `PeerHeads` |
-//! | `GET /v1/spaces/{space}/heads?after=…` | | the same, of the origins behind this one |
+//! | `GET /v1/spaces/{space}/heads?after=…` | | the same, for the origins after this one |
 //! | `POST /v1/spaces/{space}/pull` | `Pull` | `Answer` with `Pulled` |
 //! | `POST /v1/spaces/{space}/push` | `Push` | `Answer` with `Pushed` |
 //! | `GET /v1/spaces/{space}/watch?log=…&position=…` | | a stream of `Notice`s, as server-sent events or as frames |
 //!
 //! A watch stream's server-sent events are `notice` and, as the last, `problem`; comments keep it alive. Its frames, for
-//! `Accept: application/vnd.syncline.stream.v1`, are one byte of kind, four of length (big-endian), and so many bytes: kind 0
-//! keeps alive, 1 is a notice in binary form, 2 the problem that ends the stream.
+//! `Accept: application/vnd.syncline.stream.v1`, are one byte of kind, four of length (big-endian), and that many bytes: kind 0
+//! keeps the stream alive, kind 1 is a notice in binary form, and kind 2 is the problem that ends the stream.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -76,8 +76,8 @@ struct Parsed {
     code: Code,
 }
 
-/// Reads a problem; `None` if it is none, or of a kind that this build does not know. A document of somebody else's, with
-/// another `type`, is none, whatever it says: only a peer of this protocol may refuse for good.
+/// Reads a problem; `None` if it is none, or of a kind that this build does not know. A document of somebody else, with
+/// another `type`, is not a problem of this protocol, whatever it says: only a peer of this protocol may refuse permanently.
 pub(crate) fn from_json(bytes: &[u8]) -> Option<Problem> {
     let Parsed { r#type, detail, code } = serde_json::from_slice(bytes).ok()?;
     let slug = r#type.strip_prefix(PROBLEM_TYPE_PREFIX)?;

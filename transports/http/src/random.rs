@@ -1,4 +1,4 @@
-//! The system's randomness, where a weak number does no harm.
+//! Random numbers of the system, for uses in which a weak number does no harm.
 
 /// A random number; zero if the system has none to give, which only makes ids and pauses less random.
 pub(crate) fn number() -> u64 {

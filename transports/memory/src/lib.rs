@@ -27,7 +27,7 @@ use syncline::protocol::{Answer, Code, Notice, Problem, Request};
 use syncline::service::ServiceError;
 use syncline::{Cursor, Service, SpaceId, Transport, TransportError};
 
-/// The way to a service in the same process, as one principal.
+/// The connection to a service in the same process, as one principal.
 #[derive(Debug, Clone)]
 pub struct MemoryTransport {
     service: Arc<Service>,

@@ -9,7 +9,7 @@ use syncline::crdt::Crdt;
 use super::{Apply, cases, join, prove};
 use crate::strategies::runner;
 
-/// In one of so many histories an operation must change the state.
+/// An operation must change the state in at least one of this many histories.
 const HISTORIES: usize = 1_000;
 
 /// `a ⊔ b = b ⊔ a`: two replicas that exchange their states agree.

@@ -85,7 +85,7 @@ pub fn an_unreadable_event_leaves_the_row_as_it_was(fold: &Arc<dyn Fold>, events
     });
 }
 
-/// Peers of other versions, and of other minds, send anything under a known kind. It must not stop the log.
+/// Peers of other versions, and hostile ones, send anything under a known kind. It must not stop the log.
 pub fn payloads_that_make_no_sense_are_put_aside(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     let spoilt = (events.clone(), prop::collection::vec(any::<u8>(), 0..24), 0usize..32, any::<bool>());
     let spoilt = spoilt.prop_map(|(event, bytes, keep, spoil)| {
@@ -101,7 +101,7 @@ pub fn payloads_that_make_no_sense_are_put_aside(fold: &Arc<dyn Fold>, events: &
 }
 
 /// A newer program writes another version of a type that this one reads. If it is skipped, rows look right and are wrong, and the
-/// status says "in sync". A view that passes it over on purpose says so by `Reads::ignoring`.
+/// status says "in sync". A view that skips it on purpose says so by `Reads::ignoring`.
 pub fn another_version_of_an_event_is_not_passed_over(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     let reads = fold.reads();
     prove(events, |case| {

@@ -49,7 +49,7 @@ pub(crate) fn prove_orders(
     }
 }
 
-/// So many cases must prove something.
+/// At least this number of cases must prove something.
 fn cases_min() -> u64 {
     strategies::cases().div_ceil(3)
 }

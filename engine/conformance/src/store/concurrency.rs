@@ -247,7 +247,7 @@ pub async fn rows_and_bundles_move_together(harness: &dyn StoreHarness) {
     .await;
 }
 
-/// Anyone who was told that a commit is done may tell others, who look through handles of their own.
+/// If somebody knows that a commit is done, they may tell others, who look through their own handles.
 pub async fn a_commit_is_seen_by_everybody_once_it_returns(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     let (one, other) = (Subject::open(&*storage, "notes").await, Subject::open(&*storage, "notes").await);
@@ -261,7 +261,7 @@ pub async fn a_commit_is_seen_by_everybody_once_it_returns(harness: &dyn StoreHa
     }
 }
 
-/// A caller that gives up does not know the outcome, but the outcome is one of two.
+/// A caller that gives up does not know the outcome. But there are only two outcomes.
 pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let todo = view("todo@1");
@@ -295,7 +295,7 @@ pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreH
 /// How many times each call is left half polled: more than any pool has places.
 const LEFT: usize = 64;
 
-/// Anyone who waits for several things at once may leave a call where it is for as long as it likes. What the call holds must not wait too.
+/// A task that waits for several things at once may leave a call half polled for a long time. Others must not wait for what it holds.
 pub async fn a_call_left_half_polled_holds_up_no_other(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let (handle, todo, cursor) = (store.store(), view("todo@1"), store.cursor(0).await);

@@ -46,7 +46,7 @@ impl Scene {
     }
 }
 
-/// Conflicts are daily bread: each is followed by a second try that must start from the same state.
+/// Conflicts are ordinary: after each there is a second try, which must start from the same state.
 pub async fn a_batch_refused_for_a_conflict_leaves_no_trace(harness: &dyn StoreHarness) {
     let spoil = |batch: &mut WriteBatch| batch.expected = Some(Revision::ZERO);
     Scene::set(harness).await.assert_no_trace(spoil, |error| matches!(error, StoreError::Conflict { .. })).await;

@@ -21,7 +21,7 @@ fn views() -> [ViewId; 2] {
     ["todo@1", "tags@1"].map(view)
 }
 
-/// Writes something of everything, and gives the author and what is to be seen afterwards.
+/// Writes something of everything, and returns the author and what must be visible afterwards.
 async fn written(harness: &dyn StoreHarness) -> (Author, Image) {
     let store = Subject::fresh(harness).await;
     let [todo, tags] = views();

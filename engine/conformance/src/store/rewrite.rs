@@ -175,7 +175,7 @@ async fn assert_refused(scene: &Scene, rewrite: Rewrite, is_right: impl Fn(&Stor
     assert_eq!(scene.store.image(&views).await, before);
 }
 
-/// Anyone who rewrites must know what stays: another history, or bundles that are not there, are the wrong log.
+/// A rewrite must name what stays. If it names another history or missing bundles, it is for another log.
 pub async fn a_rewrite_behind_what_the_log_does_not_hold_is_refused(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;
     for after in [0, 4, 6] {

@@ -140,7 +140,7 @@ async fn scan_by_pages(
     }
 }
 
-/// Going on behind the last key neither repeats nor skips, wherever the page ended.
+/// A scan that continues after the last key neither repeats nor skips, wherever the page ended.
 pub async fn pages_of_a_scan_join_without_repeats_or_gaps(harness: &dyn StoreHarness) {
     let store = filled(harness).await;
     for limit in [Limit::items(1), Limit::items(3), Limit::bytes(1), Limit::bytes(30), ALL] {

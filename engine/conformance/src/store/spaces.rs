@@ -23,7 +23,7 @@ pub async fn two_opens_of_one_space_share_one_log(harness: &dyn StoreHarness) {
     assert_same!(other.log().await, one.log().await);
 }
 
-/// Opening is reading: a space is not worn by its visitors.
+/// Opening is reading: it changes nothing in the space.
 pub async fn opening_a_space_again_changes_nothing(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     let store = Subject::open(&*storage, "notes").await;
@@ -67,7 +67,7 @@ pub async fn two_storages_never_share_a_log(harness: &dyn StoreHarness) {
     assert_eq!(logs.len(), 3);
 }
 
-/// One tenant's bundles, rows, progress and clock are no business of another's, however alike their names.
+/// The bundles, rows, progress and clock of one tenant are separate from those of another, however alike their names.
 pub async fn spaces_do_not_mix(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     let todo = view("todo@1");
@@ -117,7 +117,7 @@ pub async fn spaces_are_listed_in_the_order_of_their_names(harness: &dyn StoreHa
     assert_eq!(storage.spaces().await.expect("the spaces list"), names);
 }
 
-/// An alarm without a cause is as bad as none: operators learn to pass it over.
+/// An alarm without a cause is as bad as none: operators learn to ignore it.
 pub async fn a_whole_storage_is_ready_and_passes_its_check_while_it_is_written_to(harness: &dyn StoreHarness) {
     let storage = harness.fresh().await;
     storage.ready().await.expect("an empty storage is ready");

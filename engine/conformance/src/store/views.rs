@@ -20,7 +20,7 @@ pub async fn progress_is_kept_for_each_view(harness: &dyn StoreHarness) {
     assert_eq!(store.status().await.views, BTreeMap::from_iter(expected.into_iter().chain([(tags, Position::new(3))])));
 }
 
-/// A view rebuilt in place goes back: the log keeps what it is told, and does not know better.
+/// A view that is rebuilt in place goes back: the log stores the progress that it is given.
 pub async fn progress_is_what_was_written_last(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
     let todo = view("todo@1");

@@ -40,7 +40,7 @@ pub struct Change {
     pub rewrite: Option<(usize, u64, Anew)>,
     /// Who writes how many bundles, and what is wrong with them.
     pub runs: Vec<(usize, u64, Flaw)>,
-    /// Whose which bundle becomes void.
+    /// The author, and which of their bundles becomes void.
     pub voids: Vec<(usize, u64)>,
     /// Views to clear.
     pub clear: Vec<usize>,

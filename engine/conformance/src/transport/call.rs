@@ -43,7 +43,7 @@ pub async fn hello_says_what_the_peer_can_do(harness: &dyn TransportHarness) {
     assert_eq!(Ok(answer), peer.answer(WRITER, Request::Hello).await);
 }
 
-/// A transport carries; it neither knows better nor leaves anything out.
+/// A transport only carries: it changes nothing and leaves nothing out.
 pub async fn every_answer_is_the_one_the_service_gives(harness: &dyn TransportHarness) {
     let peer = filled().await;
     let line = peer.connect(harness).await;
@@ -151,7 +151,7 @@ pub async fn two_connections_are_two_principals(harness: &dyn TransportHarness) 
     }
 }
 
-/// An answer may be lost on the way: anyone who repeats the request is answered alike, and nothing is stored twice.
+/// An answer may be lost on the way. A repeated request gets the same answer, and nothing is stored twice.
 pub async fn a_repeated_call_is_answered_alike(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let line = peer.connect(harness).await;

@@ -58,7 +58,7 @@ pub async fn a_watch_ends_with_an_error_when_the_peer_goes(harness: &dyn Transpo
     }
 }
 
-/// Anyone who comes back after a crash finds what was acknowledged, and continues.
+/// A device that comes back after a crash finds what was acknowledged, and continues.
 pub async fn a_new_connection_goes_on_after_a_crash(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let mut ann = Author::new(1);

@@ -103,7 +103,7 @@ pub async fn calls_under_way_are_interrupted_by_a_cut_and_may_be_repeated(harnes
     assert_eq!(line.heads(SPACE).await.head.position, Position::new(5));
 }
 
-/// Anyone who follows learns that they do not any more, and follows again on the same transport.
+/// A watcher learns that its watch has ended, and watches again on the same transport.
 pub async fn a_watch_is_interrupted_by_a_cut_and_may_begin_again(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;

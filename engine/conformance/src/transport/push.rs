@@ -41,7 +41,7 @@ pub async fn pushed_runs_arrive_in_their_order(harness: &dyn TransportHarness) {
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));
 }
 
-/// Whose a bundle is hangs on it: a device owns what it writes, and not what it brings for others.
+/// The owner depends on it: a device owns what it writes, and not what it brings for others.
 pub async fn the_senders_own_replica_arrives(harness: &dyn TransportHarness) {
     let (own, other) = (Author::new(2).origin(), Author::new(9).origin());
     for (named, expected) in [(Some(own), vec![own]), (Some(other), vec![]), (None, vec![])] {
@@ -117,7 +117,7 @@ pub async fn the_largest_push_passes(harness: &dyn TransportHarness) {
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));
 }
 
-/// More is refused, by anyone who notices first, and the connection continues.
+/// More is refused, by the client or the server, and the connection continues.
 pub async fn a_push_beyond_the_limit_of_bytes_is_too_large(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let line = peer.connect(harness).await;

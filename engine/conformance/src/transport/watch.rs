@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 use crate::peer::{Desk, Followed, Peer, READER, STRANGER, WRITER};
 use crate::{Author, SPACE, TransportHarness, appends, new_log_id, puts, view, writes};
 
-/// Anyone who begins to watch learns at once where the log ends, so that nothing between reading and watching is missed.
+/// A watch says at once where the log ends, so that nothing between reading and watching is missed.
 pub async fn a_watch_begins_with_a_notice(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;
@@ -98,7 +98,7 @@ pub async fn watchers_of_two_spaces_do_not_mix(harness: &dyn TransportHarness) {
     assert_eq!(of_tasks.until(5).await.head, tasks.cursor(5).await);
 }
 
-/// Watching takes a connection's patience, not its use.
+/// Calls work while the same connection watches.
 pub async fn calls_go_on_beside_a_watch(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;

@@ -11,9 +11,9 @@ use crate::ledger::Name;
 use crate::sim::Sim;
 use crate::stores::{Crash, Stores, finish};
 
-/// Of a thousand records that were not flushed, so many reach the disk before the power goes.
+/// This many of a thousand records that were not flushed reach the disk before the power fails.
 const ARRIVED: u32 = 700;
-/// Of a thousand power cuts, so many tear the last record that reached the disk.
+/// This many of a thousand power cuts tear the last record that reached the disk.
 const TORN: u32 = 300;
 
 impl Disk {

@@ -12,7 +12,7 @@ use crate::stores::finish;
 use crate::tell::{apart, shown};
 use crate::world::World;
 
-/// So many bundles of a row are told, and no more.
+/// At most this number of bundles of a row is printed.
 const DOTS_TOLD: usize = 8;
 
 fn unequal(detail: String) -> Finding {

@@ -1,4 +1,4 @@
-//! What was acknowledged is everywhere in the end: under its own name, or under the one it was written again by.
+//! Every acknowledged bundle is everywhere in the end: under its own name, or under its new name if it was rewritten.
 
 use std::collections::BTreeSet;
 

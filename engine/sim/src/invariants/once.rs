@@ -1,4 +1,4 @@
-//! What was written once is there once: a bundle that was rewritten is not also there under its old name.
+//! A bundle is there once: if it was rewritten, it is not also there under its old name.
 
 use crate::fault::Fault;
 use crate::finding::{Finding, Law};

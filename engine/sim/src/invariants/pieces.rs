@@ -1,4 +1,4 @@
-//! Of rows that are kept in pieces a store holds these pieces, and no others.
+//! If rows are kept in pieces, a store holds exactly these pieces.
 
 use syncline::store::{Limit, RowRange, whole};
 

@@ -16,7 +16,7 @@ use crate::stack::ViewUnderTest;
 use crate::tell::{self, TellEvent, apart, shown};
 use crate::world::World;
 
-/// So many events of a row are told, and no more.
+/// At most this number of events of a row is printed.
 const EVENTS_TOLD: usize = 6;
 
 type Rows = BTreeMap<Vec<u8>, Bytes>;

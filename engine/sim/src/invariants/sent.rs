@@ -1,4 +1,4 @@
-//! What was sent keeps what it says: others may have it, whatever was answered.
+//! A bundle that was sent does not change, because others may have it, whatever the answer was.
 
 use crate::finding::{Finding, Law};
 use crate::ledger::{Ledger, Name};

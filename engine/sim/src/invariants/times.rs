@@ -1,4 +1,4 @@
-//! Of two edits of one row by devices whose clocks are right the later wins, whatever a third clock shows.
+//! If two devices with right clocks edit one row, the later edit wins, whatever a third clock shows.
 //!
 //! So each such edit must be found under its true time, but for the drift that is allowed, unless a report has named a correction. And
 //! every correction must have evidence: this file knows the truth and all logs, and looks at each that a report names.
@@ -113,7 +113,7 @@ impl Times {
         let agreed = agreed.filter(|_| known.syncs == sync);
         known.syncs += 1;
         let was_corrected = std::mem::replace(&mut known.corrected, report.clock_corrected_ms.is_some());
-        // Of each peer the last contact alone is kept in mind.
+        // Only the last contact with each peer is remembered.
         let agree = report.skew_ms.unsigned_abs() <= 60_000 && report.clock_doubt.is_none() && !known.corrected;
         if agree {
             known.agreed.insert(log, began);

@@ -15,7 +15,7 @@ use crate::workload::{Cell, Cells, SET, printable, read};
 pub(crate) enum Flaw {
     /// The last event to arrive wins.
     ArrivalWins,
-    /// Of events of one time the last to arrive wins.
+    /// If two events have one time, the last to arrive wins.
     TiesByArrival,
     /// A delete leaves nothing behind, so that an older write that comes late brings the value back.
     ForgetsDeletes,

@@ -52,7 +52,7 @@ struct Inner {
     chains_lost: bool,
     /// The mark of the last commit that had one.
     mark: Option<RowWrite>,
-    /// Of this origin a number was used up.
+    /// A number of this origin was used up.
     used_up: Option<ReplicaId>,
 }
 

@@ -47,7 +47,7 @@ pub(crate) enum Flaw {
     KeepsCleared,
     /// The status is that of the last commit but one.
     StaleStatus,
-    /// Of a batch with several runs only the first is stored.
+    /// Only the first of several runs in a batch is stored.
     StoresTheFirst,
     /// The answer to a commit counts one position too few.
     MiscountsPositions,
@@ -73,13 +73,13 @@ pub(crate) enum Flaw {
     LosesLetters,
     /// Notes of the events that were put aside are thrown away.
     LosesNotes,
-    /// What a clock showed when bundles were written is thrown away.
+    /// The readings of the clock for written bundles are thrown away.
     LosesReadings,
-    /// What the peers' clocks showed is thrown away.
+    /// The contacts with peers' clocks are thrown away.
     LosesContacts,
     /// Many rows at once are more than it can take.
     PanicsAtLoads,
-    /// Of a row in several pieces only the first is stored.
+    /// Only the first piece of a row in several pieces is stored.
     StoresTheFirstPiece,
     /// A piece of a row that is deleted stays.
     KeepsPieces,
@@ -95,7 +95,7 @@ pub(crate) enum Flaw {
     MarksAnew,
     /// The mark goes down to what a peer has acknowledged.
     MarksLowered,
-    /// What died holding it still holds it.
+    /// A process that has crashed still holds its lock.
     KeepsItsLock,
     /// After a crash the log has another identity.
     ChangesIdentity,

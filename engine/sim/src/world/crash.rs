@@ -52,7 +52,7 @@ impl World {
         self.net.cut(node);
     }
 
-    /// Under which identities a device may have written what a fault destroys.
+    /// The identities under which a device may have written what a fault destroys.
     fn identities(&self, index: usize) -> BTreeSet<ReplicaId> {
         self.places[index].device.disk.with_image(|image| image.identities.clone())
     }

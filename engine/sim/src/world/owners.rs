@@ -1,4 +1,4 @@
-//! Whose origins are, as the servers' accounts know it.
+//! The owners of origins, as the servers' accounts know them.
 
 use std::sync::Arc;
 

@@ -93,7 +93,7 @@ impl Session<'_> {
     }
 }
 
-/// What two histories of one replica have in common.
+/// The common part of two histories of one replica.
 #[derive(Debug, Default)]
 struct Common {
     /// The last bundle of it.

@@ -1,6 +1,6 @@
 //! How large a message may be to pass: a proxy on the way may bound bodies below what the protocol allows.
 //!
-//! Nobody says so in a way that can be relied on: a large body is answered in foreign words, or its connection is reset. So a
+//! Nobody reports the limit reliably: a large body gets a foreign answer, or its connection is reset. So a
 //! message that does not pass is sent again at half its size, if the way is open for small ones, and the size that passes is
 //! kept for as long as the replica is open.
 

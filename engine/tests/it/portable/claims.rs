@@ -16,7 +16,7 @@ fn device(user: &str, device: &str) -> Principal {
     Principal { user: Name::new(user).unwrap(), device: Name::new(device).unwrap() }
 }
 
-/// A log of two origins, and whose they are: three claims, one of an origin that the log does not have.
+/// A log of two origins, and their owners: three claims, one of an origin that the log does not have.
 async fn claimed() -> (Arc<MemoryStore>, BTreeMap<ReplicaId, Principal>) {
     let mut writer = Writer { clock: 7_000_000_000_000_000_000, ..Writer::default() };
     let store = log(vec![writer.bundle(1, &note("milk")), writer.bundle(2, &note("bread"))]).await;

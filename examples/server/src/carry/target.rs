@@ -72,7 +72,7 @@ impl<'a> Target<'a> {
                 if !others.is_empty() {
                     let many = count(others.len() as u64, "replica");
                     out.note(format!(
-                        "{many} of the log belong to other devices here and stay theirs: see `claim list`"
+                        "{many} of the log belong to other devices here, and keep their owners: see `claim list`"
                     ))
                     .await?;
                 }

@@ -163,7 +163,7 @@ async fn a_replica_is_given_back_by_a_command_and_its_device_goes_on() {
 
     for serving in [Some(serving), None] {
         let ran = home.run(&format!("claim release {}", id(1)));
-        assert!(ran.code == 0 && ran.err.contains("belongs to nobody now; it was that of ann/laptop"), "{ran:?}");
+        assert!(ran.code == 0 && ran.err.contains("has no owner now; it belonged to ann/laptop"), "{ran:?}");
         assert_eq!(home.ok("claim list notes"), format!("{}  -  4 bundles\n", id(1)));
         let said = home.fails(1, &format!("claim release {}", id(1)));
         assert!(said.contains(&format!("no claim of replica `{}`", id(1))), "{said}");

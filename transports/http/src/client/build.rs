@@ -58,7 +58,7 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// Whether to send token and data in the clear, to other hosts than this one if the address says `http`.
+    /// Allows an `http` address of another host: token and data then go over the network in the clear.
     #[must_use]
     pub fn allow_plain_http(mut self, allow: bool) -> Self {
         self.plain_http = allow;
@@ -72,7 +72,7 @@ impl HttpTransportBuilder {
         self
     }
 
-    /// How long one attempt may take, its answer included. 60 s by default. Watch streams last as long as they do.
+    /// How long one attempt may take, including its answer. 60 s by default. Watch streams have no limit.
     #[must_use]
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
@@ -94,8 +94,8 @@ impl HttpTransportBuilder {
     }
 
     /// How long to pause before repeating a request: at most `first` the first time, twice that the second, and so on up to
-    /// `most`. Each pause is a random part of that, so that many clients do not come back at once. 100 ms and 5 s unless told
-    /// otherwise. A server that asks for a longer pause gets it, up to `most`; beyond, its refusal is handed on.
+    /// `most`. Each pause is a random part of that, so that many clients do not come back at once. 100 ms and 5 s by default.
+    /// A server that asks for a longer pause gets it, up to `most`. If it asks for more, its refusal is returned.
     #[must_use]
     pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
         (self.retry.first, self.retry.most) = (first, most);

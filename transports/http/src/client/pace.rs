@@ -8,8 +8,8 @@ use syncline::replica::{Pace, Pause, SyncReport};
 use super::retry::jittered;
 use crate::random;
 
-/// Waits longer after every failure in a row, with jitter and a cap, and logs what came of each attempt. News from the peer is
-/// never later than the cap, whatever becomes of its notices. If the peer or a gateway asks for a longer pause, it gets it, up
+/// Waits longer after every failure in a row, with jitter and a maximum, and logs the result of each attempt. News from the peer is
+/// never later than the maximum, even if all notices are lost. If the peer or a gateway asks for a longer pause, it gets it, up
 /// to an hour.
 ///
 /// ```no_run

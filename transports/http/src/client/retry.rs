@@ -57,7 +57,7 @@ impl Retry {
         Ok(())
     }
 
-    /// How long to wait after so many attempts; `None` if there shall be no further one.
+    /// How long to wait after this number of attempts; `None` if there is no further one.
     fn pause(&self, made: u32, failed: &Failed, random: u64) -> Option<Duration> {
         let asked = failed.wait.unwrap_or_default();
         if !failed.is_brief || made >= self.attempts || asked > self.most {

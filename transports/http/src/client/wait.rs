@@ -1,4 +1,4 @@
-//! How long a server, or somebody before it, asks to be left alone (RFC 9110, section 10.2.3).
+//! How long a server, or somebody in front of it, asks to wait (RFC 9110, section 10.2.3).
 
 use std::time::{Duration, SystemTime};
 

@@ -26,7 +26,7 @@ const PAGE_BYTES_MIN: u32 = 64 * 1024;
 /// Bytes of runs in a page that goes out as JSON, which spells them out, or while memory is scarce.
 const SMALL_PAGE_BYTES: u32 = 1024 * 1024;
 
-/// Where a page of heads begins, as the query says it.
+/// The begin of a page of heads, from the query.
 #[derive(Deserialize)]
 struct After {
     after: Option<ReplicaId>,
@@ -71,7 +71,7 @@ async fn answer(app: App, ask: Ask, request: HttpRequest) -> Response {
     }
 }
 
-/// Who, then what, then whether they may, then how much, and only then the content.
+/// First who asks, then for what, then whether they may, then how much, and only then the content.
 async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
     let Caller { principal, .. } = Caller::of(app, parts).await?;
     let user = &principal.user;

@@ -1,10 +1,10 @@
-//! Who has a connection, and whose is closed when places run out.
+//! Connections, and which of them is closed when places run out.
 //!
-//! Connections that lie idle go first, and of those the ones of the address that has most; then those that are in the middle of
-//! a request's headers, or have just connected, if their address has more than the newcomer's. Requests and streams under way are
-//! left alone: the router bounds them by user. Before places run out, an address keeps as many idle connections as there are
-//! places free, so that one which takes all it can keeps half of them. A few places beyond the last are for newcomers while
-//! somebody leaves, and for questions of health, which are always answered.
+//! Idle connections are closed first, and of those the ones of the address that has most; then those that are in the middle of
+//! a request's headers, or have just connected, if their address has more than the newcomer's. Running requests and streams are
+//! kept, because the router bounds them by user. Before places run out, an address keeps as many idle connections as there are
+//! free places, so an address that takes everything keeps half of them. A few additional places are for newcomers while
+//! another connection closes, and for questions of health, which are always answered.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ const SPARE: usize = 64;
 const WAITING_MAX: usize = SPARE / 2;
 /// How long a request waits for a place of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Anyone who has said nothing for longer than this after connecting lies idle.
+/// A connection that has sent nothing for this time after connecting counts as idle.
 const HASTE: Duration = Duration::from_secs(1);
 /// How long to wait before somebody is asked to leave again.
 const PAUSE: Duration = Duration::from_millis(100);

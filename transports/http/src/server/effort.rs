@@ -1,6 +1,6 @@
 //! What it costs to unpack bodies, counted by user before it is spent.
 //!
-//! Some hundred bytes can unpack to nine million. A sender who pays with bytes of their own is not counted.
+//! Some hundred bytes can unpack to nine million. Bodies that unpack to little more than their own size are not counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use syncline::authority::Name;
 use tokio::time::Instant;
 
-/// So many times its size a body may unpack to and is not counted: text compresses by less.
+/// A body may unpack to this many times its size without being counted, because text compresses by less.
 const RATIO_PAID: usize = 32;
 /// Bytes beyond that which a user may have unpacked per second, in the long run.
 const BYTES_PER_SECOND: usize = 32 * 1024 * 1024;
@@ -53,7 +53,7 @@ impl Efforts {
         }
         let owed = users.get(user).map_or(0, |owed| owed.by(now));
         let over = (owed + cost).saturating_sub(BURST_BYTES);
-        // Anyone who owes nothing is not refused, however large the body is.
+        // A user without debt is not refused, however large the body is.
         if over > 0 && owed > 0 {
             return Err(Duration::from_secs_f64(over.min(owed) as f64 / BYTES_PER_SECOND as f64));
         }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::App;
 use super::fault::{Fault, told};
 
-/// How long an answer is good for, so that those who ask cost the store little.
+/// How long an answer is valid, so that many questions cost the store little.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long the store may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ impl Readiness {
     }
 }
 
-/// Whatever is wrong, the server is not ready: the log says what, and the answer when to ask again.
+/// The server is not ready for any kind of error. The log says which, and the answer says when to ask again.
 fn away(error: &ServiceError) -> Problem {
     told(error);
     Problem::new(

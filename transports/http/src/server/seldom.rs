@@ -1,4 +1,4 @@
-//! Saying often what happens often would fill the log.
+//! Log lines that are written seldom, however often their cause happens, so that they do not fill the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Tells a [`Server`](super::Server) to come to its end. Clones are one.
+/// Tells a [`Server`](super::Server) to end. All clones do the same.
 ///
 /// The server puts it into the extensions of every request, so that long answers end in time. An application that serves the
 /// router by other means does the same, or its watch streams end with their connections only.

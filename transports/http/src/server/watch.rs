@@ -28,12 +28,12 @@ use crate::frame::{Frame, StreamForm};
 const SHUTDOWN_RETRY_MS: u64 = 1_000;
 /// How soon to ask for a stream again while all are taken, in milliseconds.
 const FULL_RETRY_MS: u64 = 15_000;
-/// Pieces of a stream that wait for its connection. Anyone who has more to say waits, too: notices are merged in the meantime.
+/// Pieces of a stream that may wait for its connection. Further ones wait before it, and notices are merged in the meantime.
 const UNREAD_MAX: usize = 1;
 /// Asks proxies to pass pieces on as they come.
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Where a watch starts, as the query says it.
+/// The start of a watch, from the query.
 #[derive(Deserialize)]
 struct Place {
     log: LogId,

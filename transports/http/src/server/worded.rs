@@ -1,4 +1,4 @@
-//! A socket that tells clients why hyper turns them away.
+//! A socket that tells clients why hyper refuses them.
 //!
 //! A request whose head does not parse never reaches the router. hyper answers it with a bare status and closes the connection. Here
 //! that answer gets a problem document, as every other answer has one.
