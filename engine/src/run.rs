@@ -12,7 +12,7 @@
 //!         bytes    the body; of a void only its 32-byte BLAKE3 digest
 //! ```
 //!
-//! Bundles do not say how they are packed, so re-cutting runs changes no hash and no bundle.
+//! Hashes do not depend on the packing, so cutting runs in other places changes no hash and no bundle.
 
 use std::collections::BTreeSet;
 
@@ -337,7 +337,7 @@ impl Append {
         Ok(Self { run, previous: head.chain, head: end })
     }
 
-    /// A run that is known to follow this hash, as what is stored is. Its head's chain hash is not looked at.
+    /// A run that is known to follow this hash, because it comes from a store. Its head's chain hash is not checked.
     pub(crate) fn assume(run: Run, previous: ChainHash) -> Self {
         let head = Head { seq: run.last(), chain: previous, time: run.end };
         Self { run, previous, head }
@@ -355,7 +355,7 @@ impl Append {
         Self { run, ..self }
     }
 
-    /// The run in as many pieces as the limit of a run asks for. One, but if voids have made it longer than it was: a void is
+    /// The run in as many pieces as the limit of a run requires. Usually this is one piece. Voids may have made the run longer: a void is
     /// larger than the shortest bodies.
     pub fn pieces(self) -> Vec<Append> {
         if self.run.bytes.len() <= RUN_BYTES_MAX || self.run.count < 2 {

@@ -94,7 +94,7 @@ pub enum ClockDoubt {
     /// They differ by more than [`CORRECTION_MAX`].
     #[error("the clocks of the peer and of this device are more than a year apart; set the one that is wrong")]
     TooFar,
-    /// The peer agreed with this device less than a day ago, by this device's clock. If it says the same at the next sync it is believed.
+    /// The peer agreed with this device less than a day ago, by this device's clock. If it says the same at the next sync, it is believed.
     #[error("the peer's clock or this device's has jumped since they last met; the next sync decides, or check both")]
     Changed,
     /// Other peers agree with this device.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a single peer says, and says again: a device whose clock is right is never moved forward by it, never behind
+    /// Whatever a single peer says, however often: a device whose clock is right is never moved forward by it, never behind
         /// what two clocks stand for, and never by more than a year.
         #[test]
         fn a_right_clock_is_led_astray_by_one_peer_within_bounds_only(

@@ -1,4 +1,4 @@
-//! Taking bundles from a peer: what is known is dropped, the rest is checked, folded and committed with the cursor.
+//! Takes bundles from a peer: drops the known ones, checks and folds the others, and commits them with the cursor.
 
 use super::peers::Known;
 use super::sent::sent_row;

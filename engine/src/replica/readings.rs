@@ -1,7 +1,7 @@
-//! What the clock showed when own bundles were written, kept only if that is not their time.
+//! What the clock showed when own bundles were written. It is stored only if it differs from their time.
 //!
-//! A bundle's time cannot follow a clock that is behind the log's last time, shows nothing, or is being corrected. Which of the times was
-//! wrong is known later, when a peer's clock is heard: then the bundle gets the time it should have had ([`super::restamp`]).
+//! A bundle's time cannot follow a clock that is behind the log's last time, shows nothing, or is being corrected. Later, when a peer's
+//! clock is heard, the replica knows which time was wrong. Then the bundle gets the time that it should have had ([`super::restamp`]).
 
 use std::time::Duration;
 

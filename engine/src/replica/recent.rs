@@ -1,4 +1,4 @@
-//! Rows that were committed lately, as they are stored: to fold into them again needs no read.
+//! Recently committed rows, as they are stored. Folding into them again needs no read.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::run::{Body, Run};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 
 impl Inner {
-    /// Takes note of what a peer has refused of this replica's own bundles, with the peer's row, in one transaction.
+    /// Notes which own bundles a peer has refused, together with the peer's row, in one transaction.
     pub(super) async fn refuse(&self, refused: &[RefusedBundle], known: Known) -> Result<(), StoreError> {
         let mut turn = self.turn.lock().await;
         loop {

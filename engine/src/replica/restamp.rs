@@ -1,7 +1,7 @@
-//! Which times the unseen tail should have had, once it is known by how much the device's clock was wrong.
+//! Computes the times that the unseen tail should have had, when the error of the device's clock is known.
 //!
-//! A bundle gets the time that the right clock showed when it was written: what the device's clock showed then, and what it is off by. If
-//! even that is unknown, since the clock jumped in between, it is placed right before the next bundle whose time is known, or at now.
+//! A bundle gets the time that the right clock showed when it was written: what the device's clock showed then, plus its error. If
+//! this is unknown because the clock jumped in between, the bundle is placed right before the next bundle with a known time, or at now.
 //! In any case it stays behind everything that its writer had read: the own bundles before it, and the foreign ones at earlier places
 //! of the log.
 

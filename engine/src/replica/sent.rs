@@ -1,12 +1,12 @@
-//! What others may have of this replica's own bundles, and what exists here alone.
+//! Which own bundles others may have, and which exist here alone.
 //!
 //! Own bundles up to a mark may have been sent; those behind it exist in this store alone, and only they may be rewritten under
-//! their names. The mark is stored before a push carries the bundles, never after: a lost answer, a dropped future or a restart then
-//! finds them below it. An answer never lowers it. A refusal proves nothing for later: the network may deliver the same push again,
+//! their names. The mark is stored before a push carries the bundles, never after. So a lost answer, a dropped future or a restart
+//! finds them below the mark. An answer never lowers it. A refusal proves nothing for later: the network may deliver the same push again,
 //! and a store that has lost its last commits has perhaps shown them to somebody before.
 //!
-//! The mark costs the fast path no commit of its own. While the last sync came to its end, the next writes will soon be sent, so they
-//! raise the mark in their own commit. The stored mark may then lie above what was sent. The handle that wrote it knows better as long
+//! On the fast path the mark needs no commit of its own. If the last sync was complete, the next writes will be sent soon, so they
+//! raise the mark in their own commit. So the stored mark may be above what was sent. The handle that wrote it knows better as long
 //! as it lives, unless another handle has written the mark since: each handle writes it under a number of its own.
 
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub(super) struct Sent {
 /// Whether bundles may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
-    /// They lie below the stored mark: nobody writes them again.
+    /// They are below the stored mark: nobody writes them again.
     Send,
     /// The mark had to be stored first. Another handle may have written the bundles again before: read them again.
     ReadAgain,
@@ -49,7 +49,7 @@ impl Sent {
         Self { row, writer: None, tried: Seq::ZERO, soon: false }
     }
 
-    /// Takes note of the mark as it was read again.
+    /// Notes the mark that was read again.
     pub(super) fn read(&mut self, now: Self) {
         self.row = now.row;
     }
@@ -150,7 +150,7 @@ impl Inner {
         }
     }
 
-    /// A peer has own bundles up to `last`: of an earlier life, if this replica does not know that it has sent them.
+    /// A peer has own bundles up to `last`. If this replica does not know that it has sent them, an earlier life of it has.
     pub(super) async fn found_elsewhere(&self, own: ReplicaId, last: Seq) -> Result<(), StoreError> {
         while self.seen_by(own).await.is_some_and(|seen| seen < last) {
             self.leave(own, last, NTP64(0)).await?;

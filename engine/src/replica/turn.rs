@@ -1,4 +1,4 @@
-//! The turn to commit: what its holder knows of the log, and the one way to change it.
+//! The turn to commit: what its holder knows of the log, and the only way to change it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,8 +15,8 @@ use crate::run::Bundle;
 use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch};
 
 impl Replica {
-    /// Events that are in the log and not in the rows of a view that this replica maintains: which event, which view, why. In the order
-    /// of view and bundle, at most `limit`, from behind `after`, the last one of the page before. Empty at the end.
+    /// Events that are in the log but not in the rows of a view that this replica maintains: which event, which view, why. In the order
+    /// of view and bundle, at most `limit`, beginning after `after`, the last one of the previous page. Empty at the end.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

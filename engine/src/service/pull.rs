@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::store::lacking::place_before_lacking;
 use crate::store::{EventStore, Limit, StoreError, StoredRun};
 
-/// Log pages that one pull may skip before it answers an empty page that moves the cursor on.
+/// Log pages that one pull may skip before it answers an empty page that moves the cursor forward.
 const PAGES_SKIPPED_MAX: usize = 64;
 /// Bytes of runs that one pull may skip.
 const BYTES_SKIPPED_MAX: usize = 16 * 1024 * 1024;

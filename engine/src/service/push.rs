@@ -1,4 +1,4 @@
-//! Taking bundles: everything is checked, then everything is stored, in one commit.
+//! Takes bundles: checks everything, then stores everything in one commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 

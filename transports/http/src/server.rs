@@ -69,7 +69,7 @@ impl Default for RouterOptions {
 }
 
 impl RouterOptions {
-    /// How long a request's body may stand still, or be slower than 16 KiB/s, taken together: bytes that come faster earn the time
+    /// How long a request's body may stop, or be slower than 16 KiB/s, in sum: bytes that come faster earn the time
     /// again. 30 s by default.
     #[must_use]
     pub fn with_body_patience(mut self, patience: Duration) -> Self {
@@ -77,25 +77,25 @@ impl RouterOptions {
         self
     }
 
-    /// How often a watch stream says that it lives. 15 s by default; clients give up after three of those.
+    /// How often a watch stream shows that it is alive. 15 s by default; clients give up after three of those.
     #[must_use]
     pub fn with_watch_tick(mut self, tick: Duration) -> Self {
         self.watch_tick = tick;
         self
     }
 
-    /// How often a watch stream makes sure that its token and grant still hold: so fast does a revocation end it. 1 s unless
-    /// told otherwise.
+    /// How often a watch stream checks that its token and grant are still valid. A revocation ends the stream after this time. 1 s by
+    /// default.
     #[must_use]
     pub fn with_watch_recheck(mut self, recheck: Duration) -> Self {
         self.watch_recheck = recheck;
         self
     }
 
-    /// How many watch streams are open at once. A stream holds its connection for hours, so they must leave some of the
+    /// How many watch streams are open at once. A stream keeps its connection for hours, so streams must leave some of the
     /// server's connections to everybody else; 3,072 by default, three quarters of those of
     /// [`ServerOptions`]. Each user may have as many as are still free, so that one who takes all they can gets half of them. Further
-    /// ones are refused as busy: their replicas ask for news until there is a place.
+    /// ones are refused as busy, and their replicas poll until there is a place.
     #[must_use]
     pub fn with_watches_max(mut self, watches: usize) -> Self {
         self.watches_max = watches;
@@ -103,8 +103,8 @@ impl RouterOptions {
     }
 
     /// Bytes of messages that are in memory at once: bodies that are being received, and answers that are being sent. Each user may
-    /// hold as much as is still free, so that one who takes all they can gets half of it. Anyone who finds none waits ten seconds, and is
-    /// then told that the server is busy. 48 MiB by default; 36 MiB at least, so that every message has room.
+    /// hold as much as is still free, so one user who takes everything gets half of it. A request without memory waits ten seconds, and
+    /// is then told that the server is busy. 48 MiB by default, and at least 36 MiB, so that every message has room.
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes.max(MEMORY_MIN);
@@ -129,11 +129,11 @@ struct App {
     ready: Arc<Readiness>,
 }
 
-/// The routes of a service, to be served as they are or nested into an application's own router.
+/// The routes of a service. Serve them as they are, or nest them into an application's router.
 ///
-/// Who asks is told by the bearer token, through the service's [`Authority`](syncline::authority::Authority). An application
-/// with an authentication of its own puts a [`Principal`](syncline::authority::Principal) into the request's extensions, in a
-/// middleware around this router; no token is then looked at.
+/// The bearer token says who asks, through the service's [`Authority`](syncline::authority::Authority). An application
+/// with its own authentication puts a [`Principal`](syncline::authority::Principal) into the request's extensions, in a
+/// middleware around this router. Then no token is checked.
 ///
 /// ```
 /// use axum::{Extension, Router};
@@ -175,7 +175,7 @@ async fn method_not_allowed() -> Response {
     Fault::new(Code::Unsupported, detail).with_status(StatusCode::METHOD_NOT_ALLOWED).into_response()
 }
 
-/// Answers a method that a route does not take, with a problem document, as the [`router`]'s own routes do. For the fallback of
+/// Answers a method that a route does not support with a problem document, as the [`router`]'s own routes do. For the fallback of
 /// routes that an application puts next to them.
 pub async fn no_such_method() -> Response {
     Fault::new(Code::Unsupported, "this route takes another method")

@@ -1,8 +1,8 @@
-//! Own bundles whose times lie too far ahead of the peer's clock: it does not take them yet.
+//! Own bundles whose times are too far ahead of the peer's clock: the peer does not accept them yet.
 //!
-//! The peer has told its clock, so they are found before they are sent, and a tail that was never sent gets the times it should have
-//! had. What may have been sent already stays what it is. It waits if the wait is short. Otherwise it moves under a new identity, since
-//! nothing behind it could ever reach this peer; anyone who has it under its old name then has its events twice.
+//! The peer has told its clock, so these bundles are found before they are sent. A tail that was never sent gets the times it should have
+//! had. A bundle that may have been sent does not change. It waits if the wait is short. Otherwise it moves under a new identity, because
+//! nothing behind it could ever reach this peer. A peer that has it under its old name then has its events twice.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::reserved::PeerRow;
 use crate::store::StoredRun;
 use crate::time::{NTP64, after, ahead};
 
-/// A wait is short up to so many times the drift that is allowed: two minutes, by default.
+/// A wait is short up to this many times the allowed drift: two minutes by default.
 const SHORT_WAIT: u32 = 2;
 
 /// An own bundle that the peer does not take yet.

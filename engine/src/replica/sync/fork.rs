@@ -1,4 +1,4 @@
-//! Whether the peer's history of this replica is the one here, and up to where.
+//! Compares the peer's history of this replica with the one here, and finds up to which bundle they are the same.
 
 use super::{Session, SyncError};
 use crate::heads::{ChainHash, Head};

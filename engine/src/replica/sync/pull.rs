@@ -50,7 +50,7 @@ impl Session<'_> {
             }
         }
         let heads = self.inner.turn.lock().await.status.heads.clone();
-        // Heads leave out what is here, own bundles too; another device under this identity may have pushed some in the meantime.
+        // A pull by heads leaves out what is here, own bundles included. Another device under this identity may have pushed some.
         match self.pull_from(have(heads), None).await? {
             None => Ok(()),
             Some(at) => Err(SyncError::Unequal { at }),

@@ -1,4 +1,4 @@
-//! How large a message may be to pass: a proxy on the way may bound bodies below what the protocol allows.
+//! Finds the largest message that passes: a proxy on the way may have a lower limit than the protocol.
 //!
 //! Nobody reports the limit reliably: a large body gets a foreign answer, or its connection is reset. So a
 //! message that does not pass is sent again at half its size, if the way is open for small ones, and the size that passes is
@@ -16,7 +16,7 @@ use crate::transport::TransportError;
 
 /// What is smaller is not too large for anybody.
 const LEAST: u32 = 1024;
-/// So many messages must have passed before a larger one is tried.
+/// This many messages must have passed before a larger one is tried.
 const TRUST: u32 = 32;
 
 /// The sizes that pass, by the peer's log.
@@ -62,7 +62,7 @@ impl Size {
     }
 }
 
-/// A bundle that does not pass the way to the peer: somebody on it takes no message as large. It waits, and what its replica
+/// A bundle that does not reach the peer, because somebody on the way accepts no message of this size. It waits, and what its replica
 /// wrote later waits behind it; everything else is exchanged. It is sent again with every sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Oversized {
