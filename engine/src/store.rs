@@ -19,7 +19,9 @@ use crate::run::{Append, Run};
 use crate::time::NTP64;
 
 mod batch;
+pub mod check;
 mod claim;
+pub mod draft;
 mod error;
 mod key;
 pub(crate) mod lacking;

@@ -34,7 +34,7 @@ impl Service {
     ) -> Result<BoxStream<'static, Result<Notice, ServiceError>>, ServiceError> {
         let store = self.enter(principal, space, Role::Reader).await?;
         let status = store.status().await?;
-        crate::store::page::check_cursor(after, &status).map_err(gone)?;
+        crate::store::check::check_cursor(after, &status).map_err(gone)?;
         let news =
             self.watched.lock().unwrap_or_else(PoisonError::into_inner).entry(space.clone()).or_default().clone();
         let (service, principal, space) = (self.clone(), principal.clone(), space.clone());

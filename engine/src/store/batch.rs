@@ -29,6 +29,26 @@ pub struct WriteBatch {
     pub clock: NTP64,
 }
 
+/// What a run, a row or another part of a batch takes in memory beside its bytes, about.
+const PART_BYTES: usize = 100;
+
+impl WriteBatch {
+    /// The runs that the batch brings, in the order in which they are checked: those of the rewrite, then those to append.
+    pub fn appends(&self) -> impl Iterator<Item = &Append> {
+        let rewritten = self.rewrite.iter().flat_map(|rewrite| &rewrite.runs).map(|(_, append)| append);
+        rewritten.chain(&self.runs)
+    }
+
+    /// About how many bytes the batch takes in memory, all of its parts counted. Queues are bounded by it.
+    pub fn bytes(&self) -> usize {
+        let runs = self.appends().map(|append| PART_BYTES + append.run().as_bytes().len());
+        let value = |row: &RowWrite| row.value.as_ref().map_or(0, Bytes::len);
+        let rows = self.rows.iter().map(|row| PART_BYTES + row.key.key.len() + value(row));
+        let others = 1 + self.voids.len() + self.clear.len() + self.views.len();
+        runs.chain(rows).sum::<usize>() + others * PART_BYTES
+    }
+}
+
 /// The tail of one origin, written anew in its place: no position moves, and the log's head stays. For bundles that nobody else
 /// has seen; whoever asks for it answers for that.
 #[derive(Debug, Clone)]

@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use event_listener::Event as Signal;
 
-use super::page::{PageBuilder, check_cursor};
+use super::check::{check_append, check_cursor, check_row};
+use super::page::{PageBuilder, RowPageBuilder};
 use super::rewrite::{Emptied, check_rewrite};
 use super::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowKey, RowRange, Storage, StoreError,
     StoredRun, ViewId, WriteBatch,
 };
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
-use crate::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
+use crate::limits::KEY_BYTES_MAX;
 use crate::run::Append;
 
 /// One space in memory. Clones of the [`Arc`] share it.
@@ -93,17 +94,13 @@ impl EventStore for MemoryStore {
             end => end.as_ref().map(key),
         };
         let rows = range.direction.walk(state.rows.range((start, end)));
-        let mut left = (u64::from(limit.items), u64::from(limit.bytes));
-        let mut found: Vec<Row> = Vec::new();
+        let mut page = RowPageBuilder::new(limit);
         for ((_, key), value) in rows {
-            let size = (key.len() + value.len()) as u64;
-            if !found.is_empty() && (left.0 == 0 || left.1 < size) {
+            if !page.push(key.len() + value.len(), || Row { key: key.clone(), value: value.clone() }) {
                 break;
             }
-            left = (left.0.saturating_sub(1), left.1.saturating_sub(size));
-            found.push(Row { key: key.clone(), value: value.clone() });
         }
-        Ok(found)
+        Ok(page.finish())
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
@@ -226,33 +223,6 @@ impl State {
             let stored = self.log.get_mut(&position).expect("the index names stored runs");
             stored.run = stored.run.with_voids(&seqs, stored.previous);
         }
-    }
-}
-
-/// Checks that a run follows its origin's head by seq and by hash. Every store does this inside its transaction.
-///
-/// # Errors
-/// [`StoreError::OutOfOrder`] by seq, [`StoreError::WrongChain`] by hash.
-pub fn check_append(append: &Append, head: crate::heads::Head) -> Result<(), StoreError> {
-    let got = Dot { origin: append.run().origin(), seq: append.run().first() };
-    if got.seq != head.seq.plus(1) {
-        return Err(StoreError::OutOfOrder { expected: head.seq.plus(1), got });
-    }
-    if append.previous() != head.chain {
-        return Err(StoreError::WrongChain { got });
-    }
-    Ok(())
-}
-
-/// Checks a row's key and state against their limits.
-///
-/// # Errors
-/// [`StoreError::TooLarge`].
-pub fn check_row(key: &RowKey, value: Option<&Bytes>) -> Result<(), StoreError> {
-    let sizes = [("row key", key.key.len(), KEY_BYTES_MAX), ("row", value.map_or(0, Bytes::len), ROW_BYTES_MAX)];
-    match sizes.into_iter().find(|(_, size, max)| size > max) {
-        Some((what, size, max)) => Err(StoreError::TooLarge { what, size, max }),
-        None => Ok(()),
     }
 }
 

@@ -1,22 +1,12 @@
-//! Cutting stored runs into pages: shared by all adapters, so that every store cuts alike.
+//! Cutting runs and rows into pages: shared by all adapters, so that every store cuts alike.
+
+use bytes::Bytes;
 
 use crate::id::{Cursor, Position, Seq};
 use crate::limits::RUN_BYTES_MAX;
 use crate::run::{Bundle, Run, join};
 
-use super::{Limit, LogStatus, Page, StoreError, StoredRun};
-
-/// Checks that a log can serve everything behind a cursor.
-///
-/// # Errors
-/// [`StoreError::CursorGone`] where it names another log, lies beyond the head or below the base.
-pub fn check_cursor(cursor: Cursor, status: &LogStatus) -> Result<(), StoreError> {
-    let LogStatus { log, head, base, .. } = *status;
-    if cursor.log != log || cursor.position > head || cursor.position < base {
-        return Err(StoreError::CursorGone { cursor, log, base, head });
-    }
-    Ok(())
-}
+use super::{Limit, LogStatus, Page, Row, StoredRun};
 
 /// At most so many bytes does a run take beside its bundles.
 const RUN_FRAMING_BYTES: u64 = 43;
@@ -149,4 +139,43 @@ fn skip(stored: StoredRun, count: u64) -> Option<StoredRun> {
     let skipped = run.bundles().take(usize::try_from(count).ok()?);
     let previous = skipped.fold(previous, |chain, bundle| bundle.chain_after(chain));
     Some(StoredRun { position: position.plus(count), previous, run: kept })
+}
+
+/// Collects rows up to a limit. The first row is always taken.
+#[derive(Debug)]
+pub struct RowPageBuilder {
+    /// What is left of the limit.
+    items: u64,
+    bytes: u64,
+    rows: Vec<Row>,
+}
+
+impl RowPageBuilder {
+    /// An empty page of at most `limit`.
+    pub fn new(limit: Limit) -> Self {
+        Self { items: limit.items.into(), bytes: limit.bytes.into(), rows: Vec::new() }
+    }
+
+    /// Adds a row whose key and value have `bytes` together, if it fits. Returns whether it does: the page ends before the first
+    /// row that does not.
+    pub fn push(&mut self, bytes: usize, row: impl FnOnce() -> Row) -> bool {
+        let bytes = bytes as u64;
+        if !self.rows.is_empty() && (self.items == 0 || self.bytes < bytes) {
+            return false;
+        }
+        (self.items, self.bytes) = (self.items.saturating_sub(1), self.bytes.saturating_sub(bytes));
+        self.rows.push(row());
+        true
+    }
+
+    /// As [`push`](Self::push), of a row that is copied if it fits.
+    pub fn push_copy(&mut self, key: &[u8], value: &[u8]) -> bool {
+        let copy = || Row { key: Bytes::copy_from_slice(key), value: Bytes::copy_from_slice(value) };
+        self.push(key.len() + value.len(), copy)
+    }
+
+    /// The collected rows, in the order they were added.
+    pub fn finish(self) -> Vec<Row> {
+        self.rows
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use syncline::store::memory::{check_append, check_row};
+use syncline::store::check::{check_append, check_row};
 use syncline::store::rewrite::check_rewrite;
 use syncline::store::{Committed, Rewrite, RowWrite, StoreError, StoredRun, WriteBatch};
 use syncline::{Append, Dot, Head, Position, ReplicaId, Seq, ViewId};

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use syncline::store::page::RowPageBuilder;
 use syncline::store::{Limit, Row, RowKey, RowRange};
 
 use crate::backend::Snapshot;
@@ -37,25 +38,18 @@ pub(crate) fn scan(
     range: &RowRange,
     limit: Limit,
 ) -> Result<Vec<Row>> {
-    let (mut items, mut bytes) = (u64::from(limit.items), u64::from(limit.bytes));
-    let mut found: Vec<Row> = Vec::new();
+    let mut page = RowPageBuilder::new(limit);
     read::walk(
         snapshot,
         &space.key.rows(view.key, range),
         range.direction,
         |key| row_at(space, key),
         |key, value| {
-            let key = keys::row_key_of(key);
-            let size = (key.len() + value.len()) as u64;
-            if !found.is_empty() && (items == 0 || bytes < size) {
-                return Ok(ControlFlow::Break(()));
-            }
-            (items, bytes) = (items.saturating_sub(1), bytes.saturating_sub(size));
-            found.push(Row { key: Bytes::copy_from_slice(key), value: Bytes::copy_from_slice(value) });
-            Ok(ControlFlow::Continue(()))
+            let taken = page.push_copy(keys::row_key_of(key), value);
+            Ok(if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         },
     )?;
-    Ok(found)
+    Ok(page.finish())
 }
 
 /// The keys of all rows of a view.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use syncline::store::page::{PageBuilder, check_cursor};
+use syncline::store::check::check_cursor;
+use syncline::store::page::PageBuilder;
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };

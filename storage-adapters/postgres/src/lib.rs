@@ -88,7 +88,6 @@ mod check;
 mod connection;
 mod connector;
 mod database;
-mod draft;
 mod error;
 mod history;
 mod listen;

@@ -1,9 +1,11 @@
-//! Reading the log: its status, pages, one origin's runs; and voids.
+//! Reading the log: its status, pages, one origin's runs, and what a commit may change.
 
 use bytes::Bytes;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
-use syncline::store::page::{PageBuilder, check_cursor};
+use syncline::store::check::check_cursor;
+use syncline::store::draft::{Part, concerned};
+use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, LogStatus, Page, StoreError, StoredRun, WriteBatch};
 use syncline::{Append, ChainHash, Cursor, Dot, Head, NTP64, Position, ReplicaId, Revision, Run, Seq, SpaceId, ViewId};
 
@@ -11,7 +13,7 @@ use crate::connection::Connection;
 use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::{array, bound, from_bigint};
-use crate::tail::{gone, head, read_head_row, read_origin};
+use crate::tail::{Tail, gone, head, read_head_row, read_origin};
 
 /// Runs that one page reads, at most. The server looks at the sizes of as many, whatever the page's limit.
 const RUNS_MAX: u32 = 8_192;
@@ -38,9 +40,9 @@ impl Ask for Status {
             WHERE name = $1";
         let row = sqlx::query(select).bind(self.0.as_str()).fetch_optional(connection).await?;
         let row = row.ok_or_else(|| gone(&self.0))?;
-        let tail = read_head_row(&row)?;
+        let Tail { log, end } = read_head_row(&row)?;
         let mut status =
-            LogStatus { revision: tail.revision, head: tail.head, clock: tail.clock, ..LogStatus::fresh(tail.log) };
+            LogStatus { revision: end.revision, head: end.head, clock: end.clock, ..LogStatus::fresh(log) };
         let (origins, seqs) = (list::<Vec<u8>>(&row, "origins")?, list::<i64>(&row, "seqs")?);
         let (chains, times) = (list::<Vec<u8>>(&row, "chains")?, list::<Vec<u8>>(&row, "times")?);
         for (((origin, seq), chain), time) in origins.iter().zip(seqs).zip(chains).zip(times) {
@@ -102,8 +104,8 @@ impl Ask for ReadPage {
         let query = sqlx::query(select).bind(self.space.as_str()).bind(bound(self.after.position.get()));
         let rows = query.bind(i64::from(count)).bind(i64::from(self.limit.bytes.max(1))).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(&self.space))?;
-        let tail = read_head_row(first)?;
-        let status = LogStatus { head: tail.head, ..LogStatus::fresh(tail.log) };
+        let Tail { log, end } = read_head_row(first)?;
+        let status = LogStatus { head: end.head, ..LogStatus::fresh(log) };
         check_cursor(self.after, &status)?;
         let mut page = PageBuilder::new(self.limit);
         let (mut end, mut bytes) = (self.after.position, 0);
@@ -221,12 +223,12 @@ fn check_run(last: Position, previous: ChainHash, bytes: Bytes) -> std::result::
 }
 
 /// The runs of the log that the voids and the rewrites of these batches concern.
-pub(crate) async fn concerned(
+pub(crate) async fn read_concerned(
     connection: &mut Connection,
     space: &SpaceId,
     batches: &[WriteBatch],
 ) -> Result<Vec<StoredRun>> {
-    let parts = parts_concerned(batches);
+    let parts = concerned(batches);
     if parts.is_empty() {
         return Ok(Vec::new());
     }
@@ -241,20 +243,9 @@ pub(crate) async fn concerned(
                     ), part.final) OFFSET 0
             ) AS found
         ))";
-    let origins: Vec<_> = parts.iter().map(|(origin, _, _)| origin.to_bytes()).collect();
-    let (firsts, finals): (Vec<_>, Vec<_>) =
-        parts.iter().map(|(_, first, last)| (bound(first.get()), bound(last.get()))).unzip();
+    let origins: Vec<_> = parts.iter().map(|part| part.origin.to_bytes()).collect();
+    let ends = |part: &Part| (bound(part.first.get()), bound(part.last.get()));
+    let (firsts, finals): (Vec<_>, Vec<_>) = parts.iter().map(ends).unzip();
     let query = sqlx::query(select).bind(space.as_str()).bind(origins).bind(firsts).bind(finals);
     query.fetch_all(connection).await?.iter().map(|row| read_run(space, row)).collect()
-}
-
-/// Parts of origins, by their first and last bundle: voids, consecutive ones joined, and whole tails.
-fn parts_concerned(batches: &[WriteBatch]) -> Vec<(ReplicaId, Seq, Seq)> {
-    let mut dots: Vec<Dot> = batches.iter().flat_map(|batch| &batch.voids).copied().collect();
-    dots.sort_unstable();
-    let follows = |a: &Dot, b: &Dot| a.origin == b.origin && b.seq <= a.seq.plus(1);
-    let voids = dots.chunk_by(follows).map(|dots| (dots[0].origin, dots[0].seq, dots[dots.len() - 1].seq));
-    let rewrites = batches.iter().filter_map(|batch| batch.rewrite.as_ref());
-    let tails = rewrites.map(|rewrite| (rewrite.origin, rewrite.after.seq.plus(1), Seq::new(u64::MAX)));
-    voids.chain(tails).collect()
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use syncline::store::StoreError;
-use syncline::{ChainHash, Head, LogId, NTP64, Position, ReplicaId, Revision, Seq, SpaceId};
+use syncline::store::draft::{Draft, LogEnd};
+use syncline::{ChainHash, Head, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
 
 use crate::connection::Connection;
 use crate::error::{Result, corrupt};
@@ -17,12 +18,12 @@ use crate::number::{array, from_bigint, from_bytes};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tail {
     pub(crate) log: LogId,
-    pub(crate) revision: Revision,
-    pub(crate) head: Position,
-    pub(crate) clock: NTP64,
-    /// Of the origins that were asked for; [`Head::NONE`] where the log has nothing of one.
-    pub(crate) heads: BTreeMap<ReplicaId, Head>,
+    /// With the heads of the origins that were asked for.
+    pub(crate) end: LogEnd,
 }
+
+/// How many origins' heads are remembered from one commit to the next.
+const HEADS_REMEMBERED_MAX: usize = 1_024;
 
 impl Tail {
     /// Reads the head row and the heads of these origins, all from one moment.
@@ -42,10 +43,10 @@ impl Tail {
         let rows = sqlx::query(select).bind(space.as_str()).bind(wanted).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(space))?;
         let mut tail = read_head_row(first)?;
-        tail.heads = origins.iter().map(|origin| (*origin, Head::NONE)).collect();
+        tail.end.heads = origins.iter().map(|origin| (*origin, Head::NONE)).collect();
         for row in &rows {
             if let Some(origin) = row.try_get::<Option<&[u8]>, _>("origin")? {
-                tail.heads.insert(read_origin(origin)?, read_head(row)?);
+                tail.end.heads.insert(read_origin(origin)?, read_head(row)?);
             }
         }
         Ok(tail)
@@ -60,15 +61,26 @@ impl Tail {
 
     /// With what an older reading of the same revision says of other origins.
     pub(crate) fn joined(mut self, older: Option<Self>) -> Self {
-        if let Some(older) = older.filter(|older| (older.log, older.revision) == (self.log, self.revision)) {
-            self.heads = older.heads.into_iter().chain(self.heads).collect();
+        let same = |older: &Self| (older.log, older.end.revision) == (self.log, self.end.revision);
+        if let Some(older) = older.filter(same) {
+            self.end.heads = older.end.heads.into_iter().chain(self.end.heads).collect();
         }
         self
     }
 
+    /// What to remember of a log once a draft of it is committed.
+    pub(crate) fn after(log: LogId, draft: Draft<'_>) -> Self {
+        let moved: BTreeSet<ReplicaId> = draft.heads.keys().copied().collect();
+        let mut end = draft.into_end();
+        if end.heads.len() > HEADS_REMEMBERED_MAX {
+            end.heads.retain(|origin, _| moved.contains(origin));
+        }
+        Self { log, end }
+    }
+
     /// Whether it says something of all these origins.
     pub(crate) fn knows(&self, origins: &BTreeSet<ReplicaId>) -> bool {
-        origins.iter().all(|origin| self.heads.contains_key(origin))
+        origins.iter().all(|origin| self.end.heads.contains_key(origin))
     }
 }
 
@@ -80,13 +92,14 @@ pub(crate) fn gone(space: &SpaceId) -> StoreError {
 /// The columns `log`, `revision`, `head` and `clock`.
 pub(crate) fn read_head_row(row: &PgRow) -> Result<Tail> {
     let log = array("a space's log", row.try_get("log")?)?;
-    Ok(Tail {
-        log: LogId::from_bytes(log).ok_or_else(|| corrupt("a space's log", "it is all zero"))?,
+    let log = LogId::from_bytes(log).ok_or_else(|| corrupt("a space's log", "it is all zero"))?;
+    let end = LogEnd {
         revision: Revision::new(from_bigint("a space's revision", row.try_get("revision")?)?),
         head: Position::new(from_bigint("a space's head", row.try_get("head")?)?),
         clock: from_bytes("a space's clock", row.try_get("clock")?)?,
         heads: BTreeMap::new(),
-    })
+    };
+    Ok(Tail { log, end })
 }
 
 /// The columns `seq`, `chain` and `time`.
@@ -105,4 +118,24 @@ pub(crate) fn head(seq: i64, chain: &[u8], time: &[u8]) -> std::result::Result<H
 /// An origin from its column.
 pub(crate) fn read_origin(bytes: &[u8]) -> std::result::Result<ReplicaId, StoreError> {
     ReplicaId::from_bytes(array("an origin", bytes)?).ok_or_else(|| corrupt("an origin", "it is all zero"))
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline::NTP64;
+    use syncline_conformance::{Author, appends};
+
+    use super::*;
+    use crate::writer::BOUNDS;
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let origin = |number: u128| ReplicaId::from_bytes(number.to_be_bytes()).unwrap();
+        let heads = (1..=2_000).map(|number| (origin(number), Head::NONE)).collect();
+        let end = LogEnd { revision: Revision::ZERO, head: Position::ZERO, clock: NTP64(0), heads };
+        let batch = appends([Author::with_origin(origin(5)).write(1)]);
+        let (draft, _) = Draft::of(BOUNDS, end, Vec::new(), [&batch]);
+        let tail = Tail::after(LogId::from_bytes([1; 16]).unwrap(), draft);
+        assert_eq!(tail.end.heads.into_keys().collect::<Vec<_>>(), [origin(5)]);
+    }
 }

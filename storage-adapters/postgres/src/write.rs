@@ -3,12 +3,12 @@
 use sqlx::Executor;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use syncline::{Position, ReplicaId, SpaceId};
+use syncline::store::draft::Draft;
+use syncline::{Head, LogId, Position, ReplicaId, SpaceId};
 
 use crate::connection::Connection;
-use crate::draft::Draft;
 use crate::error::Result;
-use crate::number::to_bytes;
+use crate::number::{to_bigint, to_bytes};
 
 /// Moves the head row from one revision to another, and with it everything else, or does nothing where the log is not at that
 /// revision: then no part finds the head row, and there is nothing to insert. The head row comes first in all parts, so that who
@@ -53,9 +53,14 @@ const WRITE: &str = statement!(
 
 /// Writes a draft, apart from its [`removals`]. `false` where the log is not at the revision that it was computed from;
 /// nothing is written then.
-pub(crate) async fn draft(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<bool> {
+pub(crate) async fn draft(
+    connection: &mut Connection,
+    (space, log): (&SpaceId, LogId),
+    draft: &Draft<'_>,
+) -> Result<bool> {
     let appends_only = draft.rows.is_empty() && draft.views.is_empty();
-    let query = bind_log(sqlx::query(if appends_only { APPEND } else { WRITE }), space, draft);
+    let query = sqlx::query(if appends_only { APPEND } else { WRITE }).bind(space.as_str()).bind(log.to_bytes());
+    let query = bind_log(query, draft);
     let query = if appends_only { query } else { bind_rows(query, draft) };
     Ok(connection.fetch_optional(query).await?.is_some())
 }
@@ -67,17 +72,18 @@ pub(crate) async fn draft(connection: &mut Connection, space: &SpaceId, draft: &
 /// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place beside a condition that an index knows;
 /// the order by `last` is that of the one index which has it.
 pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
-    if !draft.runs.removed().is_empty() {
+    if draft.runs.removed().len() > 0 {
         let delete = "DELETE FROM runs WHERE space IS NOT DISTINCT FROM $1 AND ctid = ANY(ARRAY(
             SELECT found.ctid FROM unnest($2) AS wanted (last), LATERAL (
                 SELECT runs.ctid, runs.last FROM runs
                 WHERE space = $1 AND runs.last >= wanted.last ORDER BY runs.last LIMIT 1
             ) AS found WHERE found.last = wanted.last
         ))";
-        let lasts: Vec<i64> = draft.runs.removed().iter().map(|last| checked(last.get())).collect();
+        let lasts: Vec<i64> = draft.runs.removed().map(|(last, _)| to_bigint(last.get())).collect();
         sqlx::query(delete).bind(space.as_str()).bind(lasts).execute(&mut *connection).await?;
     }
-    let forgotten: Vec<_> = draft.forgotten().map(ReplicaId::to_bytes).collect();
+    let forgotten = draft.heads.iter().filter(|(_, head)| head.is_none());
+    let forgotten: Vec<_> = forgotten.map(|(origin, _)| origin.to_bytes()).collect();
     if !forgotten.is_empty() {
         let delete = "DELETE FROM heads WHERE space = $1 AND origin = ANY($2)";
         sqlx::query(delete).bind(space.as_str()).bind(forgotten).execute(&mut *connection).await?;
@@ -103,22 +109,21 @@ pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft
 
 type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 
-fn bind_log<'q>(query: Statement<'q>, space: &'q SpaceId, draft: &'q Draft<'_>) -> Statement<'q> {
-    let tail = &draft.tail;
-    let query = query.bind(space.as_str()).bind(tail.log.to_bytes());
-    let query = query.bind(checked(draft.base.get())).bind(checked(tail.revision.get()));
-    let query = query.bind(checked(tail.head.get())).bind(to_bytes(tail.clock));
+fn bind_log<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
+    let query = query.bind(to_bigint(draft.base().revision.get())).bind(to_bigint(draft.revision.get()));
+    let query = query.bind(to_bigint(draft.head.get())).bind(to_bytes(draft.clock));
     let runs = draft.runs.inserted();
-    let query = query.bind(runs.iter().map(|stored| checked(stored.end().get())).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| to_bigint(stored.end().get())).collect::<Vec<_>>());
     let query = query.bind(runs.iter().map(|stored| stored.run.origin().to_bytes()).collect::<Vec<_>>());
-    let query = query.bind(runs.iter().map(|stored| checked(stored.run.last().get())).collect::<Vec<_>>());
+    let query = query.bind(runs.iter().map(|stored| to_bigint(stored.run.last().get())).collect::<Vec<_>>());
     let query = query.bind(runs.iter().map(|stored| stored.previous.to_bytes()).collect::<Vec<_>>());
     let query = query.bind(runs.iter().map(|stored| &stored.run.as_bytes()[..]).collect::<Vec<_>>());
-    let heads = draft.heads();
-    let query = query.bind(heads.clone().map(|(origin, _)| origin.to_bytes()).collect::<Vec<_>>());
-    let query = query.bind(heads.clone().map(|(_, head)| checked(head.seq.get())).collect::<Vec<_>>());
-    let query = query.bind(heads.clone().map(|(_, head)| head.chain.to_bytes()).collect::<Vec<_>>());
-    query.bind(heads.map(|(_, head)| to_bytes(head.time)).collect::<Vec<_>>())
+    let heads: Vec<(&ReplicaId, Head)> =
+        draft.heads.iter().filter_map(|(origin, head)| Some((origin, (*head)?))).collect();
+    let query = query.bind(heads.iter().map(|(origin, _)| origin.to_bytes()).collect::<Vec<_>>());
+    let query = query.bind(heads.iter().map(|(_, head)| to_bigint(head.seq.get())).collect::<Vec<_>>());
+    let query = query.bind(heads.iter().map(|(_, head)| head.chain.to_bytes()).collect::<Vec<_>>());
+    query.bind(heads.iter().map(|(_, head)| to_bytes(head.time)).collect::<Vec<_>>())
 }
 
 fn bind_rows<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
@@ -127,9 +132,5 @@ fn bind_rows<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
     let query = query.bind(puts().map(|(key, _)| &key.key[..]).collect::<Vec<_>>());
     let query = query.bind(puts().map(|(_, value)| &value[..]).collect::<Vec<_>>());
     let query = query.bind(draft.views.keys().map(|view| view.as_str()).collect::<Vec<_>>());
-    query.bind(draft.views.values().copied().map(Position::get).map(checked).collect::<Vec<_>>())
-}
-
-fn checked(number: u64) -> i64 {
-    i64::try_from(number).expect("a draft takes no number that does not fit")
+    query.bind(draft.views.values().copied().map(Position::get).map(to_bigint).collect::<Vec<_>>())
 }

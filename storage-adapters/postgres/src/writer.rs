@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use syncline::SpaceId;
+use syncline::store::draft::{Bounds, Draft, Outcome, origins};
 use syncline::store::{Committed, StoreError, WriteBatch};
+use syncline::{LogId, Position, SpaceId};
 use tokio::sync::oneshot;
 
 use crate::announce::Announcer;
 use crate::connection::{Connection, Work};
 use crate::database::Database;
-use crate::draft::{Draft, Outcome, only_adds, origins};
-use crate::error::{Fault, abandoned, duplicate};
+use crate::error::{BACKEND, Fault, abandoned, duplicate};
+use crate::number::BIGINT_MAX;
 use crate::space::Space;
 use crate::tail::{Tail, gone};
 use crate::{log, write};
@@ -24,6 +25,9 @@ const GROUP_BATCHES_MAX: usize = 256;
 const STATEMENTS: u32 = 4;
 /// What a failed commit was doing.
 const DURING: &str = "committing";
+
+/// Postgres keeps counters as `bigint`.
+pub(crate) const BOUNDS: Bounds = Bounds { backend: BACKEND, position: Position::new(BIGINT_MAX), number: BIGINT_MAX };
 
 /// A batch that waits for its turn.
 #[derive(Debug)]
@@ -81,7 +85,7 @@ fn take_group(space: &Space) -> (Vec<WriteBatch>, Vec<oneshot::Sender<Outcome>>)
     let mut queue = space.queue();
     let mut bytes = 0;
     let fits = |waiting: &&Waiting| {
-        bytes += size(&waiting.batch);
+        bytes += waiting.batch.bytes();
         bytes <= GROUP_BYTES_MAX
     };
     let count = queue.iter().take(GROUP_BATCHES_MAX).take_while(fits).count();
@@ -89,10 +93,10 @@ fn take_group(space: &Space) -> (Vec<WriteBatch>, Vec<oneshot::Sender<Outcome>>)
     queue.drain(..count).map(|Waiting { batch, answer }| (batch, answer)).unzip()
 }
 
-fn size(batch: &WriteBatch) -> usize {
-    let runs: usize = batch.runs.iter().map(|append| append.run().as_bytes().len()).sum();
-    let rows = batch.rows.iter().map(|row| row.key.key.len() + row.value.as_ref().map_or(0, bytes::Bytes::len));
-    runs + rows.sum::<usize>()
+/// Whether a batch is written by one statement: it only adds to the log, and deletes no row.
+fn only_adds(batch: &WriteBatch) -> bool {
+    let deletes = batch.rows.iter().any(|row| row.value.is_none());
+    batch.rewrite.is_none() && batch.voids.is_empty() && batch.clear.is_empty() && !deletes
 }
 
 /// Why a group was not committed.
@@ -171,19 +175,19 @@ async fn at_once(
         Some(tail) if from_memory => tail,
         other => Tail::read(connection, space, &origins).await?.joined(other),
     };
-    let (mut draft, mut outcomes) = Draft::of(tail, Vec::new(), batches);
+    let (mut log, mut draft, mut outcomes) = draft_of(tail, batches);
     if from_memory && outcomes.iter().any(Result::is_err) {
         // Memory may be out of date: nobody is refused for that.
-        (draft, outcomes) = Draft::of(Tail::read(connection, space, &origins).await?, Vec::new(), batches);
+        (log, draft, outcomes) = draft_of(Tail::read(connection, space, &origins).await?, batches);
     }
     let written = match draft.is_empty() {
         true => Ok(true),
-        false => write::draft(connection, space, &draft).await,
+        false => write::draft(connection, (space, log), &draft).await,
     };
     match written {
         Ok(true) => {
             connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
-            return Ok(Some((draft.into_tail(), outcomes)));
+            return Ok(Some((Tail::after(log, draft), outcomes)));
         }
         Ok(false) => {}
         Err(fault) if fault.is_race() => {}
@@ -193,22 +197,28 @@ async fn at_once(
     Ok(None)
 }
 
+/// The draft of batches that only add to the log.
+fn draft_of(Tail { log, end }: Tail, batches: &[WriteBatch]) -> (LogId, Draft<'_>, Vec<Outcome>) {
+    let (draft, outcomes) = Draft::of(BOUNDS, end, Vec::new(), batches);
+    (log, draft, outcomes)
+}
+
 /// Waits in line for the space's head row, and computes and writes the change while nobody else can change the space.
 async fn in_line(connection: &mut Connection, space: &SpaceId, batches: &[WriteBatch]) -> Result<Done, Failure> {
     connection.start(Work::Transaction).await?;
     Tail::lock(connection, space).await?;
     // Not one statement with the lock: that would see the log as it was before the wait.
-    let tail = Tail::read(connection, space, &origins(batches)).await?;
-    let concerned = log::concerned(connection, space, batches).await?;
-    let (draft, outcomes) = Draft::of(tail, concerned, batches);
+    let Tail { log, end } = Tail::read(connection, space, &origins(batches)).await?;
+    let concerned = log::read_concerned(connection, space, batches).await?;
+    let (draft, outcomes) = Draft::of(BOUNDS, end, concerned, batches);
     if draft.is_empty() {
         connection.abandon().await?;
-        return Ok((draft.into_tail(), outcomes));
+        return Ok((Tail::after(log, draft), outcomes));
     }
     write::removals(connection, space, &draft).await?;
-    if !write::draft(connection, space, &draft).await? {
+    if !write::draft(connection, (space, log), &draft).await? {
         return Err(Fault::Store(gone(space)).into());
     }
     connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
-    Ok((draft.into_tail(), outcomes))
+    Ok((Tail::after(log, draft), outcomes))
 }

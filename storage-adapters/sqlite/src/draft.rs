@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, params};
-use syncline::store::memory::{check_append, check_row};
+use syncline::store::check::{check_append, check_row};
 use syncline::store::rewrite::check_rewrite;
 use syncline::store::{Committed, StoreError, StoredRun, WriteBatch};
 use syncline::{Append, Dot, Head, NTP64, Position, ReplicaId, Revision, Seq, ViewId};

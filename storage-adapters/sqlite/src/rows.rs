@@ -5,6 +5,7 @@ use std::ops::Bound;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use syncline::ViewId;
+use syncline::store::page::RowPageBuilder;
 use syncline::store::{Direction, Limit, Row, RowKey, RowRange, RowWrite};
 
 use crate::error::Result;
@@ -117,17 +118,13 @@ fn successor(key: &[u8]) -> Bytes {
 fn collect(db: &Connection, select: &str, params: &[&dyn ToSql], limit: Limit) -> Result<Vec<Row>> {
     let mut select = db.prepare_cached(select)?;
     let mut rows = select.query(params)?;
-    let (mut items, mut bytes) = (u64::from(limit.items), u64::from(limit.bytes));
-    let mut found = Vec::new();
+    let mut page = RowPageBuilder::new(limit);
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let value = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let size = (key.len() + value.len()) as u64;
-        if !found.is_empty() && (items == 0 || bytes < size) {
+        if !page.push_copy(key, value) {
             break;
         }
-        (items, bytes) = (items.saturating_sub(1), bytes.saturating_sub(size));
-        found.push(Row { key: Bytes::copy_from_slice(key), value: Bytes::copy_from_slice(value) });
     }
-    Ok(found)
+    Ok(page.finish())
 }

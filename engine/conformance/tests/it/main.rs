@@ -5,6 +5,8 @@
 mod broken_stores;
 mod broken_transports;
 mod crdts;
+mod draft;
+mod drafted;
 mod fault;
 mod line;
 mod meeting;

@@ -1,19 +1,19 @@
 //! What becomes of a log's runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use syncline::store::{StoreError, StoredRun};
-use syncline::{Dot, Position, ReplicaId, Run, Seq};
+use crate::id::{Dot, Position, ReplicaId, Seq};
+use crate::run::Run;
+use crate::store::page::PageBuilder;
+use crate::store::{Limit, StoredRun};
 
-use crate::error::corrupt;
-
-/// The runs that a draft adds, and those of the log that it may change.
+/// The runs that a change adds, and those of the log that it may change.
 #[derive(Debug, Default)]
-pub(crate) struct Runs {
+pub struct Runs {
     /// By origin and last seq.
     held: BTreeMap<(ReplicaId, Seq), Held>,
     /// Runs of the log that go, or are written anew, by their last position.
-    removed: BTreeSet<Position>,
+    removed: BTreeMap<Position, (ReplicaId, Seq)>,
 }
 
 #[derive(Debug)]
@@ -37,25 +37,38 @@ impl Runs {
     }
 
     /// The runs to insert, in the order of their positions.
-    pub(crate) fn inserted(&self) -> Vec<&StoredRun> {
+    pub fn inserted(&self) -> Vec<&StoredRun> {
         let mut runs: Vec<_> = self.held.values().filter(|held| held.is_new).map(|held| &held.stored).collect();
         runs.sort_by_key(|stored| stored.position);
         runs
     }
 
-    /// The runs to remove before that, by their last position.
-    pub(crate) fn removed(&self) -> &BTreeSet<Position> {
-        &self.removed
+    /// The runs to remove before that: the last position of each, its origin and its last bundle.
+    pub fn removed(&self) -> impl ExactSizeIterator<Item = (Position, Dot)> {
+        self.removed.iter().map(|(end, (origin, seq))| (*end, Dot { origin: *origin, seq: *seq }))
+    }
+
+    /// Joins the runs of an origin that lie behind position `after`, up to `end`. `stored` are those of them that are in the log.
+    pub fn join(&mut self, origin: ReplicaId, after: Position, end: Position, stored: Vec<StoredRun>) {
+        for stored in stored {
+            let place = (stored.run.origin(), stored.run.last());
+            if !self.held.contains_key(&place) && !self.removed.contains_key(&stored.end()) {
+                self.hold(Held { stored, is_new: false });
+            }
+        }
+        let within = |stored: &&StoredRun| stored.position > after && stored.end() <= end;
+        let lasts: Vec<Seq> = self.behind(origin, Seq::ZERO).filter(within).map(|stored| stored.run.last()).collect();
+        let mut joined = PageBuilder::new(Limit::items(u32::MAX));
+        for stored in lasts.into_iter().filter_map(|last| self.remove(origin, last)) {
+            joined.push(stored);
+        }
+        joined.finish().into_iter().for_each(|stored| self.insert(stored));
     }
 
     /// The run that holds a bundle of the log.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] where there is none, though the bundle's origin reaches as far.
-    pub(super) fn find(&self, dot: Dot) -> Result<&StoredRun, StoreError> {
+    pub(super) fn find(&self, dot: Dot) -> Option<&StoredRun> {
         let found = self.held.range((dot.origin, dot.seq)..).next().map(|(_, held)| &held.stored);
-        let found = found.filter(|stored| holds(&stored.run, dot));
-        found.ok_or_else(|| corrupt(format!("bundle {dot}"), "the log does not hold it, though it holds later ones"))
+        found.filter(|stored| holds(&stored.run, dot))
     }
 
     /// An origin's runs that reach beyond bundle `after`, in order.
@@ -100,7 +113,7 @@ impl Runs {
     fn remove(&mut self, origin: ReplicaId, last: Seq) -> Option<StoredRun> {
         let Held { stored, is_new } = self.held.remove(&(origin, last))?;
         if !is_new {
-            self.removed.insert(stored.end());
+            self.removed.insert(stored.end(), (origin, last));
         }
         Some(stored)
     }

@@ -1,0 +1,169 @@
+//! The commit rule by itself, without a backend.
+
+use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, concerned, origins};
+use syncline::store::{Rewrite, StoreError, WriteBatch};
+use syncline::{Head, NTP64, Position, Revision, Seq};
+use syncline_conformance::{Author, appends, deletes, dot, puts, row_key, view, voids, writes};
+
+const BOUNDS: Bounds = Bounds { backend: "test", position: Position::new(1 << 40), number: 1 << 50 };
+
+/// The end of an empty log that knows the origins of these batches.
+fn end(batches: &[WriteBatch]) -> LogEnd {
+    LogEnd {
+        revision: Revision::new(7),
+        head: Position::ZERO,
+        clock: NTP64(0),
+        heads: origins(batches).into_iter().map(|origin| (origin, Head::NONE)).collect(),
+    }
+}
+
+/// The draft of these batches over an empty log.
+fn draft(batches: &[WriteBatch]) -> (Draft<'_>, Vec<Outcome>) {
+    Draft::of(BOUNDS, end(batches), Vec::new(), batches)
+}
+
+#[test]
+fn each_batch_builds_on_those_before_it() {
+    let mut ann = Author::new(1);
+    let batches = [appends([ann.write(2)]), appends([ann.write(3)])];
+    let (draft, outcomes) = draft(&batches);
+    let places = outcomes.into_iter().map(|outcome| outcome.unwrap());
+    let places: Vec<_> = places.map(|committed| (committed.revision.get(), committed.head.get())).collect();
+    assert_eq!(places, [(8, 2), (9, 5)]);
+    assert_eq!((draft.base().revision, draft.runs.inserted().len()), (Revision::new(7), 2));
+    assert_eq!(draft.into_end().heads[&ann.origin()], ann.head());
+}
+
+#[test]
+fn a_refused_batch_leaves_no_trace_and_takes_none_with_it() {
+    let (mut ann, mut bob) = (Author::new(1), Author::new(2));
+    let (lost, late) = (ann.write(1), ann.write(1));
+    let gap = WriteBatch { rows: puts(&view("todo@1"), &[("a", "1")]), ..appends([bob.write(1), late]) };
+    let batches = [gap, appends([lost])];
+    let (draft, outcomes) = draft(&batches);
+    assert!(matches!(outcomes[0], Err(StoreError::OutOfOrder { .. })), "{outcomes:?}");
+    assert_eq!(outcomes[1].as_ref().unwrap().revision, Revision::new(8));
+    assert_eq!((draft.rows.len(), draft.into_end().heads[&bob.origin()]), (0, Head::NONE));
+}
+
+#[test]
+fn of_batches_that_expect_one_revision_the_first_is_taken() {
+    let batch = WriteBatch { expected: Some(Revision::new(7)), ..WriteBatch::default() };
+    let batches = [batch.clone(), batch];
+    let (draft, outcomes) = draft(&batches);
+    assert!(outcomes[0].is_ok() && matches!(outcomes[1], Err(StoreError::Conflict { .. })), "{outcomes:?}");
+    assert!(!draft.is_empty());
+}
+
+#[test]
+fn of_a_row_written_twice_the_last_state_remains() {
+    let todo = view("todo@1");
+    let batches = [
+        writes(puts(&todo, &[("b", "1"), ("a", "1"), ("c", "1")])),
+        writes(deletes(&todo, &["b"])),
+        writes(puts(&todo, &[("a", "2")])),
+    ];
+    let (draft, _) = draft(&batches);
+    let rows: Vec<_> = draft.rows.iter().map(|(key, value)| (&key.key[..], value.map(|value| &value[..]))).collect();
+    assert_eq!(rows, [(&b"a"[..], Some(&b"2"[..])), (b"b", None), (b"c", Some(b"1"))]);
+}
+
+#[test]
+fn clearing_a_view_drops_what_the_group_wrote_to_it_before() {
+    let (todo, tags) = (view("todo@1"), view("tags@1"));
+    let batches = [
+        WriteBatch {
+            rows: [puts(&todo, &[("a", "1")]), puts(&tags, &[("a", "1")])].concat(),
+            views: vec![(todo.clone(), Position::new(1))],
+            ..WriteBatch::default()
+        },
+        WriteBatch { clear: vec![todo.clone()], rows: puts(&todo, &[("b", "2")]), ..WriteBatch::default() },
+    ];
+    let (draft, _) = draft(&batches);
+    let keys: Vec<_> = draft.rows.iter().map(|(key, _)| (*key).clone()).collect();
+    assert_eq!(keys, [row_key(&tags, "a"), row_key(&todo, "b")]);
+    assert!(draft.views.is_empty() && draft.clear.contains(&todo));
+}
+
+#[test]
+fn a_bundle_of_the_group_becomes_void_in_its_run() {
+    let mut ann = Author::new(1);
+    let batches = [appends([ann.write(3)]), voids([dot(&ann, 2)])];
+    let (draft, outcomes) = draft(&batches);
+    assert!(outcomes.iter().all(Result::is_ok) && draft.runs.removed().len() == 0);
+    let void: Vec<_> = draft.runs.inserted()[0].run.bundles().map(|bundle| bundle.is_void()).collect();
+    assert_eq!(void, [false, true, false]);
+}
+
+#[test]
+fn an_origin_that_a_rewrite_has_emptied_has_no_head() {
+    let (mut ann, mut eve) = (Author::new(1), Author::new(7));
+    let runs = vec![(Position::new(1), eve.write_bodies(&["a", "b"]))];
+    let rewrite = Rewrite { origin: ann.origin(), after: Head::NONE, runs };
+    let batches = [appends([ann.write(2)]), WriteBatch { rewrite: Some(rewrite), ..WriteBatch::default() }];
+    let (draft, outcomes) = draft(&batches);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!((draft.heads[&ann.origin()], draft.heads[&eve.origin()]), (None, Some(eve.head())));
+    assert_eq!(draft.into_end().heads[&ann.origin()], Head::NONE);
+}
+
+#[test]
+fn what_a_backend_cannot_count_is_refused() {
+    let mut ann = Author::new(1);
+    let batches = [appends([ann.write(3)])];
+    let at = |change: fn(&mut LogEnd)| {
+        let mut end = end(&batches);
+        change(&mut end);
+        Draft::of(BOUNDS, end, Vec::new(), &batches).1.remove(0)
+    };
+    let refused = |outcome: Outcome| match outcome {
+        Err(StoreError::TooLarge { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert!(at(|end| end.head = Position::new((1 << 40) - 3)).is_ok());
+    assert_eq!(refused(at(|end| end.head = Position::new((1 << 40) - 2))), "number of bundles in one space");
+    assert!(at(|end| end.revision = Revision::new((1 << 50) - 1)).is_ok());
+    assert_eq!(refused(at(|end| end.revision = Revision::new(1 << 50))), "revision");
+    let views = [WriteBatch { views: vec![(view("todo@1"), Position::new((1 << 50) + 1))], ..WriteBatch::default() }];
+    assert_eq!(refused(draft(&views).1.remove(0)), "progress of a view");
+}
+
+#[test]
+fn every_part_of_a_batch_counts_in_its_size() {
+    let (todo, mut ann) = (view("todo@1"), Author::new(1));
+    let run = || Author::new(1).write_bodies(&[vec![7; 1_000]]);
+    let rewrite = Rewrite { origin: ann.origin(), after: Head::NONE, runs: vec![(Position::new(1), run())] };
+    let parts = [
+        (appends([run()]), 1_000),
+        (WriteBatch { rewrite: Some(rewrite), ..WriteBatch::default() }, 1_000),
+        (writes(puts(&todo, &[("a", vec![7; 1_000])])), 1_000),
+        (writes(deletes(&todo, &["a"])), 1),
+        (
+            voids([{
+                ann.write(1);
+                dot(&ann, 1)
+            }]),
+            1,
+        ),
+        (WriteBatch { clear: vec![todo.clone()], ..WriteBatch::default() }, 1),
+        (WriteBatch { views: vec![(todo.clone(), Position::new(1))], ..WriteBatch::default() }, 1),
+    ];
+    let empty = WriteBatch::default().bytes();
+    for (batch, least) in parts {
+        assert!(batch.bytes() >= empty + least, "{} bytes: {batch:?}", batch.bytes());
+    }
+}
+
+#[test]
+fn a_commit_concerns_voids_by_their_runs_and_rewritten_tails_whole() {
+    let (ann, bob) = (Author::new(1), Author::new(2));
+    let rewrite = Rewrite { origin: bob.origin(), after: Head { seq: Seq::new(4), ..Head::NONE }, runs: Vec::new() };
+    let batches = [
+        voids([5, 3, 0, 4, 9].map(|seq| dot(&ann, seq))),
+        WriteBatch { rewrite: Some(rewrite), ..WriteBatch::default() },
+    ];
+    let part =
+        |author: &Author, first, last| Part { origin: author.origin(), first: Seq::new(first), last: Seq::new(last) };
+    assert_eq!(concerned(&batches), [part(&ann, 3, 5), part(&ann, 9, 9), part(&bob, 5, u64::MAX)]);
+    assert_eq!(origins(&batches).into_iter().collect::<Vec<_>>(), [ann.origin(), bob.origin()]);
+}

@@ -1,0 +1,247 @@
+//! The commit rule: what batches do to a log. It is pure, and every adapter uses it.
+//!
+//! An adapter reads what [`origins`] and [`concerned`] name, lets [`Draft::of`] check and join the batches, and writes what the
+//! draft then holds. [`MemoryStore`](super::MemoryStore) has the same rule in a form of its own: it is what adapters are compared
+//! with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use super::check::{check_append, check_row};
+use super::rewrite::{Emptied, check_rewrite};
+use super::{Committed, LogStatus, Rewrite, RowKey, StoreError, StoredRun, ViewId, WriteBatch};
+use crate::heads::Head;
+use crate::id::{Dot, Position, ReplicaId, Revision, Seq};
+use crate::run::Append;
+use crate::time::NTP64;
+
+mod concerned;
+mod runs;
+
+pub use concerned::{Part, concerned, origins};
+pub use runs::Runs;
+use runs::holds;
+
+/// A batch's own outcome: taken, or refused without a trace.
+pub type Outcome = Result<Committed, StoreError>;
+
+/// A backend's name, and the largest numbers that it can keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Its name in errors.
+    pub backend: &'static str,
+    /// The largest position.
+    pub position: Position,
+    /// The largest seq, revision, and progress of a view.
+    pub number: u64,
+}
+
+/// The end of a log, as far as a commit needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEnd {
+    /// How many commits the log has seen.
+    pub revision: Revision,
+    /// The last bundle's position.
+    pub head: Position,
+    /// The log's clock.
+    pub clock: NTP64,
+    /// The heads of some origins; [`Head::NONE`] if the log has nothing of one.
+    pub heads: BTreeMap<ReplicaId, Head>,
+}
+
+/// The batches that were taken, as one change of a log. A backend writes it in this order: what is removed or cleared goes first.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    bounds: Bounds,
+    base: LogEnd,
+    /// The log's revision after the change.
+    pub revision: Revision,
+    /// The last bundle's position after it.
+    pub head: Position,
+    /// The log's clock after it.
+    pub clock: NTP64,
+    /// The heads that moved. `None`: the log has nothing of the origin any more.
+    pub heads: BTreeMap<ReplicaId, Option<Head>>,
+    /// What becomes of the runs.
+    pub runs: Runs,
+    /// Views that lose their rows and progress.
+    pub clear: BTreeSet<&'a ViewId>,
+    /// The rows to put, or to delete if there is no value: in the order of their keys, and each key once.
+    pub rows: Vec<(&'a RowKey, Option<&'a Bytes>)>,
+    /// Up to which position these views are folded.
+    pub views: BTreeMap<&'a ViewId, Position>,
+}
+
+impl<'a> Draft<'a> {
+    /// Takes the batches one after the other, onto a log that ends with `base`. `base` must know the heads of all their
+    /// [`origins`], and `runs` must be the log's runs that are [`concerned`]. A batch that is refused leaves no trace, and takes
+    /// none of the others with it.
+    ///
+    /// # Panics
+    /// If `base` does not know an origin.
+    pub fn of(
+        bounds: Bounds,
+        base: LogEnd,
+        runs: Vec<StoredRun>,
+        batches: impl IntoIterator<Item = &'a WriteBatch>,
+    ) -> (Self, Vec<Outcome>) {
+        let LogEnd { revision, head, clock, .. } = base;
+        let (runs, heads, clear) = (Runs::of(runs), BTreeMap::new(), BTreeSet::new());
+        let (rows, views) = (Vec::new(), BTreeMap::new());
+        let mut draft = Self { bounds, base, revision, head, clock, heads, runs, clear, rows, views };
+        let outcomes = batches.into_iter().map(|batch| draft.take(batch)).collect();
+        draft.settle_rows();
+        (draft, outcomes)
+    }
+
+    /// The end of the log that the change was computed from.
+    pub fn base(&self) -> &LogEnd {
+        &self.base
+    }
+
+    /// Whether every batch was refused.
+    pub fn is_empty(&self) -> bool {
+        self.revision == self.base.revision
+    }
+
+    /// The end of the log after the change, with the same heads as before and those that moved.
+    pub fn into_end(self) -> LogEnd {
+        let mut heads = self.base.heads;
+        heads.extend(self.heads.into_iter().map(|(origin, head)| (origin, head.unwrap_or(Head::NONE))));
+        LogEnd { revision: self.revision, head: self.head, clock: self.clock, heads }
+    }
+
+    /// Makes the change known in a log's status, which was at the draft's base.
+    pub fn publish(&self, status: &mut LogStatus) {
+        (status.revision, status.head, status.clock) = (self.revision, self.head, self.clock);
+        for (origin, head) in &self.heads {
+            match head {
+                Some(head) => status.heads.set(*origin, *head),
+                None => status.heads.remove(*origin),
+            }
+        }
+        self.publish_views(&mut status.views);
+    }
+
+    /// Makes the change known in the progress of all views.
+    pub fn publish_views(&self, views: &mut BTreeMap<ViewId, Position>) {
+        views.retain(|view, _| !self.clear.contains(view));
+        views.extend(self.views.iter().map(|(view, position)| ((*view).clone(), *position)));
+    }
+
+    fn take(&mut self, batch: &'a WriteBatch) -> Outcome {
+        self.check(batch)?;
+        if let Some(rewrite) = &batch.rewrite {
+            self.rewrite(rewrite)?;
+        }
+        for append in &batch.runs {
+            let position = self.head.plus(1);
+            self.head = self.head.plus(append.run().count());
+            self.place(position, append);
+        }
+        self.runs.make_voids(&batch.voids);
+        batch.clear.iter().for_each(|view| self.clear(view));
+        self.rows.extend(batch.rows.iter().map(|row| (&row.key, row.value.as_ref())));
+        self.views.extend(batch.views.iter().map(|(view, position)| (view, *position)));
+        self.clock = if batch.rewrite.is_some() { batch.clock } else { batch.clock.max(self.clock) };
+        self.revision = self.revision.plus(1);
+        Ok(Committed { revision: self.revision, head: self.head })
+    }
+
+    /// Checks in the order in which [`EventStore::commit`](super::EventStore::commit) tells errors.
+    fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+        let (found, number) = (self.revision, self.bounds.number);
+        if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
+            return Err(StoreError::Conflict { expected, found });
+        }
+        check_number("revision", found.plus(1).get(), number)?;
+        let mut heads = BTreeMap::new();
+        if let Some(rewrite) = &batch.rewrite {
+            self.check_rewrite(rewrite)?;
+            heads.insert(rewrite.origin, rewrite.after);
+        }
+        for append in batch.appends() {
+            let origin = append.run().origin();
+            let head = heads.entry(origin).or_insert_with(|| self.head_of(origin));
+            check_append(append, *head)?;
+            check_number("seq", append.run().last().get(), number)?;
+            *head = append.head();
+        }
+        let added = batch.runs.iter().map(|append| append.run().count()).sum();
+        check_number("number of bundles in one space", self.head.plus(added).get(), self.bounds.position.get())?;
+        for dot in &batch.voids {
+            let head = heads.get(&dot.origin).copied().unwrap_or_else(|| self.head_of(dot.origin));
+            if dot.seq == Seq::ZERO || dot.seq > head.seq {
+                return Err(StoreError::NoSuchBundle { dot: *dot });
+            }
+            if !batch.appends().any(|append| holds(append.run(), *dot)) {
+                self.find(*dot)?;
+            }
+        }
+        batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))?;
+        let mut views = batch.views.iter();
+        views.try_for_each(|(_, position)| check_number("progress of a view", position.get(), number))
+    }
+
+    fn check_rewrite(&self, rewrite: &Rewrite) -> Result<Emptied, StoreError> {
+        let tail: Vec<_> = self.runs.behind(rewrite.origin, rewrite.after.seq).cloned().collect();
+        check_rewrite(rewrite, &tail, self.head_of(rewrite.origin))
+    }
+
+    /// The run that holds a bundle which the log must have.
+    fn find(&self, dot: Dot) -> Result<&StoredRun, StoreError> {
+        self.runs.find(dot).ok_or_else(|| StoreError::Corrupt {
+            backend: self.bounds.backend,
+            at: format!("bundle {dot}"),
+            why: "the log does not hold it, though the head of its origin says so".to_owned(),
+        })
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreError> {
+        let Emptied { kept, .. } = self.check_rewrite(rewrite)?;
+        self.runs.remove_behind(rewrite.origin, rewrite.after.seq);
+        kept.into_iter().for_each(|kept| self.runs.insert(kept));
+        self.heads.insert(rewrite.origin, Some(rewrite.after).filter(|after| after.seq > Seq::ZERO));
+        rewrite.runs.iter().for_each(|(position, append)| self.place(*position, append));
+        Ok(())
+    }
+
+    fn place(&mut self, position: Position, append: &Append) {
+        self.heads.insert(append.run().origin(), Some(append.head()));
+        self.runs.insert(StoredRun { position, previous: append.previous(), run: append.run().clone() });
+    }
+
+    fn clear(&mut self, view: &'a ViewId) {
+        self.rows.retain(|(key, _)| key.view != *view);
+        self.views.remove(view);
+        self.clear.insert(view);
+    }
+
+    fn head_of(&self, origin: ReplicaId) -> Head {
+        match self.heads.get(&origin) {
+            Some(head) => head.unwrap_or(Head::NONE),
+            None => self.base.heads[&origin],
+        }
+    }
+
+    /// Sorts the rows and leaves of each key what was written last.
+    fn settle_rows(&mut self) {
+        self.rows.sort_by_key(|(key, _)| *key);
+        self.rows.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            if same {
+                earlier.1 = later.1;
+            }
+            same
+        });
+    }
+}
+
+fn check_number(what: &'static str, value: u64, max: u64) -> Result<(), StoreError> {
+    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    if value > max {
+        return Err(StoreError::TooLarge { what, size: size(value), max: size(max) });
+    }
+    Ok(())
+}
