@@ -69,6 +69,9 @@ pub(crate) fn count() -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SpaceKey(pub(crate) u32);
 
+/// Where a space lies, and its name.
+pub(crate) type Place = syncline_embedded::Place<SpaceKey>;
+
 /// A view's number within its space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ViewKey(pub(crate) u32);

@@ -68,46 +68,31 @@
 //!
 //! # What comes with it
 //!
-//! * One thread writes. Commits that wait share one write of the backend, so that many writers pay for one wait for the disk.
-//!   A refused commit among them leaves no trace and harms none of its neighbours.
-//! * Threads that read do not wait for the writer, unless the backend's snapshots do, and see one moment each. What is not
-//!   durable yet is not shown.
-//! * Bundles that an origin writes one by one are packed into runs on the way.
-//! * Every value carries a checksum over its key and itself, and what must be there is missed where it is not: damage is
+//! * All of `syncline-embedded`: threads, group commit, packing, one moment per read, bounded queues.
+//! * Every value carries a checksum over its key and itself, and what must be there is missed if it is not: damage is
 //!   [`StoreError::Corrupt`](syncline::StoreError::Corrupt), never other data. Only for a lost row the backend has to answer.
 //! * The format has a version. What a newer build or another program wrote is refused, and left as it was.
-//! * After a write that failed, every call answers [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the database
-//!   is opened anew. The last handle closes it, so that this may be done at once.
-//! * No runtime is needed: futures are answered from threads of this crate.
 //!
 //! # Limits
 //!
-//! 2³² - 1 spaces, beside those of [`syncline::limits`]. The names of a space's views and the heads of its origins are kept in
-//! memory while it is open. Clearing a view takes memory for the keys of its rows.
+//! 2³² - 1 spaces, beside those of [`syncline::limits`]. The names of a space's views are kept in one value. Clearing a view takes
+//! memory for the keys of its rows.
 
 mod backend;
 mod changes;
 mod check;
-mod database;
-mod draft;
 mod error;
-pub mod files;
 mod keys;
+mod layout;
 mod log;
-mod pack;
-mod poison;
-mod queue;
 mod read;
 mod record;
 mod rows;
 mod schema;
-mod space;
 mod storage;
-mod store;
-mod writer;
 
 pub use backend::{KeyValue, Snapshot, Visit};
 pub use changes::Changes;
-pub use error::guarded;
 pub use schema::inspect;
-pub use storage::{KeyValueStorage, WriterStats};
+pub use storage::KeyValueStorage;
+pub use syncline_embedded::{WriterStats, files, guarded};

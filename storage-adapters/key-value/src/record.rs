@@ -81,6 +81,13 @@ impl Status {
         LogStatus { revision, head, heads, clock, views, ..LogStatus::fresh(log) }
     }
 
+    /// A view, which gets a number if it has none.
+    pub(crate) fn view(&mut self, view: &ViewId) -> &mut View {
+        // Views keep their numbers for ever, so that the next one is free.
+        let next = u32::try_from(self.views.len()).expect("views are few") + 1;
+        self.views.entry(view.clone()).or_insert(View { key: ViewKey(next), folded: None })
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = self.log.to_bytes().to_vec();
         for number in [self.revision.get(), self.head.get(), self.clock.0] {

@@ -3,15 +3,16 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use syncline::store::page::RowPageBuilder;
-use syncline::store::{Limit, Row, RowKey, RowRange};
+use syncline::store::draft::Draft;
+use syncline::store::{RowKey, RowRange};
+use syncline_embedded::EachRow;
 
 use crate::backend::Snapshot;
+use crate::changes::Changes;
 use crate::error::Result;
-use crate::keys;
+use crate::keys::{self, Place};
 use crate::read;
 use crate::record::{Status, View};
-use crate::space::Place;
 
 /// One value per key, in the order asked.
 pub(crate) fn load(
@@ -30,30 +31,54 @@ pub(crate) fn load(
     keys.iter().map(load).collect()
 }
 
-/// The rows of a view within a range, in its direction, up to a limit.
-pub(crate) fn scan(
+/// Shows the rows of a view within a range, in its direction, until `each` breaks off.
+pub(crate) fn each(
     snapshot: &impl Snapshot,
     space: &Place,
     view: View,
     range: &RowRange,
-    limit: Limit,
-) -> Result<Vec<Row>> {
-    let mut page = RowPageBuilder::new(limit);
-    read::walk(
-        snapshot,
-        &space.key.rows(view.key, range),
-        range.direction,
-        |key| row_at(space, key),
-        |key, value| {
-            let taken = page.push_copy(keys::row_key_of(key), value);
-            Ok(if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-        },
-    )?;
-    Ok(page.finish())
+    each: &mut EachRow<'_>,
+) -> Result<()> {
+    let at = |key: &[u8]| row_at(space, key);
+    read::walk(snapshot, &space.key.rows(view.key, range), range.direction, at, |key, value| {
+        Ok(each(keys::row_key_of(key), value))
+    })
+}
+
+/// Writes what a draft changes in rows, and in the progress of views.
+pub(crate) fn write(
+    snapshot: &impl Snapshot,
+    changes: &mut Changes,
+    space: &Place,
+    status: &mut Status,
+    draft: &Draft<'_>,
+) -> Result<()> {
+    for view in &draft.clear {
+        if let Some(view) = status.views.get_mut(view) {
+            view.folded = None;
+            keys_of(snapshot, space, *view)?.into_iter().for_each(|key| changes.delete(key));
+        }
+    }
+    for rows in draft.rows.chunk_by(|(a, _), (b, _)| a.view == b.view) {
+        let view = &rows[0].0.view;
+        if rows.iter().all(|(_, value)| value.is_none()) && !status.views.contains_key(view) {
+            continue;
+        }
+        let view = status.view(view).key;
+        for (RowKey { key, .. }, value) in rows {
+            let key = space.key.row(view, key);
+            match value {
+                Some(value) => changes.put(key, &[value]),
+                None => changes.delete(key),
+            }
+        }
+    }
+    draft.views.iter().for_each(|(view, position)| status.view(view).folded = Some(*position));
+    Ok(())
 }
 
 /// The keys of all rows of a view.
-pub(crate) fn keys_of(snapshot: &impl Snapshot, space: &Place, view: View) -> Result<Vec<Vec<u8>>> {
+fn keys_of(snapshot: &impl Snapshot, space: &Place, view: View) -> Result<Vec<Vec<u8>>> {
     let mut found = Vec::new();
     read::range(
         snapshot,

@@ -3,15 +3,15 @@
 use std::ops::ControlFlow;
 
 use syncline::store::{Direction, StoreError};
-use syncline::{LogId, SpaceId};
+use syncline::{Heads, LogId, SpaceId};
+use syncline_embedded::Found;
 
 use crate::backend::{KeyValue, Snapshot};
-use crate::changes::{Changes, Pending};
+use crate::changes::Changes;
 use crate::error::{Fault, Result, damage};
-use crate::keys::{self, SpaceKey};
+use crate::keys::{self, Place, SpaceKey};
 use crate::read;
-use crate::record::Status;
-use crate::space::{Place, Space};
+use crate::record::{Status, decode_head};
 
 /// What the value of the format begins with.
 const MARK: &[u8] = b"syncline";
@@ -48,13 +48,15 @@ const FOREIGN: &str = "unknown (data of another program)";
 
 /// Makes an empty map ours, and checks one that is.
 pub(crate) fn prepare<K: KeyValue>(backend: &K, what: &str) -> Result<()> {
-    let mut pending = Pending::new(backend.snapshot()?);
-    if inspect(&pending, what)? {
-        pending.put(keys::format(), &[MARK, &NEWEST.to_be_bytes()]);
-        pending.put(keys::count(), &[&0u32.to_be_bytes()]);
-        return Ok(backend.write(&pending.into_changes())?);
+    let snapshot = backend.snapshot()?;
+    if !inspect(&snapshot, what)? {
+        return spaces(&snapshot).map(drop);
     }
-    spaces(&pending).map(|_| ())
+    drop(snapshot);
+    let mut changes = Changes::default();
+    changes.put(keys::format(), &[MARK, &NEWEST.to_be_bytes()]);
+    changes.put(keys::count(), &[&0u32.to_be_bytes()]);
+    Ok(backend.write(&changes)?)
 }
 
 /// The spaces that exist, in the order of their names.
@@ -73,20 +75,48 @@ pub(crate) fn spaces(snapshot: &impl Snapshot) -> Result<Vec<SpaceId>> {
     Ok(spaces)
 }
 
-/// Reads a space. Where it does not exist, it is one with this log id, and there are changes that create it.
-pub(crate) fn open(snapshot: impl Snapshot, name: &SpaceId, fresh: LogId) -> Result<(Space, Changes)> {
-    let place = |key| Place { key: SpaceKey(key), name: name.clone() };
-    let key = keys::name(name.as_str());
-    if let Some(number) = read::get(&snapshot, &key, || DIRECTORY.into())? {
-        return Ok((Space::read(&snapshot, place(number_in(&number)?))?, Changes::default()));
+/// Reads a space, if it exists.
+pub(crate) fn find(snapshot: &impl Snapshot, name: &SpaceId) -> Result<Option<Found<SpaceKey>>> {
+    let number = read::get(snapshot, &keys::name(name.as_str()), || DIRECTORY.into())?;
+    let Some(number) = number else { return Ok(None) };
+    let place = Place { key: SpaceKey(number_in(&number)?), name: name.clone() };
+    let (status, heads) = (status(snapshot, &place)?, heads(snapshot, &place)?);
+    if heads.len() != status.heads as usize {
+        let why = format!("{} of {} are there", heads.len(), status.heads);
+        return Err(damage(place.at("the heads"), why));
     }
-    let number = count(&snapshot)?.checked_add(1).ok_or_else(too_many)?;
-    let space = Space::fresh(place(number), fresh);
-    let mut pending = Pending::new(snapshot);
-    pending.put(key, &[&number.to_be_bytes()]);
-    pending.put(keys::count(), &[&number.to_be_bytes()]);
-    pending.put(space.place.key.status(), &[&Status::fresh(fresh).encode()]);
-    Ok((space, pending.into_changes()))
+    let status = status.with_heads(heads);
+    status.check().map_err(|why| damage(place.at("the heads"), why))?;
+    Ok(Some(Found { key: place.key, status }))
+}
+
+/// Creates a space.
+pub(crate) fn create(snapshot: &impl Snapshot, changes: &mut Changes, name: &SpaceId, log: LogId) -> Result<SpaceKey> {
+    let number = count(snapshot)?.checked_add(1).ok_or_else(too_many)?;
+    changes.put(keys::name(name.as_str()), &[&number.to_be_bytes()]);
+    changes.put(keys::count(), &[&number.to_be_bytes()]);
+    changes.put(SpaceKey(number).status(), &[&Status::fresh(log).encode()]);
+    Ok(SpaceKey(number))
+}
+
+/// What a space is at.
+pub(crate) fn status(snapshot: &impl Snapshot, space: &Place) -> Result<Status> {
+    let at = || space.at("its status");
+    let value = read::get(snapshot, &space.key.status(), at)?;
+    let value = value.ok_or_else(|| damage(at(), "it is not there"))?;
+    Status::decode(&value).ok_or_else(|| damage(at(), "it does not read back"))
+}
+
+fn heads(snapshot: &impl Snapshot, space: &Place) -> Result<Heads> {
+    let at = |_: &[u8]| space.at("a head");
+    let mut heads = Heads::new();
+    read::range(snapshot, &space.key.heads(), at, |key, value| {
+        let head = keys::origin_of(key).zip(decode_head(value));
+        let (origin, head) = head.ok_or_else(|| damage(at(key), "it does not read back"))?;
+        heads.set(origin, head);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(heads)
 }
 
 const DIRECTORY: &str = "the directory of spaces";

@@ -9,8 +9,9 @@ use rusqlite::Connection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId};
+use syncline_embedded::Database;
 
-use crate::database::Database;
+use crate::backend::Sqlite;
 use crate::error::Fault;
 
 mod ask;
@@ -25,12 +26,12 @@ mod list;
 /// happens even if its future is dropped.
 #[derive(Clone)]
 pub struct SqliteAccounts {
-    database: Arc<Database>,
+    database: Arc<Database<Sqlite>>,
     clock: Arc<dyn PhysicalClock>,
 }
 
 impl SqliteAccounts {
-    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn PhysicalClock>) -> Self {
+    pub(crate) fn new(database: Arc<Database<Sqlite>>, clock: Arc<dyn PhysicalClock>) -> Self {
         Self { database, clock }
     }
 
@@ -38,7 +39,7 @@ impl SqliteAccounts {
         &self,
         ask: impl FnOnce(&Connection) -> crate::error::Result<T> + Send + 'static,
     ) -> Result<T, AuthorityError> {
-        self.database.read(ask).await.map_err(|error| AuthorityError(error.into()))
+        self.database.read(move |session| ask(session.0)).await.map_err(|error| AuthorityError(error.into()))
     }
 
     async fn change<T: Send + 'static>(
@@ -50,7 +51,10 @@ impl SqliteAccounts {
             Err(Trouble::Refused(refusal)) => Ok(Err(refusal)),
             Err(Trouble::Fault(fault)) => Err(fault),
         };
-        self.database.write(refusable).await.map_err(|error| AccountsError::Backend(error.into()))?
+        self.database
+            .write(move |session, ()| refusable(session.0))
+            .await
+            .map_err(|error| AccountsError::Backend(error.into()))?
     }
 }
 
@@ -84,7 +88,7 @@ impl Authority for SqliteAccounts {
 
     async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
         let asker = principal.clone();
-        let claim = self.database.write(move |db| claim::claim(db, &asker, origin));
+        let claim = self.database.write(move |session, ()| claim::claim(session.0, &asker, origin));
         claim.await.map_err(|error| AuthorityError(error.into()))
     }
 }
@@ -148,7 +152,7 @@ impl Accounts for SqliteAccounts {
 
     async fn list(&self) -> Result<Listing, AccountsError> {
         let now = self.clock.now();
-        let listing = self.database.read(move |db| list::list(db, now));
+        let listing = self.database.read(move |session| list::list(session.0, now));
         listing.await.map_err(|error| AccountsError::Backend(error.into()))
     }
 }

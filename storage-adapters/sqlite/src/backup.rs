@@ -8,9 +8,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use syncline::store::StoreError;
 
-use crate::database::beside;
 use crate::error::{Result, refused};
-use crate::lock::FileLock;
+use crate::open::{beside, lock};
 use crate::schema;
 
 /// What belongs to a file and lies beside it.
@@ -24,7 +23,7 @@ const BESIDE: [&str; 2] = ["-wal", "-shm"];
 /// # Errors
 /// [`StoreError::UnsupportedFormat`] if `from` is not Syncline's. [`StoreError::Backend`] if one of them cannot be read or written.
 /// [`StoreError::Corrupt`] if SQLite cannot read it. Then `to` is not there.
-pub fn copy(from: &Path, to: &Path) -> std::result::Result<(), StoreError> {
+pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     schema::inspect(from)?;
     private(to).map_err(|error| refused(to, error))?;
     let copied = copy_pages(from, to).map_err(|fault| fault.at(from));
@@ -55,8 +54,8 @@ fn copy_pages(from: &Path, to: &Path) -> Result<()> {
 /// # Errors
 /// [`StoreError::InUse`] if the database is open. [`StoreError::Backend`] if there is something with `.old` already, or a file
 /// cannot be moved. A database is at `path` in every case in which there was one.
-pub fn put_in_place(copy: &Path, path: &Path) -> std::result::Result<(), StoreError> {
-    let _lock = FileLock::take(path)?;
+pub fn put_in_place(copy: &Path, path: &Path) -> Result<(), StoreError> {
+    let _lock = lock(path)?;
     renew(copy).map_err(|fault| fault.at(copy))?;
     let old = beside(path, ".old");
     if old.exists() {

@@ -20,7 +20,7 @@ const FINDINGS_MAX: usize = 3;
 ///
 /// # Cancel
 /// Dropping the future interrupts the check.
-pub(crate) async fn check(options: &SqliteOptions) -> std::result::Result<(), StoreError> {
+pub(crate) async fn check(options: &SqliteOptions) -> Result<(), StoreError> {
     let connection = open_reader(&options.path, options).map_err(|fault| fault.at(&options.path))?;
     let _interrupt = Interrupt(connection.get_interrupt_handle());
     let (answer, answered) = oneshot::channel();

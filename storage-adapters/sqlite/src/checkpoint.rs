@@ -2,40 +2,46 @@
 //!
 //! A log that is written over is about twice as fast as one that grows, because the file system has nothing to note but the
 //! bytes; so under small commits it is kept short. Large commits touch the same pages again and again, and every copy writes
-//! a page once; so under large ones it may grow long.
+//! a page once; so under large ones it may grow long. It is copied after commits are answered, so that nobody waits for it.
 
 use rusqlite::Connection;
-use syncline::store::WriteBatch;
 
-use crate::connection::PAGE_BYTES;
+use crate::error::Result;
 
 /// Pages of the log under small commits: 4 MiB.
 const SHORT: u32 = 1_000;
 /// Pages of the log under large commits: 40 MiB.
 const LONG: u32 = 10_000;
 /// From so many pages on, a commit is large.
-const LARGE_COMMIT: usize = 250;
+const LARGE_COMMIT: u32 = 250;
 
-/// What the connection is set to.
+/// How long the log was when it was looked at last.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoint {
     pages: u32,
 }
 
 impl Checkpoint {
-    /// Prepares for a transaction that writes about so many pages. A setting that fails costs speed and nothing else.
-    pub(crate) fn expect(&mut self, db: &Connection, pages: usize) {
-        let wanted = if pages < LARGE_COMMIT { SHORT } else { LONG };
-        if self.pages != wanted && db.pragma_update(None, "wal_autocheckpoint", wanted).is_ok() {
-            self.pages = wanted;
+    /// Copies the log into the file if it has become long enough. A failure costs room and nothing else: the next commit tries again.
+    pub(crate) fn run(&mut self, db: &Connection) {
+        let Ok(pages) = log_pages(db, "NOOP") else { return };
+        if is_due(self.pages, pages) {
+            let _ = log_pages(db, "PASSIVE");
         }
+        self.pages = pages;
     }
 }
 
-/// About how many pages a commit writes: one for each row, and what its runs fill.
-pub(crate) fn pages(batch: &WriteBatch) -> usize {
-    let runs = batch.runs.iter().map(|append| append.run().as_bytes().len());
-    batch.rows.len() + runs.sum::<usize>() / PAGE_BYTES as usize
+/// Whether a log that has grown from one length to another is to be copied. One that has become shorter was begun anew.
+fn is_due(before: u32, pages: u32) -> bool {
+    let written = pages.checked_sub(before).unwrap_or(pages);
+    pages >= if written < LARGE_COMMIT { SHORT } else { LONG }
+}
+
+/// Runs a checkpoint of this kind. Returns how many pages the log has.
+fn log_pages(db: &Connection, kind: &str) -> Result<u32> {
+    let mut checkpoint = db.prepare_cached(&format!("PRAGMA wal_checkpoint({kind})"))?;
+    Ok(checkpoint.query_row([], |row| row.get(1))?)
 }
 
 #[cfg(test)]
@@ -44,12 +50,28 @@ mod tests {
 
     #[test]
     fn the_log_is_short_under_small_commits_and_long_under_large_ones() {
-        let db = Connection::open_in_memory().unwrap();
-        let mut checkpoint = Checkpoint::default();
-        for (pages, expected) in [(1, SHORT), (LARGE_COMMIT, LONG), (100_000, LONG), (LARGE_COMMIT - 1, SHORT)] {
-            checkpoint.expect(&db, pages);
-            let set: u32 = db.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0)).unwrap();
-            assert_eq!(set, expected, "{pages}");
+        let copied = [
+            (0, SHORT - 1),
+            (SHORT - 9, SHORT),
+            (SHORT, SHORT + 249),
+            (SHORT, SHORT + 250),
+            (9_000, LONG),
+            (LONG, SHORT),
+        ];
+        assert_eq!(copied.map(|(before, pages)| is_due(before, pages)), [false, true, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_log_that_was_copied_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Connection::open(dir.path().join("a.sqlite")).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a)").unwrap();
+        let (mut checkpoint, mut longest) = (Checkpoint::default(), 0);
+        for _ in 0..30 {
+            db.execute("INSERT INTO t VALUES (zeroblob(400000))", []).unwrap();
+            checkpoint.run(&db);
+            longest = longest.max(checkpoint.pages);
         }
+        assert!((SHORT..SHORT + 2 * LARGE_COMMIT).contains(&longest), "{longest}");
     }
 }

@@ -12,7 +12,7 @@ use crate::options::SqliteOptions;
 /// The release that repaired a corruption between two connections that write and checkpoint at once.
 const SQLITE_MIN: i32 = 3_051_003;
 /// Single commits are quickest with small pages, and packed runs fill pages of any size.
-pub(crate) const PAGE_BYTES: u32 = 4096;
+const PAGE_BYTES: u32 = 4096;
 /// The log is cut back to this after it has grown larger, under a long read or a large commit.
 const WAL_BYTES_KEPT: u32 = 64 * 1024 * 1024;
 const STATEMENTS_CACHED: usize = 64;
@@ -43,6 +43,8 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     connection.pragma_update(None, "fullfsync", options.durability >= Durability::Synced)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    // The log is copied into the file between commits, see `checkpoint`.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     prepare(&connection, options.cache_bytes)?;
     Ok(connection)
 }

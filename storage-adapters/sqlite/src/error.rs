@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 use syncline::store::{Retry, StoreError};
@@ -18,7 +17,7 @@ pub(crate) enum Fault {
     Sqlite(rusqlite::Error),
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Fault>;
+pub(crate) type Result<T, E = Fault> = std::result::Result<T, E>;
 
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
@@ -43,11 +42,11 @@ impl Fault {
 }
 
 /// An error of SQLite or of the file system, with the file that it concerns.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, Error)]
 #[error("{}: {source}{}", path.display(), hint(source))]
-pub(crate) struct FileError {
+struct FileError {
     path: PathBuf,
-    source: Arc<rusqlite::Error>,
+    source: rusqlite::Error,
 }
 
 fn hint(error: &rusqlite::Error) -> &'static str {
@@ -73,7 +72,7 @@ fn sqlite_error(error: rusqlite::Error, path: &Path) -> StoreError {
         None if is_unreadable(&error) => return corrupt(path.display().to_string(), error),
         _ => Retry::Never,
     };
-    let source = FileError { path: path.to_owned(), source: Arc::new(error) };
+    let source = FileError { path: path.to_owned(), source: error };
     StoreError::Backend { backend: BACKEND, retry, source: source.into() }
 }
 
@@ -91,29 +90,8 @@ pub(crate) fn poisoned(why: impl Into<String>) -> StoreError {
     StoreError::Poisoned { backend: BACKEND, why: why.into() }
 }
 
-/// The file is not where it was opened.
-pub(crate) fn displaced(source: syncline_os::Displaced) -> StoreError {
-    StoreError::Backend { backend: BACKEND, retry: Retry::Never, source: source.into() }
-}
-
 /// A failure that no retry mends and that SQLite knows nothing of.
 pub(crate) fn refused(path: &Path, why: impl fmt::Display) -> StoreError {
     let source = format!("{}: {why}", path.display()).into();
     StoreError::Backend { backend: BACKEND, retry: Retry::Never, source }
-}
-
-/// The same failure for one more of those who wait for a transaction.
-pub(crate) fn duplicate(error: &StoreError) -> StoreError {
-    match error {
-        StoreError::Corrupt { backend, at, why } => StoreError::Corrupt { backend, at: at.clone(), why: why.clone() },
-        StoreError::Poisoned { backend, why } => StoreError::Poisoned { backend, why: why.clone() },
-        StoreError::Backend { backend, retry, source } => {
-            let source = match source.downcast_ref::<FileError>() {
-                Some(error) => error.clone().into(),
-                None => source.to_string().into(),
-            };
-            StoreError::Backend { backend, retry: *retry, source }
-        }
-        other => StoreError::Backend { backend: BACKEND, retry: other.retry(), source: other.to_string().into() },
-    }
 }

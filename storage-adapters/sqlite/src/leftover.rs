@@ -5,17 +5,18 @@
 //! what the log adds is read once before it is trusted: it goes on where the file ends, without a hole, up to its heads.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
-use syncline::store::{Limit, StoreError};
+use syncline::store::StoreError;
 use syncline::{Position, SpaceId};
 
-use crate::database::beside;
 use crate::error::{Fault, Result, corrupt};
-use crate::number::{SpaceKey, from_integer};
-use crate::readers::at_one_moment;
-use crate::space::Space;
+use crate::number::from_integer;
+use crate::open::beside;
+use crate::session::at_one_moment;
+use crate::space::{self, Place};
 use crate::{check, log};
 
 /// Up to this size all pages of a file are looked at, too: a second or two. Larger ones `Storage::check` takes its time for.
@@ -61,7 +62,7 @@ fn spaces(db: &Connection) -> Result<BTreeMap<String, (Vec<u8>, Position)>> {
 /// [`StoreError::Corrupt`] with what to do.
 pub(crate) fn check(db: &Connection, path: &Path, alone: Alone) -> Result<()> {
     let Some(alone) = alone else { return Ok(()) };
-    at_one_moment(db, |db| goes_on(db, path, &alone)).map_err(|fault| foreign(path, fault))
+    at_one_moment(db, |session| goes_on(session.0, path, &alone)).map_err(|fault| foreign(path, fault))
 }
 
 fn goes_on(db: &Connection, path: &Path, alone: &BTreeMap<String, (Vec<u8>, Position)>) -> Result<()> {
@@ -86,12 +87,17 @@ fn goes_on(db: &Connection, path: &Path, alone: &BTreeMap<String, (Vec<u8>, Posi
 }
 
 /// Reads the bundles that the log adds to a space, and its heads.
-fn read_on(db: &Connection, name: &str, mut after: Position, head: Position) -> Result<()> {
+fn read_on(db: &Connection, name: &str, after: Position, head: Position) -> Result<()> {
     let name = SpaceId::new(name).map_err(|error| corrupt("the table of spaces".into(), error))?;
-    let space = Space::read(db, &name)?.ok_or_else(|| corrupt(format!("space {name}"), "it is not there"))?;
-    while after < head {
-        let runs = log::read(db, (&name, SpaceKey::new(space.key.0)?), after, head, Limit::PAGE)?.finish();
-        after = runs.last().map_or(head, syncline::store::StoredRun::end);
+    let found = space::find(db, &name)?.ok_or_else(|| corrupt(format!("space {name}"), "it is not there"))?;
+    let (space, mut end) = (Place { key: found.key, name }, after);
+    log::runs(db, &space, after, &mut |stored| {
+        let follows = stored.position <= end.plus(1);
+        end = if follows { stored.end() } else { end };
+        if follows && end < head { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if end < head {
+        return Err(corrupt(space.at(format_args!("position {}", end.plus(1))), "the bundle is not there").into());
     }
     Ok(())
 }

@@ -50,30 +50,26 @@
 //! 2⁴⁰ bundles per space, 2²³ spaces per file, beside those of [`syncline::limits`].
 
 mod accounts;
+mod backend;
 mod backup;
 mod check;
 mod checkpoint;
 mod connection;
-mod database;
-mod draft;
 mod error;
 mod leftover;
-mod lock;
 mod log;
 mod number;
+mod open;
 mod options;
-mod pack;
-mod poison;
-mod queue;
-mod readers;
 mod rows;
 mod schema;
+mod session;
 mod space;
 mod storage;
-mod store;
-mod writer;
+mod write;
 
 pub use accounts::SqliteAccounts;
 pub use backup::{copy, put_in_place};
 pub use options::SqliteOptions;
-pub use storage::{SqliteStorage, WriterStats};
+pub use storage::SqliteStorage;
+pub use syncline_embedded::WriterStats;

@@ -8,7 +8,9 @@ use crate::error::corrupt;
 /// Bits of a run's id that hold a position; those above hold the space.
 const POSITION_BITS: u32 = 40;
 /// The largest position of a space: a bundle a microsecond fills it in twelve days, and the file then takes terabytes.
-const POSITION_MAX: u64 = (1 << POSITION_BITS) - 1;
+pub(crate) const POSITION_MAX: u64 = (1 << POSITION_BITS) - 1;
+/// The largest integer of SQLite.
+pub(crate) const INTEGER_MAX: u64 = i64::MAX.unsigned_abs();
 /// The most spaces in one file.
 const SPACES_MAX: i64 = (1 << (63 - POSITION_BITS)) - 1;
 
@@ -19,7 +21,10 @@ pub(crate) struct SpaceKey(pub(crate) i64);
 impl SpaceKey {
     /// Checks that the ids of this space's runs are numbers.
     pub(crate) fn new(id: i64) -> Result<Self, StoreError> {
-        check("number of spaces in one file", id.unsigned_abs(), SPACES_MAX.unsigned_abs())?;
+        if id > SPACES_MAX {
+            let (size, max) = (to_size(id.unsigned_abs()), to_size(SPACES_MAX.unsigned_abs()));
+            return Err(StoreError::TooLarge { what: "number of spaces in one file", size, max });
+        }
         Ok(Self(id))
     }
 
@@ -40,15 +45,14 @@ pub(crate) fn run_end(id: i64) -> Position {
     Position::new(id.unsigned_abs() & POSITION_MAX)
 }
 
-/// Checks that a position fits a run's id.
-pub(crate) fn check_position(position: Position) -> Result<(), StoreError> {
-    check("number of bundles in one space", position.get(), POSITION_MAX)
+/// A number of a draft as an integer of SQLite.
+pub(crate) fn to_integer(value: u64) -> i64 {
+    i64::try_from(value).expect("a draft takes no number beyond its bounds")
 }
 
-/// The value as an integer of SQLite.
-pub(crate) fn to_integer(what: &'static str, value: u64) -> Result<i64, StoreError> {
-    check(what, value, i64::MAX.unsigned_abs())?;
-    Ok(value.cast_signed())
+/// A number to look for as an integer of SQLite: what is too large to be stored lies behind everything that is.
+pub(crate) fn to_bound(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The value of an integer of SQLite.
@@ -66,12 +70,8 @@ pub(crate) fn from_blob(blob: [u8; 8]) -> NTP64 {
     NTP64(u64::from_be_bytes(blob))
 }
 
-fn check(what: &'static str, value: u64, max: u64) -> Result<(), StoreError> {
-    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-    if value > max {
-        return Err(StoreError::TooLarge { what, size: size(value), max: size(max) });
-    }
-    Ok(())
+fn to_size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -90,11 +90,8 @@ mod tests {
 
     #[test]
     fn numbers_that_do_not_fit_are_refused_by_name() {
-        assert_eq!(to_integer("seq", i64::MAX as u64).unwrap(), i64::MAX);
-        assert!(matches!(to_integer("seq", 1 << 63), Err(StoreError::TooLarge { what: "seq", .. })));
+        assert_eq!((to_integer(INTEGER_MAX), to_bound(u64::MAX)), (i64::MAX, i64::MAX));
         assert!(matches!(from_integer("seq", -1), Err(StoreError::Corrupt { .. })));
-        assert!(check_position(Position::new(POSITION_MAX)).is_ok());
-        assert!(check_position(Position::new(POSITION_MAX + 1)).is_err());
         assert!(SpaceKey::new(SPACES_MAX + 1).is_err());
     }
 

@@ -5,24 +5,28 @@ use std::ops::Bound;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use syncline::ViewId;
-use syncline::store::page::RowPageBuilder;
-use syncline::store::{Direction, Limit, Row, RowKey, RowRange, RowWrite};
+use syncline::store::{Direction, RowKey, RowRange};
+use syncline_embedded::EachRow;
 
 use crate::error::Result;
-use crate::number::SpaceKey;
+use crate::space::Place;
 
 /// From so many keys of one view on, it is worth asking first whether there is any row between them.
 const MANY_KEYS: usize = 16;
 
-/// The id of a view in a space.
-pub(crate) fn view_id(db: &Connection, space: SpaceKey, view: &ViewId) -> Result<Option<i64>> {
+/// The id of a view in a space. A commit may be in the file before it is known here.
+pub(crate) fn view_id(db: &Connection, space: &Place, view: &ViewId) -> Result<Option<i64>> {
+    if let Some(known) = space.key.ids().views.get(view) {
+        return Ok(Some(*known));
+    }
     let mut select = db.prepare_cached("SELECT id FROM views WHERE space = ?1 AND name = ?2")?;
-    Ok(select.query_row(params![space.0, view.as_str()], |row| row.get(0)).optional()?)
+    Ok(select.query_row(params![space.key.id.0, view.as_str()], |row| row.get(0)).optional()?)
 }
 
 /// Makes a view known.
-pub(crate) fn add_view(db: &Connection, space: SpaceKey, view: &ViewId) -> Result<i64> {
-    db.prepare_cached("INSERT INTO views (space, name) VALUES (?1, ?2)")?.execute(params![space.0, view.as_str()])?;
+pub(crate) fn add_view(db: &Connection, space: &Place, view: &ViewId) -> Result<i64> {
+    let mut insert = db.prepare_cached("INSERT INTO views (space, name) VALUES (?1, ?2)")?;
+    insert.execute(params![space.key.id.0, view.as_str()])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -33,10 +37,10 @@ pub(crate) fn clear(db: &Connection, view: i64) -> Result<()> {
 }
 
 /// Puts or deletes rows of one view.
-pub(crate) fn write(db: &Connection, view: i64, rows: &[RowWrite]) -> Result<()> {
+pub(crate) fn write(db: &Connection, view: i64, rows: &[(&RowKey, Option<&Bytes>)]) -> Result<()> {
     // Replacing is quicker than `ON CONFLICT`: without other indexes it is one insertion that may overwrite.
     let mut put = db.prepare_cached("REPLACE INTO rows (view, key, value) VALUES (?1, ?2, ?3)")?;
-    for RowWrite { key: RowKey { key, .. }, value } in rows {
+    for (RowKey { key, .. }, value) in rows {
         match value {
             Some(value) => put.execute(params![view, &key[..], &value[..]])?,
             None => delete(db, view, key)?,
@@ -50,7 +54,7 @@ fn delete(db: &Connection, view: i64, key: &[u8]) -> Result<usize> {
 }
 
 /// One value per key, in the order asked.
-pub(crate) fn load(db: &Connection, space: SpaceKey, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>> {
+pub(crate) fn load(db: &Connection, space: &Place, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>> {
     let mut values = Vec::with_capacity(keys.len());
     for keys in keys.chunk_by(|a, b| a.view == b.view) {
         match view_id(db, space, &keys[0].view)? {
@@ -81,8 +85,8 @@ fn load_each(db: &Connection, view: i64, keys: &[RowKey], values: &mut Vec<Optio
     Ok(())
 }
 
-/// The rows of a view within a range, in its direction, up to a limit.
-pub(crate) fn scan(db: &Connection, view: i64, range: &RowRange, limit: Limit) -> Result<Vec<Row>> {
+/// Shows the rows of a view within a range, in its direction, until `each` breaks off.
+pub(crate) fn each(db: &Connection, view: i64, range: &RowRange, each: &mut EachRow<'_>) -> Result<()> {
     let start = match &range.start {
         Bound::Unbounded => Bytes::new(),
         Bound::Included(key) => key.clone(),
@@ -105,8 +109,8 @@ pub(crate) fn scan(db: &Connection, view: i64, range: &RowRange, limit: Limit) -
         (Some(_), Direction::Backward) => select!("AND key < ?3 ORDER BY key DESC"),
     };
     match &end {
-        None => collect(db, select, &[&view, &&start[..]], limit),
-        Some(end) => collect(db, select, &[&view, &&start[..], &&end[..]], limit),
+        None => show(db, select, &[&view, &&start[..]], each),
+        Some(end) => show(db, select, &[&view, &&start[..], &&end[..]], each),
     }
 }
 
@@ -115,16 +119,15 @@ fn successor(key: &[u8]) -> Bytes {
     [key, &[0]].concat().into()
 }
 
-fn collect(db: &Connection, select: &str, params: &[&dyn ToSql], limit: Limit) -> Result<Vec<Row>> {
+fn show(db: &Connection, select: &str, params: &[&dyn ToSql], each: &mut EachRow<'_>) -> Result<()> {
     let mut select = db.prepare_cached(select)?;
     let mut rows = select.query(params)?;
-    let mut page = RowPageBuilder::new(limit);
     while let Some(row) = rows.next()? {
         let key = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
         let value = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if !page.push_copy(key, value) {
+        if each(key, value).is_break() {
             break;
         }
     }
-    Ok(page.finish())
+    Ok(())
 }

@@ -23,7 +23,7 @@ const NEWEST: u32 = MIGRATIONS.len() as u32;
 ///
 /// # Errors
 /// [`StoreError::UnsupportedFormat`] where another program or a newer build wrote it.
-pub(crate) fn inspect(path: &Path) -> std::result::Result<(), StoreError> {
+pub(crate) fn inspect(path: &Path) -> Result<(), StoreError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let mut header = Vec::new();
     match File::open(path).and_then(|file| file.take(100).read_to_end(&mut header)) {
@@ -63,7 +63,7 @@ pub(crate) fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
     }
 }
 
-fn check(path: &Path, application: u32, version: u32, tables: bool) -> std::result::Result<(), StoreError> {
+fn check(path: &Path, application: u32, version: u32, tables: bool) -> Result<(), StoreError> {
     match application {
         APPLICATION_ID if version > NEWEST => Err(unsupported(path, &version.to_string())),
         APPLICATION_ID => Ok(()),

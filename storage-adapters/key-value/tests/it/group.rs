@@ -35,7 +35,7 @@ fn commits_that_wait_share_one_write() {
         first.await;
         let committed = rest.await;
         assert_eq!(disk.counts().seen - before, 2);
-        assert_eq!(storage.stats(), WriterStats { commits: 31, writes: 2 });
+        assert_eq!(storage.stats(), WriterStats { commits: 31, transactions: 2 });
         let heads: Vec<_> = committed.iter().map(|committed| committed.head.get()).collect();
         assert_eq!(heads, (2..=31).collect::<Vec<_>>(), "each has its own place, in the order of arrival");
     });
@@ -77,7 +77,7 @@ fn a_refused_commit_leaves_no_trace_among_those_that_share_its_write() {
         assert_eq!(store.log_after(1, Limit::PAGE).await, placed(2, &good));
         assert_eq!(store.status().await.heads.get(eve.origin()), Head::NONE);
         assert_eq!(store.rows(&todo).await, ["a", "b", "c"].map(|key| (key.into(), "good".into())));
-        assert_eq!(storage.stats().writes, 2);
+        assert_eq!(storage.stats().transactions, 2);
     });
 }
 
@@ -114,7 +114,7 @@ fn commits_of_several_spaces_share_one_write_and_a_space_may_be_opened_among_the
         first.await;
         let heads: Vec<_> = both.await.iter().map(|committed| committed.head).collect();
         assert_eq!(heads, [Position::new(2), Position::new(1)]);
-        assert_eq!(storage.stats().writes, 2);
+        assert_eq!(storage.stats().transactions, 2);
         assert_eq!(third.await.status().await.head, Position::ZERO);
     });
 }

@@ -1,4 +1,4 @@
-//! A bounded queue from asynchronous callers to threads.
+//! The bounded way from asynchronous callers to threads.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -151,7 +151,7 @@ impl<T> Queue<T> {
 mod tests {
     use std::sync::Arc;
 
-    use futures_util::poll;
+    use futures_util::FutureExt;
 
     use super::*;
 
@@ -159,51 +159,55 @@ mod tests {
     /// Long enough to show that nobody waits it out.
     const ENDLESS: Duration = Duration::from_secs(3_600);
 
-    #[tokio::test]
-    async fn items_come_out_as_they_went_in_and_the_rest_after_the_close() {
-        let queue = Queue::new(100);
-        for item in 1..=5 {
-            queue.push(item, 1).await.unwrap();
-        }
-        assert_eq!(queue.pop(), Some(1));
-        queue.close();
-        assert!(queue.push(6, 1).await.is_err());
-        assert_eq!(queue.pop_many(3, 100, 0, NO_PATIENCE), [2, 3, 4]);
-        assert_eq!(queue.pop(), Some(5));
-        assert_eq!(queue.pop(), None);
-        assert!(queue.pop_many(3, 100, 0, NO_PATIENCE).is_empty());
+    /// Pushes an item that there is room for.
+    fn push<T>(queue: &Queue<T>, item: T, weight: usize) {
+        queue.push(item, weight).now_or_never().unwrap().unwrap();
     }
 
-    #[tokio::test]
-    async fn a_group_ends_where_it_weighs_enough_but_takes_one_item_of_any_weight() {
+    #[test]
+    fn items_come_out_as_they_went_in_and_the_rest_after_the_close() {
+        let queue = Queue::new(100);
+        (1..=5).for_each(|item| push(&queue, item, 1));
+        assert_eq!(queue.pop(), Some(1));
+        queue.close();
+        assert!(matches!(queue.push(6, 1).now_or_never(), Some(Err(Closed))));
+        assert_eq!(queue.pop_many(3, 100, 0, NO_PATIENCE), [2, 3, 4]);
+        assert_eq!((queue.pop(), queue.pop()), (Some(5), None));
+        assert!(queue.pop_many(3, 100, 9, ENDLESS).is_empty());
+    }
+
+    #[test]
+    fn a_group_ends_where_it_weighs_enough_but_takes_one_item_of_any_weight() {
         let queue = Queue::new(1_000);
         for (item, weight) in [(1, 500), (2, 1), (3, 60), (4, 60)] {
-            queue.push(item, weight).await.unwrap();
+            push(&queue, item, weight);
         }
         assert_eq!(queue.pop_many(10, 100, 0, NO_PATIENCE), [1]);
         assert_eq!(queue.pop_many(10, 100, 0, NO_PATIENCE), [2, 3]);
         assert_eq!(queue.pop_many(10, 100, 0, NO_PATIENCE), [4]);
     }
 
-    #[tokio::test]
-    async fn a_full_queue_holds_its_callers_up_until_there_is_room() {
+    #[test]
+    fn a_full_queue_holds_its_callers_up_until_there_is_room() {
         let queue = Queue::new(10);
-        queue.push(1, 50).await.unwrap();
-        let mut second = Box::pin(queue.push(2, 1));
-        assert!(poll!(&mut second).is_pending());
-        assert_eq!(queue.pop(), Some(1));
-        second.await.unwrap();
-        assert_eq!(queue.pop(), Some(2));
+        push(&queue, "heavier than allowed", 50);
+        let mut second = Box::pin(queue.push("second", 1));
+        assert!(second.as_mut().now_or_never().is_none());
+        assert_eq!(queue.pop(), Some("heavier than allowed"));
+        assert!(second.now_or_never().is_some());
+        push(&queue, "third", 9);
+        assert!(queue.push("fourth", 1).now_or_never().is_none());
+        assert_eq!(queue.pop_many(9, 100, 0, NO_PATIENCE), ["second", "third"]);
     }
 
-    #[tokio::test]
-    async fn a_push_that_waits_for_room_learns_of_the_close() {
+    #[test]
+    fn a_push_that_waits_for_room_learns_of_the_close() {
         let queue = Queue::new(1);
-        queue.push(1, 1).await.unwrap();
+        push(&queue, 1, 1);
         let mut second = Box::pin(queue.push(2, 1));
-        assert!(poll!(&mut second).is_pending());
+        assert!(second.as_mut().now_or_never().is_none());
         queue.abandon();
-        assert!(second.await.is_err());
+        assert!(matches!(second.now_or_never(), Some(Err(Closed))));
         assert_eq!(queue.pop(), None);
     }
 
@@ -214,12 +218,7 @@ mod tests {
             let queue = queue.clone();
             move || queue.pop_many(10, 100, 3, ENDLESS)
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            for item in 1..=3 {
-                queue.push(item, 1).await.unwrap();
-            }
-        });
+        (1..=3).for_each(|item| push(&queue, item, 1));
         assert_eq!(taker.join().unwrap(), [1, 2, 3]);
     }
 }

@@ -1,75 +1,75 @@
 //! One space of a database as an event store.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::store::check::check_cursor;
-use syncline::store::page::PageBuilder;
+use syncline::store::page::{PageBuilder, RowPageBuilder};
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };
-use syncline::{Cursor, Heads, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, ReplicaId, Revision, Seq, ViewId};
 
-use crate::backend::KeyValue;
+use crate::backend::{Backend, Session};
 use crate::database::Database;
+use crate::log;
 use crate::space::Space;
-use crate::{log, rows};
 
-/// One space. [`Storage::open`](syncline::Storage::open) of [`KeyValueStorage`](crate::KeyValueStorage) gives it.
+/// One space. [`Database::open`] gives it.
 #[derive(Debug)]
-pub(crate) struct KeyValueStore<K: KeyValue> {
-    database: Arc<Database<K>>,
-    space: Arc<Space>,
+pub(crate) struct EmbeddedStore<B: Backend> {
+    database: Arc<Database<B>>,
+    space: Arc<Space<B::Key>>,
 }
 
-impl<K: KeyValue> KeyValueStore<K> {
-    pub(crate) fn new(database: Arc<Database<K>>, space: Arc<Space>) -> Self {
+impl<B: Backend> EmbeddedStore<B> {
+    pub(crate) fn new(database: Arc<Database<B>>, space: Arc<Space<B::Key>>) -> Self {
         Self { database, space }
     }
 }
 
 #[async_trait]
-impl<K: KeyValue> EventStore for KeyValueStore<K> {
+impl<B: Backend> EventStore for EmbeddedStore<B> {
     async fn status(&self) -> Result<LogStatus, StoreError> {
         self.database.check()?;
-        let state = self.space.state();
-        Ok(state.status.with_heads(state.heads.clone()))
+        Ok(self.space.state().status.clone())
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        let read = move |snapshot: &K::Snapshot<'_>, space: &Space, status: &crate::record::Status| {
-            let status = status.with_heads(Heads::new());
+        let fresh = LogStatus::fresh(self.space.state().status.log);
+        let read = move |session: &B::Session<'_>, space: &_| {
+            let status = LogStatus { head: session.at(space)?.head, ..fresh };
             check_cursor(after, &status)?;
-            let page = log::read(snapshot, &space.place, after.position, status.head, limit)?;
-            Ok(page.finish_page(after, &status))
+            Ok(log::read::<B>(session, space, after.position, status.head, limit)?.finish_page(after, &status))
         };
         self.database.read_space(&self.space, read).await
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        let read = move |snapshot: &K::Snapshot<'_>, space: &Space, _: &_| {
-            log::read_origin(snapshot, &space.place, origin, after.plus(1), limit).map(PageBuilder::finish)
+        let read = move |session: &B::Session<'_>, space: &_| {
+            log::read_origin::<B>(session, space, origin, after.plus(1), limit).map(PageBuilder::finish)
         };
         self.database.read_space(&self.space, read).await
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let keys = keys.to_vec();
-        let load = move |snapshot: &K::Snapshot<'_>, space: &Space, status: &_| {
-            rows::load(snapshot, &space.place, status, &keys)
-        };
-        self.database.read_space(&self.space, load).await
+        self.database.read_space(&self.space, move |session, space| session.load(space, &keys)).await
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
         let view = view.clone();
-        let scan = move |snapshot: &K::Snapshot<'_>, space: &Space, status: &crate::record::Status| match status
-            .views
-            .get(&view)
-        {
-            Some(view) => rows::scan(snapshot, &space.place, *view, &range, limit),
-            None => Ok(Vec::new()),
+        let scan = move |session: &B::Session<'_>, space: &_| {
+            let mut page = RowPageBuilder::new(limit);
+            session.rows(space, &view, &range, &mut |key, value| {
+                if page.push_copy(key, value) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            Ok(page.finish())
         };
         self.database.read_space(&self.space, scan).await
     }

@@ -1,8 +1,8 @@
-//! What backends on files have to see to themselves.
+//! What backends on files have to see to.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use syncline::store::{Claim, Holder, Retry, StoreError};
 pub use syncline_os::InPlace;
@@ -53,36 +53,64 @@ pub fn sync_parent(backend: &'static str, path: &Path) -> Result<(), StoreError>
     Ok(())
 }
 
-/// A file whose lock keeps other processes out, and this one's other handles, until it is dropped. The operating system releases it when
-/// the process dies. The file stays.
+/// A file whose lock keeps other processes out, and this one's other handles, until it is dropped. The operating system releases it
+/// when the process dies. The file stays.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    path: PathBuf,
+    is_new: bool,
     _open: Claim,
 }
 
 impl Lock {
-    /// Locks the file at `mark`, which is created if it does not exist, on behalf of the database at `path`.
+    /// Locks the file at `mark`, which is created if it does not exist, on behalf of the database at `path`, which need not exist.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process, or this one, holds the lock; [`StoreError::Backend`] if there can be no such file.
     pub fn take(backend: &'static str, mark: &Path, path: &Path) -> Result<Self, StoreError> {
+        let told = |error: std::io::Error| match error.kind() {
+            ErrorKind::PermissionDenied => {
+                failed(backend, mark, format_args!("{error}; make the file and its directory writable"))
+            }
+            _ => failed(backend, mark, error),
+        };
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+        options.read(true).write(true);
+        // Whoever may write to the database may take its lock, and nobody else.
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(mark);
-        let file = file.map_err(|error| failed(backend, mark, error))?;
+        {
+            use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+            let database = path.metadata().ok().filter(std::fs::Metadata::is_file);
+            options.mode(database.map_or(0o600, |database| database.mode() & 0o666));
+        }
+        let (file, is_new) = match options.clone().create_new(true).open(mark) {
+            Ok(file) => (file, true),
+            Err(_) => (options.create(true).truncate(false).open(mark).map_err(told)?, false),
+        };
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, _open: claim(path) }),
-            Err(TryLockError::WouldBlock) => Err(in_use(backend, path)),
-            Err(TryLockError::Error(error)) => Err(failed(backend, mark, error)),
+            Ok(()) => Ok(Self { file, path: mark.to_owned(), is_new, _open: claim(mark) }),
+            Err(TryLockError::WouldBlock) => Err(held(backend, path, mark)),
+            Err(TryLockError::Error(error)) => Err(told(error)),
         }
     }
 
     /// The file itself, to keep a few bytes in.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Releases the lock of a database that is not ours, and leaves nothing beside it that was not there before.
+    pub fn withdraw(self) {
+        if self.is_new {
+            // Nothing depends on it: the next opener takes the lock whether the file is there or not.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -101,7 +129,12 @@ pub fn claim(path: &Path) -> Claim {
 
 /// That the file or directory at `path` is open already, and by whom.
 pub fn in_use(backend: &'static str, path: &Path) -> StoreError {
-    StoreError::InUse { backend, what: path.display().to_string(), by: Holder::of(&place(path)) }
+    held(backend, path, path)
+}
+
+/// The same, if the claim is on `mark`.
+fn held(backend: &'static str, path: &Path, mark: &Path) -> StoreError {
+    StoreError::InUse { backend, what: path.display().to_string(), by: Holder::of(&place(mark)) }
 }
 
 /// One name for a file or directory, however it is reached.
