@@ -38,6 +38,7 @@
 //! | suite | proves | takes |
 //! |---|---|---|
 //! | [`store_suite!`] | a [`Storage`](syncline::store::Storage) and its stores | a [`StoreHarness`] |
+//! | [`file_store_suite!`] | a store on files for one process at a time, beside the laws | a function that opens a path |
 //! | [`transport_suite!`] | a [`Transport`](syncline::Transport), in front of a service | a [`TransportHarness`] |
 //! | [`projection_suite!`] | a [`Projection`](syncline::Projection) | it, and a strategy of events |
 //! | [`crdt_suite!`] | a [`Crdt`](syncline::crdt::Crdt) | its type, a strategy of operations, and how it takes one |
@@ -67,6 +68,9 @@ mod assert;
 mod author;
 mod batch;
 pub mod crdt;
+#[cfg(unix)]
+pub mod elsewhere;
+pub mod file_store;
 mod harness;
 pub mod peer;
 mod placed;

@@ -4,8 +4,9 @@ use std::fs;
 
 use redb::{Database, MultimapTableDefinition, TableDefinition};
 use syncline::StoreError;
+#[cfg(unix)]
+use syncline_conformance::elsewhere;
 
-use crate::elsewhere;
 use crate::file::Place;
 
 const OURS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("syncline");
@@ -112,7 +113,7 @@ fn a_file_that_belongs_to_another_user_is_an_error_that_names_it() {
     if let Some(path) = elsewhere::path() {
         let error = syncline_redb::RedbStorage::at(path).unwrap_err();
         assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
-        return println!("\n{}{error}", elsewhere::SAYS);
+        return elsewhere::say(error);
     }
     let place = Place::new();
     drop(place.open());

@@ -5,9 +5,7 @@
 mod conformance;
 mod damage;
 mod displaced;
-mod elsewhere;
 mod file;
 mod fixture;
 mod format;
-mod full;
 mod reopen;

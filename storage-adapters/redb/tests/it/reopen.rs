@@ -1,48 +1,13 @@
-//! One open at a time, and what is there at the next.
+//! What is there when a file is opened again.
 
 use std::fs;
 
 use futures_executor::block_on;
 use futures_util::future::join_all;
-use syncline::StoreError;
 use syncline::store::{Durability, Storage};
 use syncline_conformance::{Author, Subject, appends};
 
-use crate::elsewhere;
 use crate::file::{Place, fill, read_all};
-
-#[test]
-fn a_second_open_is_told_that_the_file_is_in_use() {
-    let place = Place::new();
-    let first = place.open();
-    let store = block_on(Subject::open(&first, "notes"));
-    assert!(matches!(place.options().open(), Err(StoreError::InUse { .. })));
-    drop(first);
-    assert!(matches!(place.options().open(), Err(StoreError::InUse { .. })), "any handle keeps it in use");
-    drop(store);
-    place.open();
-}
-
-#[cfg(unix)]
-#[test]
-fn another_process_is_told_that_the_file_is_in_use_until_it_is_closed() {
-    const NAME: &str = "reopen::another_process_is_told_that_the_file_is_in_use_until_it_is_closed";
-    if let Some(path) = elsewhere::path() {
-        let opened = syncline_redb::RedbStorage::at(path);
-        return println!("\n{}{opened:?}", elsewhere::SAYS);
-    }
-    let place = Place::new();
-    let storage = place.open();
-    block_on(fill(&storage));
-    let image = block_on(read_all(&storage)).unwrap();
-    let said = elsewhere::says(NAME, &place.path());
-    assert!(said.starts_with("Err(InUse") && said.contains("AnotherProcess"), "{said}");
-    assert!(block_on(read_all(&storage)).unwrap() == image);
-    drop(storage);
-    let said = elsewhere::says(NAME, &place.path());
-    assert!(said.starts_with("Ok"), "{said}");
-    assert!(block_on(read_all(&place.open())).unwrap() == image);
-}
 
 #[test]
 fn everything_is_there_again_however_often_it_is_reopened_at_once() {

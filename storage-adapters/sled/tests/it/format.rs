@@ -3,9 +3,10 @@
 use std::fs;
 
 use syncline::StoreError;
+#[cfg(unix)]
+use syncline_conformance::elsewhere;
 
 use crate::directory::Place;
-use crate::elsewhere;
 
 fn is_unsupported(error: &StoreError, reason: &str) -> bool {
     matches!(error, StoreError::UnsupportedFormat { found, .. } if found.contains(reason))
@@ -86,7 +87,7 @@ fn a_directory_that_belongs_to_another_user_is_an_error_that_names_it() {
     if let Some(path) = elsewhere::path() {
         let error = syncline_sled::SledStorage::at(path).unwrap_err();
         assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
-        return println!("\n{}{error}", elsewhere::SAYS);
+        return elsewhere::say(error);
     }
     let place = Place::new();
     drop(place.open());

@@ -6,8 +6,6 @@ mod conformance;
 mod damage;
 mod directory;
 mod displaced;
-mod elsewhere;
 mod fixture;
 mod format;
-mod full;
 mod reopen;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline::{Storage, StoreError};
-use syncline_conformance::{Scratch, StoreHarness, store_suite};
+use syncline_conformance::{Scratch, StoreHarness, file_store_suite, store_suite};
 use syncline_sqlite::SqliteStorage;
 
 #[derive(Default)]
@@ -26,3 +26,10 @@ impl StoreHarness for Sqlite {
 }
 
 store_suite!(Sqlite::default());
+
+/// As a store on files.
+mod on_files {
+    use super::*;
+
+    file_store_suite!(|path| SqliteStorage::at(path));
+}

@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 use syncline::StoreError;
+#[cfg(unix)]
+use syncline_conformance::elsewhere;
 
-use crate::elsewhere;
 use crate::file::Place;
 
 const APPLICATION_ID: u32 = 0x5379_6e4c;
@@ -130,7 +131,7 @@ fn a_file_that_may_not_be_written_is_an_error_that_says_so() {
     if let Some(path) = elsewhere::path() {
         let error = syncline_sqlite::SqliteStorage::at(path).unwrap_err();
         assert!(matches!(error, StoreError::Backend { .. }), "{error:?}");
-        return println!("\n{}{error}", elsewhere::SAYS);
+        return elsewhere::say(error);
     }
     // The database alone; and all that belongs to it.
     for read_only in [&["a.sqlite"][..], &["a.sqlite", "a.sqlite-lock"]] {

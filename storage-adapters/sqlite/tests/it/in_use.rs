@@ -6,7 +6,6 @@ use syncline::StoreError;
 use syncline_conformance::{Author, appends};
 use syncline_sqlite::SqliteStorage;
 
-use crate::elsewhere;
 use crate::file::{Place, subject};
 
 fn assert_in_use(opened: Result<SqliteStorage, StoreError>) {
@@ -14,32 +13,6 @@ fn assert_in_use(opened: Result<SqliteStorage, StoreError>) {
         error @ StoreError::InUse { .. } => assert!(error.to_string().contains("a.sqlite"), "{error}"),
         other => panic!("{other}"),
     }
-}
-
-#[test]
-fn a_second_open_is_told_that_the_file_is_in_use() {
-    let place = Place::new();
-    let first = place.open();
-    assert_in_use(place.options().open());
-    drop(first);
-    place.open();
-}
-
-#[cfg(unix)]
-#[test]
-fn another_process_is_told_that_the_file_is_in_use_until_it_is_closed() {
-    const NAME: &str = "in_use::another_process_is_told_that_the_file_is_in_use_until_it_is_closed";
-    if let Some(path) = elsewhere::path() {
-        return println!("\n{}{:?}", elsewhere::SAYS, SqliteStorage::at(path));
-    }
-    let place = Place::new();
-    let storage = place.open();
-    let said = elsewhere::says(NAME, &place.path());
-    assert!(said.starts_with("Err(InUse") && said.contains("AnotherProcess"), "{said}");
-    drop(storage);
-    let said = elsewhere::says(NAME, &place.path());
-    assert!(said.starts_with("Ok"), "{said}");
-    place.open();
 }
 
 #[test]
