@@ -83,6 +83,7 @@ macro_rules! for_each_store_law {
                 a_batch_refused_for_an_unknown_void_leaves_no_trace
                 a_batch_refused_for_a_large_row_leaves_no_trace
                 a_batch_refused_for_a_long_key_leaves_no_trace
+                of_several_errors_the_first_is_told
             }
             cursor {
                 a_cursor_of_another_log_is_refused
@@ -152,6 +153,7 @@ macro_rules! for_each_store_law {
                 a_rewrite_that_fills_other_places_is_refused
                 a_rewritten_tail_must_follow_what_stays
                 a_cursor_outlives_a_rewrite
+                an_origin_that_was_emptied_may_begin_anew
                 a_rewritten_tail_is_there_after_a_restart
             }
             views {

@@ -1,9 +1,9 @@
 //! A refused batch leaves no trace, for whatever reason it is refused: half a batch would be a row without its bundle.
 
 use syncline::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
-use syncline::store::{StoreError, WriteBatch};
+use syncline::store::{Rewrite, StoreError, WriteBatch};
 use syncline::time::NTP64;
-use syncline::{Position, Revision};
+use syncline::{Head, Position, Revision};
 
 use crate::{Author, Image, StoreHarness, Subject, appends, deletes, dot, puts, view};
 
@@ -92,4 +92,33 @@ pub async fn a_batch_refused_for_a_long_key_leaves_no_trace(harness: &dyn StoreH
     let long = puts(&view("todo@1"), &[(vec![b'k'; KEY_BYTES_MAX + 1], "x")]);
     let is_right = |error: &StoreError| matches!(error, StoreError::TooLarge { .. });
     Scene::set(harness).await.assert_no_trace(|batch| batch.rows.extend(long), is_right).await;
+}
+
+/// Whoever mends the first error is told the next, and all stores tell them in one order: revision, rewrite, runs, voids, rows.
+pub async fn of_several_errors_the_first_is_told(harness: &dyn StoreHarness) {
+    let scene = Scene::set(harness).await;
+    let mut ann = scene.ann.clone();
+    let _lost = ann.write(1);
+    let mut spoilt = scene.batch.clone();
+    let mut told = Vec::new();
+    // Each error that is added comes before those that are there.
+    for step in 0..5 {
+        match step {
+            0 => spoilt.rows.extend(puts(&view("todo@1"), &[("large", vec![0; ROW_BYTES_MAX + 1])])),
+            1 => spoilt.voids.push(dot(&ann, 9)),
+            2 => spoilt.runs.push(ann.write(1)),
+            3 => spoilt.rewrite = Some(Rewrite { origin: ann.origin(), after: Head::NONE, runs: Vec::new() }),
+            _ => spoilt.expected = Some(Revision::ZERO),
+        }
+        told.push(match scene.store.refusal(spoilt.clone()).await {
+            StoreError::TooLarge { .. } => "row",
+            StoreError::NoSuchBundle { .. } => "void",
+            StoreError::OutOfOrder { .. } => "run",
+            StoreError::Misplaced { .. } => "rewrite",
+            StoreError::Conflict { .. } => "revision",
+            other => panic!("{other:?}"),
+        });
+    }
+    assert_eq!(told, ["row", "void", "run", "rewrite", "revision"]);
+    assert_eq!(scene.store.image(&[view("todo@1"), view("tags@1")]).await, scene.before);
 }

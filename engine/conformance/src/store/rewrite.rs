@@ -242,6 +242,32 @@ pub async fn a_cursor_outlives_a_rewrite(harness: &dyn StoreHarness) {
     assert_same!(scene.store.read_on(&mut cursor, Limit::PAGE).await.0, expected[6..]);
 }
 
+/// An origin whose bundles have all moved is as if it had never been there, also after a restart.
+pub async fn an_origin_that_was_emptied_may_begin_anew(harness: &dyn StoreHarness) {
+    for is_restarted in [false, true] {
+        let scene = Scene::set(harness).await;
+        let origin = scene.ann.origin();
+        scene.store.commit(batch(scene.anew(0, &mut Author::new(7)))).await;
+        let (_storage, store) = if is_restarted {
+            drop(scene);
+            let Some(storage) = harness.reopen().await else { return };
+            let store = Subject::open(&*storage, SPACE).await;
+            (Some(storage), store)
+        } else {
+            (None, scene.store)
+        };
+        assert!(store.status().await.heads.iter().all(|(other, _)| other != origin));
+        assert_same!(store.origin(origin, 0, Limit::PAGE).await, Vec::new());
+        let mut again = Author::new(1);
+        let first = again.write_bodies(&["anew"]);
+        let refusal = store.refusal(voids([dot(&again, 1)])).await;
+        assert!(matches!(refusal, StoreError::NoSuchBundle { .. }), "{refusal:?}");
+        store.commit(appends([first.clone()])).await;
+        assert_eq!(store.status().await.heads.get(origin), again.head());
+        assert_same!(store.origin(origin, 0, Limit::PAGE).await, placed(12, [&first]));
+    }
+}
+
 /// A healed replica stays healed.
 pub async fn a_rewritten_tail_is_there_after_a_restart(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;

@@ -2,6 +2,7 @@
 
 use syncline::limits::{BODY_BYTES_MAX, RUN_BYTES_MAX};
 use syncline::run::Body;
+use syncline::store::check::check_row;
 use syncline::store::{StoreError, WriteBatch};
 use syncline::{Revision, Seq};
 
@@ -110,6 +111,11 @@ fn only(part: fn(WriteBatch) -> WriteBatch) -> fn(WriteBatch) -> WriteBatch {
 
 fn traces() -> Vec<Broken> {
     vec![
+        (
+            "looks at rows first of all",
+            &["of_several_errors_the_first_is_told"],
+            refuses(|_, batch| batch.rows.iter().find_map(|row| check_row(&row.key, row.value.as_ref()).err())),
+        ),
         (
             "writes rows before it looks at the revision",
             &["a_batch_refused_for_a_conflict_leaves_no_trace"],

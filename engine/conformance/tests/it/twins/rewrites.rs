@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use syncline::store::StoreError;
 use syncline::time::NTP64;
-use syncline::{Dot, Head, Position};
+use syncline::{Dot, Head, Position, Revision, Seq};
 use syncline_conformance::Author;
 
 use crate::broken_stores::Broken;
 use crate::fault::Fault;
-use crate::spoil::{asked_origin, batch, batch_at, commits, forgives, reads, restarts_as, status};
+use crate::spoil::{asked_origin, batch, batch_at, commits, forgives, reads, refuses, restarts_as, status};
 
 /// Remembers that a tail has been rewritten.
 fn noting(rewritten: Arc<AtomicBool>, then: fn(bool) -> bool) -> Fault {
@@ -111,6 +111,16 @@ fn tails() -> Vec<Broken> {
             batch_at(|status, batch| batch.clock = batch.clock.max(status.clock)),
         ),
         ("clings to its voids", &["a_rewrite_takes_voids_away"], clinging_to_voids()),
+        (
+            "counts on where an origin has ended that was emptied",
+            &["an_origin_that_was_emptied_may_begin_anew"],
+            refuses(|status, batch| {
+                let mut runs = batch.runs.iter().map(|append| append.run());
+                let anew = runs.find(|run| run.first() == Seq::new(1) && status.revision >= Revision::new(2))?;
+                let got = Dot { origin: anew.origin(), seq: anew.first() };
+                Some(StoreError::OutOfOrder { expected: Seq::new(10), got })
+            }),
+        ),
         ("forgets its places", &["a_cursor_outlives_a_rewrite"], forgetful_of_places()),
         (
             "takes up its old clock when it is opened",
