@@ -24,7 +24,12 @@ pub(crate) async fn check(options: &SqliteOptions) -> Result<(), StoreError> {
     let connection = open_reader(&options.path, options).map_err(|fault| fault.at(&options.path))?;
     let _interrupt = Interrupt(connection.get_interrupt_handle());
     let (answer, answered) = oneshot::channel();
-    let work = move || _ = answer.send(integrity(&connection));
+    let work = move || {
+        let findings = integrity(&connection);
+        // Whoever has the answer may delete the file at once.
+        drop(connection);
+        let _ = answer.send(findings);
+    };
     Builder::new().name("syncline-check".into()).spawn(work).map_err(|error| refused(&options.path, error))?;
     let findings = answered.await.map_err(|_| poisoned("the checking thread has ended early"))?;
     let findings = findings.map_err(|fault| fault.at(&options.path))?;
