@@ -81,8 +81,8 @@ fn row(shown: &Shown, id: EntryId, entry: &Entry, waits: bool, refused: bool) ->
                 @if entry.is_contested() { span.state.contested { "conflict" } }
             }
             form.acts method="post" action=(shown.at(format_args!("entry/{id}"))) {
-                (button("vote", "1", "+1", &format!("Vote for {title}")))
-                (button("vote", "-1", "−1", &format!("Vote against {title}")))
+                (button("vote", "1", "+1", &format!("+1 for {title}")))
+                (button("vote", "-1", "−1", &format!("−1 for {title}")))
                 @if done { (button("done", "false", "Not done", &format!("Not done: {title}"))) }
                 @else { (button("done", "true", "Done", &format!("Done: {title}"))) }
                 @if entry.is_deleted() { (button("deleted", "false", "Bring back", &format!("Bring back {title}"))) }
