@@ -16,7 +16,7 @@ pub(super) fn link(page: &Page, index: usize, seat: &Seat) -> Markup {
     let (passage, name) = (seat.link.passage(), seat.client.name());
     html! {
         form.switches.link.(passage) method="post" action={ "/" (page.key.as_str()) "/links/" (index) }
-            role="group" aria-label={ "Link between " (name) " and the server" } {
+            aria-label={ "Link between " (name) " and the server" } {
             span { "Link" }
             @for (each, label) in PASSAGES {
                 button #{ "link-" (index) "-" (each) } name="passage" value=(each) aria-pressed=(each == passage) { (label) }

@@ -22,7 +22,7 @@ pub(super) fn verdict(comparison: &Comparison) -> Markup {
 pub(super) fn table(comparison: &Comparison) -> Markup {
     let first = &comparison.standings[0];
     html! {
-        div.wide {
+        div.wide tabindex="0" role="group" aria-label="How all four stand" {
             table #standings {
                 thead {
                     tr {
