@@ -77,15 +77,16 @@ impl Client {
         placed
     }
 
-    /// Opens the store again, if it is closed.
+    /// Closes the store and opens it again: if it was closed, or if it has failed in a way that it asks for this.
     ///
     /// # Errors
     /// [`ClientError::Closed`] with what is in the way.
     pub async fn reopen(&self) -> Result<(), ClientError> {
         let mut device = self.inner.device.write().await;
-        if device.is_err() {
-            *device = self.opened().await;
+        if let Ok(open) = std::mem::replace(&mut *device, Err(Trouble::closed())) {
+            open.close().await;
         }
+        *device = self.opened().await;
         self.inner.link.tell();
         device.as_ref().map(drop).map_err(|trouble| ClientError::Closed(trouble.clone()))
     }

@@ -29,7 +29,7 @@ pub enum ClientError {
     #[error("{0}")]
     Sync(Trouble),
     /// A page has sent a form that makes no sense.
-    #[error("the form cannot be read: {0}; reload the page and try again")]
+    #[error("the form was not taken: {0}")]
     Form(String),
     /// There is no such entry.
     #[error("there is no entry {0} on this device; it may not have come here yet: sync, then look again")]

@@ -1,28 +1,22 @@
 //! A page that says what is the matter.
 
 use maud::{Markup, html};
+use syncline::replica::ReplicaError;
 
 use super::{document, status};
 use crate::Client;
 use crate::client::{ClientError, Trouble};
 
 pub(crate) fn failure(client: &Client, error: &ClientError) -> Markup {
-    match error {
-        ClientError::Closed(trouble) => {
-            document(client, "The store is closed", &status::closed(client, trouble), &html! {})
+    let (trouble, is_store) = match error {
+        ClientError::Closed(trouble) => (trouble.clone(), true),
+        ClientError::Sync(trouble) => (trouble.clone(), false),
+        ClientError::Store(_) | ClientError::Replica(ReplicaError::Store(_)) => {
+            let what = format!("The store of this device failed: {error}.");
+            (Trouble::lasting(what, "Mend what it names, then choose Try again."), true)
         }
-        other => {
-            let what = Trouble::lasting(format!("{other}."), "Go back: what you typed is still in the form.");
-            document(
-                client,
-                "It did not work",
-                &html! { h1 { (client.name()) } },
-                &html! {
-                    h2 { "It did not work" }
-                    p #failure role="alert" { (what.what) " " (what.advice) }
-                    p { a href=(super::at(client, "")) { "All documents and tasks" } }
-                },
-            )
-        }
-    }
+        other => (Trouble::lasting(format!("{other}."), "Go back: what you typed is still in the form."), false),
+    };
+    let content = html! { p { a href=(super::at(client, "")) { "All documents and tasks" } } };
+    document(client, "It did not work", &status::failed(client, &trouble, is_store), &content)
 }

@@ -23,12 +23,12 @@ pub(super) fn top(shown: &Shown) -> Markup {
     }
 }
 
-/// The top of a page whose store is closed.
-pub(super) fn closed(client: &Client, trouble: &Trouble) -> Markup {
+/// The top of a page that has nothing to show. If it is for the store, that can be opened again.
+pub(super) fn failed(client: &Client, trouble: &Trouble, is_store: bool) -> Markup {
     html! {
         (name(client))
         div #state .banner.bad role="alert" { p { strong #state-text { (trouble.what) } " " (trouble.advice) } }
-        form method="post" action=(at(client, "reopen")) { button { "Try again" } }
+        @if is_store { form method="post" action=(at(client, "reopen")) { button #reopen { "Try again" } } }
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
 use syncline::{Dot, ReplicaId, Seq};
 
-use super::said::said;
+use super::said::{Sent, said};
 use crate::client::{ClientError, Mode};
 use crate::page::read_seen;
 use crate::{Client, EntryId, Field, Kind};
@@ -23,7 +22,7 @@ pub(super) struct Added {
     title: String,
 }
 
-pub(super) async fn add(State(client): State<Client>, headers: HeaderMap, Form(form): Form<Added>) -> Response {
+pub(super) async fn add(State(client): State<Client>, headers: HeaderMap, Sent(form): Sent<Added>) -> Response {
     let added = client.add(form.kind, form.title.trim()).await;
     said(&client, &headers, "", added.map(|_| saved(&client, "Added.")))
 }
@@ -39,7 +38,7 @@ pub(super) async fn set(
     State(client): State<Client>,
     Path((id, field)): Path<(EntryId, Field)>,
     headers: HeaderMap,
-    Form(form): Form<Set>,
+    Sent(form): Sent<Set>,
 ) -> Response {
     // A browser sends line breaks as two characters.
     let value = form.value.replace("\r\n", "\n");
@@ -65,7 +64,7 @@ pub(super) async fn entry(
     State(client): State<Client>,
     Path(id): Path<EntryId>,
     headers: HeaderMap,
-    Form(act): Form<Act>,
+    Sent(act): Sent<Act>,
 ) -> Response {
     let done = match act {
         Act { vote: Some(by), .. } => client.vote(id, by).await,
@@ -89,7 +88,7 @@ pub(super) async fn letter(
     State(client): State<Client>,
     Path((origin, seq)): Path<(ReplicaId, Seq)>,
     headers: HeaderMap,
-    Form(form): Form<Letter>,
+    Sent(form): Sent<Letter>,
 ) -> Response {
     let dot = Dot { origin, seq };
     let done = match form.act.as_str() {
@@ -105,7 +104,7 @@ pub(super) struct Offline {
     offline: bool,
 }
 
-pub(super) async fn offline(State(client): State<Client>, headers: HeaderMap, Form(form): Form<Offline>) -> Response {
+pub(super) async fn offline(State(client): State<Client>, headers: HeaderMap, Sent(form): Sent<Offline>) -> Response {
     client.set_offline(form.offline);
     let sentence = if form.offline { "Offline: what you change is saved here." } else { "Online." };
     said(&client, &headers, "", Ok(sentence.to_owned()))
@@ -122,7 +121,7 @@ pub(super) struct ModeForm {
     mode: String,
 }
 
-pub(super) async fn mode(State(client): State<Client>, headers: HeaderMap, Form(form): Form<ModeForm>) -> Response {
+pub(super) async fn mode(State(client): State<Client>, headers: HeaderMap, Sent(form): Sent<ModeForm>) -> Response {
     let mode = match (form.mode.as_str(), form.mode.parse::<u64>()) {
         ("live", _) => Ok(Mode::Live),
         ("demand", _) => Ok(Mode::OnDemand),
@@ -147,7 +146,7 @@ pub(super) struct Skew {
     millis: i64,
 }
 
-pub(super) async fn skew(State(client): State<Client>, headers: HeaderMap, Form(form): Form<Skew>) -> Response {
+pub(super) async fn skew(State(client): State<Client>, headers: HeaderMap, Sent(form): Sent<Skew>) -> Response {
     client.set_skew(form.millis);
     said(&client, &headers, "", Ok("This device's clock is set.".to_owned()))
 }
@@ -167,7 +166,7 @@ pub(super) struct Restore {
     name: String,
 }
 
-pub(super) async fn restore(State(client): State<Client>, headers: HeaderMap, Form(form): Form<Restore>) -> Response {
+pub(super) async fn restore(State(client): State<Client>, headers: HeaderMap, Sent(form): Sent<Restore>) -> Response {
     let restored = client.restore(&form.name).await;
     said(&client, &headers, "", restored.map(|before| format!("Restored. What was here is now {}.", before.name)))
 }

@@ -1,13 +1,36 @@
 //! What a person is told about what they did.
 
+use axum::Form;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{ACCEPT, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
+use serde::de::DeserializeOwned;
 use syncline::StoreError;
 use syncline::replica::ReplicaError;
 
 use crate::client::{ClientError, Trouble};
 use crate::{Client, page};
+
+/// A form. One that cannot be taken is answered in words, as everything else is.
+pub(super) struct Sent<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Client> for Sent<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, client: &Client) -> Result<Self, Response> {
+        let headers = request.headers().clone();
+        let rejected = |rejection: FormRejection| {
+            let why = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => "it is larger than 4 MB; write less, or write it in parts".to_owned(),
+                _ => rejection.body_text(),
+            };
+            said(client, &headers, "", Err(ClientError::Form(why)))
+        };
+        Form::from_request(request, client).await.map(|Form(form)| Self(form)).map_err(rejected)
+    }
+}
 
 /// The answer to whoever did something: a script gets one sentence. A form without a script gets back to the page at `back`, or to a page
 /// that says what is the matter.

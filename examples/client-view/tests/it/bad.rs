@@ -144,6 +144,10 @@ async fn a_text_beyond_the_limit_is_refused_with_its_size_and_the_old_one_stays(
     let said = refused.text().await.unwrap();
     assert!(said.contains("event payload") && said.contains("262144"), "what, and how much is allowed: {said}");
     assert_eq!(ann.entry(id).await.unwrap().text(Field::Title), "Buy milk");
+
+    let larger = browser.send("add", &format!("kind=task&title={}", "x".repeat(5_000_000))).await;
+    assert!(larger.text().await.unwrap().contains("it is larger than 4 MB; write less, or write it in parts"));
+    assert!(browser.send("add", "kind=task").await.text().await.unwrap().contains("title"), "what is missing");
 }
 
 #[tokio::test]

@@ -113,6 +113,9 @@ async fn a_full_disk_is_told_and_what_was_shown_as_saved_is_kept() {
     };
     assert!(saved > 5, "{saved}: {said}");
     assert!(said.contains("client.sqlite") || said.contains("reopen the store"), "what, and where: {said}");
+    // Where the store asks to be opened again, the page has a button for it.
+    let page = http.get(&address).send().await.unwrap();
+    assert!(page.status().is_success() || page.text().await.unwrap().contains("Try again"));
     running.0.kill().unwrap();
     running.0.wait().unwrap();
     drop(rest(running.0.stderr.take().unwrap()));
