@@ -46,6 +46,14 @@ impl Trouble {
         Self::lasting("The store is closed.", "Choose Try again, or start the program again.")
     }
 
+    /// The server knows this replica as another device's.
+    fn not_owner() -> Self {
+        Self::lasting(
+            "The server does not take changes of this device: its replica belongs to another device there.",
+            "Use the token of the device that made this folder, or ask who runs the server to move the claim.",
+        )
+    }
+
     /// Nobody has named a server.
     pub fn no_server() -> Self {
         Self::lasting("This device has no server.", "Start the program with --server to sync.")
@@ -64,10 +72,7 @@ impl Trouble {
                 format!("The store of this device failed: {error}."),
                 "Mend what it names. It is tried again.",
             ),
-            SyncError::NotOwner { .. } => Self::lasting(
-                "The server does not take changes of this device: its replica belongs to another device there.",
-                "Use the token of the device that made this folder, or ask who runs the server to move the claim.",
-            ),
+            SyncError::NotOwner { .. } => Self::not_owner(),
             SyncError::Replaced => {
                 Self::passing("The server's log was replaced during the sync.", "It is tried again.")
             }
@@ -92,6 +97,7 @@ impl Trouble {
                 "The server does not know this device's token: it has expired, or it was revoked.",
                 format!("Get a new token, and start the program with it. {KEPT}"),
             ),
+            Code::Forbidden { ref origins } if !origins.is_empty() => Self::not_owner(),
             Code::Forbidden { .. } => Self::lasting(
                 format!("This device may not do that at the server: {problem}."),
                 format!("Ask the space's owner for the right to write. {KEPT}"),

@@ -87,7 +87,7 @@ fn switches(shown: &Shown) -> Markup {
     html! {
         div.switches {
             form method="post" action=(shown.at("offline")) {
-                button #offline name="offline" value=(!offline) aria-pressed=(offline) {
+                button #offline name="offline" value=(!offline) {
                     @if offline { "Go online" } @else { "Go offline" }
                 }
             }

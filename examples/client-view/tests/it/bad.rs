@@ -65,6 +65,20 @@ async fn a_token_that_has_expired_or_was_revoked_is_named_and_a_new_one_goes_on(
 }
 
 #[tokio::test]
+async fn a_folder_that_is_used_with_the_token_of_another_device_is_named() {
+    let world = World::new().await;
+    let ann = world.device("ann", "laptop").await;
+    ann.sync_now().await.unwrap();
+    ann.connect(world.way(&world.token("bob", 3_600).await));
+    ann.add(Kind::Task, "Buy milk").await.unwrap();
+    let page = after_sync(&ann).await;
+    assert!(page.contains("its replica belongs to another device there"), "{page}");
+    assert!(page.contains("Use the token of the device that made this folder"), "{page}");
+    ann.connect(world.way(&world.token("ann", 3_600).await));
+    assert!(after_sync(&ann).await.contains("In sync with the server."));
+}
+
+#[tokio::test]
 async fn a_space_that_one_may_not_see_is_named() {
     let world = World::new().await;
     let setup = Setup::new(world.home("stranger"), syncline::SpaceId::new("elsewhere").unwrap(), "stranger");
