@@ -1,4 +1,4 @@
-//! Which store for this workload? A [`Pattern`] says what an application does; every [`Candidate`], shipped or your own, does it in a
+//! Which store suits this workload? A [`Pattern`] says what an application does; every [`Candidate`], shipped or your own, does it in a
 //! process of its own; the [`Summary`] says what each took.
 //!
 //! A program that compares a store of its own with those shipped is a few lines, see `benches/examples/own_store.rs`:

@@ -138,7 +138,7 @@ const HEAD: [&str; 10] = [
 impl Summary {
     /// As a table.
     pub fn print(&self) -> String {
-        let mut out = format!("Which store for this workload? ({})\n", self.pattern);
+        let mut out = format!("Which store suits this workload? ({})\n", self.pattern);
         let head = HEAD.map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(self.lines.iter().map(Line::cells)).collect();
         out.push_str(&columns(&rows, &[0, 1, 9]));

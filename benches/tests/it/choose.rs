@@ -43,7 +43,7 @@ fn a_workload_of_ones_own_gives_one_line_for_each_store_that_keeps_enough() {
         );
     }
     let page = fs::read_to_string(folder.path().join("compare.html")).unwrap();
-    assert!(page.contains("Which store for this workload?") && text(&output.stdout).starts_with("Which store"));
+    assert!(page.contains("Which store suits this workload?") && text(&output.stdout).starts_with("Which store"));
     // Nothing is left but what was written.
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }

@@ -9,7 +9,7 @@ use crate::choose::{Line, Summary};
 pub(super) fn section(out: &mut String, summary: &Summary) {
     let _ = write!(
         out,
-        "<section id=\"which-store\">\n<h2>Which store for this workload?</h2>\n<p class=\"note\">{}. Each store works in a process of \
+        "<section id=\"which-store\">\n<h2>Which store suits this workload?</h2>\n<p class=\"note\">{}. Each store works in a process of \
          its own. The fastest stands first. Memory is the most that the process took; reopening is from the start of opening to the \
          first status, after <code>kill -9</code>.</p>\n<div class=\"scroll\"><table>\n<tr>",
         escape(&summary.pattern.to_string())

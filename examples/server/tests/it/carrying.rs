@@ -167,7 +167,7 @@ async fn a_damaged_file_is_named_with_the_place_and_nothing_of_it_is_kept() {
         assert!(said.contains("bad.synclog: ") || said.contains("what was sent: "), "{said}");
         assert!(other.fails(1, "log notes").contains("no space `notes`"));
         fs::write(other.path("bad.synclog"), "notes").unwrap();
-        assert!(other.fails(1, "import bad.synclog").contains("no portable log"));
+        assert!(other.fails(1, "import bad.synclog").contains("not a portable log"));
         drop(serving);
     }
 }

@@ -116,7 +116,7 @@ fn a_directory_that_takes_no_files_is_named() {
     let home = Home::new();
     let database = unwritable(&home).join("syncline.sqlite");
     let said = refused(&home, &format!("--database {}", database.display()));
-    assert!(said.contains(&database.display().to_string()) && said.contains("may be written to"), "{said}");
+    assert!(said.contains(&database.display().to_string()) && said.contains("is writable"), "{said}");
 }
 
 /// A directory in which this process can create no file, though it be the superuser's.
@@ -136,7 +136,7 @@ fn unwritable(home: &Home) -> PathBuf {
 fn a_directory_that_is_not_there_is_named() {
     let home = Home::new();
     let said = refused(&home, "--database nowhere/syncline.sqlite");
-    assert!(said.contains("nowhere/syncline.sqlite") && said.contains("its directory is there"), "{said}");
+    assert!(said.contains("nowhere/syncline.sqlite") && said.contains("its directory exists"), "{said}");
 }
 
 #[test]
