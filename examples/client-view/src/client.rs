@@ -1,8 +1,8 @@
 //! One device: a replica with its store, its copies, and its way to the server.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use syncline::replica::{Compose, DeadLetter, ReplicaStatus};
@@ -23,7 +23,7 @@ mod read;
 
 mod trouble;
 
-pub use copies::Copy;
+pub use copies::SavedCopy;
 pub use digest::Digest;
 pub use error::ClientError;
 pub use link::{Heard, Mode, PeerLog};
@@ -32,7 +32,7 @@ pub use read::{EntryPage, Filter, LogPage, Past, Waiting};
 pub use trouble::Trouble;
 
 use device::Device;
-use link::Link;
+use link::{Link, locked};
 
 /// What a client view is made of.
 #[derive(Debug, Clone)]
@@ -221,7 +221,7 @@ impl Client {
 
     /// Ends syncing and closes the store, of clones, too. Whatever is asked of it afterwards says that it is closed.
     pub async fn close(&self) {
-        let clones = std::mem::take(&mut *self.inner.clones.lock().unwrap_or_else(PoisonError::into_inner));
+        let clones = std::mem::take(&mut *locked(&self.inner.clones));
         for RunningClone { client, serving } in clones {
             serving.end().await;
             Box::pin(client.close()).await;

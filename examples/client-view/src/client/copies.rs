@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use tokio::task::spawn_blocking;
 
 use super::device::{Device, file, make_folder};
+use super::link::locked;
 use super::{Client, ClientError, RunningClone, Setup, Trouble};
 
 /// A copy of the device's store, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Copy {
+pub struct SavedCopy {
     /// Its name, which is its file's.
     pub name: String,
     /// When it was made.
@@ -23,7 +24,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Files`].
-    pub async fn copies(&self) -> Result<Vec<Copy>, ClientError> {
+    pub async fn copies(&self) -> Result<Vec<SavedCopy>, ClientError> {
         let folder = self.copies_folder();
         blocking(move || list(&folder)).await
     }
@@ -32,7 +33,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::NotCopied`], [`ClientError::Store`], [`ClientError::Files`].
-    pub async fn take_copy(&self) -> Result<Copy, ClientError> {
+    pub async fn take_copy(&self) -> Result<SavedCopy, ClientError> {
         self.must_be_file()?;
         let _alone = self.inner.copying.lock().await;
         let (from, folder) = (file(&self.inner.setup.folder), self.copies_folder());
@@ -51,26 +52,31 @@ impl Client {
     ///
     /// # Cancel
     /// The copy is in place or it is not.
-    pub async fn restore(&self, name: &str) -> Result<Copy, ClientError> {
+    pub async fn restore(&self, name: &str) -> Result<SavedCopy, ClientError> {
         self.must_be_file()?;
         let chosen = self.copies().await?.into_iter().find(|copy| copy.name == name);
         let chosen = chosen.ok_or_else(|| ClientError::NoSuchCopy(name.to_owned()))?;
-        let before = self.take_copy().await?;
         let client = self.clone();
         // A task of its own: whoever asked may go away while the store is closed.
         let restoring = tokio::spawn(async move { client.replace_by(&chosen.name).await });
-        restoring.await.map_err(|error| panicked(&error))??;
-        Ok(before)
+        restoring.await.unwrap_or_else(|error| Err(panicked(&error)))
     }
 
-    async fn replace_by(&self, name: &str) -> Result<(), ClientError> {
+    async fn replace_by(&self, name: &str) -> Result<SavedCopy, ClientError> {
         let _alone = self.inner.copying.lock().await;
-        let (from, to) = (self.copies_folder().join(name), file(&self.inner.setup.folder));
+        let (copies, to) = (self.copies_folder(), file(&self.inner.setup.folder));
+        let from = copies.join(name);
         let mut device = self.inner.device.write().await;
         if let Ok(open) = std::mem::replace(&mut *device, Err(Trouble::closed())) {
             open.close().await;
         }
-        let placed = blocking(move || put_in_place(&from, &to)).await;
+        // What is there is copied while nobody can write to it.
+        let placed = blocking(move || {
+            let before = take(&to, &copies)?;
+            put_in_place(&from, &to)?;
+            Ok(before)
+        })
+        .await;
         *device = self.opened().await;
         drop(device);
         self.inner.link.tell();
@@ -122,16 +128,14 @@ impl Client {
         clone.inner.link.change(|way| *way = from);
         clone.set_skew(self.skew());
         let serving = crate::serve(&clone, "127.0.0.1:0").await?;
-        let mut clones = self.inner.clones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        clones.push(RunningClone { client: clone.clone(), serving });
-        drop(clones);
+        locked(&self.inner.clones).push(RunningClone { client: clone.clone(), serving });
         self.inner.link.tell();
         Ok(clone)
     }
 
     /// The clones that run in this process, with the addresses of their pages.
     pub fn clones(&self) -> Vec<(Client, String)> {
-        let clones = self.inner.clones.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let clones = locked(&self.inner.clones);
         clones.iter().map(|clone| (clone.client.clone(), clone.serving.address().to_owned())).collect()
     }
 
@@ -144,7 +148,7 @@ impl Client {
     }
 }
 
-fn list(folder: &Path) -> Result<Vec<Copy>, ClientError> {
+fn list(folder: &Path) -> Result<Vec<SavedCopy>, ClientError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(ClientError::files(folder))?,
@@ -155,20 +159,20 @@ fn list(folder: &Path) -> Result<Vec<Copy>, ClientError> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let made = entry.metadata().and_then(|meta| meta.modified()).map_err(ClientError::files(entry.path()))?;
         if name.ends_with(".sqlite") {
-            copies.push(Copy { name, made });
+            copies.push(SavedCopy { name, made });
         }
     }
     copies.sort_by(|a, b| (b.made, &b.name).cmp(&(a.made, &a.name)));
     Ok(copies)
 }
 
-fn take(from: &Path, folder: &Path) -> Result<Copy, ClientError> {
+fn take(from: &Path, folder: &Path) -> Result<SavedCopy, ClientError> {
     make_folder(folder)?;
     // Numbered, so that a copy's name says nothing wrong while the clock is.
     let taken = list(folder)?.iter().filter_map(|copy| copy.name.split_once('.')?.0.parse::<u32>().ok()).max();
     let name = format!("{}.sqlite", taken.unwrap_or(0) + 1);
     syncline_sqlite::copy(from, &folder.join(&name))?;
-    Ok(Copy { name, made: SystemTime::now() })
+    Ok(SavedCopy { name, made: SystemTime::now() })
 }
 
 /// Puts a copy of `from` in the place of the closed store at `to`.

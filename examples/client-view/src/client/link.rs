@@ -276,6 +276,6 @@ impl Pace for Noting<'_> {
 }
 
 /// Locks a plain mutex; a panic elsewhere has not left its value half changed.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::Shown;
 use super::sync::skewed;
 use super::words::moment;
-use crate::client::Copy;
+use crate::client::SavedCopy;
 
 /// How far a clock may be set wrong, in milliseconds, with the button's label.
 const SKEWS: [(i64, &str); 4] =
     [(0, "Right"), (7_200_000, "2 h fast"), (-7_200_000, "2 h slow"), (172_800_000, "2 days fast")];
 
-pub(super) fn section(shown: &Shown, copies: &[Copy]) -> Markup {
+pub(super) fn section(shown: &Shown, copies: &[SavedCopy]) -> Markup {
     html! {
         details #trials {
             summary { h2 { "Make something go wrong" } }
@@ -53,7 +53,7 @@ fn clones(shown: &Shown) -> Markup {
     }
 }
 
-fn old_copies(shown: &Shown, copies: &[Copy]) -> Markup {
+fn old_copies(shown: &Shown, copies: &[SavedCopy]) -> Markup {
     html! {
         h3 { "Old copies" }
         p { "To restore a copy is to go back to a backup. What is there now becomes a copy first, so nothing is lost." }

@@ -111,6 +111,33 @@ async fn a_device_that_was_restored_from_an_old_copy_gets_back_what_the_server_h
 }
 
 #[tokio::test]
+async fn what_is_written_while_a_copy_is_restored_is_in_one_of_both() {
+    let world = World::new().await;
+    let ann = world.device("ann", "laptop").await;
+    let copy = ann.take_copy().await.unwrap();
+    let writer = {
+        let ann = ann.clone();
+        tokio::spawn(async move {
+            let mut written = Vec::new();
+            for number in 0..60 {
+                written.push(ann.add(Kind::Task, &format!("Task {number}")).await.unwrap());
+            }
+            written
+        })
+    };
+    let before = ann.restore(&copy.name).await.unwrap();
+    let (written, mut kept) = (writer.await.unwrap(), 0);
+    for entry in &written {
+        kept += usize::from(ann.entry(*entry).await.is_ok());
+    }
+    ann.restore(&before.name).await.unwrap();
+    for entry in &written {
+        kept += usize::from(ann.entry(*entry).await.is_ok());
+    }
+    assert_eq!(kept, written.len(), "each once: before the restore, or after it");
+}
+
+#[tokio::test]
 async fn a_restore_waits_for_pages_and_pages_for_a_restore() {
     let world = World::new().await;
     let ann = world.device("ann", "laptop").await;
