@@ -119,7 +119,7 @@ fn a_move_that_makes_no_sense_is_refused_before_anything_is_created() {
     home.set_up();
     for (line, words) in [
         ("move notes --to sqlite:syncline.sqlite", "name another store"),
-        ("move notes --to memory:", "gone when the command ends"),
+        ("move notes --to memory:", "lost when the command ends"),
         ("move notes --from redb:typo.redb --to sled:new", "no store at typo.redb"),
         ("move notes --to redb:new.redb", "no log of space `notes`"),
         ("verify notes --against redb:typo.redb", "no log of space `notes`"),
