@@ -44,23 +44,23 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// [`StoreError::Backend`], [`StoreError::Corrupt`], [`StoreError::Poisoned`].
     async fn status(&self) -> Result<LogStatus, StoreError>;
 
-    /// Runs after `after` in commit order, from one moment, at most `limit` but at least one bundle where there is one.
+    /// Runs after `after` in commit order, from one moment, at most `limit` but at least one bundle if there is one.
     /// `Page::next` stands behind the last bundle returned; it equals the head exactly when nothing is left.
     ///
     /// # Errors
-    /// [`StoreError::CursorGone`] where the cursor names another log, lies beyond the head or below the base: never a partial
-    /// answer. [`StoreError::Corrupt`] where stored bytes do not read back.
+    /// [`StoreError::CursorGone`] if the cursor names another log, lies beyond the head or below the base: never a partial
+    /// answer. [`StoreError::Corrupt`] if stored bytes do not read back.
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError>;
 
-    /// One origin's runs after bundle `after`, in order, at most `limit` but at least one bundle where there is one. Empty
-    /// where the log has nothing further of that origin.
+    /// One origin's runs after bundle `after`, in order, at most `limit` but at least one bundle if there is one. Empty
+    /// if the log has nothing further of that origin.
     ///
     /// # Errors
     /// As [`status`](Self::status). [`StoreError::Corrupt`] if the origin's head says that there is more than can be found, or
     /// if what is found does not follow without a hole: an index that lost an entry never makes an answer short.
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError>;
 
-    /// One value per key, in the order asked, from one moment. `None` where there is no such row. Rows may be large together: what
+    /// One value per key, in the order asked, from one moment. `None` if there is no such row. Rows may be large together: what
     /// a projection lets grow beyond the limit of a row is kept in pieces of that size, see [`whole`].
     ///
     /// # Errors
@@ -82,11 +82,11 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// to each row and none to the rows of a batch.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where `expected` is not the log's revision; [`StoreError::OutOfOrder`] where a run does not
-    /// follow its origin's head by seq; [`StoreError::WrongChain`] where it does by seq and not by hash;
-    /// [`StoreError::NoSuchBundle`] where a void or a rewrite names a bundle that the log does not hold;
-    /// [`StoreError::Misplaced`] where a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
-    /// limit; [`StoreError::Backend`] where the outcome may be unknown. In every case but the last nothing has changed. Where several
+    /// [`StoreError::Conflict`] if `expected` is not the log's revision; [`StoreError::OutOfOrder`] if a run does not
+    /// follow its origin's head by seq; [`StoreError::WrongChain`] if it does by seq and not by hash;
+    /// [`StoreError::NoSuchBundle`] if a void or a rewrite names a bundle that the log does not hold;
+    /// [`StoreError::Misplaced`] if a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
+    /// limit; [`StoreError::Backend`] if the outcome may be unknown. In every case but the last nothing has changed. If several
     /// would do, the first of this order is told: revision, rewrite, runs, voids, rows.
     ///
     /// # Cancel
@@ -94,7 +94,7 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError>;
 
     /// Waits until the log's revision is larger than `since`, and returns it. Wakes for commits of other processes too,
-    /// where the backend allows several.
+    /// if the backend allows several.
     ///
     /// # Cancel
     /// Dropping the future stops waiting and changes nothing.
@@ -107,10 +107,10 @@ pub trait EventStore: Debug + Send + Sync + 'static {
 /// One database: many spaces, each a log of its own.
 #[async_trait]
 pub trait Storage: Debug + Send + Sync + 'static {
-    /// Opens a space, and creates it with a fresh [`LogId`] where it does not exist. Two opens share one log.
+    /// Opens a space, and creates it with a fresh [`LogId`] if it does not exist. Two opens share one log.
     ///
     /// # Errors
-    /// [`StoreError::UnsupportedFormat`] where a newer build wrote it; [`StoreError::Backend`] otherwise.
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote it; [`StoreError::Backend`] otherwise.
     async fn open(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError>;
 
     /// The spaces that exist, in the order of their names.

@@ -11,7 +11,7 @@ use crate::time::NTP64;
 /// All that one commit changes. The rewritten tail first, then runs, then voids, then cleared views, then rows.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
-    /// The revision that the batch was computed from; `None` where it depends on nothing but contiguity, as in a relay.
+    /// The revision that the batch was computed from; `None` if it depends on nothing but contiguity, as in a relay.
     pub expected: Option<Revision>,
     /// One origin's tail, written anew. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
     pub rewrite: Option<Rewrite>,
@@ -61,7 +61,7 @@ pub struct Rewrite {
     pub runs: Vec<(Position, Append)>,
 }
 
-/// One row to put, or to delete where `value` is `None`.
+/// One row to put, or to delete if `value` is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowWrite {
     /// Which row.

@@ -35,7 +35,7 @@ impl ViewId {
     /// Checks and takes `name@version`.
     ///
     /// # Errors
-    /// [`InvalidId`] where it is longer than 64 bytes or breaks the form.
+    /// [`InvalidId`] if it is longer than 64 bytes or breaks the form.
     pub fn new(text: &str) -> Result<Self, InvalidId> {
         let rule = "it reads `name@version`, the name of a-z 0-9 . _ -, the version up to 65535, 64 bytes in all";
         let version = |(name, version): (&str, &str)| is_name(name, VIEW_BYTES_MAX) && version.parse::<u16>().is_ok();

@@ -13,7 +13,7 @@ const RUN_FRAMING_BYTES: u64 = 43;
 /// At most so many bytes does a bundle take beside its body or digest.
 const BUNDLE_FRAMING_BYTES: u64 = 13;
 
-/// Collects runs up to a limit. Cuts the first at its start and the last at its end where needed, and joins runs of one origin
+/// Collects runs up to a limit. Cuts the first at its start and the last at its end if needed, and joins runs of one origin
 /// that lie side by side in the log, so that bundles written one by one travel packed.
 #[derive(Debug)]
 pub struct PageBuilder {
@@ -129,7 +129,7 @@ impl PageBuilder {
     }
 }
 
-/// `stored` without its first `count` bundles, `None` where nothing is left.
+/// `stored` without its first `count` bundles, `None` if nothing is left.
 fn skip(stored: StoredRun, count: u64) -> Option<StoredRun> {
     if count == 0 {
         return Some(stored);

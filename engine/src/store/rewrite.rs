@@ -17,8 +17,8 @@ pub struct Emptied {
 /// order and as it is stored, `head` the origin's head.
 ///
 /// # Errors
-/// [`StoreError::NoSuchBundle`] or [`StoreError::WrongChain`] where `after` is not what the log holds;
-/// [`StoreError::Misplaced`] where the new runs do not fill exactly the places of the tail.
+/// [`StoreError::NoSuchBundle`] or [`StoreError::WrongChain`] if `after` is not what the log holds;
+/// [`StoreError::Misplaced`] if the new runs do not fill exactly the places of the tail.
 pub fn check_rewrite(rewrite: &Rewrite, tail: &[StoredRun], head: Head) -> Result<Emptied, StoreError> {
     let after = rewrite.after;
     let dot = Dot { origin: rewrite.origin, seq: after.seq };

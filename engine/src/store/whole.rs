@@ -31,17 +31,17 @@ pub(crate) type Stubs = BTreeMap<RowKey, Stub>;
 /// As [`EventStore::load`], with whole rows. A row in pieces is read after the others and may be newer than they are.
 ///
 /// # Errors
-/// As [`EventStore::load`]. [`StoreError::Corrupt`] where the pieces are not those of the row.
+/// As [`EventStore::load`]. [`StoreError::Corrupt`] if the pieces are not those of the row.
 pub async fn load(store: &dyn EventStore, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
     let stored = store.load(keys).await?;
     Ok(join(store, keys, stored).await?.0)
 }
 
-/// As [`EventStore::scan`], with whole rows; `limit` counts their bytes. Where there are several, those in pieces are read after
+/// As [`EventStore::scan`], with whole rows; `limit` counts their bytes. If there are several, those in pieces are read after
 /// the others and may be newer than they are.
 ///
 /// # Errors
-/// As [`EventStore::scan`]. [`StoreError::Corrupt`] where the pieces are not those of the row.
+/// As [`EventStore::scan`]. [`StoreError::Corrupt`] if the pieces are not those of the row.
 pub async fn scan(
     store: &dyn EventStore,
     view: &ViewId,
@@ -156,7 +156,7 @@ fn piece_key(row: &RowKey, index: u32) -> RowKey {
     RowKey::new(pieces_view(&row.view), key)
 }
 
-/// Reads a row's pieces. Row and pieces are loaded together, at one moment: where the row has changed since its stub was read, it is
+/// Reads a row's pieces. Row and pieces are loaded together, at one moment: if the row has changed since its stub was read, it is
 /// read as it is now.
 async fn pieces(store: &dyn EventStore, key: &RowKey, mut stub: Stub) -> Result<Option<Bytes>, StoreError> {
     loop {

@@ -26,7 +26,7 @@ pub fn in_place(backend: &'static str, path: &Path, inside: &[&Path]) -> Result<
     InPlace::now(all).map_err(|error| failed(backend, path, error))
 }
 
-/// Refuses a file or directory that is marked read-only, also where the user may write to it nevertheless. One that does not
+/// Refuses a file or directory that is marked read-only, also if the user may write to it nevertheless. One that does not
 /// exist passes.
 ///
 /// # Errors
@@ -41,7 +41,7 @@ pub fn check_writable(backend: &'static str, path: &Path) -> Result<(), StoreErr
     }
 }
 
-/// Makes the name of a file or directory just created survive a power cut, where the system knows of such a thing.
+/// Makes the name of a file or directory just created survive a power cut, if the system knows of such a thing.
 ///
 /// # Errors
 /// [`StoreError::Backend`].

@@ -22,7 +22,7 @@ impl Poison {
     }
 
     /// # Errors
-    /// [`StoreError::Poisoned`] where the mark is set.
+    /// [`StoreError::Poisoned`] if the mark is set.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         self.why.get().map_or(Ok(()), |why| Err(self.error(why)))
     }

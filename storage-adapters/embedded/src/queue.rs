@@ -42,7 +42,7 @@ impl<T> Queue<T> {
         Self { state: Mutex::new(state), filled: Condvar::new(), drained: Signal::new(), weight_max }
     }
 
-    /// Appends an item, after waiting for room where there is none. Dropping the future before it is done drops the item.
+    /// Appends an item, after waiting for room if there is none. Dropping the future before it is done drops the item.
     pub(crate) async fn push(&self, item: T, weight: usize) -> Result<(), Closed> {
         let mut item = Some(item);
         while !self.try_push(&mut item, weight)? {

@@ -153,17 +153,17 @@ pub(crate) fn row_key_of(key: &[u8]) -> &[u8] {
     &key[ROW_PREFIX_BYTES..]
 }
 
-/// The origin of the head that such a key holds; `None` where it holds none.
+/// The origin of the head that such a key holds; `None` if it holds none.
 pub(crate) fn origin_of(key: &[u8]) -> Option<ReplicaId> {
     ReplicaId::from_bytes(key[PREFIX_BYTES..].try_into().ok()?)
 }
 
-/// The last position of the run that such a key holds; `None` where it holds none.
+/// The last position of the run that such a key holds; `None` if it holds none.
 pub(crate) fn end_of(key: &[u8]) -> Option<Position> {
     Some(Position::new(u64::from_be_bytes(key[PREFIX_BYTES..].try_into().ok()?)))
 }
 
-/// The last seq of the run whose position such a key holds; `None` where it holds none.
+/// The last seq of the run whose position such a key holds; `None` if it holds none.
 pub(crate) fn last_of(key: &[u8]) -> Option<Seq> {
     Some(Seq::new(u64::from_be_bytes(*key.last_chunk()?)))
 }

@@ -34,7 +34,7 @@ pub(crate) fn seal(key: &[u8], parts: &[&[u8]]) -> Bytes {
     value.into()
 }
 
-/// A value without its checksum; `None` where that does not fit.
+/// A value without its checksum; `None` if that does not fit.
 pub(crate) fn unseal<'a>(key: &[u8], value: &'a [u8]) -> Option<&'a [u8]> {
     let (value, found) = value.split_last_chunk::<CHECK_BYTES>()?;
     (check(key, value) == *found).then_some(value)
@@ -62,7 +62,7 @@ pub(crate) struct Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) key: ViewKey,
-    /// Up to which position its rows are folded, where that was said.
+    /// Up to which position its rows are folded, if that was said.
     pub(crate) folded: Option<Position>,
 }
 
@@ -104,7 +104,7 @@ impl Status {
         bytes
     }
 
-    /// `None` where the bytes are not what [`encode`](Self::encode) makes.
+    /// `None` if the bytes are not what [`encode`](Self::encode) makes.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = &mut &*bytes;
         let log = LogId::from_bytes(take(rest)?)?;
@@ -142,7 +142,7 @@ pub(crate) fn encode_head(head: Head) -> [u8; 48] {
     bytes
 }
 
-/// The head in these bytes; `None` where they hold none.
+/// The head in these bytes; `None` if they hold none.
 pub(crate) fn decode_head(bytes: &[u8]) -> Option<Head> {
     let rest = &mut &*bytes;
     let seq = Seq::new(number(rest)?);

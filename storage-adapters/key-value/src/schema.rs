@@ -23,7 +23,7 @@ const NEWEST: u32 = 1;
 /// empty.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFormat`] where another program or a newer build wrote it; those of the snapshot.
+/// [`StoreError::UnsupportedFormat`] if another program or a newer build wrote it; those of the snapshot.
 pub fn inspect(snapshot: &impl Snapshot, what: &str) -> Result<bool, StoreError> {
     let unsupported = |found: String| StoreError::UnsupportedFormat { what: what.into(), found, newest: NEWEST };
     match snapshot.get(&keys::format())? {

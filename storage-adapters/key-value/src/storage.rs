@@ -33,8 +33,8 @@ impl<K: KeyValue> KeyValueStorage<K> {
     /// Blocks for as long as that takes.
     ///
     /// # Errors
-    /// [`StoreError::UnsupportedFormat`] where a newer build or another program wrote it; it is left as it was.
-    /// [`StoreError::Corrupt`] where it does not read back. Those of the backend.
+    /// [`StoreError::UnsupportedFormat`] if a newer build or another program wrote it; it is left as it was.
+    /// [`StoreError::Corrupt`] if it does not read back. Those of the backend.
     pub fn open(backend: K, what: impl Into<String>) -> Result<Self, StoreError> {
         let what = what.into();
         guarded(K::NAME, &what, || schema::prepare(&backend, &what).map_err(|fault| fault.of(K::NAME)))?;

@@ -77,7 +77,7 @@ impl Database {
         self.promise.durability()
     }
 
-    /// Asks, and asks once more where the connection turns out to be lost.
+    /// Asks, and asks once more if the connection turns out to be lost.
     ///
     /// # Errors
     /// [`StoreError::Backend`], and those of the question.
@@ -107,7 +107,7 @@ impl Database {
     /// Does something that takes the server so many statements.
     ///
     /// # Errors
-    /// A lost connection where it takes longer than the server would let it: the server has gone without a word.
+    /// A lost connection if it takes longer than the server would let it: the server has gone without a word.
     pub(crate) async fn bounded<T>(&self, statements: u32, act: impl Future<Output = T>) -> sqlx::Result<T> {
         if self.statement_timeout.is_zero() {
             return Ok(act.await);

@@ -18,12 +18,12 @@
 //! # What it promises
 //!
 //! * A commit that has returned survives what [`Storage::durability`](syncline::Storage::durability) says, which is asked of the
-//!   server when the storage is opened: a power cut where it flushes its log before it answers (`synchronous_commit`, `fsync` and
+//!   server when the storage is opened: a power cut if it flushes its log before it answers (`synchronous_commit`, `fsync` and
 //!   `full_page_writes`), otherwise the death of this process, and not a crash of the server.
 //! * A commit first changes the space's row in the table of spaces, and so waits for every commit before it. Positions are
 //!   counted in that row: commit order is position order, without gaps, and no reader skips. Spaces do not wait for each other.
 //! * Commits of one process that wait for each other share one transaction, as far as they came together.
-//! * Processes over one schema behave as one. A commit wakes who waits in other processes, by `NOTIFY` right after it. Where the
+//! * Processes over one schema behave as one. A commit wakes who waits in other processes, by `NOTIFY` right after it. If the
 //!   announcement is lost, those who wait find the commit by looking: [`PostgresOptions::poll_interval`].
 //! * Every read sees one moment. Runs are checked against their hash chain when they are read.
 //! * A lost connection is opened anew, and a question asked again. A commit whose answer is lost fails with
@@ -34,7 +34,7 @@
 //!
 //! A group of batches is checked and joined in memory ([`syncline::store::WriteBatch`] by batch, so that a refused one leaves no
 //! trace), onto what this process remembers of the log's end. One statement writes all of it, by arrays, on condition that the
-//! log is still at that revision. Where another process was faster, the group waits in line for the space's row and is computed
+//! log is still at that revision. If another process was faster, the group waits in line for the space's row and is computed
 //! again, onto what is read then. Alone on a space, a process needs one round trip for a commit.
 //!
 //! # Looking inside
@@ -47,7 +47,7 @@
 //! SELECT * FROM bundles WHERE space = 'notes' ORDER BY position DESC LIMIT 10;  -- space, position, origin, seq, at, void, bytes
 //! ```
 //!
-//! A value is NULL where `jsonb` cannot hold it, which knows no character NUL. A `void` was refused, and its body, `bytes` long,
+//! A value is NULL if `jsonb` cannot hold it, which knows no character NUL. A `void` was refused, and its body, `bytes` long,
 //! is gone. The index `rows_by_entity` is for the first of these views alone: who does not look may drop it, and write new
 //! attributes faster.
 //!

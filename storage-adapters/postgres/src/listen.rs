@@ -1,5 +1,5 @@
 //! Hearing of other processes' commits: one connection that listens, and a look at all watched spaces now and then. Behind a pooler,
-//! where a connection has no session to listen in, there are only the looks.
+//! if a connection has no session to listen in, there are only the looks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Drop for Listener {
 }
 
 impl Ear {
-    /// Listens for ever, connecting anew where it has to.
+    /// Listens for ever, connecting anew if it has to.
     async fn stay(self) {
         let looks = Pool::new(self.connector.clone(), 1, self.patience());
         let mut ticks = interval(self.poll_interval);

@@ -50,7 +50,7 @@ impl PostgresOptions {
         }
     }
 
-    /// The schema that holds the tables, created where it does not exist: 1 to 48 of `a-z 0-9 _`, not starting with a digit or
+    /// The schema that holds the tables, created if it does not exist: 1 to 48 of `a-z 0-9 _`, not starting with a digit or
     /// `pg_`. `syncline` unless told otherwise. Storages in different schemas of one database share nothing.
     #[must_use]
     pub fn schema(self, name: impl Into<String>) -> Self {
@@ -64,7 +64,7 @@ impl PostgresOptions {
         Self { connections_max: count, ..self }
     }
 
-    /// How long a request waits for a connection to become free, and again for the server to answer where one has to be opened,
+    /// How long a request waits for a connection to become free, and again for the server to answer if one has to be opened,
     /// before it fails. Ten seconds unless told otherwise.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
@@ -72,7 +72,7 @@ impl PostgresOptions {
     }
 
     /// How long the server works on one statement before it gives up, and how long it waits within a transaction for the next
-    /// one. Where no answer comes for longer than that, the connection is taken for lost. Zero is for ever. 30 seconds unless
+    /// one. If no answer comes for longer than that, the connection is taken for lost. Zero is for ever. 30 seconds unless
     /// told otherwise.
     #[must_use]
     pub fn statement_timeout(self, timeout: Duration) -> Self {
@@ -87,7 +87,7 @@ impl PostgresOptions {
     }
 
     /// How often those who wait for a commit look for one themselves, all with one query. Other processes announce theirs, so
-    /// this matters only where an announcement is lost: because its process died, or while the listening connection is
+    /// this matters only if an announcement is lost: because its process died, or while the listening connection is
     /// broken. Behind a pooler nobody hears announcements, and this is how late news may be. Unless told otherwise, two seconds, and a
     /// quarter of one behind a pooler.
     #[must_use]
@@ -107,8 +107,8 @@ impl PostgresOptions {
     /// Needs a Tokio runtime, on which the storage then keeps its work.
     ///
     /// # Errors
-    /// [`StoreError::UnsupportedFormat`] where a newer build wrote the schema, or another program did; it is left as it was.
-    /// [`StoreError::Backend`] where the server cannot be reached, takes no writes, or an option is not possible; where a pooler
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote the schema, or another program did; it is left as it was.
+    /// [`StoreError::Backend`] if the server cannot be reached, takes no writes, or an option is not possible; if a pooler
     /// before it changes sessions within a transaction, or keeps back a setting.
     pub async fn open(self) -> Result<PostgresStorage, StoreError> {
         PostgresStorage::open_with(&self).await

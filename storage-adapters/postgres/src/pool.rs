@@ -53,7 +53,7 @@ impl Pool {
     /// A connection for one use, waited for in the order of asking.
     ///
     /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] where the others do not give one back in time; those of [`Connector::connect`] where none can be
+    /// [`sqlx::Error::PoolTimedOut`] if the others do not give one back in time; those of [`Connector::connect`] if none can be
     /// opened.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>> {
         let permit = timeout(self.timeout, self.permits.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::database::Ask;
 use crate::error::Result;
 
-/// How many rows a scan looks at first. Where that is not enough, it looks at so many times more.
+/// How many rows a scan looks at first. If that is not enough, it looks at so many times more.
 const ROWS_FIRST: i64 = 1_024;
 const ROWS_GROWTH: i64 = 8;
 
@@ -69,7 +69,7 @@ impl Ask for Scan {
 }
 
 impl Scan {
-    /// The first `count` rows, fewer where the range ends or the limit of bytes is reached.
+    /// The first `count` rows, fewer if the range ends or the limit of bytes is reached.
     async fn look(&self, connection: &mut Connection, count: i64) -> Result<Vec<PgRow>> {
         macro_rules! select {
             ($end:literal, $order:literal) => {
@@ -118,7 +118,7 @@ fn start(bound: &Bound<Bytes>) -> Vec<u8> {
     }
 }
 
-/// The first key behind the range, where it has an end.
+/// The first key behind the range, if it has an end.
 fn end(bound: &Bound<Bytes>) -> Option<Vec<u8>> {
     match bound {
         Bound::Included(key) => Some(successor(key)),

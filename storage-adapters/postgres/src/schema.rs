@@ -23,7 +23,7 @@ const MARK: &str = "CREATE TABLE syncline (format integer NOT NULL); INSERT INTO
 /// the others find it done.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFormat`] where another program or a newer build made the schema; nothing is changed then.
+/// [`StoreError::UnsupportedFormat`] if another program or a newer build made the schema; nothing is changed then.
 pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: Option<&History>) -> Result<()> {
     connection.start(Work::Transaction).await?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('syncline schema ' || $1, 0))";
@@ -49,7 +49,7 @@ pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: 
     Ok(())
 }
 
-/// The version of the schema's tables, `None` where it has none or does not exist.
+/// The version of the schema's tables, `None` if it has none or does not exist.
 async fn find(connection: &mut Connection, schema: &str) -> Result<Option<u32>> {
     let marked = "SELECT EXISTS (SELECT FROM information_schema.columns
         WHERE table_schema = $1 AND table_name = 'syncline' AND column_name = 'format' AND data_type = 'integer')";
@@ -77,7 +77,7 @@ async fn only_empty(connection: &mut Connection, schema: &str) -> Result<()> {
     Err(unsupported(schema, format!("unknown (tables of another program: {}, …)", names.join(", "))))
 }
 
-/// Creates the schema, where it does not exist, and marks it.
+/// Creates the schema, if it does not exist, and marks it.
 async fn create(connection: &mut Connection, schema: &str) -> Result<()> {
     let exists = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
     if !sqlx::query_scalar::<_, bool>(exists).bind(schema).fetch_one(&mut *connection).await? {

@@ -70,7 +70,7 @@ impl Target {
 /// Reads the URL.
 ///
 /// # Errors
-/// Where the URL or the schema's name cannot be read.
+/// If the URL or the schema's name cannot be read.
 pub(crate) fn target(options: &PostgresOptions) -> Result<Target, StoreError> {
     check_schema(&options.schema)?;
     let parse = |url: &str| {
@@ -99,7 +99,7 @@ fn without_options(url: &str) -> String {
 /// The settings that the user has asked for, to be made over a connection which takes no options.
 ///
 /// # Errors
-/// [`StoreError::Backend`] where they come from `PGOPTIONS`, which cannot be kept from being sent, or do not read.
+/// [`StoreError::Backend`] if they come from `PGOPTIONS`, which cannot be kept from being sent, or do not read.
 pub(crate) fn given(target: &Target) -> Result<Vec<Setting>, StoreError> {
     let refuse = |why: &str| {
         let why = format!("a pooler stands before the server, and passes no options on to it: {why}");
@@ -173,7 +173,7 @@ fn common(options: &PostgresOptions, lock_timeout: Duration) -> [Setting; 3] {
     ]
 }
 
-/// Whole milliseconds in the unit in which the server writes them; the least that is not for ever where there would be none.
+/// Whole milliseconds in the unit in which the server writes them; the least that is not for ever if there would be none.
 fn span(span: Duration) -> String {
     let millis = span.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128);
     let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
@@ -231,7 +231,7 @@ impl Promise {
     /// Asks the server, which must be one that Syncline can work with.
     ///
     /// # Errors
-    /// Where its text is not Unicode.
+    /// If its text is not Unicode.
     pub(crate) async fn ask(connection: &mut Connection) -> crate::error::Result<Self> {
         // Behind a pooler, a session's own setting may be what somebody else has left behind.
         let is_ours =

@@ -29,7 +29,7 @@ impl Space {
         Self { name, heard, changed, queue: Mutex::default(), turn: tokio::sync::Mutex::new(None) }
     }
 
-    /// Notes a revision, and wakes who waits where it is news.
+    /// Notes a revision, and wakes who waits if it is news.
     pub(crate) fn hear(&self, revision: Revision) {
         if self.heard.fetch_max(revision.get(), Ordering::SeqCst) < revision.get() {
             self.changed.notify(usize::MAX);
@@ -82,7 +82,7 @@ impl Spaces {
         space
     }
 
-    /// The space with this name, where somebody has it open.
+    /// The space with this name, if somebody has it open.
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Space>> {
         let name = SpaceId::new(name).ok()?;
         self.registry().open.get(&name).and_then(Weak::upgrade)

@@ -118,7 +118,7 @@ impl Ask for Ready {
     }
 }
 
-/// Creates a space where it does not exist. Once more changes nothing.
+/// Creates a space if it does not exist. Once more changes nothing.
 struct OpenSpace(SpaceId);
 
 impl Ask for OpenSpace {

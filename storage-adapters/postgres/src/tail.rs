@@ -29,7 +29,7 @@ impl Tail {
     /// Reads the head row and the heads of these origins, all from one moment.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where they do not read back, or the space is gone.
+    /// [`StoreError::Corrupt`] if they do not read back, or the space is gone.
     pub(crate) async fn read(
         connection: &mut Connection,
         space: &SpaceId,

@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::error::Result;
 use crate::number::{to_bigint, to_bytes};
 
-/// Moves the head row from one revision to another, and with it everything else, or does nothing where the log is not at that
+/// Moves the head row from one revision to another, and with it everything else, or does nothing if the log is not at that
 /// revision: then no part finds the head row, and there is nothing to insert. The head row comes first in all parts, so that who
 /// waits, waits there.
 macro_rules! statement {
@@ -51,7 +51,7 @@ const WRITE: &str = statement!(
     ) "
 );
 
-/// Writes a draft, apart from its [`removals`]. `false` where the log is not at the revision that it was computed from;
+/// Writes a draft, apart from its [`removals`]. `false` if the log is not at the revision that it was computed from;
 /// nothing is written then.
 pub(crate) async fn draft(
     connection: &mut Connection,

@@ -103,7 +103,7 @@ fn only_adds(batch: &WriteBatch) -> bool {
 enum Failure {
     /// Nothing has happened.
     Unchanged(Fault),
-    /// It may have happened, where the connection was lost.
+    /// It may have happened, if the connection was lost.
     Unknown(Fault),
 }
 
@@ -125,7 +125,7 @@ type Done = (Tail, Vec<Outcome>);
 /// Commits a group.
 ///
 /// # Errors
-/// Where the transaction failed. Unless the connection was lost, nothing has happened.
+/// If the transaction failed. Unless the connection was lost, nothing has happened.
 async fn commit_group(
     database: &Database,
     space: &SpaceId,
@@ -161,7 +161,7 @@ async fn commit_over(
 }
 
 /// Computes the change from what is remembered or read of the log, and writes it in one statement, on condition that the log is
-/// still at that revision. `None` where another process was faster.
+/// still at that revision. `None` if another process was faster.
 async fn at_once(
     connection: &mut Connection,
     space: &SpaceId,

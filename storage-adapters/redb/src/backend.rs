@@ -68,7 +68,7 @@ impl Redb {
         Ok(redb)
     }
 
-    /// Sees to it that the table exists, where no other program's does.
+    /// Sees to it that the table exists, if no other program's does.
     fn add_table(&self) -> Result<(), StoreError> {
         match find_table(&self.database, &self.path)? {
             Some(_) => Ok(()),
@@ -134,7 +134,7 @@ impl Snapshot for RedbSnapshot<'_> {
 static CREATED: AtomicU64 = AtomicU64::new(0);
 
 /// Creates a file that does not exist beside its place, and links it there once it is whole: one whose creation was cut short redb
-/// does not open again. Where another process is quicker, its file stays; where there are no links, redb creates it in place.
+/// does not open again. If another process is quicker, its file stays; if there are no links, redb creates it in place.
 fn create_whole(path: &Path) -> Result<(), StoreError> {
     if path.exists() {
         return Ok(());
@@ -173,7 +173,7 @@ fn look(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Our table; none where there is no table at all.
+/// Our table; none if there is no table at all.
 fn find_table(database: &impl ReadableDatabase, path: &Path) -> Result<Option<Table>, StoreError> {
     let read = database.begin_read().map_err(|error| failed(path, error))?;
     let other = || Ok(read.list_tables()?.next().is_some() || read.list_multimap_tables()?.next().is_some());

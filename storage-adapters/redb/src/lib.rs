@@ -25,7 +25,7 @@
 //!
 //! * A commit that has returned survives a power cut ([`Durability::Synced`](syncline::store::Durability)). redb has nothing
 //!   between that and losing everything since the last such commit, so there is no faster choice; [`RedbOptions`] leaves out
-//!   one of two waits for the disk where a server's caution is not needed.
+//!   one of two waits for the disk if a server's caution is not needed.
 //! * Damage is found when the file is opened, which reads all of it ([`RedbOptions::verify`]), or else when a damaged value is
 //!   read: it is [`StoreError::Corrupt`](syncline::StoreError::Corrupt), never other data.
 //! * One process has the file open at a time.

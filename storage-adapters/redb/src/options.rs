@@ -25,7 +25,7 @@ pub struct RedbOptions {
 }
 
 impl RedbOptions {
-    /// The file at `path`, which is created where it does not exist; its directory must.
+    /// The file at `path`, which is created if it does not exist; its directory must.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), two_phase: true, verify: true, cache_bytes: 64 * 1024 * 1024 }
     }
@@ -34,7 +34,7 @@ impl RedbOptions {
     /// told otherwise.
     ///
     /// With one wait, a commit cut short is found out by its checksums, which somebody who chooses what is written and when
-    /// the power goes could forge; and where the last commit is damaged later, the one before it is used in its place. A
+    /// the power goes could forge; and if the last commit is damaged later, the one before it is used in its place. A
     /// server keeps both; on a device of its owner's one wait does, and takes half the time or less.
     #[must_use]
     pub fn two_phase_commit(self, two_phase: bool) -> Self {
@@ -44,7 +44,7 @@ impl RedbOptions {
     /// Whether opening reads the whole file and checks every page. On unless told otherwise.
     ///
     /// It finds damage that nothing else would, a lost row for example, before it is used. It takes about a second per GiB of
-    /// what the system has in memory, and the disk's time for the rest. Turn it off where that is too long: values still carry
+    /// what the system has in memory, and the disk's time for the rest. Turn it off if that is too long: values still carry
     /// checksums that are checked whenever they are read.
     #[must_use]
     pub fn verify(self, verify: bool) -> Self {
@@ -57,13 +57,13 @@ impl RedbOptions {
         Self { cache_bytes: bytes, ..self }
     }
 
-    /// Opens the file and starts its threads. Blocks for as long as that takes, which grows with the file where it is
+    /// Opens the file and starts its threads. Blocks for as long as that takes, which grows with the file if it is
     /// verified, or was not closed.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
-    /// where a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] where it is damaged.
-    /// [`StoreError::Backend`] where it cannot be opened for writing.
+    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
+    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if it is damaged.
+    /// [`StoreError::Backend`] if it cannot be opened for writing.
     pub fn open(self) -> Result<RedbStorage, StoreError> {
         RedbStorage::open_with(&self)
     }

@@ -98,7 +98,7 @@ impl Sled {
 
 impl KeyValue for Sled {
     const NAME: &'static str = BACKEND;
-    // sled keeps sixteen values together, and in a file of their own where they are large together.
+    // sled keeps sixteen values together, and in a file of their own if they are large together.
     const PACKED_BYTES: usize = 4 * 1024;
     type Snapshot<'a> = SledSnapshot<'a>;
 
@@ -129,7 +129,7 @@ impl KeyValue for Sled {
 
 impl Drop for Sled {
     fn drop(&mut self) {
-        // What is promised must be on the disk. Where that fails, less damage is noticed later.
+        // What is promised must be on the disk. If that fails, less damage is noticed later.
         let _ = self.disk.sync().and_then(|()| self.claim.promise(self.count.load(Ordering::Relaxed)));
     }
 }

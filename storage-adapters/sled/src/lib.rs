@@ -11,7 +11,7 @@
 //! * It takes damage in its log for the log's end, and opens with what was there before. Every write counts itself, and the count
 //!   of the last close is kept beside sled's files: a directory that gives back less is refused. What remains is damage done
 //!   between a crash and the next open, to writes since the last open.
-//! * It panics where it does not understand what it reads. A panic while opening or reading becomes an error; its own threads may
+//! * It panics if it does not understand what it reads. A panic while opening or reading becomes an error; its own threads may
 //!   still panic, and memory stay taken.
 //! * It keeps its lock for a while after it is closed. This adapter asks again, for two seconds.
 //! * It shows a batch key by key. Reads wait while a batch is applied.

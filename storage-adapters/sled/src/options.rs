@@ -24,7 +24,7 @@ pub struct SledOptions {
 }
 
 impl SledOptions {
-    /// The directory at `path`, which is created where it does not exist; the one above must.
+    /// The directory at `path`, which is created if it does not exist; the one above must.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), durability: Durability::Synced, cache_bytes: 64 * 1024 * 1024 }
     }
@@ -43,13 +43,13 @@ impl SledOptions {
         Self { cache_bytes: bytes, ..self }
     }
 
-    /// Opens the directory and starts its threads. Blocks for as long as that takes: up to two seconds where an earlier
+    /// Opens the directory and starts its threads. Blocks for as long as that takes: up to two seconds if an earlier
     /// handle is being closed.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where the directory is open already, in this process or another.
-    /// [`StoreError::UnsupportedFormat`] where a newer build or another program wrote it; another program's is left as it
-    /// was. [`StoreError::Corrupt`] where it is damaged. [`StoreError::Backend`] where it cannot be opened for writing.
+    /// [`StoreError::InUse`] if the directory is open already, in this process or another.
+    /// [`StoreError::UnsupportedFormat`] if a newer build or another program wrote it; another program's is left as it
+    /// was. [`StoreError::Corrupt`] if it is damaged. [`StoreError::Backend`] if it cannot be opened for writing.
     pub fn open(self) -> Result<SledStorage, StoreError> {
         SledStorage::open_with(&self)
     }

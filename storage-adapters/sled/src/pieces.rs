@@ -13,7 +13,7 @@ const PIECE_BYTES: usize = 2 * 1024;
 /// Behind every key of a database, before the count of writes.
 const PREFIX: [u8; 6] = [0xff, 0xff, 0xff, 0xff, 0xff, 0];
 
-/// The number of a value's pieces, where this stands in its place.
+/// The number of a value's pieces, if this stands in its place.
 fn count(entry: &[u8]) -> Option<u16> {
     entry.try_into().map(u16::from_be_bytes).ok()
 }
@@ -40,7 +40,7 @@ pub(crate) fn put(tree: &Tree, batch: &mut Batch, key: &[u8], value: Option<&[u8
     Ok(())
 }
 
-/// The value that an entry stands for. Where a piece is missing it is too short, which its checksum tells.
+/// The value that an entry stands for. If a piece is missing it is too short, which its checksum tells.
 pub(crate) fn join(tree: &Tree, key: &[u8], entry: &[u8]) -> sled::Result<Bytes> {
     let Some(pieces) = count(entry) else { return Ok(Bytes::copy_from_slice(entry)) };
     let mut value = Vec::with_capacity(usize::from(pieces) * PIECE_BYTES);

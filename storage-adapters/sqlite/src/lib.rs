@@ -43,7 +43,7 @@
 //! SELECT * FROM bundles LIMIT 10;                       -- space, position, origin, seq, time, void, bytes
 //! ```
 //!
-//! Times are UTC. `void` is 1 where a bundle was refused and its body, `bytes` long, is gone.
+//! Times are UTC. `void` is 1 if a bundle was refused and its body, `bytes` long, is gone.
 //!
 //! # Limits
 //!

@@ -29,7 +29,7 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// The file at `path`, which is created where it does not exist; its directory must.
+    /// The file at `path`, which is created if it does not exist; its directory must.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -70,12 +70,12 @@ impl SqliteOptions {
     }
 
     /// Opens the file, brings its format up to date and starts its threads. Blocks for as long as that takes: milliseconds,
-    /// or longer where SQLite has to recover from a crash.
+    /// or longer if SQLite has to recover from a crash.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
-    /// where a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] where SQLite cannot
-    /// read it. [`StoreError::Backend`] where it cannot be opened for writing.
+    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
+    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if SQLite cannot
+    /// read it. [`StoreError::Backend`] if it cannot be opened for writing.
     pub fn open(self) -> Result<SqliteStorage, StoreError> {
         SqliteStorage::open_with(&self)
     }

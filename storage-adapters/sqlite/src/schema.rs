@@ -22,7 +22,7 @@ const NEWEST: u32 = MIGRATIONS.len() as u32;
 /// Looks at a file's first bytes, without SQLite and without a change: whether it is ours, or may become ours.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFormat`] where another program or a newer build wrote it.
+/// [`StoreError::UnsupportedFormat`] if another program or a newer build wrote it.
 pub(crate) fn inspect(path: &Path) -> Result<(), StoreError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let mut header = Vec::new();
