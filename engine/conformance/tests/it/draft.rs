@@ -1,7 +1,7 @@
 //! The commit rule by itself, without a backend.
 
 use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, concerned, origins};
-use syncline::store::{Rewrite, StoreError, WriteBatch};
+use syncline::store::{Rewrite, StoreError, StoredRun, WriteBatch};
 use syncline::{Head, NTP64, Position, Revision, Seq};
 use syncline_conformance::{Author, appends, deletes, dot, puts, row_key, view, voids, writes};
 
@@ -93,6 +93,27 @@ fn a_bundle_of_the_group_becomes_void_in_its_run() {
     assert!(outcomes.iter().all(Result::is_ok) && draft.runs.removed().len() == 0);
     let void: Vec<_> = draft.runs.inserted()[0].run.bundles().map(|bundle| bundle.is_void()).collect();
     assert_eq!(void, [false, true, false]);
+}
+
+#[test]
+fn runs_are_joined_as_the_draft_leaves_them() {
+    let mut ann = Author::new(1);
+    let written: Vec<_> = (0..3).map(|_| ann.write(1)).collect();
+    let loose = (1..).zip(&written).map(|(position, append)| StoredRun {
+        position: Position::new(position),
+        previous: append.previous(),
+        run: append.run().clone(),
+    });
+    let loose: Vec<_> = loose.collect();
+    let heads = [(ann.origin(), ann.head())].into();
+    let end = LogEnd { revision: Revision::new(7), head: Position::new(3), clock: NTP64(0), heads };
+    let batches = [voids([dot(&ann, 2)]), appends([ann.write(1)])];
+    let (mut draft, _) = Draft::of(BOUNDS, end, vec![loose[1].clone()], &batches);
+    draft.runs.join(ann.origin(), Position::ZERO, Position::new(4), loose);
+    let [joined] = draft.runs.inserted()[..] else { panic!("{:?}", draft.runs) };
+    let void: Vec<_> = joined.run.bundles().map(|bundle| bundle.is_void()).collect();
+    assert_eq!((joined.position, void), (Position::new(1), vec![false, true, false, false]));
+    assert_eq!(draft.runs.removed().map(|(end, _)| end.get()).collect::<Vec<_>>(), [1, 2, 3]);
 }
 
 #[test]
