@@ -20,7 +20,8 @@ pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result
     for (origin, head) in &draft.heads {
         // A row whose bundles have all moved to another origin stays, and says that there are none.
         let head = head.unwrap_or(Head::NONE);
-        match space.key.ids().heads.get(origin).copied() {
+        let known = space.key.ids().heads.get(origin).copied();
+        match known {
             Some(id) => set_head(db, id, head)?,
             None => _ = new.heads.insert(*origin, add_head(db, space, *origin, head)?),
         }
