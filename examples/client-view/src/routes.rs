@@ -1,12 +1,13 @@
 //! What the page's addresses do. Reading is `GET`, everything that changes something is `POST`.
 
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use maud::Markup;
 use serde::Deserialize;
 use syncline::Position;
+use syncline_http::Shutdown;
 
 use crate::client::{ClientError, Filter};
 use crate::{Client, EntryId, page, web};
@@ -22,7 +23,7 @@ pub(crate) fn pages(client: &Client) -> Router {
         .route("/entry/{id}/{field}", post(act::set))
         .route("/log", get(log))
         .route("/past", get(past))
-        .route("/events", get(async |State(client): State<Client>| web::events(client.changes())))
+        .route("/events", get(events))
         .route("/add", post(act::add))
         .route("/letters/{origin}/{seq}", post(act::letter))
         .route("/offline", post(act::offline))
@@ -36,6 +37,10 @@ pub(crate) fn pages(client: &Client) -> Router {
         .route("/refusal", post(act::refusal))
         .with_state(client.clone())
         .merge(web::assets())
+}
+
+async fn events(State(client): State<Client>, Extension(shutdown): Extension<Shutdown>) -> impl IntoResponse {
+    web::events(client.changes(), shutdown)
 }
 
 fn shown(client: &Client, page: Result<Markup, ClientError>) -> Response {

@@ -10,6 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::routing::get;
 use futures_util::stream::{self, Stream};
 use maud::{DOCTYPE, Markup, html};
+use syncline_http::Shutdown;
 use tokio::sync::watch;
 
 /// A stream that says nothing is given up by some proxies, and a browser notices sooner that the program has ended.
@@ -67,13 +68,19 @@ async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
 }
 
 /// Tells a page that it is no longer what is so: once when it begins to listen, so that one that has slept catches up, and then after
-/// every change. Changes that come fast are told together.
-pub fn events(mut changes: watch::Receiver<u64>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+/// every change. Changes that come fast are told together. It ends with the server, which would wait for it.
+pub fn events(
+    mut changes: watch::Receiver<u64>,
+    shutdown: Shutdown,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     changes.mark_changed();
-    let changed = stream::unfold(changes, |mut changes| async move {
-        changes.changed().await.ok()?;
+    let changed = stream::unfold((changes, shutdown), |(mut changes, shutdown)| async move {
+        tokio::select! {
+            () = shutdown.begun() => return None,
+            changed = changes.changed() => changed.ok()?,
+        }
         let count = *changes.borrow_and_update();
-        Some((Ok(Event::default().event("changed").data(count.to_string())), changes))
+        Some((Ok(Event::default().event("changed").data(count.to_string())), (changes, shutdown)))
     });
     Sse::new(changed).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

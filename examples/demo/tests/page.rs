@@ -102,3 +102,21 @@ async fn the_pages_of_the_devices_are_framed_by_it_and_by_no_other() {
     }
     assert!(policy(scene.show.address()).await.ends_with("frame-ancestors 'none'"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_at_once_though_somebody_looks_at_it() {
+    let scene = Scene::set().await;
+    let mut addresses: Vec<_> = scene.show.devices().map(str::to_owned).collect();
+    addresses.push(scene.show.address().to_owned());
+    let mut listening = Vec::new();
+    for address in addresses {
+        let mut events = scene.browser.get(format!("{address}events")).send().await.unwrap();
+        assert!(events.chunk().await.unwrap().is_some(), "it begins with a change");
+        listening.push(events);
+    }
+    let Scene { show, .. } = scene;
+    show.end().await;
+    for events in listening {
+        events.bytes().await.expect("the stream came to its end, and was not cut");
+    }
+}

@@ -7,9 +7,10 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
+use axum::{Extension, Form, Router};
 use client_view::web;
 use serde::Deserialize;
+use syncline_http::Shutdown;
 
 use super::{Page, render};
 use crate::{DemoError, Passage};
@@ -22,10 +23,14 @@ pub(super) fn pages(page: Page) -> Router {
         .route("/", get(home))
         .route("/server", post(server))
         .route("/links/{device}", post(link))
-        .route("/events", get(async |State(page): Shared| web::events(page.stage.changes())))
+        .route("/events", get(events))
         .route("/demo.css", get(style))
         .with_state(Arc::new(page))
         .merge(web::assets())
+}
+
+async fn events(State(page): Shared, Extension(shutdown): Extension<Shutdown>) -> impl IntoResponse {
+    web::events(page.stage.changes(), shutdown)
 }
 
 async fn style() -> impl IntoResponse {
