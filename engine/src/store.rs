@@ -1,9 +1,9 @@
 //! What a storage adapter implements: one space's append-only log and the rows folded from it.
 //!
 //! This file is the specification; `syncline-conformance` holds a named test for each sentence of it. Every method may be
-//! called from many tasks at once. Adapters block no executor: they use threads of their own, or a driver that is async. A call that is
-//! left half polled, as an arm of a `select!` leaves it while another arm is taken, holds up no other call: what others wait for (a
-//! connection, a lock, a place in a line) is held by a thread or a task of the adapter's own, never by the caller's future.
+//! called from many tasks at once. Adapters block no executor: they use their own threads, or an async driver. A call that is
+//! left half polled, as by a `select!` that runs another arm, blocks no other call. What others wait for (a
+//! connection, a lock, a place in a queue) is held by a thread or a task of the adapter, never by the caller's future.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -44,12 +44,12 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// [`StoreError::Backend`], [`StoreError::Corrupt`], [`StoreError::Poisoned`].
     async fn status(&self) -> Result<LogStatus, StoreError>;
 
-    /// Runs after `after` in commit order, from one moment, at most `limit` but at least one bundle if there is one.
-    /// `Page::next` stands behind the last bundle returned; it equals the head exactly when nothing is left.
+    /// Runs after `after` in commit order, from one moment: at most `limit`, but at least one bundle if there is one.
+    /// `Page::next` is the place of the last returned bundle. It equals the head exactly if nothing is left.
     ///
     /// # Errors
-    /// [`StoreError::CursorGone`] if the cursor names another log, lies beyond the head or below the base: never a partial
-    /// answer. [`StoreError::Corrupt`] if stored bytes do not read back.
+    /// [`StoreError::CursorGone`] if the cursor names another log, or is beyond the head or below the base: never a partial
+    /// answer. [`StoreError::Corrupt`] if stored bytes cannot be read back.
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError>;
 
     /// One origin's runs after bundle `after`, in order, at most `limit` but at least one bundle if there is one. Empty
@@ -67,7 +67,7 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// As [`status`](Self::status).
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError>;
 
-    /// Rows of one view within `range`, from one moment, in the order of their keys or against it, as
+    /// Rows of one view within `range`, from one moment, in the order of their keys or backwards, as
     /// [`RowRange::direction`] says. At most `limit`, but at least one row if there is one. Shorter than the limit only if the
     /// range ends: continue with [`RowRange::after`] the last key.
     ///
@@ -86,8 +86,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// follow its origin's head by seq; [`StoreError::WrongChain`] if it does by seq and not by hash;
     /// [`StoreError::NoSuchBundle`] if a void or a rewrite names a bundle that the log does not hold;
     /// [`StoreError::Misplaced`] if a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
-    /// limit; [`StoreError::Backend`] if the outcome may be unknown. In every case but the last nothing has changed. If several
-    /// would do, the first of this order is told: revision, rewrite, runs, voids, rows.
+    /// limit; [`StoreError::Backend`] if the outcome may be unknown. In every case except the last nothing has changed. If several
+    /// errors apply, the first in this order is returned: revision, rewrite, runs, voids, rows.
     ///
     /// # Cancel
     /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).
@@ -122,21 +122,21 @@ pub trait Storage: Debug + Send + Sync + 'static {
     /// What a returned commit has survived.
     fn durability(&self) -> Durability;
 
-    /// Whether a commit would be taken now, as far as that is known without one. Quick enough to be asked every second.
+    /// Whether a commit would succeed now, as far as this is known without one. Fast enough for one call per second.
     ///
     /// # Errors
-    /// What stands in the way: [`StoreError::Poisoned`]; [`StoreError::Backend`] if the backend cannot be reached, or if its files
+    /// The obstacle: [`StoreError::Poisoned`]; [`StoreError::Backend`] if the backend cannot be reached, or if its files
     /// are not where they were opened.
     async fn ready(&self) -> Result<(), StoreError> {
         self.spaces().await.map(drop)
     }
 
-    /// Asks the backend to check all that it has stored, as thoroughly as it can while it serves: its indices, its checksums.
-    /// Says in a few words what was checked. It may take as long as reading everything, and holds up neither commits nor
-    /// reads. What only an [`EventStore`] knows, such as the chain of hashes, its caller checks.
+    /// Lets the backend check everything that it has stored, as thoroughly as it can while it serves: its indices, its checksums.
+    /// Returns in a few words what was checked. It may take as long as reading everything, and blocks neither commits nor
+    /// reads. The caller checks what only an [`EventStore`] knows, such as the chain of hashes.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] with what was found first; those of the backend.
+    /// [`StoreError::Corrupt`] with the first damage; [`StoreError::Backend`], [`StoreError::Poisoned`].
     ///
     /// # Cancel
     /// Dropping the future ends the check, at once or soon.

@@ -8,16 +8,16 @@ use crate::id::{Dot, Position, ReplicaId, Revision};
 use crate::run::Append;
 use crate::time::NTP64;
 
-/// All that one commit changes. The rewritten tail first, then runs, then voids, then cleared views, then rows.
+/// Everything that one commit changes: first the rewritten tail, then runs, then voids, then cleared views, then rows.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     /// The revision that the batch was computed from; `None` if it depends on nothing but contiguity, as in a relay.
     pub expected: Option<Revision>,
-    /// One origin's tail, written anew. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
+    /// One origin's tail, rewritten. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
     pub rewrite: Option<Rewrite>,
     /// Runs to append, in order.
     pub runs: Vec<Append>,
-    /// Bundles to make void: their bodies go, their headers and every hash stay.
+    /// Bundles to make void: their bodies are deleted, their headers and all hashes stay.
     pub voids: Vec<Dot>,
     /// Views whose rows and progress are deleted before `rows` are written.
     pub clear: Vec<ViewId>,
@@ -29,7 +29,7 @@ pub struct WriteBatch {
     pub clock: NTP64,
 }
 
-/// What a run, a row or another part of a batch takes in memory beside its bytes, about.
+/// About how much memory a run, a row or another part of a batch takes in addition to its bytes.
 const PART_BYTES: usize = 100;
 
 impl WriteBatch {
@@ -49,15 +49,15 @@ impl WriteBatch {
     }
 }
 
-/// The tail of one origin, written anew in its place: no position moves, and the log's head stays. For bundles that nobody else
-/// has seen; whoever asks for it answers for that.
+/// The tail of one origin, rewritten in its place: no position moves, and the log's head stays. For bundles that nobody else
+/// has seen; the caller is responsible for that.
 #[derive(Debug, Clone)]
 pub struct Rewrite {
     /// Whose tail goes.
     pub origin: ReplicaId,
     /// The last of the origin's bundles that stays, as the log holds it.
     pub after: Head,
-    /// What takes the tail's places, all of them and no other. Each follows the head of its origin, which may be another one.
+    /// The runs that take the tail's places: all of them and no other. Each follows the head of its origin, which may be another origin.
     pub runs: Vec<(Position, Append)>,
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// How many handles this process holds on each place.
 static OPEN: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
-/// A place that this process has open: a canonical path, or whatever names the data in the whole machine. An adapter keeps it beside
+/// A place that this process has open: a canonical path, or whatever names the data in the whole machine. An adapter keeps it next to
 /// its lock for as long as it holds that lock, so that [`Holder::of`] can tell.
 #[derive(Debug)]
 pub struct Claim(String);

@@ -8,7 +8,7 @@ use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq};
 /// A backend's own error, kept whole.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a store refused or failed. Each variant calls for something different from the caller; see [`StoreError::retry`].
+/// The reason why a store refused or failed. The caller must react differently to each variant; see [`StoreError::retry`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -28,7 +28,7 @@ pub enum StoreError {
         /// The bundle offered.
         got: Dot,
     },
-    /// A run follows by number and not by hash: two histories of one origin.
+    /// A run follows by number but not by hash: these are two histories of one origin.
     #[error("bundle {got} continues another history of its origin than this log holds")]
     WrongChain {
         /// The bundle offered.
@@ -100,7 +100,7 @@ pub enum StoreError {
         /// Who has it open.
         by: Holder,
     },
-    /// An earlier commit failed in a way that leaves the handle untrustworthy.
+    /// An earlier commit failed, and the handle can no longer be trusted.
     #[error("{backend}: an earlier commit failed ({why}); reopen the store before using it again")]
     Poisoned {
         /// The backend.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{InvalidId, is_name};
 use crate::limits::VIEW_BYTES_MAX;
 
-/// A view by name and version: `todo.items@2`. A new version is a new view, built beside the old one. Names that start
+/// A view by name and version: `todo.items@2`. A new version is a new view, built next to the old one. Names that start
 /// with `syncline.` are the engine's own.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -177,7 +177,7 @@ impl RowRange {
         Self { direction: Direction::Backward, ..self }
     }
 
-    /// The part of the range that is read after `key`: where a scan goes on.
+    /// The part of the range that is read after `key`: where a scan continues.
     #[must_use]
     pub fn after(self, key: Bytes) -> Self {
         match self.direction {

@@ -1,4 +1,4 @@
-//! Where a log goes on for somebody who has a part of it: the place before the first bundle that they lack.
+//! Where a log continues for somebody who has a part of it: the place before the first bundle that they lack.
 
 use super::{EventStore, Limit, LogStatus, Page, StoreError, StoredRun};
 use crate::heads::Heads;
@@ -12,8 +12,8 @@ const SEARCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The place before the first bundle, in log order, that a log with the heads `have` lacks; the end of the log if it lacks none. Only
 /// bundles of origins that `wanted` picks count.
 ///
-/// It reads some runs and no more, whatever is lacking. If the place is not found by then, an earlier one is returned: whoever goes on from
-/// there passes over what they know.
+/// It reads a few runs, however much is lacking. If the place is not found by then, it returns an earlier one: a reader who continues from
+/// there skips what they know.
 ///
 /// # Errors
 /// As [`EventStore::read`].
@@ -87,7 +87,7 @@ fn first_lacking(stored: &StoredRun, have: &Heads) -> Option<Position> {
     (known < stored.run.last()).then(|| stored.position.plus(known.plus(1).since(stored.run.first())))
 }
 
-/// A log that has less of an origin than its head says cannot be answered from: whoever asks would take a part for the whole.
+/// If a log has less of an origin than its head says, it gives no answer: the reader would take a part for the whole.
 fn short(origin: ReplicaId, known: Seq) -> StoreError {
     let at = format!("bundle {}", Dot { origin, seq: known.plus(1) });
     StoreError::Corrupt { backend: "service", at, why: "its origin's head tells of it, and it is not found".into() }

@@ -8,9 +8,9 @@ use crate::run::{Bundle, Run, join};
 
 use super::{Limit, LogStatus, Page, Row, StoredRun};
 
-/// At most so many bytes does a run take beside its bundles.
+/// A run takes at most this many bytes in addition to its bundles.
 const RUN_FRAMING_BYTES: u64 = 43;
-/// At most so many bytes does a bundle take beside its body or digest.
+/// A bundle takes at most this many bytes in addition to its body or digest.
 const BUNDLE_FRAMING_BYTES: u64 = 13;
 
 /// Collects runs up to a limit. Cuts the first at its start and the last at its end if needed, and joins runs of one origin

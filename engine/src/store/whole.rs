@@ -1,8 +1,8 @@
 //! Rows of any size, over stores whose rows have a limit.
 //!
-//! A row that a store can keep is kept as it is. A larger one is cut into pieces, which lie in a view of the engine's own; in
-//! the row's place stands a *stub*, which says how many bytes the row has and what their hash is. Whoever reads rows from a
-//! store, other than through a [`View`](crate::replica::View), reads them here to get them whole.
+//! A row that a store can keep is kept as it is. A larger one is cut into pieces, which are in a view of the engine's own. In the
+//! row's place is a *stub* with the row's length and hash. If you read rows from a store, and not through a
+//! [`View`](crate::replica::View), read them here to get whole rows.
 //!
 //! A stub is 60 bytes: 16 that mark it, the row's length (8, big-endian), the bytes of a piece (4, big-endian), and the BLAKE3 of
 //! the row. A row that begins with the mark itself is kept in pieces whatever its length, so no row is taken for a stub.

@@ -1,4 +1,4 @@
-//! Opens any store by its name, so that a program can leave the choice of the backend to whoever runs it.
+//! Opens any store by its name, so that a program can leave the choice of the backend to anyone who runs it.
 //!
 //! ```
 //! use syncline::store::Storage;

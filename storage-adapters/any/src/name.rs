@@ -136,7 +136,7 @@ impl StoreName {
         }
     }
 
-    /// The file or folder, where it is one.
+    /// The file or folder if it is one.
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
             Named::Sqlite(path) | Named::Redb(path) | Named::Sled(path) => Some(path),
@@ -144,7 +144,7 @@ impl StoreName {
         }
     }
 
-    /// The schema of a database, where one is named.
+    /// The schema of a database if one is named.
     pub fn schema(&self) -> Option<&str> {
         match &self.0 {
             Named::Postgres { schema, .. } => schema.as_deref(),

@@ -31,7 +31,7 @@ impl AnyOptions {
         Self { name, durability: Durability::Synced }
     }
 
-    /// What a returned commit shall survive. [`Durability::Synced`] unless told otherwise. A store that cannot do less does
+    /// What a returned commit shall survive. [`Durability::Synced`] by default. A store that cannot do less does
     /// more (redb always waits for the disk), and memory does nothing: ask
     /// [`Storage::durability`](syncline::store::Storage::durability).
     #[must_use]
@@ -39,11 +39,11 @@ impl AnyOptions {
         Self { durability, ..self }
     }
 
-    /// Opens the store, and creates it where it does not exist. Files block for as long as their adapter says; Postgres needs a
+    /// Opens the store, and creates it if it does not exist. Files block for as long as their adapter says; Postgres needs a
     /// Tokio runtime.
     ///
     /// # Errors
-    /// Those of the adapter. [`StoreError::Backend`] where this build has none for it.
+    /// Those of the adapter. [`StoreError::Backend`] if this build has none for it.
     pub async fn open(self) -> Result<AnyStorage, StoreError> {
         let Self { name, durability } = self;
         let inner = match &name.0 {

@@ -40,7 +40,7 @@ pub(crate) enum Inner {
 }
 
 impl AnyStorage {
-    /// Opens the store of this name with the usual [`AnyOptions`]: every commit survives a power cut, where the store is able
+    /// Opens the store of this name with the usual [`AnyOptions`]: every commit survives a power cut if the store is able
     /// to promise that.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl AnyStorage {
         &self.name
     }
 
-    /// The accounts that the store keeps beside the logs, `None` where it keeps none. `clock` tells which tokens have expired.
+    /// The accounts that the store keeps next to the logs, `None` if it keeps none. `clock` tells which tokens have expired.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
         expect(unused_variables, reason = "no store keeps any")

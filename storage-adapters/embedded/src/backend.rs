@@ -156,10 +156,10 @@ pub trait Session {
     ) -> Result<(), Self::Fault>;
 }
 
-/// Is shown a run, and says whether to go on.
+/// Is shown a run, and says whether to continue.
 pub type EachRun<'a> = dyn FnMut(StoredRun) -> ControlFlow<()> + 'a;
 
-/// Is shown a row's key and value, and says whether to go on.
+/// Is shown a row's key and value, and says whether to continue.
 pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Where a space lies, and its name.

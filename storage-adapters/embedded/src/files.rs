@@ -77,7 +77,7 @@ impl Lock {
         };
         let mut options = OpenOptions::new();
         options.read(true).write(true);
-        // Whoever may write to the database may take its lock, and nobody else.
+        // Anyone who may write to the database may take its lock, and nobody else.
         #[cfg(unix)]
         {
             use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -105,7 +105,7 @@ impl Lock {
         &self.path
     }
 
-    /// Releases the lock of a database that is not ours, and leaves nothing beside it that was not there before.
+    /// Releases the lock of a database that is not ours, and leaves nothing next to it that was not there before.
     pub fn withdraw(self) {
         if self.is_new {
             // Nothing depends on it: the next opener takes the lock whether the file is there or not.

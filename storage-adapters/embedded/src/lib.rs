@@ -12,7 +12,7 @@
 //! * Bundles that an origin writes one by one are packed into runs on the way.
 //! * A run that is missing is [`StoreError::Corrupt`](syncline::StoreError::Corrupt), never a short answer.
 //! * After a failure that leaves unknown what is on the disk, every call answers
-//!   [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the database is opened anew. The last handle closes it, so that
+//!   [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the database is opened again. The last handle closes it, so that
 //!   this may be done at once.
 //! * What waits is bounded in bytes, and callers wait for room. No runtime is needed: futures are answered from these threads.
 //! * [`files`] keeps other processes out, and notices that a file was deleted or moved.

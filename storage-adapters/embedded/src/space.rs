@@ -70,7 +70,7 @@ impl<K> Space<K> {
 
     /// Wakes all who wait for a change.
     pub(crate) fn wake(&self) {
-        // Whoever is about to wait holds the state, so that none is missed.
+        // Anyone who is about to wait holds the state, so that none is missed.
         drop(self.state());
         self.published.notify_all();
         self.changed.notify(usize::MAX);

@@ -36,13 +36,13 @@ pub trait KeyValue: Debug + Send + Sync + 'static {
     fn snapshot(&self) -> Result<Self::Snapshot<'_>, StoreError>;
 
     /// Makes all changes in one step, and returns when they are as durable as [`durability`](Self::durability) says. Called
-    /// by one thread only, which holds no snapshot meanwhile.
+    /// by one thread only, which holds no snapshot in the meantime.
     ///
     /// # Errors
     /// [`StoreError::Backend`] if the disk or the map is full or the disk fails: say in the source what to do, as "make room" or
     /// "open it with a larger map", and choose [`Retry::Never`](syncline::store::Retry::Never). [`StoreError::Corrupt`] if what is
     /// stored is damaged. In either case the outcome is taken as unknown: nothing more is written or read through this handle, and
-    /// whoever opens the data again finds all of this write or nothing of it.
+    /// anyone who opens the data again finds all of this write or nothing of it.
     fn write(&self, changes: &Changes) -> Result<(), StoreError>;
 
     /// Whether the files are still where they were opened, so that what is written now can be found later. Asked after every
@@ -84,5 +84,5 @@ impl<S: Snapshot> Snapshot for &S {
     }
 }
 
-/// Is shown a key and its value, and says whether to go on.
+/// Is shown a key and its value, and says whether to continue.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;

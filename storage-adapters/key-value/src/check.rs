@@ -10,7 +10,7 @@ use crate::read;
 /// Bytes that are read from one moment: a backend may hold up writes while it shows one.
 const STEP_BYTES: usize = 1024 * 1024;
 
-/// Checks keys and values from `start` on against their checksums. Returns where to go on, `None` behind the last.
+/// Checks keys and values from `start` on against their checksums. Returns where to continue, `None` behind the last.
 pub(crate) fn step(snapshot: &impl Snapshot, start: Vec<u8>) -> Result<Option<Vec<u8>>> {
     let keys = Keys { start, end: keys::all().end };
     let (mut bytes, mut last) = (0, None);

@@ -1,7 +1,7 @@
 //! Syncline's logs and rows over any ordered key-value database: what the adapters of redb and sled have in common.
 //!
 //! A backend implements [`KeyValue`], a blocking trait of three methods, and hands itself to [`KeyValueStorage::open`]. Here is
-//! one, whole; one on disk has its errors to tell beside that, and takes about a hundred lines.
+//! one, whole; one on disk has its errors to tell in addition to that, and takes about a hundred lines.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -75,7 +75,7 @@
 //!
 //! # Limits
 //!
-//! 2³² - 1 spaces, beside those of [`syncline::limits`]. The names of a space's views are kept in one value. Clearing a view takes
+//! 2³² - 1 spaces, in addition to those of [`syncline::limits`]. The names of a space's views are kept in one value. Clearing a view takes
 //! memory for the keys of its rows.
 
 mod backend;

@@ -14,7 +14,7 @@ use crate::connection::Work;
 use crate::database::Database;
 use crate::error::Result;
 
-/// Between two announcements of one process. What is committed meanwhile shares the second.
+/// Between two announcements of one process. What is committed in the meantime shares the second.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// What one announcement may hold: the server takes 8,000 bytes, and a space's name and revision need less than 90.
@@ -49,7 +49,7 @@ impl Announcer {
         }
     }
 
-    /// What waits. Where nothing does, who asks is no longer busy.
+    /// What waits. If nothing does, who asks is no longer busy.
     fn take(&self) -> Vec<String> {
         let mut waiting = self.waiting();
         let taken = std::mem::take(&mut waiting.revisions);

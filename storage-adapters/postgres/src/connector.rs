@@ -1,7 +1,7 @@
 //! How connections are opened, and which way they take: straight to the server, or through a pooler.
 //!
 //! The first connection finds out. It carries a mark among the options that a server reads when a session starts. A pooler hands
-//! out sessions that have started already, so it refuses such options or passes over them.
+//! out sessions that have started already, so it refuses such options or skips them.
 
 use std::sync::Arc;
 

@@ -34,7 +34,7 @@ pub(crate) struct Database {
     statement_timeout: Duration,
 }
 
-/// What the way to the server and back may take, beside the server's own time.
+/// What the way to the server and back may take, in addition to the server's own time.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// A question to the database. Asking it twice is as good as once, so that it can be asked again when a connection is lost.
@@ -90,7 +90,7 @@ impl Database {
         answered.await.unwrap_or_else(|_| Err(abandoned(A::DURING)))
     }
 
-    /// Does something in a task of its own, to its end. Whoever asked for it may stop to wait, or be left half polled for as long as it
+    /// Does something in a task of its own, to its end. Anyone who asked for it may stop to wait, or be left half polled for as long as it
     /// takes: in an arm of a `select!`, or behind a client that does not read. What is done here may hold a connection, and that must
     /// wait for nobody.
     ///

@@ -1,9 +1,9 @@
 //! Which history the server's data have, and what follows if it is not the one that they had.
 //!
-//! A standby that was promoted goes on where it is, and so does a restored backup. What the server before it had acknowledged may be
+//! A standby that was promoted continues where it is, and so does a restored backup. What the server before it had acknowledged may be
 //! missing. Other commits may take the same positions and the same revisions, and then nobody could tell the old log's end from the
 //! new one's. So each log gets a new identity, as a restored log does: who has read further than the log goes now is told so, and
-//! brings back what is missing. The revisions go on beyond any that the old server can have reached: what a process remembers of a
+//! brings back what is missing. The revisions continue beyond any that the old server can have reached: what a process remembers of a
 //! revision stays true, and who waits for a larger one is woken.
 //!
 //! The server tells by its own identity and by its timeline, which every promotion and every restore to a point in time raises.

@@ -26,7 +26,7 @@
 //! * Processes over one schema behave as one. A commit wakes who waits in other processes, by `NOTIFY` right after it. If the
 //!   announcement is lost, those who wait find the commit by looking: [`PostgresOptions::poll_interval`].
 //! * Every read sees one moment. Runs are checked against their hash chain when they are read.
-//! * A lost connection is opened anew, and a question asked again. A commit whose answer is lost fails with
+//! * A lost connection is opened again, and a question asked again. A commit whose answer is lost fails with
 //!   [`Retry::Reload`](syncline::store::Retry::Reload): it is done wholly or not at all, and the status tells which. Any other
 //!   failure of a commit has changed nothing.
 //!
@@ -39,7 +39,7 @@
 //!
 //! # Looking inside
 //!
-//! With `psql`, beside running servers:
+//! With `psql`, while servers run:
 //!
 //! ```sql
 //! SET search_path = syncline;
@@ -71,7 +71,7 @@
 //!
 //! # When a standby takes over
 //!
-//! Let the address lead to the new primary; the storage connects anew, and refuses a standby as long as it takes no writes. A
+//! Let the address lead to the new primary; the storage connects again, and refuses a standby as long as it takes no writes. A
 //! synchronous standby (`synchronous_standby_names`, and `synchronous_commit` at least `on`) has every commit that has returned. Another
 //! one may lack the last of them, and nothing tells whether it does. So after a promotion, or a restore to a point in time, or in
 //! another cluster, all logs are restored logs: they get new identities, cursors into the old ones are refused, and clients bring back

@@ -65,7 +65,7 @@ impl Drop for Listener {
 }
 
 impl Ear {
-    /// Listens for ever, connecting anew if it has to.
+    /// Listens for ever, connecting again if it has to.
     async fn stay(self) {
         let looks = Pool::new(self.connector.clone(), 1, self.patience());
         let mut ticks = interval(self.poll_interval);

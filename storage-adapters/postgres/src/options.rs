@@ -51,36 +51,36 @@ impl PostgresOptions {
     }
 
     /// The schema that holds the tables, created if it does not exist: 1 to 48 of `a-z 0-9 _`, not starting with a digit or
-    /// `pg_`. `syncline` unless told otherwise. Storages in different schemas of one database share nothing.
+    /// `pg_`. `syncline` by default. Storages in different schemas of one database share nothing.
     #[must_use]
     pub fn schema(self, name: impl Into<String>) -> Self {
         Self { schema: name.into(), ..self }
     }
 
-    /// How many connections this storage may have open for requests; beside them it has one on which it listens. 16 unless
-    /// told otherwise. Who finds none waits, see [`connect_timeout`](Self::connect_timeout).
+    /// How many connections this storage may have open for requests. It has one more, on which it listens. 16 by
+    /// default. A request without a connection waits, see [`connect_timeout`](Self::connect_timeout).
     #[must_use]
     pub fn connections_max(self, count: NonZeroU32) -> Self {
         Self { connections_max: count, ..self }
     }
 
     /// How long a request waits for a connection to become free, and again for the server to answer if one has to be opened,
-    /// before it fails. Ten seconds unless told otherwise.
+    /// before it fails. Ten seconds by default.
     #[must_use]
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         Self { connect_timeout: timeout, ..self }
     }
 
     /// How long the server works on one statement before it gives up, and how long it waits within a transaction for the next
-    /// one. If no answer comes for longer than that, the connection is taken for lost. Zero is for ever. 30 seconds unless
-    /// told otherwise.
+    /// one. If no answer comes for longer than that, the connection counts as lost. Zero means no limit. 30 seconds by
+    /// default.
     #[must_use]
     pub fn statement_timeout(self, timeout: Duration) -> Self {
         Self { statement_timeout: timeout, ..self }
     }
 
     /// How long a commit waits for the space's head row, which another process's commit holds, before it fails. Zero is for
-    /// ever. Ten seconds unless told otherwise.
+    /// ever. Ten seconds by default.
     #[must_use]
     pub fn lock_timeout(self, timeout: Duration) -> Self {
         Self { lock_timeout: timeout, ..self }
@@ -88,7 +88,7 @@ impl PostgresOptions {
 
     /// How often those who wait for a commit look for one themselves, all with one query. Other processes announce theirs, so
     /// this matters only if an announcement is lost: because its process died, or while the listening connection is
-    /// broken. Behind a pooler nobody hears announcements, and this is how late news may be. Unless told otherwise, two seconds, and a
+    /// broken. Behind a pooler nobody hears announcements, and this is how late news may be. By default, two seconds, and a
     /// quarter of one behind a pooler.
     #[must_use]
     pub fn poll_interval(self, interval: Duration) -> Self {

@@ -91,7 +91,7 @@ impl Storage for PostgresStorage {
 
     async fn check(&self) -> std::result::Result<String, StoreError> {
         let checking = async {
-            // A connection of its own: it takes long, and nobody shall miss one meanwhile.
+            // A connection of its own: it takes long, and nobody shall miss one in the meantime.
             let mut connection = self.database.pool.open().await?;
             connection.start(Work::Statements).await?;
             let found = check::check(&mut connection).await;

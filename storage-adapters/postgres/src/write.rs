@@ -65,11 +65,11 @@ pub(crate) async fn draft(
     Ok(connection.fetch_optional(query).await?.is_some())
 }
 
-/// Deletes what a draft removes or writes anew: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
+/// Deletes what a draft removes or writes again: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
 /// lock on the space keeps everything in its place.
 ///
 /// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
-/// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place beside a condition that an index knows;
+/// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place next to a condition that an index knows;
 /// the order by `last` is that of the one index which has it.
 pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
     if draft.runs.removed().len() > 0 {

@@ -133,7 +133,7 @@ impl Snapshot for RedbSnapshot<'_> {
 /// Files whose creation this process has begun: their names until they are whole.
 static CREATED: AtomicU64 = AtomicU64::new(0);
 
-/// Creates a file that does not exist beside its place, and links it there once it is whole: one whose creation was cut short redb
+/// Creates a file that does not exist next to its place, and links it there once it is whole: one whose creation was cut short redb
 /// does not open again. If another process is quicker, its file stays; if there are no links, redb creates it in place.
 fn create_whole(path: &Path) -> Result<(), StoreError> {
     if path.exists() {

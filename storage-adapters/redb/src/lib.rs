@@ -29,7 +29,7 @@
 //! * Damage is found when the file is opened, which reads all of it ([`RedbOptions::verify`]), or else when a damaged value is
 //!   read: it is [`StoreError::Corrupt`](syncline::StoreError::Corrupt), never other data.
 //! * One process has the file open at a time.
-//! * All else as `syncline-key-value` says: group commit, reads beside the writer, no runtime.
+//! * Everything else is as in `syncline-key-value`: group commit, reads during writes, no runtime.
 //!
 //! # Limits
 //!

@@ -30,8 +30,8 @@ impl RedbOptions {
         Self { path: path.into(), two_phase: true, verify: true, cache_bytes: 64 * 1024 * 1024 }
     }
 
-    /// Whether a commit waits for the disk twice: first for its data, then for the mark that makes them count. On unless
-    /// told otherwise.
+    /// Whether a commit waits for the disk twice: first for its data, then for the mark that makes them count. On by
+    /// default.
     ///
     /// With one wait, a commit cut short is found out by its checksums, which somebody who chooses what is written and when
     /// the power goes could forge; and if the last commit is damaged later, the one before it is used in its place. A
@@ -41,7 +41,7 @@ impl RedbOptions {
         Self { two_phase, ..self }
     }
 
-    /// Whether opening reads the whole file and checks every page. On unless told otherwise.
+    /// Whether opening reads the whole file and checks every page. On by default.
     ///
     /// It finds damage that nothing else would, a lost row for example, before it is used. It takes about a second per GiB of
     /// what the system has in memory, and the disk's time for the rest. Turn it off if that is too long: values still carry
@@ -51,7 +51,7 @@ impl RedbOptions {
         Self { verify, ..self }
     }
 
-    /// Bytes of pages kept in memory, at most. 64 MiB unless told otherwise.
+    /// Bytes of pages kept in memory, at most. 64 MiB by default.
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         Self { cache_bytes: bytes, ..self }

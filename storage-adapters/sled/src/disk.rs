@@ -50,7 +50,7 @@ impl Disk {
         let mut grown = false;
         for name in present.difference(&synced) {
             match File::open(self.blobs.join(name)).and_then(|file| file.sync_all()) {
-                Err(error) if error.kind() == ErrorKind::NotFound => {} // gone meanwhile
+                Err(error) if error.kind() == ErrorKind::NotFound => {} // gone in the meantime
                 synced => {
                     synced?;
                     grown = true;

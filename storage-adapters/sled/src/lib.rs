@@ -9,7 +9,7 @@
 //!   what it held before. This adapter cuts large values into pieces, so that no page is large; files that are there from before
 //!   are synced, and their directory.
 //! * It takes damage in its log for the log's end, and opens with what was there before. Every write counts itself, and the count
-//!   of the last close is kept beside sled's files: a directory that gives back less is refused. What remains is damage done
+//!   of the last close is kept next to sled's files: a directory that gives back less is refused. What remains is damage done
 //!   between a crash and the next open, to writes since the last open.
 //! * It panics if it does not understand what it reads. A panic while opening or reading becomes an error; its own threads may
 //!   still panic, and memory stay taken.

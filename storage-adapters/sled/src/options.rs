@@ -29,7 +29,7 @@ impl SledOptions {
         Self { path: path.into(), durability: Durability::Synced, cache_bytes: 64 * 1024 * 1024 }
     }
 
-    /// What a returned commit survives. [`Durability::Synced`] unless told otherwise: sled's flush, and then a sync of its
+    /// What a returned commit survives. [`Durability::Synced`] by default: sled's flush, and then a sync of its
     /// files. [`Durability::Process`] leaves the sync out: after a power cut the directory may not even open. [`Durability::Volatile`] is
     /// taken as `Process`.
     #[must_use]
@@ -37,7 +37,7 @@ impl SledOptions {
         Self { durability: durability.max(Durability::Process), ..self }
     }
 
-    /// Bytes of pages kept in memory, about. 64 MiB unless told otherwise.
+    /// Bytes of pages kept in memory, about. 64 MiB by default.
     #[must_use]
     pub fn cache_bytes(self, bytes: u64) -> Self {
         Self { cache_bytes: bytes, ..self }

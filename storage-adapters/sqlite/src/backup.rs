@@ -12,11 +12,11 @@ use crate::error::{Result, refused};
 use crate::open::{beside, lock};
 use crate::schema;
 
-/// What belongs to a file and lies beside it.
+/// What belongs to a file and lies next to it.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// Copies the database at `from` to `to`, which must not exist: all commits that have returned, as of one moment, on the disk,
-/// readable by its owner alone. The database may be in use by another process, which goes on.
+/// readable by its owner alone. The database may be in use by another process, which continues.
 ///
 /// Blocks for as long as reading and writing it takes.
 ///

@@ -26,7 +26,7 @@ pub(crate) async fn check(options: &SqliteOptions) -> Result<(), StoreError> {
     let (answer, answered) = oneshot::channel();
     let work = move || {
         let findings = integrity(&connection);
-        // Whoever has the answer may delete the file at once.
+        // Anyone who has the answer may delete the file at once.
         drop(connection);
         let _ = answer.send(findings);
     };

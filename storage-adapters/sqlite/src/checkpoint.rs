@@ -32,7 +32,7 @@ impl Checkpoint {
     }
 }
 
-/// Whether a log that has grown from one length to another is to be copied. One that has become shorter was begun anew.
+/// Whether a log that has grown from one length to another is to be copied. One that has become shorter was begun again.
 fn is_due(before: u32, pages: u32) -> bool {
     let written = pages.checked_sub(before).unwrap_or(pages);
     pages >= if written < LARGE_COMMIT { SHORT } else { LONG }

@@ -20,7 +20,7 @@ const STATEMENTS_CACHED: usize = 64;
 /// Opens the connection that writes. Until [`fold_log_on_close`], closing it leaves the file as it is.
 ///
 /// # Errors
-/// Where the file cannot be written, or SQLite cannot keep the promised durability.
+/// If the file cannot be written, or SQLite cannot keep the promised durability.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     check_version(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -55,7 +55,7 @@ pub(crate) fn fold_log_on_close(connection: &Connection, fold: bool) -> Result<(
     Ok(())
 }
 
-/// Opens a connection that reads, beside the one that writes.
+/// Opens a connection that reads, next to the one that writes.
 pub(crate) fn open_reader(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -1,8 +1,8 @@
-//! A write-ahead log that was left beside a file: it must be the file's own.
+//! A write-ahead log that was left next to a file: it must be the file's own.
 //!
-//! A process that is killed leaves its log, and the next opening takes from it what the file does not have yet. If meanwhile
+//! A process that is killed leaves its log, and the next opening takes from it what the file does not have yet. If in the meantime
 //! somebody has copied a backup over the file, the log is another file's: SQLite mixes the pages of both and says nothing. So
-//! what the log adds is read once before it is trusted: it goes on where the file ends, without a hole, up to its heads.
+//! what the log adds is read once before it is trusted: it continues where the file ends, without a hole, up to its heads.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -22,10 +22,10 @@ use crate::{check, log};
 /// Up to this size all pages of a file are looked at, too: a second or two. Larger ones `Storage::check` takes its time for.
 const CHECKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// What the file says by itself: per space its log, and its last position. `None` if no write-ahead log lies beside it.
+/// What the file says by itself: per space its log, and its last position. `None` if no write-ahead log lies next to it.
 pub(crate) type Alone = Option<BTreeMap<String, (Vec<u8>, Position)>>;
 
-/// Reads what the file says without the log that lies beside it. Nothing may have it open.
+/// Reads what the file says without the log that lies next to it. Nothing may have it open.
 ///
 /// A file that does not read so says nothing: a log may hold all of it, as after a crash soon after its creation.
 pub(crate) fn alone(path: &Path) -> Alone {
@@ -56,7 +56,7 @@ fn spaces(db: &Connection) -> Result<BTreeMap<String, (Vec<u8>, Position)>> {
     rows.map(space).collect()
 }
 
-/// Checks that what the file now says, with its log, goes on where the file alone has ended.
+/// Checks that what the file now says, with its log, continues where the file alone has ended.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] with what to do.
@@ -102,7 +102,7 @@ fn read_on(db: &Connection, name: &str, after: Position, head: Position) -> Resu
     Ok(())
 }
 
-/// What a file that does not read is told to be, if a log lies beside it.
+/// What a file that does not read is told to be, if a log lies next to it.
 pub(crate) fn blame(path: &Path, alone: &Alone, fault: Fault) -> Fault {
     match fault.at(path) {
         error @ StoreError::Corrupt { .. } if alone.is_some() => foreign(path, error.into()),
@@ -113,7 +113,7 @@ pub(crate) fn blame(path: &Path, alone: &Alone, fault: Fault) -> Fault {
 fn foreign(path: &Path, fault: Fault) -> Fault {
     let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
     let why = format!(
-        "the write-ahead log {} does not go on with this file ({}). If the file is a backup that was copied here, remove {} \
+        "the write-ahead log {} does not continue with this file ({}). If the file is a backup that was copied here, remove {} \
          and {}, which are of the file that was here before, and start again; `restore` does so by itself",
         log.display(),
         fault.at(path),

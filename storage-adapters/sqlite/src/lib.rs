@@ -31,12 +31,12 @@
 //! * Reading threads have connections of their own and do not wait for the writer. Every read sees one moment.
 //! * No runtime is needed: futures are answered from threads of this crate.
 //! * After a failure that leaves unknown what is on the disk, every call answers
-//!   [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the file is opened anew. A full disk is no such failure.
-//! * One process has a file open at a time. It holds a lock on the file `…-lock` beside it, which is left there.
+//!   [`StoreError::Poisoned`](syncline::StoreError::Poisoned) until the file is opened again. A full disk is no such failure.
+//! * One process has a file open at a time. It holds a lock on the file `…-lock` next to it, which is left there.
 //!
 //! # Looking inside
 //!
-//! The `sqlite3` shell (3.40 or later) may read beside a running program:
+//! The `sqlite3` shell (3.40 or later) may read while a program runs:
 //!
 //! ```sql
 //! SELECT * FROM attributes WHERE entity = 'article/7';  -- space, entity, attribute, value as JSON, time
@@ -47,7 +47,7 @@
 //!
 //! # Limits
 //!
-//! 2⁴⁰ bundles per space, 2²³ spaces per file, beside those of [`syncline::limits`].
+//! 2⁴⁰ bundles per space, 2²³ spaces per file, in addition to those of [`syncline::limits`].
 
 mod accounts;
 mod backend;

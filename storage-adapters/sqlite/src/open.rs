@@ -27,7 +27,7 @@ pub(crate) fn open(options: &SqliteOptions) -> Result<Database<Sqlite>, StoreErr
     start(options, lock).map_err(|fault| fault.at(&path))
 }
 
-/// Takes the lock of a database, which need not exist: on the file `…-lock` beside it. It is not the database that is locked, because
+/// Takes the lock of a database, which need not exist: on the file `…-lock` next to it. It is not the database that is locked, because
 /// SQLite's own locks on it would end with the first handle that is closed.
 ///
 /// # Errors
@@ -43,7 +43,7 @@ fn start(options: SqliteOptions, lock: Lock) -> Result<Database<Sqlite>> {
     schema::migrate(path, &mut connection).map_err(|fault| leftover::blame(path, &alone, fault))?;
     leftover::check(&connection, path, alone)?;
     fold_log_on_close(&connection, true)?;
-    // Commits go to the log first, and whoever deletes the lock lets a second writer in.
+    // Commits go to the log first, and anyone who deletes the lock lets a second writer in.
     let files = [path, &beside(path, "-wal"), lock.path()];
     let in_place = InPlace::now(files).map_err(|error| refused(path, error))?;
     let readers = (0..options.readers.get()).map(|_| open_reader(path, &options)).collect::<Result<Vec<_>>>()?;
@@ -52,7 +52,7 @@ fn start(options: SqliteOptions, lock: Lock) -> Result<Database<Sqlite>> {
     Ok(Database::start(Sqlite { options, in_place }, what, writer, readers)?)
 }
 
-/// The file beside a database that SQLite or this crate calls so.
+/// The file next to a database that SQLite or this crate calls so.
 pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(ending);

@@ -40,7 +40,7 @@ impl SqliteOptions {
         }
     }
 
-    /// What a returned commit survives. [`Durability::Synced`] unless told otherwise: SQLite's `synchronous = FULL`.
+    /// What a returned commit survives. [`Durability::Synced`] by default: SQLite's `synchronous = FULL`.
     /// [`Durability::Process`] is `synchronous = NORMAL`: many times faster for single commits, and after a power cut the
     /// last ones may be gone, in order and whole. There is nothing to gain below that: [`Durability::Volatile`] is taken as
     /// `Process`.
@@ -49,21 +49,20 @@ impl SqliteOptions {
         Self { durability: durability.max(Durability::Process), ..self }
     }
 
-    /// Bytes of pages that the writer keeps in memory, at most; each reader keeps a quarter of that. 64 MiB unless told
-    /// otherwise.
+    /// Bytes of pages that the writer keeps in memory, at most. Each reader keeps a quarter of that. 64 MiB by default.
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         Self { cache_bytes: bytes, ..self }
     }
 
     /// How long a commit waits for a write transaction of another program, such as a shell, before it fails. Five seconds
-    /// unless told otherwise.
+    /// by default.
     #[must_use]
     pub fn busy_timeout(self, timeout: Duration) -> Self {
         Self { busy_timeout: timeout, ..self }
     }
 
-    /// How many threads read. Two unless told otherwise.
+    /// How many threads read. Two by default.
     #[must_use]
     pub fn readers(self, threads: NonZeroUsize) -> Self {
         Self { readers: threads, ..self }

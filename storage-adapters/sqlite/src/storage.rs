@@ -18,7 +18,7 @@ use crate::options::SqliteOptions;
 /// dropped, queued commits are finished and the file is closed: the drop blocks until then.
 ///
 /// One process at a time has the file open through Syncline; a second open answers [`StoreError::InUse`]. Other programs, a
-/// shell for instance, may read beside it.
+/// shell for instance, may read at the same time.
 #[derive(Debug, Clone)]
 pub struct SqliteStorage {
     database: Arc<Database<Sqlite>>,

@@ -12,7 +12,7 @@ use crate::store::{Limit, StoredRun};
 pub struct Runs {
     /// By origin and last seq.
     held: BTreeMap<(ReplicaId, Seq), Held>,
-    /// Runs of the log that go, or are written anew, by their last position.
+    /// Runs of the log that go, or are rewritten, by their last position.
     removed: BTreeMap<Position, (ReplicaId, Seq)>,
 }
 
