@@ -144,8 +144,8 @@ impl From<i64> for Value {
     }
 }
 
-/// The JSON string that reads so. If a text's value exceeds [`VALUE_BYTES_MAX`], [`View::set`](crate::View::set) and
-/// [`View::insert`](crate::View::insert) refuse it, and an [`Op`](super::Op) of it that is written in another way is put aside by
+/// The JSON string that reads so. If a text's value exceeds [`VALUE_BYTES_MAX`], [`View::set`](crate::replica::View::set) and
+/// [`View::insert`](crate::replica::View::insert) refuse it, and an [`Op`](super::Op) of it that is written in another way is put aside by
 /// every replica. To find out before, use [`Value::string`].
 impl From<&str> for Value {
     fn from(text: &str) -> Self {

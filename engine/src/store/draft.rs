@@ -1,7 +1,7 @@
 //! The commit rule: what batches do to a log. It is pure, and every adapter uses it.
 //!
 //! An adapter reads what [`origins`] and [`concerned`] name, lets [`Draft::of`] check and join the batches, and writes what the
-//! draft then holds. [`MemoryStore`](super::MemoryStore) has the same rule in a form of its own: it is what adapters are compared
+//! draft then holds. [`MemoryStore`](super::memory::MemoryStore) has the same rule in a form of its own: it is what adapters are compared
 //! with.
 
 use std::collections::{BTreeMap, BTreeSet};
