@@ -28,7 +28,7 @@ pub use digest::Digest;
 pub use error::ClientError;
 pub use link::{Heard, Mode, PeerLog};
 pub(crate) use read::changes;
-pub use read::{EntryPage, Filter, LogPage, Past, Waiting};
+pub use read::{EntryPage, Filter, LogPage, Past, TOLD_MAX, Waiting};
 pub use trouble::Trouble;
 
 use device::Device;

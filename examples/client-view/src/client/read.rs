@@ -18,6 +18,9 @@ const SEARCH: Limit = Limit::items(1_000);
 /// Pending bundles that are looked at: beyond, a page says "many".
 const PENDING_MAX: u32 = 2_000;
 
+/// Changes of one bundle that a page spells out.
+pub const TOLD_MAX: usize = 10;
+
 /// Which entries to list. A page's address carries it as its query.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,7 +60,7 @@ pub struct LogPage {
     pub bundles: Vec<LoggedBundle>,
     /// How many there are in all.
     pub head: Position,
-    /// The titles, as they are now, of the entries that the bundles are about.
+    /// The titles, as they are now, of the entries that the first [`TOLD_MAX`] changes of each bundle are about.
     pub titles: BTreeMap<EntryId, String>,
 }
 
@@ -139,7 +142,8 @@ impl Client {
         }
         bundles.reverse();
         let view = device.replica.view(Entries)?;
-        let events = bundles.iter().flat_map(|bundle| bundle.events.as_deref().unwrap_or_default());
+        let all = bundles.iter().map(|bundle| bundle.events.as_deref().unwrap_or_default());
+        let events = all.flat_map(|events| events.iter().take(TOLD_MAX));
         let about: BTreeSet<_> = changes(events).filter_map(|change| change.entry()).collect();
         let mut titles = BTreeMap::new();
         for entry in about {

@@ -8,13 +8,11 @@ use syncline::{Event, Kind, Position};
 
 use super::words::{change, count, device, excerpt, outcome, time};
 use super::{Shown, document, status};
-use crate::client::{ClientError, LogPage, changes};
+use crate::client::{ClientError, LogPage, TOLD_MAX, changes};
 use crate::{Change, Client};
 
 /// Bundles on one page.
 const BUNDLES: u32 = 100;
-/// Changes of one bundle that are spelled out.
-const CHANGES: usize = 10;
 
 /// The end of the log.
 pub(super) fn latest(shown: &Shown, page: &LogPage) -> Markup {
@@ -63,8 +61,8 @@ fn row(shown: &Shown, page: &LogPage, bundle: &LoggedBundle) -> Markup {
                 Ok(events) if events.is_empty() => { p { em { "its content is gone from the log, because it was refused" } } }
                 Ok(_) => {}
             }
-            @for one in changes(events).take(CHANGES) { p { (change(&one)) (about(shown, page, &one)) } }
-            @if events.len() > CHANGES { p { "and " (events.len() - CHANGES) " more" } }
+            @for one in changes(events).take(TOLD_MAX) { p { (change(&one)) (about(shown, page, &one)) } }
+            @if events.len() > TOLD_MAX { p { "and " (events.len() - TOLD_MAX) " more" } }
             p.kinds { @for (kind, count) in kinds(events) { code { (kind) } @if count > 1 { " × " (count) } " " } }
         }
     }
