@@ -85,6 +85,10 @@ impl Session<'_> {
         let mut foreign = BTreeSet::new();
         loop {
             let page = self.inner.store.read(cursor, self.push_limit()).await?;
+            // Another sync may have given this replica a new identity. Bundles under it are its own, and are sent only once that is stored.
+            if self.inner.turn.lock().await.id != self.own {
+                return Ok(());
+            }
             let lacking = |stored: &StoredRun| {
                 let known = self.theirs.heads.get(stored.run.origin()).seq;
                 let is_for_us = |run: &Run| run.origin() != self.own && !foreign.contains(&run.origin());
