@@ -68,6 +68,7 @@ mod assert;
 mod author;
 mod batch;
 pub mod crdt;
+pub mod displaced;
 #[cfg(unix)]
 pub mod elsewhere;
 pub mod file_store;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
+#[cfg(unix)]
+mod broken_files;
 mod broken_stores;
 mod broken_transports;
 mod crdts;

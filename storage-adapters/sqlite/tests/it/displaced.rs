@@ -3,65 +3,49 @@
 use std::fs;
 use std::path::Path;
 
-use syncline::StoreError;
-use syncline::store::{Retry, Storage};
-use syncline_conformance::{Author, appends};
+use syncline::store::Storage;
+use syncline_conformance::displaced;
+use syncline_sqlite::SqliteStorage;
 
-use crate::file::{Place, subject};
+use crate::file::Place;
 
-/// Does this to an open file: no commit is acknowledged from then on, and everybody learns why.
-async fn refused_after(act: impl FnOnce(&Path), why: &str) {
-    let place = Place::new();
-    let storage = place.open();
-    let store = subject(&storage, "notes").await;
-    let mut ann = Author::new(1);
-    store.commit(appends([ann.write(1)])).await;
-    storage.ready().await.unwrap();
-    act(&place.path());
-    let error = storage.ready().await.unwrap_err();
-    assert!(error.to_string().contains(why), "{error}");
-    let error = store.refusal(appends([ann.write(1)])).await;
-    assert!(matches!(error, StoreError::Backend { retry: Retry::Never, .. }), "{error:?}");
-    assert!(error.to_string().contains(why), "{error}");
-    for error in [store.refusal(appends([ann.write(1)])).await, store.store().status().await.unwrap_err()] {
-        assert!(matches!(&error, StoreError::Poisoned { why: told, .. } if told.contains(why)), "{error:?}");
-    }
-    assert!(matches!(storage.ready().await.unwrap_err(), StoreError::Poisoned { .. }));
+fn refused_after(act: impl FnOnce(&Path), why: &str) {
+    displaced::nothing_is_acknowledged_after("a.sqlite", |path| SqliteStorage::at(path), act, why);
 }
 
 fn beside(path: &Path, ending: &str) -> String {
     format!("{}{ending}", path.display())
 }
 
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_file_is_deleted() {
-    refused_after(|path| fs::remove_file(path).unwrap(), "a.sqlite is gone").await;
+#[test]
+fn nothing_is_acknowledged_once_the_file_is_deleted() {
+    refused_after(|path| fs::remove_file(path).unwrap(), "a.sqlite is gone");
 }
 
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_write_ahead_log_is_deleted() {
-    refused_after(|path| fs::remove_file(beside(path, "-wal")).unwrap(), "a.sqlite-wal is gone").await;
+#[test]
+fn nothing_is_acknowledged_once_the_write_ahead_log_is_deleted() {
+    refused_after(|path| fs::remove_file(beside(path, "-wal")).unwrap(), "a.sqlite-wal is gone");
 }
 
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_lock_is_deleted_so_that_another_process_may_write() {
-    refused_after(|path| fs::remove_file(beside(path, "-lock")).unwrap(), "a.sqlite-lock is gone").await;
+#[test]
+fn nothing_is_acknowledged_once_the_lock_is_deleted_so_that_another_process_may_write() {
+    refused_after(|path| fs::remove_file(beside(path, "-lock")).unwrap(), "a.sqlite-lock is gone");
 }
 
-#[tokio::test]
-async fn nothing_is_acknowledged_once_another_file_takes_the_place() {
+#[test]
+fn nothing_is_acknowledged_once_another_file_takes_the_place() {
     let replace = |path: &Path| {
         fs::copy(path, beside(path, ".copy")).unwrap();
         fs::rename(beside(path, ".copy"), path).unwrap();
     };
-    refused_after(replace, "a.sqlite is another file").await;
+    refused_after(replace, "a.sqlite is another file");
 }
 
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_directory_is_moved_or_replaced() {
+#[test]
+fn nothing_is_acknowledged_once_the_directory_is_moved_or_replaced() {
     let elsewhere = tempfile::tempdir().unwrap();
     let away = elsewhere.path().join("away");
-    refused_after(|path| fs::rename(path.parent().unwrap(), &away).unwrap(), "a.sqlite is gone").await;
+    refused_after(|path| fs::rename(path.parent().unwrap(), &away).unwrap(), "a.sqlite is gone");
     let replace = |path: &Path| {
         let dir = path.parent().unwrap();
         fs::rename(dir, elsewhere.path().join("old")).unwrap();
@@ -70,7 +54,7 @@ async fn nothing_is_acknowledged_once_the_directory_is_moved_or_replaced() {
             fs::copy(elsewhere.path().join("old").join(file), dir.join(file)).unwrap();
         }
     };
-    refused_after(replace, "is another file").await;
+    refused_after(replace, "is another file");
 }
 
 #[tokio::test]
