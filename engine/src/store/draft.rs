@@ -131,9 +131,9 @@ impl<'a> Draft<'a> {
     }
 
     fn take(&mut self, batch: &'a WriteBatch) -> Outcome {
-        self.check(batch)?;
-        if let Some(rewrite) = &batch.rewrite {
-            self.rewrite(rewrite)?;
+        let emptied = self.check(batch)?;
+        if let Some((rewrite, emptied)) = batch.rewrite.as_ref().zip(emptied) {
+            self.rewrite(rewrite, emptied);
         }
         for append in &batch.runs {
             let position = self.head.plus(1);
@@ -149,18 +149,15 @@ impl<'a> Draft<'a> {
         Ok(Committed { revision: self.revision, head: self.head })
     }
 
-    /// Checks in the order in which [`EventStore::commit`](super::EventStore::commit) tells errors.
-    fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+    /// Checks in the order in which [`EventStore::commit`](super::EventStore::commit) tells errors. Gives what a rewrite empties.
+    fn check(&self, batch: &WriteBatch) -> Result<Option<Emptied>, StoreError> {
         let (found, number) = (self.revision, self.bounds.number);
         if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
             return Err(StoreError::Conflict { expected, found });
         }
         check_number("revision", found.plus(1).get(), number)?;
-        let mut heads = BTreeMap::new();
-        if let Some(rewrite) = &batch.rewrite {
-            self.check_rewrite(rewrite)?;
-            heads.insert(rewrite.origin, rewrite.after);
-        }
+        let emptied = batch.rewrite.as_ref().map(|rewrite| self.check_rewrite(rewrite)).transpose()?;
+        let mut heads: BTreeMap<_, _> = batch.rewrite.iter().map(|rewrite| (rewrite.origin, rewrite.after)).collect();
         for append in batch.appends() {
             let origin = append.run().origin();
             let head = heads.entry(origin).or_insert_with(|| self.head_of(origin));
@@ -181,7 +178,8 @@ impl<'a> Draft<'a> {
         }
         batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))?;
         let mut views = batch.views.iter();
-        views.try_for_each(|(_, position)| check_number("progress of a view", position.get(), number))
+        views.try_for_each(|(_, position)| check_number("progress of a view", position.get(), number))?;
+        Ok(emptied)
     }
 
     fn check_rewrite(&self, rewrite: &Rewrite) -> Result<Emptied, StoreError> {
@@ -198,13 +196,11 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreError> {
-        let Emptied { kept, .. } = self.check_rewrite(rewrite)?;
+    fn rewrite(&mut self, rewrite: &Rewrite, Emptied { kept, .. }: Emptied) {
         self.runs.remove_behind(rewrite.origin, rewrite.after.seq);
         kept.into_iter().for_each(|kept| self.runs.insert(kept));
         self.heads.insert(rewrite.origin, Some(rewrite.after).filter(|after| after.seq > Seq::ZERO));
         rewrite.runs.iter().for_each(|(position, append)| self.place(*position, append));
-        Ok(())
     }
 
     fn place(&mut self, position: Position, append: &Append) {
