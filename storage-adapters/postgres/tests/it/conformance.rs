@@ -8,16 +8,22 @@ use syncline_conformance::{StoreHarness, store_suite};
 use syncline_postgres::PostgresOptions;
 use syncline_postgres_testing::{Scratch, Server};
 
-#[derive(Default)]
-struct Postgres(Mutex<Option<Scratch>>);
+use crate::fixture::options;
+
+/// Schemas of a server, and how they are reached.
+pub(crate) struct Postgres {
+    server: fn() -> &'static Server,
+    options: fn(&Scratch) -> PostgresOptions,
+    last: Mutex<Option<Scratch>>,
+}
 
 impl Postgres {
+    pub(crate) fn new(server: fn() -> &'static Server, options: fn(&Scratch) -> PostgresOptions) -> Self {
+        Self { server, options, last: Mutex::default() }
+    }
+
     async fn open(&self) -> Arc<dyn Storage> {
-        let options = {
-            let scratch = self.0.lock().unwrap();
-            let scratch = scratch.as_ref().unwrap();
-            PostgresOptions::new(scratch.url()).schema(scratch.schema())
-        };
+        let options = (self.options)(self.last.lock().unwrap().as_ref().unwrap());
         Arc::new(options.open().await.unwrap())
     }
 }
@@ -25,7 +31,7 @@ impl Postgres {
 #[async_trait]
 impl StoreHarness for Postgres {
     async fn fresh(&self) -> Arc<dyn Storage> {
-        *self.0.lock().unwrap() = Some(Server::shared().scratch());
+        *self.last.lock().unwrap() = Some((self.server)().scratch());
         self.open().await
     }
 
@@ -38,4 +44,4 @@ impl StoreHarness for Postgres {
     }
 }
 
-store_suite!(Postgres::default());
+store_suite!(Postgres::new(Server::shared, options));

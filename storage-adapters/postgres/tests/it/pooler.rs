@@ -1,20 +1,20 @@
 //! Behind PgBouncer, which managed databases put before the server.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use futures_util::poll;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use syncline::authority::accounts::Accounts;
-use syncline::store::{Durability, Limit, Retry, Storage, StoreError, WriteBatch};
+use syncline::store::{Durability, Limit, Retry, Storage, WriteBatch};
 use syncline::{NTP64, Revision};
-use syncline_conformance::{Author, Content, StoreHarness, appends, dot, placed, puts, store_suite, view, voids};
+use syncline_conformance::{Author, Content, appends, dot, placed, puts, store_suite, view, voids};
 use syncline_postgres::PostgresOptions;
 use syncline_postgres_testing::{Pooler, Scratch, Server};
 
+use crate::conformance::Postgres;
 use crate::fixture::{by_hand, notes, open, options, until_it_works};
 
 /// What a pooler may be told to do with parameters that it does not know.
@@ -33,42 +33,17 @@ async fn stranger(pooler: &Pooler) -> PgConnection {
     PgConnection::connect_with(&options).await.unwrap()
 }
 
-/// A log of the shared server behind a pooler in transaction mode.
-#[derive(Default)]
-struct Pooled(Mutex<Option<Scratch>>);
-
-impl Pooled {
-    async fn open(&self) -> Arc<dyn Storage> {
-        static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
-        let settings = "pool_mode = transaction\ndefault_pool_size = 20";
-        let pooler = POOLER.get_or_init(|| Pooler::start(Server::shared_own(), settings));
-        let options = {
-            let scratch = self.0.lock().unwrap();
-            let scratch = scratch.as_ref().unwrap();
-            // Without a pooler, which `Pooler::start` says, the laws are those of the server alone.
-            pooler.as_ref().map_or_else(|| options(scratch), |pooler| through(pooler, scratch))
-        };
-        Arc::new(options.poll_interval(Duration::from_millis(20)).open().await.unwrap())
-    }
+/// A schema of the shared server behind a pooler in transaction mode.
+fn pooled(scratch: &Scratch) -> PostgresOptions {
+    static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
+    let settings = "pool_mode = transaction\ndefault_pool_size = 20";
+    let pooler = POOLER.get_or_init(|| Pooler::start(Server::shared_own(), settings));
+    // Without a pooler, which `Pooler::start` says, the laws are those of the server alone.
+    let options = pooler.as_ref().map_or_else(|| options(scratch), |pooler| through(pooler, scratch));
+    options.poll_interval(Duration::from_millis(20))
 }
 
-#[async_trait]
-impl StoreHarness for Pooled {
-    async fn fresh(&self) -> Arc<dyn Storage> {
-        *self.0.lock().unwrap() = Some(Server::shared_own().scratch());
-        self.open().await
-    }
-
-    async fn reopen(&self) -> Option<Arc<dyn Storage>> {
-        Some(self.open().await)
-    }
-
-    async fn beside(&self) -> Option<Result<Arc<dyn Storage>, StoreError>> {
-        Some(Ok(self.open().await))
-    }
-}
-
-store_suite!(Pooled::default());
+store_suite!(Postgres::new(Server::shared_own, pooled));
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_schemas_that_share_every_session_share_nothing_else() {
