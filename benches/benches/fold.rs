@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use syncline::attributes::Attributes;
-use syncline::event::encode_body;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Run};
 use syncline::projection::fold::Projections;
-use syncline::run::{Body, RunBuilder};
 use syncline::store::Durability;
-use syncline::{ChainHash, NTP64, Projection as _, Run, Seq};
+use syncline::{NTP64, Projection as _, Seq};
 use syncline_benches::ours;
 use syncline_benches::workload::{Keys, Workload};
 use tokio::runtime::Runtime;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::store::Durability;
 use syncline::{MemoryStorage, Service};
 use syncline_benches::fresh::{self, Plan, Sites};
@@ -25,7 +25,7 @@ fn in_memory(criterion: &mut Criterion) {
     for (name, keys) in KEYS {
         let transport = runtime.block_on(async {
             let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-            let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+            let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
             let transport = MemoryTransport::new(service, "token").await.expect("everybody may enter");
             let plan = Plan { keys, events: EVENTS, per_bundle: 10 };
             fresh::write_log(&plan, &transport).await.expect("the server takes the log");

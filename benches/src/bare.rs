@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use syncline::format::time::STAMP_BYTES;
 use syncline::store::Durability;
-use syncline::time::STAMP_BYTES;
 
 use crate::place::{Backend, Place};
 use crate::workload::Change;

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use syncline::authority::Open;
-use syncline::event::encode_body;
+use syncline::authority::AllowAll;
+use syncline::format::Head;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
 use syncline::protocol::{Push, Request};
-use syncline::run::{Body, RunBuilder};
 use syncline::store::{Durability, Storage};
-use syncline::{Head, NTP64, Replica, Service, Transport};
+use syncline::{NTP64, Replica, Service, Transport};
 use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, Traffic, router};
 use syncline_sqlite::SqliteStorage;
 use tokio::task::JoinHandle;
@@ -82,7 +83,7 @@ impl OurServer {
     /// # Errors
     /// [`Failure`] if no port is free.
     pub async fn start(storage: impl Storage) -> Result<Self, Failure> {
-        let service = Service::new(Arc::new(storage), Arc::new(Open), Arc::new(syncline_os::wall_clock));
+        let service = Service::new(Arc::new(storage), Arc::new(AllowAll), Arc::new(syncline_os::wall_clock));
         let server = Server::bind("127.0.0.1:0").await?;
         let (url, shutdown) = (format!("http://{}", server.address()), Shutdown::new());
         let serving = tokio::spawn(server.serve(router(Arc::new(service), RouterOptions::default()), shutdown.clone()));

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use syncline::event::encode_body;
+use syncline::format::Head;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
 use syncline::protocol::{Push, Request};
-use syncline::run::{Body, RunBuilder};
-use syncline::{Head, NTP64, Transport};
+use syncline::{NTP64, Transport};
 use syncline_sqlite::SqliteStorage;
 
 use crate::fresh::{OurServer, Plan};

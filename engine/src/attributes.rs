@@ -21,14 +21,15 @@
 //!
 //! ```
 //! use syncline::attributes::{Attribute, AttributeRow, Attributes, Op};
-//! use syncline::{Dot, Event, EventRef, NTP64, Projection, ReplicaId, Seq, Stamp};
+//! use syncline::format::Stamp;
+//! use syncline::{Dot, Event, EventRef, NTP64, Projection, ReplicaId, Seq};
 //!
 //! fn fold(row: &mut AttributeRow, event: &Event, time: u64, origin: u8) {
 //!     let origin = ReplicaId::from_bytes([origin; 16]).unwrap();
 //!     let (key, _) = Op::decode(&event.payload).unwrap();
 //!     let dot = Dot { origin, seq: Seq::new(time) };
 //!     let stamp = Stamp { time: NTP64(time), origin, index: 0 };
-//!     Attributes.apply(&key.key(), row, &EventRef::new(dot, stamp, &event.kind, &event.payload)).unwrap();
+//!     Attributes.apply(&key.key(), row, &EventRef::new(dot, stamp, &event.event_type, &event.payload)).unwrap();
 //! }
 //!
 //! let stock = Attribute::new("article/7", "stock").unwrap();
@@ -56,16 +57,16 @@ pub use op::Op;
 pub use row::AttributeRow;
 pub use value::{InvalidValue, VALUE_BYTES_MAX, Value};
 
-use crate::event::{Event, EventRef, Kind};
+use crate::format::event::{Event, EventRef, EventType};
 use crate::projection::{Keys, Moved, Projection, Reads, Unreadable};
 use crate::store::{RowRange, ViewId};
 
-/// The kind of the events that change attributes.
-pub const ATTRIBUTE: Kind = Kind::new("attribute", 1);
+/// The type of the events that change attributes.
+pub const ATTRIBUTE: EventType = EventType::new("attribute", 1);
 
 /// The projection of the view `attributes@1`: one [`AttributeRow`] per [`Attribute`].
 ///
-/// It reads the kind [`ATTRIBUTE`] alone. An event of that kind whose payload is malformed, or that
+/// It reads the event type [`ATTRIBUTE`] alone. An event of that type whose payload is malformed, or that
 /// claims to have seen a later operation, is unreadable.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Attributes;
@@ -88,7 +89,7 @@ impl Projection for Attributes {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([ATTRIBUTE])
+        Reads::types([ATTRIBUTE])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -100,7 +101,7 @@ impl Projection for Attributes {
 
     fn apply(&self, key: &[u8], row: &mut AttributeRow, event: &EventRef<'_>) -> Result<(), Unreadable> {
         if !event.is(&ATTRIBUTE) {
-            return Err(Unreadable::new(format!("the event is of the kind {}, not {ATTRIBUTE}", event.kind())));
+            return Err(Unreadable::new(format!("the event is of the type {}, not {ATTRIBUTE}", event.event_type())));
         }
         let (own_key, op) = Op::read(event.payload).map_err(|error| Unreadable::new(error.to_string()))?;
         if own_key != key {

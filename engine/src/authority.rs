@@ -18,10 +18,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::format::run::Bundle;
 use crate::id::{InvalidId, ReplicaId, SpaceId, is_name};
 use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::Refusal;
-use crate::run::Bundle;
 use crate::store::BoxError;
 
 pub mod accounts;
@@ -188,10 +188,10 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
 
 /// Lets everybody do everything, in one process or in tests.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Open;
+pub struct AllowAll;
 
 #[async_trait]
-impl Authority for Open {
+impl Authority for AllowAll {
     async fn authenticate(&self, _: &str) -> Result<Option<Principal>, AuthorityError> {
         Ok(Some(Principal { user: Name("anyone".into()), device: Name("any".into()) }))
     }
@@ -210,7 +210,7 @@ impl Authority for Open {
 }
 
 #[async_trait]
-impl Policy for Open {
+impl Policy for AllowAll {
     async fn admit(&self, _: &Principal, _: &SpaceId, _: &Bundle<'_>) -> Result<(), Refusal> {
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::caught::caught;
-use crate::time::{NTP64, Offset, TIMES_END, after, ahead};
+use crate::format::time::{NTP64, Offset, TIMES_END, after, ahead};
 
 /// The lowest four bits of a time count; physical time fills the others.
 const COUNTER_MASK: u64 = 0xf;

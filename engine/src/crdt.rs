@@ -35,7 +35,7 @@ pub use pn_counter::PnCounter;
 pub(crate) use pn_counter::Tally;
 
 #[cfg(doc)]
-use crate::time::Stamp;
+use crate::format::time::Stamp;
 
 /// A state that joins with another replica's.
 ///

@@ -4,14 +4,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use syncline::authority::Open;
-//! use syncline::{Event, Kind, LogId, MemoryStorage, MemoryStore, NTP64, Replica, ReplicaId, Service, SpaceId};
+//! use syncline::authority::AllowAll;
+//! use syncline::{Event, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Replica, ReplicaId, Service, SpaceId};
 //! use syncline_memory::MemoryTransport;
 //!
 //! # futures_executor::block_on(async {
 //! // A server, and a transport to it. Outside of an example, ids are random and clocks are real.
 //! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([9; 16]).expect("not zero")));
-//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//! let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32))));
 //! let server = MemoryTransport::new(service, "token").await.unwrap();
 //!
 //! // Two devices.
@@ -23,7 +23,7 @@
 //! let (phone, laptop) = (device(1).await.unwrap(), device(2).await.unwrap());
 //!
 //! // One of them writes offline. Then both sync.
-//! phone.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await.unwrap();
+//! phone.write(&[Event::new(EventType::new("note.taken", 1), "buy milk")]).await.unwrap();
 //! phone.sync(&server).await.unwrap();
 //! assert_eq!(laptop.sync(&server).await.unwrap().pulled, 1);
 //! # });
@@ -42,7 +42,7 @@
 //! | move a log between stores, or keep it as a file | [`portable`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
-//! | implement the format in another language | [`run`], [`event`], [`heads`], [`time`], and `docs/format.md` |
+//! | implement the format in another language | [`format`], and `docs/format.md` |
 //!
 //! The engine starts no thread and no runtime, reads no clock and no random source, and compiles to WebAssembly.
 
@@ -53,10 +53,8 @@ pub mod attributes;
 pub mod authority;
 mod caught;
 pub mod clock;
-pub mod codec;
 pub mod crdt;
-pub mod event;
-pub mod heads;
+pub mod format;
 pub mod id;
 pub mod limits;
 pub mod portable;
@@ -64,25 +62,20 @@ pub mod projection;
 pub mod protocol;
 pub mod replica;
 mod reserved;
-pub mod run;
 pub mod service;
 pub mod store;
-pub mod time;
 pub mod transport;
 mod trust;
 pub mod typed;
-pub mod wire;
 
-pub use clock::{HybridClock, PhysicalClock};
-pub use event::{Event, EventRef, Kind};
-pub use heads::{ChainHash, Head, Heads};
-pub use id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
+pub use clock::PhysicalClock;
+pub use format::event::{Event, EventRef, EventType};
+pub use format::time::NTP64;
+pub use id::{Cursor, Dot, LogId, Position, ReplicaId, Seq, SpaceId};
 pub use projection::{Projection, Unreadable};
-pub use replica::Replica;
-pub use run::{Append, Bundle, Run};
+pub use replica::{AckLevel, Outcome, Replica, ReplicaError, SyncError, SyncReport, Written};
 pub use service::Service;
 pub use store::memory::{MemoryStorage, MemoryStore};
 pub use store::{EventStore, Storage, StoreError, ViewId};
-pub use time::{NTP64, Stamp, Timestamp};
 pub use transport::{Transport, TransportError};
 pub use typed::{TypedEvent, TypedProjection};

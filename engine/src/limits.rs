@@ -2,7 +2,7 @@
 
 /// Bytes of one event's payload: 256 KiB.
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
-/// Bytes of one bundle's body, kinds and framing included: 1 MiB.
+/// Bytes of one bundle's body, event types and framing included: 1 MiB.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one bundle.
 pub const BUNDLE_EVENTS_MAX: usize = 10_000;
@@ -16,8 +16,8 @@ pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const FRAME_BYTES_MAX: usize = PAGE_BYTES_MAX + 1024 * 1024;
 /// Runs in one page or push.
 pub const PAGE_RUNS_MAX: usize = 65_536;
-/// Bytes of an event kind's name.
-pub const KIND_BYTES_MAX: usize = 64;
+/// Bytes of an event type's name.
+pub const EVENT_TYPE_BYTES_MAX: usize = 64;
 /// Bytes of a row key.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Row keys that one event may touch in one view.

@@ -40,11 +40,11 @@
 use std::fmt;
 
 use crate::authority::Principal;
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::VerifiedRun;
 use crate::id::{Position, ReplicaId, SpaceId};
 use crate::limits::BODY_BYTES_MAX;
 use crate::protocol::RefusedBundle;
-use crate::run::Append;
 
 mod export;
 mod frame;
@@ -119,7 +119,7 @@ pub enum Part {
     /// Once.
     Header(Header),
     /// Runs in log order, each proved to follow its origin's bundles before it.
-    Runs(Vec<Append>),
+    Runs(Vec<VerifiedRun>),
     /// Why bundles were refused, in the order of origins and seqs.
     Refusals(Vec<RefusedBundle>),
     /// The devices that own the origins, in the order of origins. They are not part of the log. Accounts keep them, see

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::codec;
-use crate::event::{Event, EventRef};
+use crate::format::codec;
+use crate::format::event::{Event, EventRef};
+use crate::format::time::Stamp;
 use crate::store::ViewId;
-use crate::time::Stamp;
 
 mod aside;
 mod erased;
@@ -37,14 +37,14 @@ pub use reads::Reads;
 /// use syncline::projection::{Keys, Reads};
 /// use syncline::{EventRef, Projection, Unreadable, ViewId};
 ///
-/// /// How many events of each kind there are. (A set of dots, since a repeated event must not count twice.)
+/// /// How many events of each type there are. (A set of dots, since a repeated event must not count twice.)
 /// struct PerKind;
 ///
 /// impl Projection for PerKind {
 ///     type State = std::collections::BTreeSet<syncline::Dot>;
 ///
 ///     fn view(&self) -> ViewId {
-///         ViewId::new("per-kind@1").expect("the name is well formed")
+///         ViewId::new("per-type@1").expect("the name is well formed")
 ///     }
 ///
 ///     fn reads(&self) -> Reads {
@@ -68,9 +68,9 @@ pub trait Projection: Send + Sync + 'static {
     /// Name and version of the view. A new version is a new view, built next to the old one.
     fn view(&self) -> ViewId;
 
-    /// Which events the view is folded from: their kinds, or everything. Asked once, when the replica is composed. The other methods see
-    /// no other event. An event of a type that is named here, in a version that is not, is put aside, so that a program does not skip
-    /// what a newer one has written.
+    /// Which events the view is folded from: their types, or everything. Asked once, when the replica is composed. The other methods
+    /// see no other event. An event of a type that is named here, in a version that is not, is put aside, so that a program does not
+    /// skip what a newer one has written.
     fn reads(&self) -> Reads;
 
     /// The rows that this event touches. Pure. It may push no key if the event changes nothing in this view.

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::Run;
+use crate::format::time::{self, NTP64};
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq, SpaceId};
-use crate::run::Run;
 use crate::store::Limit;
-use crate::time::{self, NTP64};
 
 mod problem;
 

@@ -11,12 +11,12 @@ use futures_util::lock::Mutex as AsyncMutex;
 use thiserror::Error;
 
 use crate::clock::{ClockExhausted, HybridClock, MAX_DRIFT, PhysicalClock};
+use crate::format::wire::DecodeError;
 use crate::id::{InvalidId, ReplicaId, SpaceId};
 use crate::limits::{OWN_ROW_BYTES_MAX, ROW_BYTES_MAX};
 use crate::projection::fold::Projections;
 use crate::projection::{Cause, Projection};
 use crate::store::{EventStore, StoreError, ViewId};
-use crate::wire::DecodeError;
 
 mod attributes;
 mod catch_up;
@@ -45,9 +45,9 @@ mod write;
 
 pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
-pub use live::{Pace, Pause};
+pub use live::{Pause, Schedule};
 pub use log::LoggedBundle;
-pub use outcome::{Outcome, Tier};
+pub use outcome::{AckLevel, Outcome};
 pub use pending::PendingBundle;
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
@@ -98,9 +98,9 @@ struct Inner {
     /// Rung when a peer has answered for own bundles.
     answered: Signal,
     /// Mints the identity that a forked replica takes.
-    identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
+    new_id: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
     /// Others read this store, so that nothing in it counts as unseen.
-    served: bool,
+    shared: bool,
     /// Bytes up to which an own write may let a row grow.
     row_bytes_max: usize,
     /// Larger rows are kept in pieces of so many bytes.
@@ -135,6 +135,9 @@ pub enum ReplicaError {
         /// The bundle asked for.
         dot: crate::id::Dot,
     },
+    /// Two projections have one view, or one has a view of the engine's: the replica was not opened.
+    #[error(transparent)]
+    View(InvalidId),
     /// The replica does not maintain this view.
     #[error("the replica has no view {view}; add its projection when opening the replica")]
     NoSuchView {
@@ -201,7 +204,7 @@ impl From<StoreError> for ReplicaError {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use syncline::{Event, Kind, LogId, MemoryStore, NTP64, Replica, ReplicaId, SpaceId};
+/// use syncline::{Event, EventType, LogId, MemoryStore, NTP64, Replica, ReplicaId, SpaceId};
 ///
 /// # futures_executor::block_on(async {
 /// let store = Arc::new(MemoryStore::new(LogId::from_bytes([1; 16]).expect("not zero")));
@@ -211,7 +214,7 @@ impl From<StoreError> for ReplicaError {
 ///     .open(id)
 ///     .await
 ///     .unwrap();
-/// let written = replica.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await.unwrap();
+/// let written = replica.write(&[Event::new(EventType::new("note.taken", 1), "buy milk")]).await.unwrap();
 /// assert_eq!(written.dot.seq.get(), 1);
 /// # });
 /// ```
@@ -222,8 +225,8 @@ pub struct Compose {
     clock: Option<Arc<dyn PhysicalClock>>,
     max_drift: Duration,
     projections: Projections,
-    identities: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
-    served: bool,
+    new_id: Option<Box<dyn Fn() -> ReplicaId + Send + Sync>>,
+    shared: bool,
     row_bytes_max: usize,
     piece_bytes: usize,
     refused: Option<InvalidId>,
@@ -248,19 +251,19 @@ impl Compose {
         self
     }
 
-    /// Lets the replica take a new identity if a peer holds another history of this replica. `fresh` must make random ids. The replica was
+    /// Lets the replica take a new identity if a peer holds another history of this replica. `new_id` must make random ids. The replica was
     /// cloned then, or restored from a backup and written to. Its bundles that this peer has not stored move under the new identity. If
     /// another peer had stored some of them, they then exist under both. Without this, such a sync fails with
     /// [`SyncError::Forked`].
-    pub fn identities(mut self, fresh: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
-        self.identities = Some(Box::new(fresh));
+    pub fn on_fork(mut self, new_id: impl Fn() -> ReplicaId + Send + Sync + 'static) -> Self {
+        self.new_id = Some(Box::new(new_id));
         self
     }
 
     /// Says that a [`Service`](crate::Service) serves this replica's store to others. Nobody acknowledges what they have read,
     /// so no bundle counts as unseen, and none is rewritten. A fork or a clock far ahead is then reported, and not healed.
-    pub fn served(mut self) -> Self {
-        self.served = true;
+    pub fn shared_with_service(mut self) -> Self {
+        self.shared = true;
         self
     }
 
@@ -293,16 +296,16 @@ impl Compose {
     /// events aside because of their version, if its projection reads that version now.
     ///
     /// # Errors
-    /// [`OpenError`].
+    /// [`ReplicaError::View`] if two projections have one view; [`ReplicaError::Store`] if the store refused or failed.
     ///
     /// # Cancel
     /// What was folded stays; opening again continues from there.
-    pub async fn open(self, fresh: ReplicaId) -> Result<Replica, OpenError> {
+    pub async fn open(self, fresh: ReplicaId) -> Result<Replica, ReplicaError> {
         if let Some(refused) = self.refused {
-            return Err(OpenError::View(refused));
+            return Err(ReplicaError::View(refused));
         }
         let turn = Turn::begin(&*self.store, fresh).await?;
-        let source = self.clock.unwrap_or_else(|| Arc::new(|| crate::time::NTP64(0)));
+        let source = self.clock.unwrap_or_else(|| Arc::new(|| crate::format::time::NTP64(0)));
         let clock = HybridClock::resume(source, self.max_drift, turn.status.high_water());
         let inner = Inner {
             space: self.space,
@@ -316,8 +319,8 @@ impl Compose {
             watchers: Arc::default(),
             written: Signal::new(),
             answered: Signal::new(),
-            identities: self.identities.filter(|_| !self.served),
-            served: self.served,
+            new_id: self.new_id.filter(|_| !self.shared),
+            shared: self.shared,
             row_bytes_max: self.row_bytes_max,
             piece_bytes: self.piece_bytes,
             store: self.store,
@@ -326,23 +329,6 @@ impl Compose {
         replica.inner.renew_outdated(&mut *replica.inner.turn.lock().await).await?;
         replica.inner.catch_up().await?;
         Ok(replica)
-    }
-}
-
-/// Why a replica could not be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// Two projections have one view, or one has a view of the engine's.
-    #[error(transparent)]
-    View(InvalidId),
-    /// The store refused or failed.
-    #[error(transparent)]
-    Replica(#[from] ReplicaError),
-}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        Self::Replica(error.into())
     }
 }
 
@@ -355,8 +341,8 @@ impl Replica {
             clock: None,
             max_drift: MAX_DRIFT,
             projections: Projections::none(),
-            identities: None,
-            served: false,
+            new_id: None,
+            shared: false,
             row_bytes_max: OWN_ROW_BYTES_MAX,
             piece_bytes: ROW_BYTES_MAX,
             refused: None,

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
-use crate::event::Kind;
+use crate::format::codec;
+use crate::format::event::EventType;
+use crate::format::wire::DecodeError;
 use crate::id::{Cursor, Dot, LogId, ReplicaId, Seq};
 use crate::projection::Cause;
 use crate::protocol::Refusal;
 use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
-use crate::wire::DecodeError;
 
 /// At a service: bundle → why it was refused. At a replica: the same of own bundles whose dead letters were forgotten.
 pub(crate) const REFUSED: &str = "syncline.refused@1";
@@ -28,7 +28,7 @@ pub(crate) const IDENTITY: &str = "syncline.identity@1";
 pub(crate) const MOVED: &str = "syncline.moved@1";
 /// At a replica: up to which own bundle others may have copies. One row, with an empty key.
 pub(crate) const SENT: &str = "syncline.sent@1";
-/// Events that were put aside: view, bundle and index → the event's kind, and why.
+/// Events that were put aside: view, bundle and index → the event's type, and why.
 pub(crate) const UNREADABLE: &str = "syncline.unreadable@2";
 /// The same by bundle, index and view, as earlier builds noted it and left it behind.
 pub(crate) const UNREADABLE_1: &str = "syncline.unreadable@1";
@@ -77,8 +77,8 @@ pub(crate) struct ReadingRow {
 /// An event that was put aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct NoteRow {
-    /// Its kind; none if the bundle's body is malformed.
-    pub(crate) kind: Option<Kind>,
+    /// Its event type; none if the bundle's body is malformed.
+    pub(crate) event_type: Option<EventType>,
     pub(crate) cause: Cause,
 }
 

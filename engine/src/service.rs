@@ -12,13 +12,14 @@ use thiserror::Error;
 use crate::authority::{Authority, AuthorityError, Policy, Principal, Role};
 use crate::caught::{caught, caught_in};
 use crate::clock::{MAX_DRIFT, PhysicalClock};
+use crate::format::run::RUN_VERSION;
 use crate::id::{Cursor, ReplicaId, SpaceId};
 use crate::limits::{FRAME_BYTES_MAX, HEADS_MAX};
 use crate::protocol::{Answer, Code, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
-use crate::run::RUN_VERSION;
 use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
+mod entered;
 mod owner;
 mod pull;
 mod push;
@@ -26,6 +27,8 @@ mod watch;
 
 use clock::Proven;
 use watch::News;
+
+pub use entered::Entered;
 
 /// How long a peer shall wait while the storage cannot serve.
 const RETRY_AFTER_MS: u64 = 5_000;
@@ -181,21 +184,21 @@ impl Service {
                 Reply::Hello(self.hello())
             }
             Request::Heads(space) => {
-                let store = self.enter(principal, &space, Role::Reader).await?;
+                let store = self.permitted_store(principal, &space, Role::Reader).await?;
                 let status = store.status().await?;
                 self.note_times(&status.heads);
                 Reply::Heads(page_of_heads(&status, None))
             }
             Request::HeadsAfter(space, origin) => {
-                let store = self.enter(principal, &space, Role::Reader).await?;
+                let store = self.permitted_store(principal, &space, Role::Reader).await?;
                 Reply::Heads(page_of_heads(&store.status().await?, Some(origin)))
             }
             Request::Pull(space, pull) => {
-                let store = self.enter(principal, &space, Role::Reader).await?;
+                let store = self.permitted_store(principal, &space, Role::Reader).await?;
                 Reply::Pull(pull::pull(&*store, pull).await?)
             }
             Request::Push(space, own, push) => {
-                let store = self.enter(principal, &space, Role::Writer).await?;
+                let store = self.permitted_store(principal, &space, Role::Writer).await?;
                 Reply::Push(self.push(principal, &space, &*store, own, push).await?)
             }
         })
@@ -211,7 +214,7 @@ impl Service {
     }
 
     /// The space's store, for a principal with at least this role.
-    async fn enter(
+    async fn permitted_store(
         &self,
         principal: &Principal,
         space: &SpaceId,
@@ -221,15 +224,7 @@ impl Service {
         Ok(self.store(space).await?)
     }
 
-    /// Makes sure that a principal has at least this role in a space. A space without a grant looks like no space. Every answer
-    /// begins with this. A transport asks it, too, before it takes in what a request carries.
-    ///
-    /// # Errors
-    /// [`Code::Forbidden`] and [`Code::UnknownSpace`]; [`ServiceError::Authority`], [`ServiceError::Panicked`].
-    pub async fn check_role(&self, principal: &Principal, space: &SpaceId, needed: Role) -> Result<(), ServiceError> {
-        caught_in(self.permit(principal, space, needed)).await.unwrap_or_else(|why| Err(ServiceError::Panicked(why)))
-    }
-
+    /// Makes sure that a principal has at least this role in a space. Every answer begins with this.
     async fn permit(&self, principal: &Principal, space: &SpaceId, needed: Role) -> Result<(), ServiceError> {
         match self.authority.role(principal, space).await? {
             Some(role) if role >= needed => Ok(()),

@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::heads::{ChainHash, Heads};
+use crate::format::heads::{ChainHash, Heads};
+use crate::format::run::{Run, VerifiedRun};
+use crate::format::time::NTP64;
 use crate::id::{Cursor, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
-use crate::run::{Append, Run};
-use crate::time::NTP64;
 
 mod batch;
 pub mod check;
@@ -278,15 +278,15 @@ pub struct StoredRun {
 }
 
 impl StoredRun {
-    /// The run in as many pieces as the limit of a run asks for, each at its place; see [`Append::pieces`].
+    /// The run in as many pieces as the limit of a run asks for, each at its place; see [`VerifiedRun::pieces`].
     pub fn pieces(self) -> Vec<StoredRun> {
         let mut position = self.position;
-        let place = |append: Append| {
-            let stored = StoredRun { position, previous: append.previous(), run: append.run().clone() };
+        let place = |verified: VerifiedRun| {
+            let stored = StoredRun { position, previous: verified.previous(), run: verified.run().clone() };
             position = stored.end().plus(1);
             stored
         };
-        Append::assume(self.run, self.previous).pieces().into_iter().map(place).collect()
+        VerifiedRun::assume(self.run, self.previous).pieces().into_iter().map(place).collect()
     }
 
     /// Where its last bundle lies.

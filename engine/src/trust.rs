@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::time::{NTP64, Offset, TIMES_END, after, is_set};
+use crate::format::time::{NTP64, Offset, TIMES_END, after, is_set};
 
 /// How much a peer may correct a clock that has been set: 366 days.
 pub const CORRECTION_MAX: Duration = Duration::from_secs(366 * 86_400);

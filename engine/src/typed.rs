@@ -90,11 +90,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::event::{Event, EventRef, Kind};
+use crate::format::event::{Event, EventRef, EventType};
+use crate::format::time::Stamp;
 use crate::id::Dot;
 use crate::projection::{Keys, Moved, Projection, Reads, RowState, Unreadable};
 use crate::store::ViewId;
-use crate::time::Stamp;
 
 mod memo;
 mod payload;
@@ -113,7 +113,7 @@ pub trait TypedEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// ```
     /// use serde::{Deserialize, Serialize};
     /// use serde_json::Value;
-    /// use syncline::{Event, Kind, Unreadable, typed::TypedEvent};
+    /// use syncline::{Event, EventType, Unreadable, typed::TypedEvent};
     ///
     /// /// Version 1 had `euros`, a number of whole euros.
     /// #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -138,7 +138,7 @@ pub trait TypedEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
     ///     }
     /// }
     ///
-    /// let old = Event::new(Kind::new("expense.added", 1), r#"{"euros":3}"#);
+    /// let old = Event::new(EventType::new("expense.added", 1), r#"{"euros":3}"#);
     /// assert_eq!(old.read(), Ok(Some(Expense::Added { cents: 300 })));
     /// ```
     ///
@@ -149,11 +149,11 @@ pub trait TypedEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 
     /// The event types that the enum has, with their versions. Variants whose serde name is no event type are not among them.
-    fn kinds() -> Vec<Kind> {
-        payload::kinds::<Self>()
+    fn types() -> Vec<EventType> {
+        payload::types::<Self>()
     }
 
-    /// The event to be written: its kind is the variant's serde name, its payload the variant's fields.
+    /// The event to be written: its event type is the variant's serde name, its payload the variant's fields.
     ///
     /// # Errors
     /// [`Unwritable`] if the variant's name is no event type with a version, if serde cannot encode the value as JSON, or if what
@@ -225,7 +225,7 @@ impl<P: TypedProjection> Projection for P {
 
     /// The enum's types, in all versions up to those that it has. Newer ones are put aside.
     fn reads(&self) -> Reads {
-        Reads::kinds(P::Event::kinds()).and_older()
+        Reads::types(P::Event::types()).and_older()
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -240,7 +240,7 @@ impl<P: TypedProjection> Projection for P {
         let meta = Meta { dot: event.dot, stamp: event.stamp };
         match event.read::<P::Event>()? {
             Some(event) => TypedProjection::apply(self, key, row, &event, meta),
-            None => Err(Unreadable::new(format!("{} is not an event type of this projection", event.kind()))),
+            None => Err(Unreadable::new(format!("{} is not an event type of this projection", event.event_type()))),
         }
     }
 
@@ -275,7 +275,7 @@ impl Event {
     /// # Errors
     /// As [`EventRef::read`].
     pub fn read<E: TypedEvent>(&self) -> Result<Option<E>, Unreadable> {
-        payload::decode(self.kind.name(), self.kind.version(), &self.payload)
+        payload::decode(self.event_type.name(), self.event_type.version(), &self.payload)
     }
 }
 

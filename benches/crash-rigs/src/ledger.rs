@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use syncline::{LogId, Position, Revision, Seq};
+use syncline::id::Revision;
+use syncline::{LogId, Position, Seq};
 
 use crate::message::{Acknowledged, Intended};
 

@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use syncline::{Position, Revision, Seq};
+use syncline::id::Revision;
+use syncline::{Position, Seq};
 use thiserror::Error;
 
 use crate::check::Report;

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use syncline::event::encode_body;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{Head, VerifiedRun};
 use syncline::projection::fold::Projections;
 use syncline::projection::{Keys, Reads};
-use syncline::run::{Body, RunBuilder};
-use syncline::{
-    Append, Dot, Event, EventRef, Head, Kind, NTP64, Projection, ReplicaId, Seq, SpaceId, Unreadable, ViewId,
-};
+use syncline::{Dot, Event, EventRef, EventType, NTP64, Projection, ReplicaId, Seq, SpaceId, Unreadable, ViewId};
 
 use crate::chance::Chance;
 
@@ -22,7 +21,7 @@ pub const BATCH_MAX: u64 = 500;
 
 /// Bytes of bodies in one commit, about: so that one run holds them.
 const BATCH_BYTES: usize = 1024 * 1024;
-const NOTED: Kind = Kind::new("crash.noted", 1);
+const NOTED: EventType = EventType::new("crash.noted", 1);
 /// When the first bundles are written, in seconds since 1970.
 const START_SECONDS: u64 = 1_700_000_000;
 /// Rows that many events share, and rows that few do.
@@ -79,7 +78,7 @@ impl Script {
     ///
     /// # Panics
     /// If `count` is zero.
-    pub fn next(self, origin: ReplicaId, head: Head, count: u64) -> Append {
+    pub fn next(self, origin: ReplicaId, head: Head, count: u64) -> VerifiedRun {
         let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
         let mut bytes = 0;
         for step in 1..=count {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use syncline::time::STAMP_BYTES;
+use syncline::format::time::STAMP_BYTES;
 
 use crate::workload::Change;
 
@@ -85,7 +85,7 @@ fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use syncline::Run;
+    use syncline::format::Run;
 
     fn change(key: &[u8], value: &str) -> Change {
         Change { key: key.to_vec(), value: value.into() }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::{MemoryStorage, Service};
 use syncline_memory::MemoryTransport;
 
@@ -26,7 +26,7 @@ pub(super) async fn arrival(bench: &Bench<'_>, late: bool) -> Result<Sides, Fail
     let plan = Plan { keys: FEW, events: bench.effort.events(EVENTS), per_bundle: 10 };
     let pieces = || if late { shuffled(&plan) } else { plan.pieces().collect() };
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock));
+    let service = Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock));
     let peer = MemoryTransport::new(Arc::new(service), "token").await?;
     write_pieces(pieces().into_iter(), &peer).await?;
     let arrivals: Vec<_> = pieces().into_iter().flat_map(arrivals).collect();

@@ -227,7 +227,7 @@ fn machine(out: &mut String, report: &Report) {
         ("Memory", format!("{:.1} GB", *memory_bytes as f64 / 1e9)),
         ("System", kernel.clone()),
         ("File system", file_system.clone()),
-        ("Append of 4 KiB and fdatasync", format!("p50 {}, p99 {}", micros(*sync_p50_us), micros(*sync_p99_us))),
+        ("VerifiedRun of 4 KiB and fdatasync", format!("p50 {}, p99 {}", micros(*sync_p50_us), micros(*sync_p99_us))),
         ("Versions", versions.join(" · ")),
         ("Commit", commit.clone()),
         ("Date", report.date.clone()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::store::Durability;
 use syncline::{MemoryStorage, Service};
 use syncline_benches::bare::{Arrival, ByHand};
@@ -65,7 +65,7 @@ async fn what_is_written_by_hand_leaves_the_rows_of_ours_and_survives_reopening_
 async fn what_arrives_by_hand_in_any_order_leaves_the_rows_of_a_synced_replica() {
     let (_folder, ground) = ground();
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock));
+    let service = Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock));
     let peer = MemoryTransport::new(Arc::new(service), "token").await.unwrap();
     write_log(&PLAN, &peer).await.unwrap();
     let replica = ours::open_memory().await.unwrap();

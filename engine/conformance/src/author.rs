@@ -1,15 +1,15 @@
 //! An author: chained runs without a replica, a clock or a store.
 
 use bytes::Bytes;
-use syncline::event::{Event, encode_body};
-use syncline::heads::Head;
+use syncline::format::event::{Event, encode_body};
+use syncline::format::heads::Head;
+use syncline::format::run::{Body, RunBuilder, VerifiedRun};
+use syncline::format::time::NTP64;
 use syncline::limits::RUN_BYTES_MAX;
-use syncline::run::{Append, Body, RunBuilder};
-use syncline::time::NTP64;
-use syncline::{Kind, ReplicaId};
+use syncline::{EventType, ReplicaId};
 
-/// The kind of the events that [`Author::write`] invents.
-pub const NOTE: Kind = Kind::new("conformance.note", 1);
+/// The type of the events that [`Author::write`] invents.
+pub const NOTE: EventType = EventType::new("conformance.note", 1);
 
 /// How far apart an author's bundles lie in time by default.
 const STEP: u64 = 1_000;
@@ -66,7 +66,7 @@ impl Author {
     ///
     /// # Panics
     /// If `count` is zero, or its bundles do not fit one run.
-    pub fn write(&mut self, count: u64) -> Append {
+    pub fn write(&mut self, count: u64) -> VerifiedRun {
         let bodies: Vec<_> = (1..=count).map(|number| self.note(number)).collect();
         self.write_bodies(&bodies)
     }
@@ -75,7 +75,7 @@ impl Author {
     ///
     /// # Panics
     /// If there is no bundle, a bundle has no event, or one breaks a limit.
-    pub fn write_events(&mut self, bundles: &[Vec<Event>]) -> Append {
+    pub fn write_events(&mut self, bundles: &[Vec<Event>]) -> VerifiedRun {
         let encode = |events: &Vec<Event>| encode_body(events).expect("the events make a bundle");
         self.write_bodies(&bundles.iter().map(encode).collect::<Vec<_>>())
     }
@@ -84,7 +84,7 @@ impl Author {
     ///
     /// # Panics
     /// If there is no event, or one breaks a limit.
-    pub fn write_at(&mut self, time: NTP64, events: &[Event]) -> Append {
+    pub fn write_at(&mut self, time: NTP64, events: &[Event]) -> VerifiedRun {
         self.write_timed([(time, encode_body(events).expect("the events make a bundle"))])
     }
 
@@ -92,7 +92,7 @@ impl Author {
     ///
     /// # Panics
     /// If there is none, or they do not fit one run.
-    pub fn write_bodies<B: AsRef<[u8]>>(&mut self, bodies: &[B]) -> Append {
+    pub fn write_bodies<B: AsRef<[u8]>>(&mut self, bodies: &[B]) -> VerifiedRun {
         let first = self.head.time.0 + STEP;
         self.write_timed((first..).step_by(STEP as usize).map(NTP64).zip(bodies))
     }
@@ -101,15 +101,15 @@ impl Author {
     ///
     /// # Panics
     /// If there is none, or they do not fit one run.
-    pub fn write_timed<B: AsRef<[u8]>>(&mut self, bundles: impl IntoIterator<Item = (NTP64, B)>) -> Append {
+    pub fn write_timed<B: AsRef<[u8]>>(&mut self, bundles: impl IntoIterator<Item = (NTP64, B)>) -> VerifiedRun {
         let mut builder = RunBuilder::new(self.origin, self.head.seq.plus(1), self.head.chain);
         for (time, body) in bundles {
             builder.push(time, Body::Full(body.as_ref()));
         }
-        let append = builder.finish().expect("an author writes at least one bundle");
-        assert!(append.run().as_bytes().len() <= RUN_BYTES_MAX, "the bundles exceed one run: write them in several");
-        self.head = append.head();
-        append
+        let verified = builder.finish().expect("an author writes at least one bundle");
+        assert!(verified.run().as_bytes().len() <= RUN_BYTES_MAX, "the bundles exceed one run: write them in several");
+        self.head = verified.head();
+        verified
     }
 
     fn note(&self, number: u64) -> Vec<u8> {

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use syncline::store::WriteBatch;
-//! use syncline::time::NTP64;
+//! use syncline::format::time::NTP64;
 //! use syncline_conformance::{Author, appends, puts, view};
 //!
 //! let batch = WriteBatch { clock: NTP64(7), rows: puts(&view("todo@1"), &[("a", "1")]), ..appends([Author::new(1).write(1)]) };
@@ -10,7 +10,7 @@
 //! ```
 
 use bytes::Bytes;
-use syncline::run::Append;
+use syncline::format::run::VerifiedRun;
 use syncline::store::{RowKey, RowWrite, WriteBatch};
 use syncline::{Dot, Seq, SpaceId, ViewId};
 
@@ -33,7 +33,7 @@ pub fn space(name: &str) -> SpaceId {
 }
 
 /// A batch that appends these runs, in order, and expects nothing.
-pub fn appends(runs: impl IntoIterator<Item = Append>) -> WriteBatch {
+pub fn appends(runs: impl IntoIterator<Item = VerifiedRun>) -> WriteBatch {
     WriteBatch { runs: runs.into_iter().collect(), ..WriteBatch::default() }
 }
 

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use syncline::Stamp;
 use syncline::crdt::{Context, Crdt};
+use syncline::format::Stamp;
 
 use crate::Author;
 use crate::strategies::{Choices, choices, drafts, runner, seed};

@@ -150,7 +150,7 @@ pub fn a_full_disk_is_an_error_and_costs_nothing_that_was_acknowledged<S: Storag
 }
 
 /// More than fits.
-fn bundles() -> Vec<syncline::Append> {
+fn bundles() -> Vec<syncline::format::VerifiedRun> {
     let mut ann = Author::new(1);
     (1..=200u8).map(|round| ann.write_bodies(&[vec![round; 20_000]])).collect()
 }

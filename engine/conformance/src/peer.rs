@@ -5,11 +5,12 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use syncline::authority::Principal;
+use syncline::format::Run;
+use syncline::format::time::NTP64;
 use syncline::protocol::{Answer, Code, Have, Notice, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Reply, Request};
 use syncline::store::memory::MemoryStorage;
 use syncline::store::{Limit, Storage};
-use syncline::time::NTP64;
-use syncline::{Cursor, Run, Service, Transport, TransportError};
+use syncline::{Cursor, Service, Transport, TransportError};
 
 use crate::{SPACE, Subject, TransportHarness, new_log_id, space};
 

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use syncline::heads::{BodyDigest, ChainHash};
-use syncline::run::{Append, Body, Run};
+use syncline::format::heads::{BodyDigest, ChainHash};
+use syncline::format::run::{Body, Run, VerifiedRun};
+use syncline::format::time::NTP64;
 use syncline::store::StoredRun;
-use syncline::time::NTP64;
 use syncline::{Dot, Position};
 
 /// One bundle and its place in a log.
@@ -70,12 +70,12 @@ pub fn unpack<'a>(runs: impl IntoIterator<Item = &'a StoredRun>) -> Vec<Placed> 
 }
 
 /// The bundles of these runs as they lie in a log that took them one after the other, the first at `position`.
-pub fn placed<'a>(position: u64, runs: impl IntoIterator<Item = &'a Append>) -> Vec<Placed> {
+pub fn placed<'a>(position: u64, runs: impl IntoIterator<Item = &'a VerifiedRun>) -> Vec<Placed> {
     let mut position = Position::new(position);
     let mut all = Vec::new();
-    for append in runs {
-        all.extend(unpack_run(append.run(), append.previous(), position));
-        position = position.plus(append.run().count());
+    for verified in runs {
+        all.extend(unpack_run(verified.run(), verified.previous(), position));
+        position = position.plus(verified.run().count());
     }
     all
 }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use syncline::Event;
+use syncline::format::Run;
 use syncline::projection::fold::Projections;
 use syncline::projection::{Aside, Cause, Fold};
 use syncline::store::RowKey;
-use syncline::{Event, Run};
 
 use crate::Author;
 use crate::strategies::{Choices, choices, drafts, runner, seed};
@@ -71,21 +72,21 @@ macro_rules! for_each_projection_law {
 ///
 /// ```
 /// use proptest::prelude::*;
-/// use syncline::{Event, Kind};
+/// use syncline::{Event, EventType};
 /// # use syncline::projection::{Keys, Reads};
 /// # use syncline::{EventRef, Projection, Unreadable, ViewId};
 /// # struct Longest;
 /// # impl Projection for Longest {
 /// #     type State = String;
 /// #     fn view(&self) -> ViewId { ViewId::new("longest@1").unwrap() }
-/// #     fn reads(&self) -> Reads { Reads::kinds([Kind::new("word", 1)]) }
+/// #     fn reads(&self) -> Reads { Reads::types([EventType::new("word", 1)]) }
 /// #     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) { keys.push(b"") }
 /// #     fn apply(&self, _: &[u8], _: &mut String, _: &EventRef<'_>) -> Result<(), Unreadable> { Ok(()) }
 /// # }
 /// use syncline_conformance::projection_suite;
 ///
 /// fn words() -> impl Strategy<Value = Event> {
-///     "[a-z]{0,9}".prop_map(|word| Event::new(Kind::new("word", 1), word))
+///     "[a-z]{0,9}".prop_map(|word| Event::new(EventType::new("word", 1), word))
 /// }
 ///
 /// projection_suite!(Longest, words());

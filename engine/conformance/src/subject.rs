@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, WriteBatch,
 };
-use syncline::{Cursor, Position, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, Position, ReplicaId, Seq, ViewId};
 
 use crate::placed::{Placed, unpack};
 use crate::{StoreHarness, space};

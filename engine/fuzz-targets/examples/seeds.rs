@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
-use syncline::codec;
-use syncline::event::encode_body;
+use syncline::format::codec;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Head, Heads, Run, Stamp, VerifiedRun};
 use syncline::projection::RowState;
 use syncline::protocol::{Code, Have, Problem, Pull, Push, Request};
-use syncline::run::{Body, RunBuilder};
 use syncline::store::{EventStore, Limit, WriteBatch};
 use syncline::{
-    Append, ChainHash, Cursor, Dot, Event, EventRef, Head, Heads, Kind, LogId, MemoryStore, NTP64, Projection,
-    ReplicaId, Run, Seq, SpaceId, Stamp,
+    Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Projection, ReplicaId, Seq, SpaceId,
 };
 use syncline_fuzz_targets::{export, unsealed};
 
@@ -71,7 +71,7 @@ fn origin() -> ReplicaId {
 }
 
 fn events() -> Vec<Event> {
-    let own = Kind::new("todo.renamed", 1);
+    let own = EventType::new("todo.renamed", 1);
     let set = Op::set(&Attribute::new("todo/1", "title").expect("well formed"), true);
     vec![set.clone(), set, Event::new(own.clone(), "one"), Event::new(own, "")]
 }
@@ -100,7 +100,7 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
 
 /// Exported logs: all that one can hold, nothing, one bundle, several.
 fn logs(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
-    let file = |runs: Vec<Append>, refused: Option<Dot>| {
+    let file = |runs: Vec<VerifiedRun>, refused: Option<Dot>| {
         let store = Arc::new(MemoryStore::new(LogId::from_bytes([3; 16]).expect("not zero")));
         let voids = refused.into_iter().collect();
         block_on(async {
@@ -109,7 +109,7 @@ fn logs(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
             export(store, SpaceId::new("team").expect("well formed")).await
         })
     };
-    let append = |run: Run| Append::verify(run, Head::NONE).expect("it is an origin's first run");
+    let verified = |run: Run| VerifiedRun::verify(run, Head::NONE).expect("it is an origin's first run");
     let first = run.until(Seq::new(1), ChainHash::GENESIS).expect("it begins with 1");
     let refused = Dot { origin: origin(), seq: Seq::new(2) };
     let other = {
@@ -121,8 +121,8 @@ fn logs(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("with-refusals", include_bytes!("../../tests/it/golden/portable-v1.synclog").to_vec()),
         ("empty", file(Vec::new(), None)),
-        ("single", file(vec![append(first)], None)),
-        ("two-origins-and-a-void", file(vec![append(run.clone()), other], Some(refused))),
+        ("single", file(vec![verified(first)], None)),
+        ("two-origins-and-a-void", file(vec![verified(run.clone()), other], Some(refused))),
     ]
 }
 
@@ -145,7 +145,7 @@ fn fold(row: &mut AttributeRow, events: &[Event], time: u64) {
     for (index, event) in events.iter().enumerate() {
         let dot = Dot { origin: origin(), seq: Seq::new(time) };
         let stamp = Stamp { time: NTP64(time), origin: origin(), index: index as u16 };
-        let event = EventRef::new(dot, stamp, &event.kind, &event.payload);
+        let event = EventRef::new(dot, stamp, &event.event_type, &event.payload);
         let (attribute, _) = Op::decode(event.payload).expect("just encoded");
         Attributes.apply(&attribute.key(), row, &event).expect("well formed");
     }

@@ -8,11 +8,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use syncline::attributes::{AttributeRow, Attributes, Op};
 use syncline::authority::accounts::Token;
-use syncline::codec;
-use syncline::event::Events;
+use syncline::format::codec;
+use syncline::format::event::Events;
+use syncline::format::{Head, Run, Stamp, VerifiedRun};
 use syncline::projection::{Keys, RowState};
 use syncline::protocol::{Answer, Notice, Problem, Pull, Push, Request};
-use syncline::{Append, Dot, Head, NTP64, Projection, ReplicaId, Run, Seq, Stamp};
+use syncline::{Dot, NTP64, Projection, ReplicaId, Seq};
 
 mod portable;
 
@@ -39,7 +40,7 @@ pub fn run(bytes: &[u8]) {
     let Ok(run) = Run::decode(Bytes::copy_from_slice(bytes)) else { return };
     assert_eq!(run.bundles().count() as u64, run.count());
     assert_eq!(run.as_bytes().as_ref(), bytes, "a decoded run keeps its bytes");
-    let previous = syncline::ChainHash::from_bytes([7; 32]);
+    let previous = syncline::format::ChainHash::from_bytes([7; 32]);
     let middle = run.first().plus(run.count() / 2);
     let tail = run.since(middle).expect("the run reaches its middle");
     assert_eq!(Run::decode(tail.as_bytes().clone()).as_ref(), Ok(&tail));
@@ -47,9 +48,12 @@ pub fn run(bytes: &[u8]) {
     assert_eq!(Run::decode(front.as_bytes().clone()).as_ref(), Ok(&front));
     assert!(run.bundles().skip(front.count() as usize - 1).eq(tail.bundles()));
     let head = Head { seq: Seq::new(run.first().get() - 1), chain: previous, time: NTP64(0) };
-    if let Ok(append) = Append::verify(run.clone(), head) {
-        let voided = append.clone().with_voids(&[middle]);
-        assert_eq!(Append::verify(voided.run().clone(), head).map(|append| append.head()), Ok(append.head()));
+    if let Ok(verified) = VerifiedRun::verify(run.clone(), head) {
+        let voided = verified.clone().with_voids(&[middle]);
+        assert_eq!(
+            VerifiedRun::verify(voided.run().clone(), head).map(|verified| verified.head()),
+            Ok(verified.head())
+        );
     }
 }
 
@@ -59,8 +63,8 @@ pub fn body(bytes: &[u8]) {
     let events: Vec<_> = Events::new(bytes, dot, NTP64(1)).collect();
     assert!(events.iter().rev().skip(1).all(Result::is_ok), "reading ends with the first error");
     for event in events.iter().flatten() {
-        let kind = event.kind();
-        assert_eq!(kind.to_string().parse().as_ref(), Ok(&kind));
+        let event_type = event.event_type();
+        assert_eq!(event_type.to_string().parse().as_ref(), Ok(&event_type));
     }
 }
 
@@ -102,8 +106,8 @@ pub fn attribute_payload(bytes: &[u8]) {
     }
     let stamp = Stamp { time: NTP64(9), origin: origin(), index: 0 };
     let dot = Dot { origin: origin(), seq: Seq::new(1) };
-    let kind = syncline::attributes::ATTRIBUTE;
-    let event = syncline::EventRef::new(dot, stamp, &kind, bytes);
+    let event_type = syncline::attributes::ATTRIBUTE;
+    let event = syncline::EventRef::new(dot, stamp, &event_type, bytes);
     let mut keys = Keys::default();
     Attributes.keys(&event, &mut keys);
     for key in keys.iter() {
@@ -135,7 +139,7 @@ pub fn text(bytes: &[u8]) {
     if let Ok(space) = syncline::SpaceId::new(text) {
         assert_eq!(space.as_str(), text);
     }
-    let _ = (syncline::ViewId::new(text), text.parse::<syncline::Kind>());
+    let _ = (syncline::ViewId::new(text), text.parse::<syncline::EventType>());
 }
 
 fn origin() -> ReplicaId {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use futures_executor::block_on;
+use syncline::format::Heads;
 use syncline::portable::{
     End, Exporter, Header, Importer, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS, Part, ReadError, Reader,
 };
-use syncline::{Heads, LogId, MemoryStore, Seq, SpaceId};
+use syncline::{LogId, MemoryStore, Seq, SpaceId};
 
 /// How every exported log begins.
 const MAGIC: &[u8] = b"\x89synclog\r\n\x1a\n";
@@ -98,9 +99,9 @@ fn check_counts(header: &Header, parts: &[Part], end: &End) {
         match part {
             Part::Runs(appends) => {
                 runs += appends.len() as u64;
-                for append in appends {
-                    bundles += append.run().count();
-                    heads.set(append.run().origin(), append.head());
+                for verified in appends {
+                    bundles += verified.run().count();
+                    heads.set(verified.run().origin(), verified.head());
                 }
             }
             Part::Refusals(told) => refusals += told.len() as u64,

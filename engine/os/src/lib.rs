@@ -35,7 +35,7 @@ pub fn time_of(moment: SystemTime) -> NTP64 {
 
 /// A span since 1970 as a time; the end of time if it is longer.
 pub fn ntp64(since_1970: Duration) -> NTP64 {
-    syncline::time::after(NTP64(0), since_1970)
+    syncline::format::time::after(NTP64(0), since_1970)
 }
 
 /// A new replica's identity.

@@ -13,10 +13,10 @@
 use std::collections::BTreeMap;
 
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, ReplicaId, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, ReplicaId, Unreadable, ViewId};
 use syncline_sim::{Failure, Profile, Rng, Summary, lab};
 
-const MEASURED: Kind = Kind::new("room.measured", 1);
+const MEASURED: EventType = EventType::new("room.measured", 1);
 const ROOMS: [&str; 3] = ["attic", "cellar", "kitchen"];
 
 /// By room, what every sensor in it has measured last, in degrees.
@@ -30,7 +30,7 @@ impl Projection for Temperatures {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([MEASURED])
+        Reads::types([MEASURED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

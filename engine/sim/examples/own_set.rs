@@ -16,11 +16,12 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use syncline::format::{Stamp, codec};
 use syncline::projection::{Keys, Moved, Reads};
-use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId, codec};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Failure, Profile, Rng, Rows, Summary, lab};
 
-const CHANGED: Kind = Kind::new("shopping.changed", 1);
+const CHANGED: EventType = EventType::new("shopping.changed", 1);
 const GOODS: [&str; 3] = ["apples", "bread", "milk"];
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl Projection for ShoppingList {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([CHANGED])
+        Reads::types([CHANGED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Policy, Principal, Role};
+use syncline::format::Bundle;
 use syncline::protocol::Refusal;
-use syncline::{Bundle, ReplicaId, SpaceId};
+use syncline::{ReplicaId, SpaceId};
 
 use crate::fault::Fault;
 use crate::witness::{Witness, locked};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use syncline::clock::MAX_DRIFT;
-use syncline::time::TIMES_END;
+use syncline::format::time::TIMES_END;
 use syncline::{NTP64, PhysicalClock};
 
 use crate::sim::Sim;

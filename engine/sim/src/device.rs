@@ -8,7 +8,7 @@ use syncline::authority::Principal;
 use syncline::limits::OWN_ROW_BYTES_MAX;
 use syncline::projection::Cause;
 use syncline::protocol::{Code, Problem};
-use syncline::replica::{OpenError, ReplicaError, SyncError, SyncReport, WaitCause, Waiting, Written};
+use syncline::replica::{ReplicaError, SyncError, SyncReport, WaitCause, Waiting, Written};
 use syncline::store::StoreError;
 use syncline::{Event, Replica, ReplicaId, Transport, TransportError};
 
@@ -190,7 +190,7 @@ impl Device {
         let compose = Replica::compose(crate::world::space(), store);
         let mut compose = compose.clock(reader(&self.clock));
         if !self.stack.forks_are_left() {
-            compose = compose.identities(identities);
+            compose = compose.on_fork(identities);
         }
         if self.stack.misuse == Some(Misuse::NoBound) {
             compose = compose.max_drift(UNBOUNDED);
@@ -199,7 +199,7 @@ impl Device {
             let own = if self.stack.own_views { rows.own } else { OWN_ROW_BYTES_MAX };
             compose = compose.piece_bytes(rows.piece).row_bytes_max(own);
         }
-        let mut compose = if self.served { compose.served() } else { compose };
+        let mut compose = if self.served { compose.shared_with_service() } else { compose };
         for view in self.stack.views_of(upgraded) {
             compose = (view.compose)(compose);
         }
@@ -215,7 +215,7 @@ impl Device {
             Err(error) => {
                 let trouble = format!("device {} does not open: {error}", self.index);
                 self.sim().tell(|| trouble.clone());
-                if let OpenError::View(_) = error {
+                if let ReplicaError::View(_) = error {
                     self.sim().found(Law::ComesToRest, trouble.clone());
                 }
                 *locked(&self.trouble) = Some(trouble);
@@ -375,14 +375,14 @@ impl Device {
 
     /// Stays in sync until it fails for good.
     pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
-        let pace = Patience(self.clone(), door);
+        let schedule = Patience(self.clone(), door);
         while !self.is_wedged() {
             // An upgraded program continues with the new version alone. (Of the lab's own views both versions continue side by side.)
             let waits = self.stack.has_own_upgrade() && self.opening.load(Ordering::Relaxed);
             if let Some(replica) = self.replica().filter(|_| !waits) {
-                let Err(error) = replica.live(&*way, &pace).await;
+                let Err(error) = replica.live(&*way, &schedule).await;
                 self.live_ended(&error);
-                self.sync_failed(&error, &pace.1);
+                self.sync_failed(&error, &schedule.1);
             }
             self.sim().sleep(Duration::from_millis(40)).await;
         }

@@ -230,7 +230,7 @@ impl Disk {
     }
 
     /// Waits until somebody has committed more.
-    pub(crate) async fn changed(&self, since: syncline::Revision) -> Result<syncline::Revision, StoreError> {
+    pub(crate) async fn changed(&self, since: syncline::id::Revision) -> Result<syncline::id::Revision, StoreError> {
         loop {
             let listener = self.changed.listen();
             {
@@ -239,7 +239,7 @@ impl Disk {
                     return Err(failed("the database is down"));
                 }
                 if state.image.revision > since.get() {
-                    return Ok(syncline::Revision::new(state.image.revision));
+                    return Ok(syncline::id::Revision::new(state.image.revision));
                 }
             }
             listener.await;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use syncline::heads::Head;
-use syncline::run::Append;
+use syncline::format::heads::Head;
+use syncline::format::run::VerifiedRun;
+use syncline::format::{ChainHash, Heads, codec};
 use syncline::store::{Committed, WriteBatch};
-use syncline::{ChainHash, Cursor, Dot, Heads, LogId, NTP64, ReplicaId, Seq, codec};
+use syncline::{Cursor, Dot, LogId, NTP64, ReplicaId, Seq};
 
 use crate::finding::Finding;
 use crate::invariants::{chain, contiguity, rewrite};
@@ -95,9 +96,9 @@ impl Image {
             added.bundles.extend(added.moved.iter().map(|(_, new)| *new));
             self.clock = NTP64(0);
         }
-        for append in &batch.runs {
+        for verified in &batch.runs {
             let place = self.positions.len();
-            added.bundles.extend(self.append(place, append)?);
+            added.bundles.extend(self.append(place, verified)?);
         }
         self.voids.extend(batch.voids.iter().copied());
         for row in &batch.rows {
@@ -120,12 +121,12 @@ impl Image {
     ///
     /// # Errors
     /// If the run does not follow, or its hashes are not those of its bundles.
-    pub(crate) fn append(&mut self, place: usize, append: &Append) -> Result<Vec<Name>, Finding> {
-        let run = append.run();
+    pub(crate) fn append(&mut self, place: usize, verified: &VerifiedRun) -> Result<Vec<Name>, Finding> {
+        let run = verified.run();
         let entries = self.origins.entry(run.origin()).or_default();
-        contiguity::follows(entries, append)?;
+        contiguity::follows(entries, verified)?;
         let mut end = entries.last().map_or(ChainHash::GENESIS, |entry| entry.chain);
-        chain::continues(end, append)?;
+        chain::continues(end, verified)?;
         let mut names = Vec::new();
         for (index, bundle) in run.bundles().enumerate() {
             end = bundle.chain_after(end);
@@ -139,7 +140,7 @@ impl Image {
                 self.voids.insert(bundle.dot);
             }
         }
-        chain::ends(end, append)?;
+        chain::ends(end, verified)?;
         Ok(names)
     }
 

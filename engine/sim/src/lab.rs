@@ -37,10 +37,11 @@ const HISTORIES: &str = "SYNCLINE_LAB_HISTORIES";
 ///
 /// ```
 /// use syncline::projection::{Keys, Reads};
-/// use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
+/// use syncline::format::Stamp;
+/// use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 /// use syncline_sim::{Profile, lab};
 ///
-/// const RENAMED: Kind = Kind::new("todo.renamed", 1);
+/// const RENAMED: EventType = EventType::new("todo.renamed", 1);
 ///
 /// /// The title of a to-do: the last one given.
 /// struct Titles;
@@ -53,7 +54,7 @@ const HISTORIES: &str = "SYNCLINE_LAB_HISTORIES";
 ///     }
 ///
 ///     fn reads(&self) -> Reads {
-///         Reads::kinds([RENAMED])
+///         Reads::types([RENAMED])
 ///     }
 ///
 ///     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {
@@ -135,10 +136,11 @@ impl Lab {
     /// use serde::{Deserialize, Serialize};
     /// use syncline::crdt::{AddWinsSet, Context};
     /// use syncline::projection::{Keys, Moved, Reads};
-    /// use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId, codec};
+    /// use syncline::format::codec;
+    /// use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
     /// use syncline_sim::{Profile, Rng, Rows, lab};
     ///
-    /// const TAGGED: Kind = Kind::new("tag.changed", 1);
+    /// const TAGGED: EventType = EventType::new("tag.changed", 1);
     ///
     /// #[derive(Debug, Serialize, Deserialize)]
     /// enum Change {
@@ -156,7 +158,7 @@ impl Lab {
     ///     }
     ///
     ///     fn reads(&self) -> Reads {
-    ///         Reads::kinds([TAGGED])
+    ///         Reads::types([TAGGED])
     ///     }
     ///
     ///     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {
@@ -200,7 +202,7 @@ impl Lab {
     /// Tells events in stories, in place of their kinds and payloads. Rows are told by the `Debug` of their states.
     ///
     /// ```
-    /// # use syncline::{Event, EventRef, Kind};
+    /// # use syncline::{Event, EventRef, EventType};
     /// # let lab = syncline_sim::lab(0..1);
     /// let lab = lab.tell(|event| match event.name {
     ///     "poll.voted" => format!("{} votes {}", event.payload[0], event.payload[1]),

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline::authority::Principal;
-use syncline::{ChainHash, Dot, ReplicaId};
+use syncline::format::ChainHash;
+use syncline::{Dot, ReplicaId};
 
 /// One bundle and the history that it ends. Two bundles of one dot differ in it.
 pub(crate) type Name = (Dot, ChainHash);

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use syncline::format::Stamp;
+use syncline::format::time::NTP64;
 use syncline::projection::{Fold, Keys};
 use syncline::store::Limit;
-use syncline::time::NTP64;
-use syncline::{Dot, EventRef, ReplicaId, Stamp, ViewId};
+use syncline::{Dot, EventRef, ReplicaId, ViewId};
 
 use crate::invariants::{equal, log, pure};
 use crate::world::World;

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, Storage, StoreError,
     StoredRun, WriteBatch,
 };
-use syncline::{Cursor, LogId, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, LogId, ReplicaId, Seq, ViewId};
 use tempfile::TempDir;
 
 use crate::stores::{Stores, finish};

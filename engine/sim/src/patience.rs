@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use syncline::replica::{Pace, Pause, SyncReport};
+use syncline::replica::{Pause, Schedule, SyncReport};
 
 use crate::device::Device;
 use crate::stack::Misuse;
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Patience {
 }
 
 #[async_trait]
-impl Pace for Patience {
+impl Schedule for Patience {
     async fn synced(&self, report: &SyncReport) {
         self.0.synced(report, &self.1);
     }

@@ -83,7 +83,8 @@ impl World {
         bundles
             .filter_map(|bundle| {
                 let chain = disk.with_image(|image| image.entry(bundle.dot))?.chain;
-                let events = bundle.events().flatten().map(|event| Event::new(event.kind(), event.payload.to_vec()));
+                let events =
+                    bundle.events().flatten().map(|event| Event::new(event.event_type(), event.payload.to_vec()));
                 Some(((bundle.dot, chain), events.collect()))
             })
             .collect()

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_channel::oneshot;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 
 use crate::disk::Disk;
 use crate::sim::give_way;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use syncline::{Dot, Event, EventRef, NTP64, ReplicaId, Seq, Stamp};
+use syncline::format::Stamp;
+use syncline::{Dot, Event, EventRef, NTP64, ReplicaId, Seq};
 
 /// Tells an event as its user wants it told.
 pub(crate) type TellEvent = Arc<dyn Fn(&EventRef<'_>) -> String + Send + Sync>;
@@ -61,11 +62,11 @@ pub(crate) fn apart(one: &str, other: &str) -> (String, String) {
     (part(one), part(other))
 }
 
-/// An event for people: as its user tells it, or its kind and payload.
+/// An event for people: as its user tells it, or its event type and payload.
 pub(crate) fn event(tell: Option<&TellEvent>, event: &EventRef<'_>) -> String {
     match tell {
         Some(tell) => tell(event),
-        None => format!("{} {}", event.kind(), shown(event.payload)),
+        None => format!("{} {}", event.event_type(), shown(event.payload)),
     }
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn events(tell: Option<&TellEvent>, events: &[Event]) -> String {
     let origin = ReplicaId::from_bytes([0xff; 16]).expect("it is not zero");
     let told = events.iter().zip(0..).map(|(written, index)| {
         let (dot, stamp) = (Dot { origin, seq: Seq::ZERO }, Stamp { time: NTP64(0), origin, index });
-        event(tell, &EventRef::new(dot, stamp, &written.kind, &written.payload))
+        event(tell, &EventRef::new(dot, stamp, &written.event_type, &written.payload))
     });
     told.collect::<Vec<_>>().join(" and ")
 }

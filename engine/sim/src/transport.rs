@@ -9,9 +9,10 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use syncline::authority::Principal;
+use syncline::format::ChainHash;
 use syncline::protocol::{Answer, Notice, Push, Reply, Request};
 use syncline::service::ServiceError;
-use syncline::{ChainHash, Cursor, Dot, Position, Seq, Service, SpaceId, Transport, TransportError};
+use syncline::{Cursor, Dot, Position, Seq, Service, SpaceId, Transport, TransportError};
 
 use crate::disk::Disk;
 use crate::fault::Fault;

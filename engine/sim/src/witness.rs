@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use syncline::clock::MAX_DRIFT;
-use syncline::{LogId, NTP64, Position, ReplicaId, Seq, time};
+use syncline::format::time;
+use syncline::{LogId, NTP64, Position, ReplicaId, Seq};
 
 use crate::clock::{COUNTING, NodeClock};
 use crate::disk::Disk;

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use syncline::format::Stamp;
+use syncline::format::time::STAMP_BYTES;
 use syncline::projection::{Keys, Reads, RowState};
-use syncline::time::STAMP_BYTES;
-use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 
 use crate::rng::{Rng, mix};
 use crate::rows::Rows;
 
 /// An event that the lab's policy refuses. Add one to a bundle to have it refused.
-pub const POISON: Kind = Kind::new("lab.poison", 1);
+pub const POISON: EventType = EventType::new("lab.poison", 1);
 /// Sets a key to a value.
-pub(crate) const SET: Kind = Kind::new("lab.set", 1);
+pub(crate) const SET: EventType = EventType::new("lab.set", 1);
 /// Tags a key; folded by the newer version only.
-pub(crate) const TAG: Kind = Kind::new("lab.tag", 1);
+pub(crate) const TAG: EventType = EventType::new("lab.tag", 1);
 
 /// What a device writes next: one bundle's events.
 pub(crate) type Writes = Arc<dyn Fn(&mut Rng, &Rows) -> Vec<Event> + Send + Sync>;
@@ -25,10 +26,10 @@ pub(crate) type Writes = Arc<dyn Fn(&mut Rng, &Rows) -> Vec<Event> + Send + Sync
 pub(crate) fn writes(rng: &mut Rng) -> Vec<Event> {
     let count = 1 + rng.below(8).saturating_sub(5);
     let event = |rng: &mut Rng| {
-        let kind = if rng.chance(120) { TAG } else { SET };
+        let event_type = if rng.chance(120) { TAG } else { SET };
         let mut payload = vec![b'a' + rng.below(6) as u8];
         payload.extend_from_slice(&printable(rng.bits()));
-        Event::new(kind, payload)
+        Event::new(event_type, payload)
     };
     (0..count).map(|_| event(rng)).collect()
 }
@@ -43,18 +44,18 @@ pub(crate) fn printable(bits: u64) -> [u8; 4] {
 #[derive(Debug, Clone)]
 pub(crate) struct Cells {
     view: ViewId,
-    kind: Kind,
+    event_type: EventType,
 }
 
 impl Cells {
     /// Folds [`SET`].
     pub(crate) fn of_set() -> Self {
-        Self { view: ViewId::new("lab.sets@1").expect("the name is well formed"), kind: SET }
+        Self { view: ViewId::new("lab.sets@1").expect("the name is well formed"), event_type: SET }
     }
 
     /// Folds [`TAG`].
     pub(crate) fn of_tag() -> Self {
-        Self { view: ViewId::new("lab.tags@1").expect("the name is well formed"), kind: TAG }
+        Self { view: ViewId::new("lab.tags@1").expect("the name is well formed"), event_type: TAG }
     }
 }
 
@@ -101,7 +102,7 @@ impl Projection for Lists {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([SET])
+        Reads::types([SET])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -143,7 +144,7 @@ impl Projection for Cells {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([self.kind.clone()])
+        Reads::types([self.event_type.clone()])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -22,9 +22,9 @@ use super::op::{put_base, read_base};
 use super::row::{AttributeRow, Changes, More};
 use super::value::{VALUE_BYTES_MAX, Value};
 use crate::crdt::{AddWinsSet, Context, Lww, PnCounter, Tally, read_stamp};
+use crate::format::time::{STAMP_BYTES, Stamp};
+use crate::format::wire::{DecodeError, Reader, put_varint};
 use crate::projection::{RowState, Unreadable};
-use crate::time::{STAMP_BYTES, Stamp};
-use crate::wire::{DecodeError, Reader, put_varint};
 
 const NO_STAMP: [u8; STAMP_BYTES] = [0; STAMP_BYTES];
 

@@ -16,11 +16,11 @@ use super::key::{Attribute, split};
 use super::value::Value;
 use super::{ATTRIBUTE, InvalidAttribute};
 use crate::crdt::Context;
-use crate::event::Event;
+use crate::format::event::Event;
+use crate::format::time::{STAMP_BYTES, Stamp};
+use crate::format::wire::{DecodeError, Reader, put_varint};
 use crate::limits::KEY_BYTES_MAX;
 use crate::projection::Moved;
-use crate::time::{STAMP_BYTES, Stamp};
-use crate::wire::{DecodeError, Reader, put_varint};
 
 const SET: u8 = 1;
 const DELETE: u8 = 2;

@@ -7,8 +7,8 @@ use super::key::Attribute;
 use super::op::Op;
 use super::value::Value;
 use crate::crdt::{AddWinsSet, Context, Lww, PnCounter};
-use crate::event::Event;
-use crate::time::Stamp;
+use crate::format::event::Event;
+use crate::format::time::Stamp;
 
 /// The state of one attribute: its value, and everything that is needed to fold the next operation.
 ///

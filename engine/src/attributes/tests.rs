@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Event;
+use crate::format::event::Event;
+use crate::format::time::{NTP64, Stamp};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::projection::{Fold, RowState};
-use crate::time::{NTP64, Stamp};
 
 mod convergence;
 mod golden;
@@ -30,7 +30,7 @@ fn value(json: &str) -> Value {
 
 /// An event as it is read from a log.
 fn event_ref(stamp: Stamp, event: &Event) -> EventRef<'_> {
-    EventRef::new(Dot { origin: stamp.origin, seq: Seq::new(1) }, stamp, &event.kind, &event.payload)
+    EventRef::new(Dot { origin: stamp.origin, seq: Seq::new(1) }, stamp, &event.event_type, &event.payload)
 }
 
 /// Folds events into a row's bytes, the way the engine does.

@@ -5,8 +5,8 @@ use std::fmt;
 use thiserror::Error;
 
 use super::json::{self, TOO_DEEP};
+use crate::format::wire::{DecodeError, check_size};
 use crate::limits::{JSON_DEPTH_MAX, PAYLOAD_BYTES_MAX};
-use crate::wire::{DecodeError, check_size};
 
 /// Bytes of one value's JSON text: 192 KiB. An event's payload holds it in addition to the key, the base and the context.
 pub const VALUE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX - 64 * 1024;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Authority, Name, Principal, Role};
+use crate::format::time::NTP64;
 use crate::id::{InvalidId, ReplicaId, SpaceId};
 use crate::store::BoxError;
-use crate::time::NTP64;
 
 /// Accounts of a server, to be administered. The adapter that stores them is an [`Authority`] too. Every change is durable
 /// when it returns, and effective for the next request.

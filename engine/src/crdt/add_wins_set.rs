@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Crdt, pairs};
-use crate::time::Stamp;
+use crate::format::time::Stamp;
 
 /// A set where a remove takes away the inserts that its writer had seen, and no others: an element that somebody inserts
 /// again at the same time stays.
@@ -22,7 +22,8 @@ use crate::time::Stamp;
 /// INRIA RR-8083, 2012, extended to logs that deliver an effect before its cause.
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::AddWinsSet};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::AddWinsSet};
 ///
 /// let at = |time, origin| Stamp { time: NTP64(time), origin: ReplicaId::from_bytes([origin; 16]).unwrap(), index: 0 };
 ///

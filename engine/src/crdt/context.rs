@@ -2,17 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::time::{STAMP_BYTES, Stamp};
+use crate::format::wire::{DecodeError, Reader, put_varint};
 use crate::id::ReplicaId;
 use crate::projection::Moved;
-use crate::time::{STAMP_BYTES, Stamp};
-use crate::wire::{DecodeError, Reader, put_varint};
 
 /// Per origin the greatest stamp seen: a version vector over stamps.
 ///
 /// An operation that undoes or replaces others carries one, so that it touches only what its writer had seen.
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::Context};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::Context};
 ///
 /// let origin = ReplicaId::from_bytes([1; 16]).unwrap();
 /// let at = |time| Stamp { time: NTP64(time), origin, index: 0 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Crdt;
-use crate::time::Stamp;
+use crate::format::time::Stamp;
 
 /// A register that keeps the value with the greatest stamp. A delete is a write like any other, so that what it deleted
 /// stays deleted when an older value arrives late.
@@ -12,7 +12,8 @@ use crate::time::Stamp;
 /// Types*, INRIA RR-7506, 2011, section 3.2.1; the idea is Thomas' write rule (RFC 677, 1975).
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::Lww};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::Lww};
 ///
 /// let origin = ReplicaId::from_bytes([1; 16]).unwrap();
 /// let at = |time| Stamp { time: NTP64(time), origin, index: 0 };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Context, Crdt};
+use crate::format::time::Stamp;
 use crate::id::ReplicaId;
-use crate::time::Stamp;
 
 /// A register that keeps concurrent values side by side until somebody who has seen them writes another.
 ///
@@ -19,7 +19,8 @@ use crate::time::Stamp;
 /// the dot here, because one origin's stamps rise.
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::MultiValue};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::MultiValue};
 ///
 /// let at = |time, origin| Stamp { time: NTP64(time), origin: ReplicaId::from_bytes([origin; 16]).unwrap(), index: 0 };
 ///

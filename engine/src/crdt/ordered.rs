@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Crdt, pairs};
-use crate::time::Stamp;
+use crate::format::time::Stamp;
 
 /// A fold over one row's events in the order of their stamps.
 pub trait OrderedFold: 'static {
@@ -30,7 +30,8 @@ pub trait OrderedFold: 'static {
 /// state), in the total order of stamps as in Bayou (Terry et al., SOSP 1995).
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::{Ordered, OrderedFold}};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::{Ordered, OrderedFold}};
 ///
 /// /// A bank account that refuses what it cannot pay.
 /// struct Account;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Crdt;
+use crate::format::time::Stamp;
 use crate::id::ReplicaId;
-use crate::time::Stamp;
 
 /// A counter that every replica may add to and subtract from. Each origin's additions and subtractions are summed apart, and
 /// remembered with the stamp of the last, so that an event which comes again does not count again.
@@ -17,7 +17,8 @@ use crate::time::Stamp;
 /// Source: Shapiro et al., INRIA RR-7506, 2011, section 3.1.3.
 ///
 /// ```
-/// use syncline::{NTP64, ReplicaId, Stamp, crdt::PnCounter};
+/// use syncline::format::Stamp;
+/// use syncline::{NTP64, ReplicaId, crdt::PnCounter};
 ///
 /// let at = |time, origin| Stamp { time: NTP64(time), origin: ReplicaId::from_bytes([origin; 16]).unwrap(), index: 0 };
 ///

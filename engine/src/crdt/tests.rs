@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::codec;
+use crate::format::codec;
+use crate::format::time::{NTP64, Stamp};
 use crate::id::ReplicaId;
-use crate::time::{NTP64, Stamp};
 
 const ORIGINS: usize = 3;
 

@@ -11,11 +11,11 @@ use super::layout::{self, Counts};
 use super::recut::Recut;
 use super::{End, Header, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS};
 use crate::authority::Principal;
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::{Run, VerifiedRun};
 use crate::id::{Cursor, Position, ReplicaId, Seq, SpaceId};
 use crate::protocol::{Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
-use crate::run::{Append, Run};
 use crate::store::{EventStore, Limit, Row, RowRange, StoreError, StoredRun};
 
 /// How much is read at once.
@@ -159,14 +159,14 @@ impl Exporter {
         if stored.position != at || stored.end() > self.header.head || stored.previous != head.chain {
             return Err(ExportError::Changed { at });
         }
-        let append = Append::verify(stored.run, head).map_err(|_| ExportError::Changed { at })?;
-        for bundle in append.run().bundles() {
+        let verified = VerifiedRun::verify(stored.run, head).map_err(|_| ExportError::Changed { at })?;
+        for bundle in verified.run().bundles() {
             if let Some(run) = self.recut.push(&bundle) {
                 self.write_run(&run);
             }
         }
-        self.cursor.position = self.cursor.position.plus(append.run().count());
-        self.heads.set(append.run().origin(), append.head());
+        self.cursor.position = self.cursor.position.plus(verified.run().count());
+        self.heads.set(verified.run().origin(), verified.head());
         Ok(())
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::{End, Header, Part};
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::VerifiedRun;
 use crate::id::{Cursor, Dot, LogId, Position, Revision};
 use crate::protocol::RefusedBundle;
 use crate::reserved::{self, REFUSED};
-use crate::run::Append;
 use crate::store::{EventStore, Limit, RowKey, StoreError, WriteBatch};
 
 /// Why a portable log was not imported. What was committed before stays, and is a beginning of the file's log.
@@ -134,9 +134,9 @@ impl Importer {
         Ok(Imported { end, added: self.header.head.since(self.known) })
     }
 
-    async fn runs(&mut self, appends: Vec<Append>) -> Result<(), ImportError> {
+    async fn runs(&mut self, appends: Vec<VerifiedRun>) -> Result<(), ImportError> {
         let before = self.position;
-        let count: u64 = appends.iter().map(|append| append.run().count()).sum();
+        let count: u64 = appends.iter().map(|verified| verified.run().count()).sum();
         let last = before.plus(count);
         self.compare(&appends, before, last.min(self.known)).await?;
         let runs = self.unknown(appends, before)?;
@@ -148,8 +148,8 @@ impl Importer {
     }
 
     /// Compares the file's bundles behind `before` with those that the log holds, up to `last`.
-    async fn compare(&self, appends: &[Append], before: Position, last: Position) -> Result<(), ImportError> {
-        let mut theirs = appends.iter().flat_map(|append| append.run().bundles());
+    async fn compare(&self, appends: &[VerifiedRun], before: Position, last: Position) -> Result<(), ImportError> {
+        let mut theirs = appends.iter().flat_map(|verified| verified.run().bundles());
         let mut cursor = Cursor { log: self.log, position: before };
         while cursor.position < last {
             let at = cursor.position.plus(1);
@@ -168,17 +168,17 @@ impl Importer {
     }
 
     /// What of the file's runs behind `before` the log does not hold.
-    fn unknown(&self, appends: Vec<Append>, before: Position) -> Result<Vec<Append>, ImportError> {
+    fn unknown(&self, appends: Vec<VerifiedRun>, before: Position) -> Result<Vec<VerifiedRun>, ImportError> {
         let (mut first, mut unknown) = (before.plus(1), Vec::new());
-        for append in appends {
-            let (run, held) = (append.run(), self.known.plus(1).since(first).min(append.run().count()));
+        for verified in appends {
+            let (run, held) = (verified.run(), self.known.plus(1).since(first).min(verified.run().count()));
             first = first.plus(run.count());
             if held == 0 {
-                unknown.push(append);
+                unknown.push(verified);
             } else if let Some(rest) = run.since(run.first().plus(held)) {
                 let head = self.heads.get(run.origin());
                 let at = self.known.plus(1);
-                unknown.push(Append::verify(rest, head).map_err(|_| ImportError::NotABeginning { at })?);
+                unknown.push(VerifiedRun::verify(rest, head).map_err(|_| ImportError::NotABeginning { at })?);
             }
         }
         Ok(unknown)

@@ -4,15 +4,15 @@ use bytes::Bytes;
 
 use super::{End, Header};
 use crate::authority::{Name, Principal};
-use crate::heads::{ChainHash, Head};
+use crate::format::heads::{ChainHash, Head};
+use crate::format::run::Run;
+use crate::format::time::NTP64;
+use crate::format::wire::{DecodeError, Reader, put_varint};
 use crate::id::{Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{
     NAME_BYTES_MAX, REFUSAL_CODE_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX, RUN_BYTES_MAX, SPACE_BYTES_MAX,
 };
 use crate::protocol::{Refusal, RefusedBundle};
-use crate::run::Run;
-use crate::time::NTP64;
-use crate::wire::{DecodeError, Reader, put_varint};
 
 /// A header without its heads, which follow in frames of their own.
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ impl Counts {
     pub(super) fn add(&mut self, run: &Run) {
         self.runs += 1;
         self.bundles += run.count();
-        self.voids += run.bundles().filter(crate::run::Bundle::is_void).count() as u64;
+        self.voids += run.bundles().filter(crate::format::run::Bundle::is_void).count() as u64;
     }
 }
 

@@ -6,10 +6,10 @@ use super::frame::{Frame, FrameReader, Kind};
 use super::layout::{self, Counts, Title};
 use super::{Header, Part};
 use crate::authority::Principal;
-use crate::heads::{Head, Heads};
+use crate::format::heads::{Head, Heads};
+use crate::format::run::{Unchained, VerifiedRun};
+use crate::format::wire::DecodeError;
 use crate::id::{Dot, ReplicaId, Seq};
-use crate::run::{Append, Unchained};
-use crate::wire::DecodeError;
 
 /// The reason why bytes are not a portable log.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -253,14 +253,14 @@ impl Reader {
         Ok(claims)
     }
 
-    fn runs(&mut self, frame: &Frame) -> Result<Vec<Append>, Fault> {
+    fn runs(&mut self, frame: &Frame) -> Result<Vec<VerifiedRun>, Fault> {
         let mut appends = Vec::new();
         for run in layout::runs(&frame.payload)? {
             let origin = run.origin();
-            let append = Append::verify(run, self.heads.get(origin))?;
-            self.heads.set(origin, append.head());
-            self.counts.add(append.run());
-            appends.push(append);
+            let verified = VerifiedRun::verify(run, self.heads.get(origin))?;
+            self.heads.set(origin, verified.head());
+            self.counts.add(verified.run());
+            appends.push(verified);
         }
         Ok(appends)
     }

@@ -1,8 +1,8 @@
 //! Packing a log's bundles in the one way that does not depend on how the log has packed them.
 
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::{Bundle, Run, RunBuilder, VerifiedRun};
 use crate::id::ReplicaId;
-use crate::run::{Append, Bundle, Run, RunBuilder};
 
 /// What the bundles of one run may weigh together; one that weighs more is a run of its own.
 const RUN_WEIGHT_MAX: u64 = 64 * 1024;
@@ -43,20 +43,20 @@ impl Recut {
 
     /// The run that is being packed if there is one.
     pub(super) fn finish(&mut self) -> Option<Run> {
-        let append: Append = self.open.take()?.builder.finish()?;
-        self.heads.set(append.run().origin(), append.head());
-        Some(append.run().clone())
+        let verified: VerifiedRun = self.open.take()?.builder.finish()?;
+        self.heads.set(verified.run().origin(), verified.head());
+        Some(verified.run().clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::ChainHash;
+    use crate::format::heads::ChainHash;
+    use crate::format::run::Body;
+    use crate::format::time::NTP64;
     use crate::id::Seq;
     use crate::limits::BODY_BYTES_MAX;
-    use crate::run::Body;
-    use crate::time::NTP64;
 
     /// The first and last seqs of the runs that bundles with bodies of these sizes are packed in.
     fn packed(sizes: &[usize]) -> Vec<(u64, u64)> {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::event::Kind;
+use crate::format::event::EventType;
 use crate::id::Dot;
 use crate::store::ViewId;
 
@@ -18,8 +18,8 @@ pub struct Aside {
     pub dot: Dot,
     /// Its index in the bundle.
     pub index: u16,
-    /// Its kind. None if the bundle's body itself is malformed.
-    pub kind: Option<Kind>,
+    /// Its event type. None if the bundle's body itself is malformed.
+    pub event_type: Option<EventType>,
     /// Why.
     pub cause: Cause,
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Cause, Keys, Moved, Projection, Reads, RowState, Unreadable};
 use crate::caught::{caught, cut};
-use crate::event::{Event, EventRef};
+use crate::format::event::{Event, EventRef};
 use crate::store::ViewId;
 
 /// A projection with its state type erased: what the engine keeps. Implemented for every [`Projection`]. A panic of the projection ends

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Aside, Cause, Fold, Keys, Moved, Reads};
-use crate::event::{Event, EventRef, Events, Kind};
+use crate::format::event::{Event, EventRef, EventType, Events};
+use crate::format::run::Run;
 use crate::id::{Dot, InvalidId};
-use crate::run::Run;
 use crate::store::{RowKey, RowWrite, ViewId};
 use crate::typed::Memo;
 
@@ -73,13 +73,13 @@ impl Projections {
 
     /// What an own event becomes when own events get other stamps: the first projection that knows decides.
     pub fn moved(&self, event: &EventRef<'_>, stamps: &Moved) -> Option<Event> {
-        let reads = |projection: &&Maintained| projection.reads.knows(&event.kind());
+        let reads = |projection: &&Maintained| projection.reads.knows(&event.event_type());
         self.0.iter().filter(reads).find_map(|projection| projection.fold.moved(event, stamps))
     }
 
-    /// Whether the view is folded from events of this kind.
-    pub(crate) fn reads(&self, view: &ViewId, kind: &Kind) -> bool {
-        self.0.iter().any(|projection| projection.view == *view && projection.reads.knows(kind))
+    /// Whether the view is folded from events of this type.
+    pub(crate) fn reads(&self, view: &ViewId, event_type: &EventType) -> bool {
+        self.0.iter().any(|projection| projection.view == *view && projection.reads.knows(event_type))
     }
 
     /// Finds the rows that the events of `runs` touch.
@@ -164,7 +164,7 @@ impl<'a> Plan<'a> {
                 Ok(event) => self.add(event),
                 Err(error) => {
                     let cause = Cause::Malformed(error.to_string());
-                    self.aside.push(Aside { view: None, dot, index: 0, kind: None, cause });
+                    self.aside.push(Aside { view: None, dot, index: 0, event_type: None, cause });
                 }
             }
         }
@@ -259,8 +259,8 @@ impl<'a> Plan<'a> {
 }
 
 fn aside(view: &ViewId, event: &EventRef<'_>, cause: Cause) -> Aside {
-    let (view, kind) = (Some(view.clone()), Some(event.kind()));
-    Aside { view, dot: event.dot, index: event.stamp.index, kind, cause }
+    let (view, event_type) = (Some(view.clone()), Some(event.event_type()));
+    Aside { view, dot: event.dot, index: event.stamp.index, event_type, cause }
 }
 
 /// The largest of the rows that have become larger, with one more row looked at.

@@ -1,7 +1,7 @@
 //! Which events a view is folded from.
 
 use super::{Cause, Fold, Keys};
-use crate::event::{EventRef, Kind};
+use crate::format::event::{EventRef, EventType};
 
 /// Which events a view is folded from: what [`Projection::reads`](super::Projection::reads) returns.
 ///
@@ -9,39 +9,39 @@ use crate::event::{EventRef, Kind};
 /// would make rows that look right and are wrong. It is folded when the view reads that version.
 ///
 /// ```
-/// use syncline::Kind;
+/// use syncline::EventType;
 /// use syncline::projection::Reads;
 ///
-/// const ADDED: Kind = Kind::new("expense.added", 1);
-/// const DRAFTED: Kind = Kind::new("expense.drafted", 1);
+/// const ADDED: EventType = EventType::new("expense.added", 1);
+/// const DRAFTED: EventType = EventType::new("expense.drafted", 1);
 ///
-/// let reads = Reads::kinds([ADDED, DRAFTED]); // `expense.added@2` is put aside; `user.joined@1` is not this view's
-/// # let event = |text: &str| { let kind: Kind = text.parse().unwrap(); reads.clone().knows(&kind) };
+/// let reads = Reads::types([ADDED, DRAFTED]); // `expense.added@2` is put aside; `user.joined@1` is not this view's
+/// # let event = |text: &str| { let event_type: EventType = text.parse().unwrap(); reads.clone().knows(&event_type) };
 /// # assert!(event("expense.added@1"));
 /// # assert!(!event("expense.added@2"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reads {
     /// In order; none if it reads everything.
-    kinds: Option<Vec<Kind>>,
+    types: Option<Vec<EventType>>,
     /// Whether older versions of these types are read, too.
     older: bool,
-    ignored: Vec<Kind>,
+    ignored: Vec<EventType>,
 }
 
 impl Reads {
-    /// Events of these kinds. Other versions of the same types are put aside; events of other types are not the view's.
-    pub fn kinds(kinds: impl IntoIterator<Item = Kind>) -> Self {
-        let mut kinds: Vec<_> = kinds.into_iter().collect();
-        kinds.sort();
-        kinds.dedup();
-        Self { kinds: Some(kinds), older: false, ignored: Vec::new() }
+    /// Events of these types. Other versions of the same types are put aside; events of other types are not the view's.
+    pub fn types(types: impl IntoIterator<Item = EventType>) -> Self {
+        let mut types: Vec<_> = types.into_iter().collect();
+        types.sort();
+        types.dedup();
+        Self { types: Some(types), older: false, ignored: Vec::new() }
     }
 
     /// Every event, whatever its type and version: for a view that folds all types alike, as one that counts them. Nothing is put aside
     /// on its behalf.
     pub fn everything() -> Self {
-        Self { kinds: None, older: false, ignored: Vec::new() }
+        Self { types: None, older: false, ignored: Vec::new() }
     }
 
     /// Events of older versions, too: for a view that upcasts them.
@@ -51,21 +51,21 @@ impl Reads {
         self
     }
 
-    /// Skips events of these kinds, on purpose: they change no row and are not put aside.
+    /// Skips events of these types, on purpose: they change no row and are not put aside.
     #[must_use]
-    pub fn ignoring(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
-        self.ignored.extend(kinds);
+    pub fn ignoring(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.ignored.extend(types);
         self
     }
 
-    /// Whether events of this kind are folded.
-    pub fn knows(&self, kind: &Kind) -> bool {
-        self.takes(kind.name(), kind.version()).is_ok_and(|takes| takes)
+    /// Whether events of this type are folded.
+    pub fn knows(&self, event_type: &EventType) -> bool {
+        self.takes(event_type.name(), event_type.version()).is_ok_and(|takes| takes)
     }
 
-    /// Whether events of this kind are skipped on purpose.
-    pub fn ignores(&self, kind: &Kind) -> bool {
-        self.ignored.contains(kind)
+    /// Whether events of this type are skipped on purpose.
+    pub fn ignores(&self, event_type: &EventType) -> bool {
+        self.ignored.contains(event_type)
     }
 
     /// Asks a projection for the row keys of an event, if the event is one that it reads. If it is another version of a type that it
@@ -78,14 +78,14 @@ impl Reads {
         }
     }
 
-    /// Whether events of this kind are the view's.
+    /// Whether events of this type are the view's.
     fn takes(&self, name: &str, version: u16) -> Result<bool, Cause> {
-        if self.ignored.iter().any(|kind| (kind.name(), kind.version()) == (name, version)) {
+        if self.ignored.iter().any(|event_type| (event_type.name(), event_type.version()) == (name, version)) {
             return Ok(false);
         }
-        let Some(kinds) = &self.kinds else { return Ok(true) };
-        let first = kinds.partition_point(|kind| kind.name() < name);
-        let versions = kinds[first..].iter().take_while(|kind| kind.name() == name).map(Kind::version);
+        let Some(types) = &self.types else { return Ok(true) };
+        let first = types.partition_point(|event_type| event_type.name() < name);
+        let versions = types[first..].iter().take_while(|event_type| event_type.name() == name).map(EventType::version);
         if versions.clone().any(|known| known == version || (self.older && known > version)) {
             return Ok(true);
         }
@@ -99,9 +99,9 @@ mod tests {
     use super::*;
 
     fn reads(text: &str) -> Result<bool, Vec<u16>> {
-        let kinds = ["b@1", "b@3", "ab@1", "c.d@2"].map(|kind| kind.parse().expect("a kind"));
-        let reads = Reads::kinds(kinds).ignoring(["c.d@1".parse().expect("a kind")]);
-        let (name, version) = text.split_once('@').expect("a kind");
+        let types = ["b@1", "b@3", "ab@1", "c.d@2"].map(|event_type| event_type.parse().expect("an event type"));
+        let reads = Reads::types(types).ignoring(["c.d@1".parse().expect("an event type")]);
+        let (name, version) = text.split_once('@').expect("an event type");
         reads.takes(name, version.parse().expect("a number")).map_err(|cause| match cause {
             Cause::OtherVersion { known, .. } => known,
             other => panic!("{other}"),
@@ -120,7 +120,7 @@ mod tests {
             assert_eq!(reads(other), Err(known), "{other}");
         }
         assert_eq!(Reads::everything().takes("z", 9), Ok(true));
-        let upcasts = Reads::kinds(["b@3".parse().expect("a kind")]).and_older();
+        let upcasts = Reads::types(["b@3".parse().expect("an event type")]).and_older();
         let reads = |name, version| upcasts.takes(name, version).ok();
         assert_eq!(
             [reads("b", 0), reads("b", 3), reads("b", 4), reads("bb", 1)],

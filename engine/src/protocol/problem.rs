@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::{decode, encode};
+    use crate::format::codec::{decode, encode};
     use crate::id::{LogId, Position, ReplicaId};
 
     #[test]

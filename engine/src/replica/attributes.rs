@@ -2,9 +2,9 @@
 
 use super::{Replica, ReplicaError, View, Written};
 use crate::attributes::{Attribute, AttributeRow, Attributes, Op, VALUE_BYTES_MAX, Value, base_of};
+use crate::format::time::Stamp;
+use crate::format::wire::{DecodeError, check_size};
 use crate::store::{RowRange, StoreError};
-use crate::time::Stamp;
-use crate::wire::{DecodeError, check_size};
 
 impl Replica {
     /// The attributes of this replica: (entity, attribute) → value.

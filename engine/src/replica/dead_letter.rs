@@ -2,12 +2,12 @@
 
 use super::write::Written;
 use super::{Replica, ReplicaError};
-use crate::event::{Event, Events, encode_body};
+use crate::format::event::{Event, Events, encode_body};
+use crate::format::time::NTP64;
 use crate::id::Dot;
 use crate::protocol::Refusal;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, MOVED, REFUSED};
 use crate::store::{EventStore, Limit, RowKey, RowRange, RowWrite, StoreError};
-use crate::time::NTP64;
 use crate::typed::ToEvents;
 
 /// A refused bundle's events, kept until the application has dealt with them.
@@ -88,7 +88,7 @@ fn dead_letter(key: &[u8], value: &[u8]) -> Result<DeadLetter, StoreError> {
     let DeadLetterRow { refusal, body } = reserved::get(DEAD_LETTERS, value)?;
     let events = Events::new(&body, dot, NTP64(0)).map(|event| {
         let event = event.map_err(|error| corrupt(error.to_string()))?;
-        Ok(Event::new(event.kind(), event.payload.to_vec()))
+        Ok(Event::new(event.event_type(), event.payload.to_vec()))
     });
     Ok(DeadLetter { dot, refusal, events: events.collect::<Result<_, StoreError>>()? })
 }

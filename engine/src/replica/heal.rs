@@ -17,16 +17,16 @@ use super::sent::sent_row;
 use super::turn::Turn;
 use super::unreadable::notes;
 use super::{Inner, ReplicaError, locked};
-use crate::event::{Event, encode_body};
-use crate::heads::Head;
+use crate::format::event::{Event, encode_body};
+use crate::format::heads::Head;
+use crate::format::run::{Body, Bundle, Run, RunBuilder, VerifiedRun};
+use crate::format::time::{NTP64, Offset, Stamp, after as bound};
+use crate::format::wire::DecodeError;
 use crate::id::{Dot, Position, ReplicaId, Seq};
 use crate::projection::Moved;
 use crate::protocol::Refusal;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow, IDENTITY, MOVED, PeerRow};
-use crate::run::{Append, Body, Bundle, Run, RunBuilder};
 use crate::store::{Limit, Rewrite, RowKey, RowWrite, StoreError, StoredRun, ViewId, WriteBatch};
-use crate::time::{NTP64, Offset, Stamp, after as bound};
-use crate::wire::DecodeError;
 
 /// The code of the refusal of a bundle that outgrew a limit when it was rewritten.
 const OUTGROWN: &str = "outgrown";
@@ -35,7 +35,7 @@ const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
 /// How the tail is rewritten.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Cure {
+pub(super) enum Repair {
     /// With the times that it should have had.
     Restamp {
         /// What the peer says of its clock.
@@ -55,7 +55,7 @@ pub(super) enum Cure {
     },
 }
 
-/// What came of a cure.
+/// What came of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Healed {
     /// So many bundles were rewritten.
@@ -87,7 +87,7 @@ pub(super) struct PeerClock {
     pub(super) off: Offset,
 }
 
-impl Cure {
+impl Repair {
     /// The new identity, if there is one.
     fn fresh(self) -> Option<ReplicaId> {
         match self {
@@ -109,14 +109,14 @@ impl Cure {
 #[derive(Debug, Default)]
 struct Rewritten {
     /// Its runs, each at its place.
-    runs: Vec<(Position, Append)>,
+    runs: Vec<(Position, VerifiedRun)>,
     /// The dead letters of the bundles that have become void.
     letters: Vec<RowWrite>,
 }
 
 impl Inner {
     /// Rewrites the own bundles behind `after`, if `at`, the bundle that is in trouble or was compared last, is still what it was.
-    pub(super) async fn heal(&self, after: Seq, at: Option<Head>, cure: Cure) -> Result<Healed, ReplicaError> {
+    pub(super) async fn heal(&self, after: Seq, at: Option<Head>, repair: Repair) -> Result<Healed, ReplicaError> {
         let mut turn = self.turn.lock().await;
         loop {
             while self.catch_up_some(&mut turn).await? {}
@@ -125,20 +125,20 @@ impl Inner {
             if at.is_some_and(|at| !still_there(&tail, from, at)) {
                 return Ok(Healed::ByAnother);
             }
-            if !self.may_cure(&turn, after, cure).await? {
+            if !self.may_repair(&turn, after, repair).await? {
                 return Ok(Healed::Not);
             }
-            let new = match cure.peer() {
+            let new = match repair.peer() {
                 Some(peer) => self.right_times(&turn, &tail, from, peer).await?,
                 None => self.kept_times(&turn, &tail).await?,
             };
             let Some(first) = new.first else { return Ok(Healed::Not) };
             // Bundles before the first that changes stay as they are, unless all get another name.
-            let after = cure.fresh().map_or(Seq::new(first.get() - 1), |_| after);
+            let after = repair.fresh().map_or(Seq::new(first.get() - 1), |_| after);
             let tail = self.own_tail(&turn, after).await?;
             let from = self.head_at(&turn, after, &tail).await?;
-            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, cure, &new).await?;
-            if cure.peer().is_some_and(|peer| !helps(&batch, peer)) {
+            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, repair, &new).await?;
+            if repair.peer().is_some_and(|peer| !helps(&batch, peer)) {
                 return Ok(Healed::Not);
             }
             // Only what remains has been issued.
@@ -153,18 +153,18 @@ impl Inner {
             }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
             self.reload(&mut turn).await?;
-            return Ok(Healed::Bundles(if cure.fresh().is_some() { bundles(&tail) } else { new.count }));
+            return Ok(Healed::Bundles(if repair.fresh().is_some() { bundles(&tail) } else { new.count }));
         }
     }
 
     /// Whether the own bundles behind `after` may be rewritten in this way.
-    async fn may_cure(&self, turn: &Turn, after: Seq, cure: Cure) -> Result<bool, StoreError> {
-        Ok(match cure {
-            Cure::Restamp { .. } => self.seen(turn) <= after,
+    async fn may_repair(&self, turn: &Turn, after: Seq, repair: Repair) -> Result<bool, StoreError> {
+        Ok(match repair {
+            Repair::Restamp { .. } => self.seen(turn) <= after,
             // What a peer has stored would be there twice. Another handle may have had the answer.
-            Cure::Move { .. } => Peers::load(&*self.store).await?.acked() <= after,
+            Repair::Move { .. } => Peers::load(&*self.store).await?.acked() <= after,
             // A log with two histories of one origin cannot be exchanged at all: here, twice is the lesser evil.
-            Cure::Rehome { .. } => true,
+            Repair::Rehome { .. } => true,
         })
     }
 
@@ -195,21 +195,21 @@ impl Inner {
         turn: &Turn,
         tail: &[StoredRun],
         from: Head,
-        cure: Cure,
+        repair: Repair,
         new: &Restamped,
     ) -> Result<(WriteBatch, Vec<PeerRow>), ReplicaError> {
         let (times, readings) = new.last(bundles(tail));
-        let Rewritten { runs, letters } = self.rewritten(turn, tail, from, cure, times);
+        let Rewritten { runs, letters } = self.rewritten(turn, tail, from, repair, times);
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
         batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
         batch.rows.extend(letters);
         batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
-        let read = runs.iter().flat_map(|(_, append)| append.run().bundles()).zip(readings);
+        let read = runs.iter().flat_map(|(_, verified)| verified.run().bundles()).zip(readings);
         let read = read.map(|(bundle, reading)| (bundle.dot, bundle.time, *reading));
         batch.rows.extend(reading_rows(read, self.clock.max_drift()));
         let mut peers = Vec::new();
-        if let Some(fresh) = cure.fresh() {
+        if let Some(fresh) = repair.fresh() {
             batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
             batch.rows.push(sent_row(&turn.sent.of_new_identity(fresh)));
             batch.rows.extend(moved_rows(turn.id, tail, &runs));
@@ -219,7 +219,7 @@ impl Inner {
             batch.rows.extend(peers.iter().map(peer_row));
         }
         let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
-        let times = runs.iter().map(|(_, append)| append.head().time).chain(others);
+        let times = runs.iter().map(|(_, verified)| verified.head().time).chain(others);
         batch.clock = times.chain([from.time]).max().unwrap_or(NTP64(0));
         batch.rewrite = Some(Rewrite { origin: turn.id, after: from, runs });
         Ok((batch, peers))
@@ -227,8 +227,8 @@ impl Inner {
 
     /// The tail in its new form, run by run, each at its old place. A bundle that has outgrown a limit since the stamps that its events
     /// name have moved becomes void and a dead letter: nothing else waits for it, and the application hears of it.
-    fn rewritten(&self, turn: &Turn, tail: &[StoredRun], from: Head, cure: Cure, times: &[NTP64]) -> Rewritten {
-        let (origin, mut head) = cure.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
+    fn rewritten(&self, turn: &Turn, tail: &[StoredRun], from: Head, repair: Repair, times: &[NTP64]) -> Rewritten {
+        let (origin, mut head) = repair.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
         let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
         let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
         for (bundle, time) in tail.iter().flat_map(|stored| stored.run.bundles()).zip(times) {
@@ -251,9 +251,9 @@ impl Inner {
                     (_, body) => builder.push(time, body),
                 };
             }
-            let append = builder.finish().expect("a stored run has at least one bundle");
-            head = append.head();
-            new.runs.push((stored.position, append));
+            let verified = builder.finish().expect("a stored run has at least one bundle");
+            head = verified.head();
+            new.runs.push((stored.position, verified));
         }
         new
     }
@@ -269,7 +269,7 @@ impl Inner {
             let Ok(event) = event else { return Ok(None) };
             let moved = self.projections.moved(&event, moved);
             changed |= moved.is_some();
-            events.push(moved.unwrap_or_else(|| Event::new(event.kind(), event.payload.to_vec())));
+            events.push(moved.unwrap_or_else(|| Event::new(event.event_type(), event.payload.to_vec())));
         }
         Ok(if changed { Some(encode_body(&events)?) } else { None })
     }
@@ -281,10 +281,10 @@ impl Inner {
         turn: &Turn,
         tail: &[StoredRun],
         after: Seq,
-        new: &[(Position, Append)],
+        new: &[(Position, VerifiedRun)],
     ) -> Result<Vec<RowWrite>, StoreError> {
         let old = self.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
-        let runs: Vec<Run> = new.iter().map(|(_, append)| append.run().clone()).collect();
+        let runs: Vec<Run> = new.iter().map(|(_, verified)| verified.run().clone()).collect();
         let touched: BTreeSet<RowKey> = old.into_iter().chain(self.projections.plan(&runs).rows()).collect();
         let own = turn.id;
         let kept = |stored: &StoredRun| match stored.run.origin() == own {
@@ -313,7 +313,7 @@ fn outgrown(dot: Dot, body: &[u8], error: &DecodeError) -> RowWrite {
 /// Whether the peer would believe the first new time: it may have to follow others that are too far ahead.
 fn helps(batch: &WriteBatch, peer: PeerClock) -> bool {
     let runs = batch.rewrite.iter().flat_map(|rewrite| &rewrite.runs);
-    let first = runs.flat_map(|(_, append)| append.run().bundles()).next();
+    let first = runs.flat_map(|(_, verified)| verified.run().bundles()).next();
     first.is_none_or(|bundle| bundle.time <= bound(peer.now, peer.allowed))
 }
 
@@ -333,8 +333,8 @@ fn still_there(tail: &[StoredRun], from: Head, sent: Head) -> bool {
 }
 
 /// Where each bundle of the tail has gone, for those who ask for its outcome by its old name.
-fn moved_rows(old: ReplicaId, tail: &[StoredRun], new: &[(Position, Append)]) -> Vec<RowWrite> {
+fn moved_rows(old: ReplicaId, tail: &[StoredRun], new: &[(Position, VerifiedRun)]) -> Vec<RowWrite> {
     let dots = tail.iter().flat_map(|stored| stored.run.bundles()).map(|bundle| bundle.dot.seq);
-    let moved = new.iter().flat_map(|(_, append)| append.run().bundles()).map(|bundle| bundle.dot);
+    let moved = new.iter().flat_map(|(_, verified)| verified.run().bundles()).map(|bundle| bundle.dot);
     dots.zip(moved).map(|(seq, to)| reserved::put(MOVED, reserved::dot_key(Dot { origin: old, seq }), &to)).collect()
 }

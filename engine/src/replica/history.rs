@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{Inner, ReplicaError, View};
-use crate::event::EventRef;
+use crate::format::event::EventRef;
+use crate::format::run::Run;
+use crate::format::time::Moment;
 use crate::id::Cursor;
 use crate::projection::fold::{Plan, Projections};
 use crate::projection::{Aside, Projection};
-use crate::run::Run;
 use crate::store::{Limit, RowKey, StoreError, StoredRun, ViewId};
-use crate::time::Moment;
 
 /// Log bytes read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);

@@ -5,10 +5,10 @@ use super::sent::sent_row;
 use super::sync::{Held, SyncError};
 use super::turn::Turn;
 use super::{Inner, locked};
+use crate::format::run::{Run, Unchained, VerifiedRun};
+use crate::format::time::NTP64;
 use crate::id::{Dot, Seq};
-use crate::run::{Append, Run, Unchained};
 use crate::store::StoreError;
-use crate::time::NTP64;
 
 /// What came of some runs.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Inner {
             // Somebody else may have committed without these views, as a service on the same store does.
             self.catch_up_some(&mut turn).await?;
             let (appends, held) = self.select(&turn, runs, vouched)?;
-            let bundles = appends.iter().map(|append| append.run().count()).sum();
+            let bundles = appends.iter().map(|verified| verified.run().count()).sum();
             let Some(folded) = self.fold_runs(&mut turn, &appends).await? else { continue };
             let mut batch = self.append_batch(&turn, appends, folded);
             let row = self.row_for(&turn, known);
@@ -36,8 +36,8 @@ impl Inner {
                 batch.rows.extend(known.rows(&row));
             }
             // Own bundles that come back are the peer's, too, whatever this store knows of having sent them.
-            let own = batch.runs.iter().rfind(|append| append.run().origin() == turn.id);
-            let returned = own.map(|append| append.head().seq);
+            let own = batch.runs.iter().rfind(|verified| verified.run().origin() == turn.id);
+            let returned = own.map(|verified| verified.head().seq);
             let sent = returned.map(|last| turn.sent.with_returned(last));
             batch.rows.extend(sent.iter().map(sent_row));
             match self.commit(&mut turn, batch).await {
@@ -52,22 +52,22 @@ impl Inner {
     }
 
     /// Drops known bundles, proves the others to follow, and cuts before the first from too far in the future.
-    fn select(&self, turn: &Turn, runs: &[Run], vouched: NTP64) -> Result<(Vec<Append>, Option<Held>), Unchained> {
+    fn select(&self, turn: &Turn, runs: &[Run], vouched: NTP64) -> Result<(Vec<VerifiedRun>, Option<Held>), Unchained> {
         let mut heads = turn.status.heads.clone();
         let mut appends = Vec::with_capacity(runs.len());
         for run in runs {
             let head = heads.get(run.origin());
             let Some(new) = run.since(head.seq.plus(1)) else { continue };
             let held = self.first_ahead(&new, vouched);
-            let append = Append::verify(new, head)?;
+            let verified = VerifiedRun::verify(new, head)?;
             if let Some(held) = held {
                 let last = Seq::new(held.dot.seq.get() - 1);
-                let before = append.run().until(last, append.previous()).filter(|_| last > head.seq);
-                appends.extend(before.map(|before| Append::verify(before, head)).transpose()?);
+                let before = verified.run().until(last, verified.previous()).filter(|_| last > head.seq);
+                appends.extend(before.map(|before| VerifiedRun::verify(before, head)).transpose()?);
                 return Ok((appends, Some(held)));
             }
-            heads.set(run.origin(), append.head());
-            appends.push(append);
+            heads.set(run.origin(), verified.head());
+            appends.push(verified);
         }
         Ok((appends, None))
     }

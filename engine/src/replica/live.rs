@@ -25,7 +25,7 @@ const ASKED_MAX: Duration = Duration::from_secs(3_600);
 
 /// Waits between syncs, and gets the result of each. The engine has no timer: pass one in, with jitter and a maximum.
 #[async_trait]
-pub trait Pace: Debug + Send + Sync {
+pub trait Schedule: Debug + Send + Sync {
     /// Called after each sync that came to its end.
     async fn synced(&self, report: &SyncReport);
 
@@ -92,8 +92,8 @@ enum Due {
 
 impl Replica {
     /// Syncs with the peer, and again whenever this replica has written or the peer's log has moved. After a failure, and after a
-    /// sync that left something out, it waits as `pace` says and continues. If the peer's notices do not come through, it asks
-    /// for news as often as `pace` says, until they do.
+    /// sync that left something out, it waits as `schedule` says and continues. If the peer's notices do not come through, it asks
+    /// for news as often as `schedule` says, until they do.
     ///
     /// # Errors
     /// Only errors that waiting does not solve: a fork, a divergence, a store that failed, a peer that refuses permanently.
@@ -103,8 +103,12 @@ impl Replica {
     ///
     /// Run it in its own task. In a `select!` it must not be left half polled while another arm awaits a call of the same replica: that
     /// call may wait for this one.
-    pub async fn live(&self, peer: &dyn Transport, pace: &dyn Pace) -> Result<std::convert::Infallible, SyncError> {
-        let mut live = Live { replica: self, peer, pace, watch: Watch::Closed(None), left_out: 0, quiet: 0 };
+    pub async fn live(
+        &self,
+        peer: &dyn Transport,
+        schedule: &dyn Schedule,
+    ) -> Result<std::convert::Infallible, SyncError> {
+        let mut live = Live { replica: self, peer, schedule, watch: Watch::Closed(None), left_out: 0, quiet: 0 };
         let mut due = Due::Told;
         loop {
             let written = self.inner.written.listen();
@@ -115,13 +119,13 @@ impl Replica {
             };
             match synced {
                 Ok(report) => {
-                    pace.synced(&report).await;
+                    schedule.synced(&report).await;
                     live.learn(due, &report);
                     due = live.wait(due, &report, written).await?;
                 }
                 Err(error) if is_passing(&error) => {
                     live.left_out += 1;
-                    pace.pause(Pause::Failed { error: &error, times: live.left_out }).await;
+                    schedule.pause(Pause::Failed { error: &error, times: live.left_out }).await;
                     due = Due::Paused;
                 }
                 Err(error) => return Err(error),
@@ -142,7 +146,7 @@ impl Replica {
 struct Live<'a> {
     replica: &'a Replica,
     peer: &'a dyn Transport,
-    pace: &'a dyn Pace,
+    schedule: &'a dyn Schedule,
     watch: Watch<'a>,
     /// Syncs in a row that have not exchanged everything.
     left_out: u32,
@@ -207,7 +211,7 @@ impl<'a> Live<'a> {
     /// Waits until it is time to sync again.
     async fn wait(&mut self, last: Due, report: &SyncReport, mut written: EventListener) -> Result<Due, SyncError> {
         if report.retry_after().is_some() {
-            self.pace.pause(Pause::Incomplete { report, times: self.left_out }).await;
+            self.schedule.pause(Pause::Incomplete { report, times: self.left_out }).await;
             return Ok(Due::Paused);
         }
         let Some((read, known)) = self.replica.peer_cursor() else { return Ok(Due::Paused) };
@@ -219,7 +223,7 @@ impl<'a> Live<'a> {
         loop {
             let lost = if let Watch::Closed(error) = &self.watch { error.clone() } else { None };
             let tells = self.tells();
-            let mut pause = self.pace.pause(match tells {
+            let mut pause = self.schedule.pause(match tells {
                 _ if !report.is_complete() => Pause::Incomplete { report, times: self.left_out },
                 true => Pause::Watching,
                 false => Pause::Polling { error: lost.as_deref(), times: self.quiet },

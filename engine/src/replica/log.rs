@@ -1,12 +1,12 @@
 //! Reading the log as an application shows it: who wrote what, when, and what became of it.
 
 use super::{Outcome, Replica, ReplicaError};
-use crate::event::Event;
+use crate::format::event::Event;
+use crate::format::run::Bundle;
+use crate::format::time::NTP64;
+use crate::format::wire::DecodeError;
 use crate::id::{Cursor, Dot, Position};
-use crate::run::Bundle;
 use crate::store::Limit;
-use crate::time::NTP64;
-use crate::wire::DecodeError;
 
 /// A bundle in this replica's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,13 +30,13 @@ impl Replica {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use syncline::{Event, Kind, LogId, MemoryStore, Position, Replica, ReplicaId, SpaceId};
+    /// # use syncline::{Event, EventType, LogId, MemoryStore, Position, Replica, ReplicaId, SpaceId};
     /// # use syncline::{replica::Outcome, store::Limit};
     /// # futures_executor::block_on(async {
     /// # let store = Arc::new(MemoryStore::new(LogId::from_bytes([1; 16]).expect("not zero")));
     /// # let id = ReplicaId::from_bytes([2; 16]).expect("not zero");
     /// # let replica = Replica::compose(SpaceId::new("notes").unwrap(), store).open(id).await.unwrap();
-    /// replica.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await?;
+    /// replica.write(&[Event::new(EventType::new("note.taken", 1), "buy milk")]).await?;
     /// let log = replica.log(Position::ZERO, Limit::items(50)).await?;
     /// assert_eq!((log[0].dot.origin, &log[0].outcome), (id, &Outcome::Pending));
     /// # Ok::<(), syncline::replica::ReplicaError>(())
@@ -61,8 +61,9 @@ impl Replica {
 }
 
 fn logged(position: Position, bundle: &Bundle<'_>, outcome: Outcome) -> LoggedBundle {
-    let event =
-        |event: Result<crate::EventRef<'_>, _>| event.map(|event| Event::new(event.kind(), event.payload.to_vec()));
+    let event = |event: Result<crate::EventRef<'_>, _>| {
+        event.map(|event| Event::new(event.event_type(), event.payload.to_vec()))
+    };
     let (dot, time) = (bundle.dot, bundle.time);
     LoggedBundle { position, dot, time, events: bundle.events().map(event).collect(), outcome }
 }

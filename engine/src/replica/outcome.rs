@@ -27,7 +27,7 @@ pub enum Outcome {
 
 /// How far a bundle has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
+pub enum AckLevel {
     /// Stored in this replica's own store, as durable as that store is.
     Local,
     /// Answered by a peer, which has stored it durably or refused it.
@@ -82,13 +82,13 @@ impl Replica {
     ///
     /// # Cancel
     /// Dropping the future stops waiting and changes nothing.
-    pub async fn wait_for(&self, dot: Dot, tier: Tier) -> Result<Outcome, ReplicaError> {
+    pub async fn wait_for(&self, dot: Dot, level: AckLevel) -> Result<Outcome, ReplicaError> {
         self.inner.settle(&mut *self.inner.turn.lock().await).await;
         loop {
             // Listen first, look then: an answer that comes in between is not missed.
             let answered = self.inner.answered.listen();
             match self.outcome(dot).await? {
-                Outcome::Pending if tier == Tier::Peer => answered.await,
+                Outcome::Pending if level == AckLevel::Peer => answered.await,
                 outcome => return Ok(outcome),
             }
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::turn::Turn;
 use super::{Inner, locked};
+use crate::format::time::NTP64;
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq};
 use crate::protocol::Problem;
 use crate::reserved::{self, CLOCKS, ClockRow, PEERS, PeerRow};
 use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError, WriteBatch};
-use crate::time::NTP64;
 use crate::trust::{ClockDoubt, Contact};
 
 /// All peers, by the identity of their logs.

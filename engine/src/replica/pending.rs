@@ -1,11 +1,11 @@
 //! Own bundles that no peer has answered for.
 
 use super::{Replica, ReplicaError, locked};
-use crate::event::Event;
+use crate::format::event::Event;
+use crate::format::run::Bundle;
+use crate::format::time::NTP64;
 use crate::id::{Dot, Seq};
-use crate::run::Bundle;
 use crate::store::{Limit, StoreError};
-use crate::time::NTP64;
 
 /// An own bundle that no peer has answered for. The next sync hands it over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Replica {
 }
 
 fn pending(bundle: &Bundle<'_>) -> Result<PendingBundle, StoreError> {
-    let events = bundle.events().map(|event| event.map(|event| Event::new(event.kind(), event.payload.to_vec())));
+    let events = bundle.events().map(|event| event.map(|event| Event::new(event.event_type(), event.payload.to_vec())));
     let events = events.collect::<Result<_, _>>().map_err(|error| StoreError::Corrupt {
         backend: "engine",
         at: format!("bundle {}", bundle.dot),

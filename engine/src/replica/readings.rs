@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::Inner;
 use super::turn::Turn;
+use crate::format::run::Run;
+use crate::format::time::{NTP64, Offset};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::reserved::{self, READINGS, ReadingRow};
-use crate::run::Run;
 use crate::store::{Limit, RowKey, RowWrite, StoreError};
-use crate::time::{NTP64, Offset};
 
 /// Bundles whose times are as far from what the clock showed, but for this, share a row.
 const SAME: Duration = Duration::from_millis(1);

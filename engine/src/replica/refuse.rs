@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use super::peers::Known;
 use super::turn::Turn;
 use super::{Inner, locked};
+use crate::format::run::{Body, Run};
 use crate::id::Seq;
 use crate::projection::fold::Projections;
 use crate::protocol::RefusedBundle;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow};
-use crate::run::{Body, Run};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 
 impl Inner {

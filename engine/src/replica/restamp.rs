@@ -11,10 +11,10 @@ use std::time::Duration;
 use super::Inner;
 use super::heal::PeerClock;
 use super::turn::Turn;
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::time::{NTP64, Offset, after, is_set};
 use crate::id::{Cursor, Position, ReplicaId, Seq};
 use crate::store::{Limit, StoreError, StoredRun};
-use crate::time::{NTP64, Offset, after, is_set};
 
 /// Log bytes read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);

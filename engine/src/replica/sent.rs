@@ -13,10 +13,10 @@ use bytes::Bytes;
 
 use super::turn::Turn;
 use super::{Inner, locked};
+use crate::format::time::NTP64;
 use crate::id::{ReplicaId, Seq};
 use crate::reserved::{self, SENT, SentRow};
 use crate::store::{RowWrite, StoreError, WriteBatch};
-use crate::time::NTP64;
 
 /// What the holder of the turn knows of the mark.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl Inner {
     /// The last own bundle that may exist elsewhere. Only what follows it may get another content under its name. Anyone who writes own
     /// bundles again asks this, holding the turn in which the new ones are committed.
     pub(super) fn seen(&self, turn: &Turn) -> Seq {
-        if self.served {
+        if self.shared {
             return turn.status.heads.get(turn.id).seq;
         }
         turn.sent.through().max(locked(&self.peers).acked())

@@ -2,11 +2,11 @@
 
 use super::write::Taken;
 use super::{Inner, Replica, ReplicaError, locked};
+use crate::format::time::Offset;
 use crate::id::{LogId, Position, ReplicaId};
 use crate::protocol::Problem;
 use crate::reserved::{self, DEAD_LETTERS};
 use crate::store::{Limit, RowRange, StoreError};
-use crate::time::Offset;
 use crate::trust::ClockDoubt;
 
 /// The state of a replica at one moment.

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::heal::Cure;
+use super::heal::Repair;
 use super::peers::{Heard, Known, stranger};
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::caught::caught;
 use crate::clock::ClockDrift;
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::Unchained;
+use crate::format::time::NTP64;
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::protocol::{PeerHeads, Problem, Refusal, Reply, Request};
 use crate::reserved::PeerRow;
-use crate::run::Unchained;
 use crate::store::{Limit, StoreError};
-use crate::time::NTP64;
 use crate::transport::{Transport, TransportError};
 use crate::trust::{ClockDoubt, Contact};
 
@@ -128,7 +128,7 @@ pub enum WaitCause {
     /// Another peer has stored them.
     Stored,
     /// They may have been sent: a push of them was not answered, or was refused. The wait is short, or the replica was opened without
-    /// [`identities`](super::Compose::identities).
+    /// [`on_fork`](super::Compose::on_fork).
     Sent,
     /// A service reads them from this store, see [`served`](super::Compose::served).
     Served,
@@ -217,7 +217,7 @@ impl Replica {
         if result.as_ref().is_err_and(SyncError::is_contradiction) && self.is_overtaken().await? {
             result = self.exchange(peer).await;
         }
-        let result = match (result, &self.inner.identities) {
+        let result = match (result, &self.inner.new_id) {
             (Err(SyncError::Forked { at }), Some(fresh)) => {
                 // Without a new identity it stays the fork that it is.
                 match caught(fresh) {
@@ -248,7 +248,7 @@ impl Replica {
             turn.status.heads.get(turn.id)
         };
         let common = Session::begin(&self.inner, peer).await?.common_history().await?;
-        Ok(self.inner.heal(common, Some(own), Cure::Rehome { fresh }).await?.count())
+        Ok(self.inner.heal(common, Some(own), Repair::Rehome { fresh }).await?.count())
     }
 
     /// Whether the own history is another by now than this handle knew: another handle on the same store has written or rewritten it.

@@ -9,10 +9,10 @@ use super::recent::Recent;
 use super::sent::{Sent, sent_row};
 use super::unreadable::notes;
 use super::write::Taken;
+use crate::format::run::VerifiedRun;
 use crate::id::{Position, ReplicaId};
 use crate::projection::fold::{Folded, Plan};
 use crate::reserved::{self, IDENTITY, SENT, SentRow};
-use crate::run::Append;
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// What the holder of the turn knows. Survives a dropped future, so that an interrupted write can be settled.
@@ -94,15 +94,15 @@ impl Inner {
     }
 
     /// Folds these runs into every view that is current. `None` if that has found damaged rows: start over.
-    pub(super) async fn fold_runs(&self, turn: &mut Turn, runs: &[Append]) -> Result<Option<Folded>, StoreError> {
+    pub(super) async fn fold_runs(&self, turn: &mut Turn, runs: &[VerifiedRun]) -> Result<Option<Folded>, StoreError> {
         let projections = self.projections.filter(|view| turn.is_current(view));
-        self.fold(turn, projections.plan(runs.iter().map(Append::run))).await
+        self.fold(turn, projections.plan(runs.iter().map(VerifiedRun::run))).await
     }
 
     /// The batch that appends these runs, as they were folded into every view that is current.
-    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<Append>, folded: Folded) -> WriteBatch {
-        let head = turn.status.head.plus(runs.iter().map(|append| append.run().count()).sum());
-        let clock = runs.iter().map(|append| append.head().time).max().unwrap_or(turn.status.clock);
+    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<VerifiedRun>, folded: Folded) -> WriteBatch {
+        let head = turn.status.head.plus(runs.iter().map(|verified| verified.run().count()).sum());
+        let clock = runs.iter().map(|verified| verified.head().time).max().unwrap_or(turn.status.clock);
         let current = self.projections.views().filter(|view| turn.is_current(view));
         WriteBatch {
             expected: Some(turn.status.revision),
@@ -174,7 +174,7 @@ impl Inner {
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
     pub(super) async fn commit(&self, turn: &mut Turn, mut batch: WriteBatch) -> Result<Committed, StoreError> {
         batch.clear = batch.clear.into_iter().flat_map(|view| [whole::pieces_view(&view), view]).collect();
-        let heads: Vec<_> = batch.runs.iter().map(|append| (append.run().origin(), append.head())).collect();
+        let heads: Vec<_> = batch.runs.iter().map(|verified| (verified.run().origin(), verified.head())).collect();
         let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
         let rows = batch.rows.clone();
         turn.stale = true;

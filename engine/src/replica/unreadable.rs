@@ -8,10 +8,10 @@ use bytes::Bytes;
 
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError};
+use crate::format::run::Bundle;
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::projection::{Aside, Cause};
 use crate::reserved::{self, NoteRow, UNREADABLE, UNREADABLE_1};
-use crate::run::Bundle;
 use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch};
 
 impl Replica {
@@ -133,8 +133,9 @@ impl Inner {
                 let Some(last) = rows.last() else { break };
                 range = range.after(last.key.clone());
                 for row in rows {
-                    let Aside { dot, kind, cause, .. } = read(&row)?;
-                    let reads = |view| kind.as_ref().is_some_and(|kind| self.projections.reads(view, kind));
+                    let Aside { dot, event_type, cause, .. } = read(&row)?;
+                    let reads =
+                        |view| event_type.as_ref().is_some_and(|event_type| self.projections.reads(view, event_type));
                     match (view, cause) {
                         (Some(view), Cause::OtherVersion { .. }) if reads(view) => {
                             outdated.clear.insert(view.clone());
@@ -169,8 +170,8 @@ struct Outdated {
 
 /// The notes of events that were put aside: one for each event and view, however many rows of it the event touches.
 pub(super) fn notes(aside: Vec<Aside>) -> Vec<RowWrite> {
-    let note = |Aside { view, dot, index, kind, cause }| {
-        (reserved::note_key(view.as_ref(), dot, index), NoteRow { kind, cause })
+    let note = |Aside { view, dot, index, event_type, cause }| {
+        (reserved::note_key(view.as_ref(), dot, index), NoteRow { event_type, cause })
     };
     let notes: BTreeMap<Bytes, NoteRow> = aside.into_iter().map(note).collect();
     notes.into_iter().map(|(key, note)| reserved::put(UNREADABLE, key, &note)).collect()
@@ -183,8 +184,8 @@ fn read(row: &Row) -> Result<Aside, StoreError> {
         why: "its key names no event".into(),
     };
     let (view, dot, index) = reserved::noted_event(&row.key).ok_or_else(corrupt)?;
-    let NoteRow { kind, cause } = reserved::get(UNREADABLE, &row.value)?;
-    Ok(Aside { view, dot, index, kind, cause })
+    let NoteRow { event_type, cause } = reserved::get(UNREADABLE, &row.value)?;
+    Ok(Aside { view, dot, index, event_type, cause })
 }
 
 fn deleted(row: Row) -> RowWrite {

@@ -14,13 +14,13 @@ use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::clock::ClockExhausted;
-use crate::event::encode_body;
+use crate::format::event::encode_body;
+use crate::format::run::{Body, RunBuilder, VerifiedRun};
+use crate::format::time::NTP64;
 use crate::id::Dot;
 use crate::limits::{BUNDLE_FRAMING_BYTES_MAX, RUN_BYTES_MAX};
 use crate::projection::Aside;
-use crate::run::{Append, Body, RunBuilder};
 use crate::store::{RowKey, RowWrite, StoreError};
-use crate::time::NTP64;
 use crate::typed::ToEvents;
 
 /// How often the executor's other tasks may come first while writers gather.
@@ -67,7 +67,7 @@ impl Taken {
 #[derive(Debug, Clone)]
 struct Packed {
     written: Vec<Written>,
-    append: Append,
+    verified: VerifiedRun,
 }
 
 impl Replica {
@@ -182,13 +182,13 @@ impl Inner {
         let mut builder = RunBuilder::new(turn.id, head.seq.plus(1), head.chain);
         let (mut written, mut last) = (Vec::new(), head.time);
         for body in bodies {
-            // The clock knows the own head's time already, unless a cure of it was broken off.
+            // The clock knows the own head's time already, unless a repair of it was broken off.
             let time = self.clock.tick()?.max(NTP64(last.0.checked_add(1).ok_or(ClockExhausted)?));
             last = time;
             written.push(Written { dot: builder.push(time, Body::Full(body)), time });
         }
-        let append = builder.finish().expect("only taken writes are packed, and there is at least one");
-        Ok(Packed { written, append })
+        let verified = builder.finish().expect("only taken writes are packed, and there is at least one");
+        Ok(Packed { written, verified })
     }
 
     /// Commits the run of the writes taken, again after a conflict, unless it is found to be there already. Writes that cannot be folded
@@ -198,36 +198,36 @@ impl Inner {
             // A commit that was dropped half way may have gone through: then these writes are folded already.
             self.refresh(turn).await?;
             let Some(taken) = &turn.taken else { return Ok(()) };
-            let append = taken.packed.append.clone();
-            if append.run().origin() != turn.id {
+            let verified = taken.packed.verified.clone();
+            if verified.run().origin() != turn.id {
                 self.repack(turn)?;
                 continue;
             }
-            if turn.status.heads.get(turn.id) == append.head() {
+            if turn.status.heads.get(turn.id) == verified.head() {
                 return Ok(());
             }
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
-            let Some(folded) = self.fold_runs(turn, std::slice::from_ref(&append)).await? else { continue };
+            let Some(folded) = self.fold_runs(turn, std::slice::from_ref(&verified)).await? else { continue };
             if refuse_unfoldable(turn, &folded.aside) || self.refuse_overgrown(turn, folded.grown.as_ref()) {
                 self.repack(turn)?;
                 continue;
             }
-            let mut batch = self.append_batch(turn, vec![append.clone()], folded);
+            let mut batch = self.append_batch(turn, vec![verified.clone()], folded);
             batch.rows.extend(turn.taken.iter().flat_map(Taken::letters).flatten());
-            batch.rows.extend(self.reading_of(append.run()));
-            let sent = turn.sent.with_write(append.head().seq);
+            batch.rows.extend(self.reading_of(verified.run()));
+            let sent = turn.sent.with_write(verified.head().seq);
             batch.rows.extend(sent.iter().map(sent_row));
             let Err(error) = self.commit(turn, batch).await else {
                 sent.into_iter().for_each(|sent| turn.sent.wrote(sent));
                 return Ok(());
             };
             let own = turn.status.heads.get(turn.id);
-            if own == append.head() {
+            if own == verified.head() {
                 // An interrupted commit of the same run, or this one before its backend failed, has gone through.
                 return Ok(());
             }
-            let moved = own.chain != append.previous();
+            let moved = own.chain != verified.previous();
             match error {
                 StoreError::Conflict { .. } | StoreError::OutOfOrder { .. } | StoreError::WrongChain { .. }
                     if moved =>

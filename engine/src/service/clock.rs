@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::{Service, ServiceError};
 use crate::clock::ClockDrift;
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::{Bundle, Run};
+use crate::format::time::{NTP64, TIMES_END, after, ahead, before, is_set};
 use crate::protocol::{Code, Problem};
-use crate::run::{Bundle, Run};
-use crate::time::{NTP64, TIMES_END, after, ahead, before, is_set};
 
 /// How many spaces are asked for what they prove, once, when a bundle seems to be too far ahead.
 const SPACES_MAX: usize = 256;
@@ -124,7 +124,7 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::heads::{ChainHash, Head};
+    use crate::format::heads::{ChainHash, Head};
     use crate::id::{ReplicaId, Seq};
 
     fn heads(times: &[u64]) -> Heads {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Service, ServiceError};
 use crate::authority::{Claim, Principal};
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::Run;
 use crate::id::{ReplicaId, Seq};
 use crate::limits::{CLAIMS_MAX, FOREIGN_ORIGINS_MAX};
 use crate::protocol::{Code, Problem, Push};
-use crate::run::Run;
 
 /// The origins of a push, and the devices that have claimed them.
 #[derive(Debug)]

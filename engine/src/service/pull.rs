@@ -1,11 +1,11 @@
 //! Finding what a replica lacks.
 
 use super::{ServiceError, gone};
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::Run;
 use crate::id::{Cursor, ReplicaId};
 use crate::limits::{HEADS_MAX, PAGE_BYTES_MAX};
 use crate::protocol::{Code, Have, Problem, Pull, Pulled};
-use crate::run::Run;
 use crate::store::lacking::place_before_lacking;
 use crate::store::{EventStore, Limit, StoreError, StoredRun};
 

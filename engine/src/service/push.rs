@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Service, ServiceError};
 use crate::authority::Principal;
-use crate::heads::{ChainHash, Head, Heads};
+use crate::format::heads::{ChainHash, Head, Heads};
+use crate::format::run::{Bundle, Run, Unchained, VerifiedRun};
 use crate::id::{Dot, Position, ReplicaId, Seq, SpaceId};
 use crate::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX, PUSH_ORIGINS_MAX};
 use crate::protocol::{Code, Problem, Push, Pushed, Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
-use crate::run::{Append, Bundle, Run, Unchained};
 use crate::store::{Committed, EventStore, Limit, Row, RowWrite, StoreError, WriteBatch};
 
 /// How often a push is checked again because another push of the same origin was faster.
@@ -19,7 +19,7 @@ const RACES_MAX: usize = 16;
 #[derive(Default)]
 struct Checked {
     heads: Heads,
-    appends: Vec<Append>,
+    appends: Vec<VerifiedRun>,
     rows: Vec<RowWrite>,
     refused: Vec<RefusedBundle>,
 }
@@ -45,7 +45,7 @@ impl Service {
             }
             let through = through(&push, &checked.heads);
             let pushed = Pushed { log: status.log, through, placed: None, refused: checked.refused };
-            let new: u64 = checked.appends.iter().map(|append| append.run().count()).sum();
+            let new: u64 = checked.appends.iter().map(|verified| verified.run().count()).sum();
             if new == 0 {
                 return Ok(pushed);
             }
@@ -103,14 +103,14 @@ impl Service {
         }
         let Some(new) = run.since(head.seq.plus(1)) else { return Ok(()) };
         self.check_times(&new, &checked.heads).await?;
-        let mut append = Append::verify(new, head).map_err(unchained)?;
-        let refused = self.refusals(principal, space, append.run()).await;
+        let mut verified = VerifiedRun::verify(new, head).map_err(unchained)?;
+        let refused = self.refusals(principal, space, verified.run()).await;
         if !refused.is_empty() {
             let seqs: Vec<Seq> = refused.iter().map(|refused| refused.seq).collect();
-            append = append.with_voids(&seqs);
+            verified = verified.with_voids(&seqs);
         }
-        checked.heads.set(run.origin(), append.head());
-        checked.appends.extend(append.pieces());
+        checked.heads.set(run.origin(), verified.head());
+        checked.appends.extend(verified.pieces());
         checked.rows.extend(refused.iter().map(|refused| {
             let dot = Dot { origin: refused.origin, seq: refused.seq };
             reserved::put(REFUSED, reserved::dot_key(dot), &refused.refusal)
@@ -154,8 +154,8 @@ fn check_sizes(push: &Push) -> Result<(), Problem> {
 }
 
 /// Whether there are new bundles of this origin.
-fn brings(appends: &[Append], origin: ReplicaId) -> bool {
-    appends.iter().any(|append| append.run().origin() == origin)
+fn brings(appends: &[VerifiedRun], origin: ReplicaId) -> bool {
+    appends.iter().any(|verified| verified.run().origin() == origin)
 }
 
 fn through(push: &Push, heads: &Heads) -> Vec<(ReplicaId, Seq)> {

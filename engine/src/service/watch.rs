@@ -32,7 +32,7 @@ impl Service {
         space: &SpaceId,
         after: Cursor,
     ) -> Result<BoxStream<'static, Result<Notice, ServiceError>>, ServiceError> {
-        let store = self.enter(principal, space, Role::Reader).await?;
+        let store = self.permitted_store(principal, space, Role::Reader).await?;
         let status = store.status().await?;
         crate::store::check::check_cursor(after, &status).map_err(gone)?;
         let news =
@@ -80,7 +80,7 @@ impl Watcher {
 
     /// Looks for oneself.
     async fn look(&self) -> Result<End, ServiceError> {
-        let role = caught_in(self.service.enter(&self.principal, &self.space, Role::Reader)).await;
+        let role = caught_in(self.service.permitted_store(&self.principal, &self.space, Role::Reader)).await;
         role.map_err(ServiceError::Panicked)??;
         End::of(&*self.store).await
     }

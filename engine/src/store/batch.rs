@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::key::{RowKey, ViewId};
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::run::VerifiedRun;
+use crate::format::time::NTP64;
 use crate::id::{Dot, Position, ReplicaId, Revision};
-use crate::run::Append;
-use crate::time::NTP64;
 
 /// Everything that one commit changes: first the rewritten tail, then runs, then voids, then cleared views, then rows.
 #[derive(Debug, Clone, Default)]
@@ -16,7 +16,7 @@ pub struct WriteBatch {
     /// One origin's tail, rewritten. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
     pub rewrite: Option<Rewrite>,
     /// Runs to append, in order.
-    pub runs: Vec<Append>,
+    pub runs: Vec<VerifiedRun>,
     /// Bundles to make void: their bodies are deleted, their headers and all hashes stay.
     pub voids: Vec<Dot>,
     /// Views whose rows and progress are deleted before `rows` are written.
@@ -34,14 +34,14 @@ const PART_BYTES: usize = 100;
 
 impl WriteBatch {
     /// The runs that the batch brings, in the order in which they are checked: those of the rewrite, then those to append.
-    pub fn appends(&self) -> impl Iterator<Item = &Append> {
-        let rewritten = self.rewrite.iter().flat_map(|rewrite| &rewrite.runs).map(|(_, append)| append);
+    pub fn verified_runs(&self) -> impl Iterator<Item = &VerifiedRun> {
+        let rewritten = self.rewrite.iter().flat_map(|rewrite| &rewrite.runs).map(|(_, verified)| verified);
         rewritten.chain(&self.runs)
     }
 
     /// About how many bytes the batch takes in memory, all of its parts counted. Queues are bounded by it.
     pub fn bytes(&self) -> usize {
-        let runs = self.appends().map(|append| PART_BYTES + append.run().as_bytes().len());
+        let runs = self.verified_runs().map(|verified| PART_BYTES + verified.run().as_bytes().len());
         let value = |row: &RowWrite| row.value.as_ref().map_or(0, Bytes::len);
         let rows = self.rows.iter().map(|row| PART_BYTES + row.key.key.len() + value(row));
         let others = 1 + self.voids.len() + self.clear.len() + self.views.len();
@@ -58,7 +58,7 @@ pub struct Rewrite {
     /// The last of the origin's bundles that stays, as the log holds it.
     pub after: Head,
     /// The runs that take the tail's places: all of them and no other. Each follows the head of its origin, which may be another origin.
-    pub runs: Vec<(Position, Append)>,
+    pub runs: Vec<(Position, VerifiedRun)>,
 }
 
 /// One row to put, or to delete if `value` is `None`.

@@ -3,21 +3,21 @@
 use bytes::Bytes;
 
 use super::{LogStatus, RowKey, StoreError};
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::run::VerifiedRun;
 use crate::id::{Cursor, Dot};
 use crate::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
-use crate::run::Append;
 
 /// Checks that a run follows its origin's head by seq and by hash.
 ///
 /// # Errors
 /// [`StoreError::OutOfOrder`] by seq, [`StoreError::WrongChain`] by hash.
-pub fn check_append(append: &Append, head: Head) -> Result<(), StoreError> {
-    let got = Dot { origin: append.run().origin(), seq: append.run().first() };
+pub fn check_append(verified: &VerifiedRun, head: Head) -> Result<(), StoreError> {
+    let got = Dot { origin: verified.run().origin(), seq: verified.run().first() };
     if got.seq != head.seq.plus(1) {
         return Err(StoreError::OutOfOrder { expected: head.seq.plus(1), got });
     }
-    if append.previous() != head.chain {
+    if verified.previous() != head.chain {
         return Err(StoreError::WrongChain { got });
     }
     Ok(())

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use super::check::{check_append, check_row};
 use super::rewrite::{Emptied, check_rewrite};
 use super::{Committed, LogStatus, Rewrite, RowKey, StoreError, StoredRun, ViewId, WriteBatch};
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::run::VerifiedRun;
+use crate::format::time::NTP64;
 use crate::id::{Dot, Position, ReplicaId, Revision, Seq};
-use crate::run::Append;
-use crate::time::NTP64;
 
 mod concerned;
 mod runs;
@@ -135,10 +135,10 @@ impl<'a> Draft<'a> {
         if let Some((rewrite, emptied)) = batch.rewrite.as_ref().zip(emptied) {
             self.rewrite(rewrite, emptied);
         }
-        for append in &batch.runs {
+        for verified in &batch.runs {
             let position = self.head.plus(1);
-            self.head = self.head.plus(append.run().count());
-            self.place(position, append);
+            self.head = self.head.plus(verified.run().count());
+            self.place(position, verified);
         }
         self.runs.make_voids(&batch.voids);
         batch.clear.iter().for_each(|view| self.clear(view));
@@ -158,21 +158,21 @@ impl<'a> Draft<'a> {
         check_number("revision", found.plus(1).get(), number)?;
         let emptied = batch.rewrite.as_ref().map(|rewrite| self.check_rewrite(rewrite)).transpose()?;
         let mut heads: BTreeMap<_, _> = batch.rewrite.iter().map(|rewrite| (rewrite.origin, rewrite.after)).collect();
-        for append in batch.appends() {
-            let origin = append.run().origin();
+        for verified in batch.verified_runs() {
+            let origin = verified.run().origin();
             let head = heads.entry(origin).or_insert_with(|| self.head_of(origin));
-            check_append(append, *head)?;
-            check_number("seq", append.run().last().get(), number)?;
-            *head = append.head();
+            check_append(verified, *head)?;
+            check_number("seq", verified.run().last().get(), number)?;
+            *head = verified.head();
         }
-        let added = batch.runs.iter().map(|append| append.run().count()).sum();
+        let added = batch.runs.iter().map(|verified| verified.run().count()).sum();
         check_number("number of bundles in one space", self.head.plus(added).get(), self.bounds.position.get())?;
         for dot in &batch.voids {
             let head = heads.get(&dot.origin).copied().unwrap_or_else(|| self.head_of(dot.origin));
             if dot.seq == Seq::ZERO || dot.seq > head.seq {
                 return Err(StoreError::NoSuchBundle { dot: *dot });
             }
-            if !batch.appends().any(|append| holds(append.run(), *dot)) {
+            if !batch.verified_runs().any(|verified| holds(verified.run(), *dot)) {
                 self.find(*dot)?;
             }
         }
@@ -200,12 +200,12 @@ impl<'a> Draft<'a> {
         self.runs.remove_behind(rewrite.origin, rewrite.after.seq);
         kept.into_iter().for_each(|kept| self.runs.insert(kept));
         self.heads.insert(rewrite.origin, Some(rewrite.after).filter(|after| after.seq > Seq::ZERO));
-        rewrite.runs.iter().for_each(|(position, append)| self.place(*position, append));
+        rewrite.runs.iter().for_each(|(position, verified)| self.place(*position, verified));
     }
 
-    fn place(&mut self, position: Position, append: &Append) {
-        self.heads.insert(append.run().origin(), Some(append.head()));
-        self.runs.insert(StoredRun { position, previous: append.previous(), run: append.run().clone() });
+    fn place(&mut self, position: Position, verified: &VerifiedRun) {
+        self.heads.insert(verified.run().origin(), Some(verified.head()));
+        self.runs.insert(StoredRun { position, previous: verified.previous(), run: verified.run().clone() });
     }
 
     fn clear(&mut self, view: &'a ViewId) {

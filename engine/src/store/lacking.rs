@@ -1,7 +1,7 @@
 //! Where a log continues for somebody who has a part of it: the place before the first bundle that they lack.
 
 use super::{EventStore, Limit, LogStatus, Page, StoreError, StoredRun};
-use crate::heads::Heads;
+use crate::format::heads::Heads;
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 
 /// So many origins are looked up one by one, if no more are lacking. With more, reading in order is cheaper.

@@ -16,9 +16,9 @@ use super::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowKey, RowRange, Storage, StoreError,
     StoredRun, ViewId, WriteBatch,
 };
+use crate::format::run::VerifiedRun;
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
 use crate::limits::KEY_BYTES_MAX;
-use crate::run::Append;
 
 /// One space in memory. Clones of the [`Arc`] share it.
 #[derive(Debug)]
@@ -135,10 +135,10 @@ impl State {
         if let Some(rewrite) = batch.rewrite {
             self.rewrite(rewrite)?;
         }
-        for append in batch.runs {
+        for verified in batch.runs {
             let position = self.status.head.plus(1);
-            self.status.head = self.status.head.plus(append.run().count());
-            self.place(position, append);
+            self.status.head = self.status.head.plus(verified.run().count());
+            self.place(position, verified);
         }
         self.make_voids(&batch.voids);
         if !batch.clear.is_empty() {
@@ -164,15 +164,15 @@ impl State {
             return Err(StoreError::Conflict { expected, found });
         }
         let mut heads = self.status.heads.clone();
-        let mut appends: Vec<&Append> = Vec::new();
+        let mut appends: Vec<&VerifiedRun> = Vec::new();
         if let Some(rewrite) = &batch.rewrite {
             check_rewrite(rewrite, &self.tail(rewrite), heads.get(rewrite.origin))?;
             heads.set(rewrite.origin, rewrite.after);
-            appends.extend(rewrite.runs.iter().map(|(_, append)| append));
+            appends.extend(rewrite.runs.iter().map(|(_, verified)| verified));
         }
-        for append in appends.into_iter().chain(&batch.runs) {
-            check_append(append, heads.get(append.run().origin()))?;
-            heads.set(append.run().origin(), append.head());
+        for verified in appends.into_iter().chain(&batch.runs) {
+            check_append(verified, heads.get(verified.run().origin()))?;
+            heads.set(verified.run().origin(), verified.head());
         }
         let unknown = |dot: &&Dot| dot.seq == Seq::ZERO || dot.seq > heads.get(dot.origin).seq;
         if let Some(dot) = batch.voids.iter().find(unknown) {
@@ -200,15 +200,15 @@ impl State {
             Seq::ZERO => self.status.heads.remove(rewrite.origin),
             _ => self.status.heads.set(rewrite.origin, rewrite.after),
         }
-        rewrite.runs.into_iter().for_each(|(position, append)| self.place(position, append));
+        rewrite.runs.into_iter().for_each(|(position, verified)| self.place(position, verified));
         Ok(())
     }
 
-    fn place(&mut self, position: Position, append: Append) {
-        let origin = append.run().origin();
-        self.status.heads.set(origin, append.head());
-        self.by_origin.insert((origin, append.run().last()), position);
-        let stored = StoredRun { position, previous: append.previous(), run: append.run().clone() };
+    fn place(&mut self, position: Position, verified: VerifiedRun) {
+        let origin = verified.run().origin();
+        self.status.heads.set(origin, verified.head());
+        self.by_origin.insert((origin, verified.run().last()), position);
+        let stored = StoredRun { position, previous: verified.previous(), run: verified.run().clone() };
         self.log.insert(position, stored);
     }
 

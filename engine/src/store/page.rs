@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::format::run::{Bundle, Run, join};
 use crate::id::{Cursor, Position, Seq};
 use crate::limits::RUN_BYTES_MAX;
-use crate::run::{Bundle, Run, join};
 
 use super::{Limit, LogStatus, Page, Row, StoredRun};
 

@@ -1,7 +1,7 @@
 //! Checking a rewritten tail: shared by all adapters, so that every store rewrites alike.
 
 use super::{Rewrite, StoreError, StoredRun};
-use crate::heads::Head;
+use crate::format::heads::Head;
 use crate::id::{Dot, Position, Seq};
 
 /// What a rewrite changes among the stored runs, before the new ones are put in.
@@ -41,7 +41,7 @@ pub fn check_rewrite(rewrite: &Rewrite, tail: &[StoredRun], head: Head) -> Resul
         return Err(StoreError::WrongChain { got: dot });
     }
     let old = tail.iter().filter_map(|stored| places_after(stored, after.seq));
-    let new = rewrite.runs.iter().map(|(position, append)| (*position, position.plus(append.run().count())));
+    let new = rewrite.runs.iter().map(|(position, verified)| (*position, position.plus(verified.run().count())));
     if merged(old) != merged(new) {
         return Err(StoreError::Misplaced { origin: rewrite.origin });
     }

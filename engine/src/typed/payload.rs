@@ -1,4 +1,4 @@
-//! From an enum to the kind and payload of an event, and back: serde's tag of the enum is the kind, its content the payload.
+//! From an enum to the event type and payload of an event, and back: serde's tag of the enum is the event type, its content the payload.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,20 +9,20 @@ use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserialize
 use serde_json::Value;
 
 use super::{TypedEvent, Unwritable};
-use crate::event::{Event, Kind};
+use crate::format::event::{Event, EventType};
 use crate::projection::Unreadable;
 
 /// Encodes an event, and reads it back, so that no event is written that nobody can read.
 pub(super) fn encode<E: TypedEvent>(event: &E) -> Result<Event, Unwritable> {
     let json = Bytes::from(serde_json::to_vec(event).map_err(Unwritable::new)?);
     let (tag, payload) = untag(&json).ok_or_else(|| Unwritable::new("it is not a value of a plain serde enum"))?;
-    let kind: Kind = tag.parse().map_err(|error| {
+    let event_type: EventType = tag.parse().map_err(|error| {
         let hint = r#"give the variant its event type as its name, as in #[serde(rename = "expense.added@1")]"#;
         Unwritable::new(format_args!("{error}; {hint}"))
     })?;
-    match decode::<E>(kind.name(), kind.version(), &payload) {
-        Ok(Some(_)) => Ok(Event { kind, payload }),
-        Ok(None) => Err(Unwritable::new(format_args!("{kind} is written but not read by the enum's serde code"))),
+    match decode::<E>(event_type.name(), event_type.version(), &payload) {
+        Ok(Some(_)) => Ok(Event { event_type, payload }),
+        Ok(None) => Err(Unwritable::new(format_args!("{event_type} is written but not read by the enum's serde code"))),
         Err(unreadable) => Err(Unwritable::new(unreadable.reason)),
     }
 }
@@ -49,12 +49,12 @@ pub(super) fn decode<E: TypedEvent>(name: &str, version: u16, payload: &[u8]) ->
     }
 }
 
-/// The kinds in the names of the variants, aliases included.
-pub(super) fn kinds<E: TypedEvent>() -> Vec<Kind> {
-    let mut kinds = Vec::new();
+/// The event types in the names of the variants, aliases included.
+pub(super) fn types<E: TypedEvent>() -> Vec<EventType> {
+    let mut types = Vec::new();
     // It fails, since there is no event to be read.
-    let _: Result<E, Failure> = E::deserialize(Names(&mut kinds));
-    kinds
+    let _: Result<E, Failure> = E::deserialize(Names(&mut types));
+    types
 }
 
 /// Why an event does not become a value of the enum.
@@ -142,7 +142,7 @@ impl<'de, E: TypedEvent> Deserializer<'de> for Typed<'de, E> {
 }
 
 /// Takes down the names of an enum's variants, and never reads a value.
-struct Names<'a>(&'a mut Vec<Kind>);
+struct Names<'a>(&'a mut Vec<EventType>);
 
 impl<'de> Deserializer<'de> for Names<'_> {
     type Error = Failure;
@@ -153,7 +153,7 @@ impl<'de> Deserializer<'de> for Names<'_> {
         variants: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, Failure> {
-        self.0.extend(variants.iter().filter_map(|tag| tag.parse::<Kind>().ok()));
+        self.0.extend(variants.iter().filter_map(|tag| tag.parse::<EventType>().ok()));
         Err(Failure::Foreign)
     }
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crdt::Context;
-use crate::event::Kind;
+use crate::format::event::EventType;
+use crate::format::time::NTP64;
 use crate::id::ReplicaId;
-use crate::time::NTP64;
 
 /// All forms of a variant. `expense.added` is in its third version: `euros` became `cents`, then a currency came along.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,9 +57,9 @@ fn added(cents: i64, note: Option<&str>) -> Expense {
     Expense::Added { id: 7, cents, currency: "EUR".to_owned(), note: note.map(str::to_owned) }
 }
 
-/// The event of this kind and payload, read.
-fn read(kind: &str, payload: &str) -> Result<Option<Expense>, String> {
-    let event = Event::new(kind.parse().unwrap(), payload.to_owned());
+/// The event of this type and payload, read.
+fn read(event_type: &str, payload: &str) -> Result<Option<Expense>, String> {
+    let event = Event::new(event_type.parse().unwrap(), payload.to_owned());
     event.read().map_err(|unreadable| unreadable.reason)
 }
 
@@ -84,8 +84,8 @@ proptest! {
     fn any_payload_is_read_or_put_aside_without_a_panic(version in 0..5u16, payload in any::<Vec<u8>>()) {
         let names = ["expense.added", "expense.shared", "expense.tagged", "expense.all-cleared"];
         for name in names {
-            let kind: Kind = format!("{name}@{version}").parse().unwrap();
-            let _ = Event::new(kind, payload.clone()).read::<Expense>();
+            let event_type: EventType = format!("{name}@{version}").parse().unwrap();
+            let _ = Event::new(event_type, payload.clone()).read::<Expense>();
         }
     }
 }
@@ -103,9 +103,9 @@ fn the_bytes_of_every_form_of_variant_stay_as_they_are() {
         (untagged, "expense.untagged@1", r#"{"tag":"food","seen":[[9,"07070707070707070707070707070707",2]]}"#),
         (Expense::AllCleared, "expense.all-cleared@1", "{}"),
     ];
-    for (expense, kind, payload) in golden {
-        assert_eq!(expense.to_event().unwrap(), Event::new(kind.parse().unwrap(), payload));
-        assert_eq!(read(kind, payload), Ok(Some(expense)));
+    for (expense, event_type, payload) in golden {
+        assert_eq!(expense.to_event().unwrap(), Event::new(event_type.parse().unwrap(), payload));
+        assert_eq!(read(event_type, payload), Ok(Some(expense)));
     }
 }
 
@@ -121,9 +121,9 @@ fn three_versions_read_as_the_latest() {
 
 #[test]
 fn an_enum_tells_its_event_types() {
-    let kinds: Vec<_> = Expense::kinds().iter().map(Kind::to_string).collect();
+    let types: Vec<_> = Expense::types().iter().map(EventType::to_string).collect();
     let known = ["added@3", "shared@1", "tagged@1", "tagged@2", "untagged@1", "all-cleared@1"];
-    assert_eq!(kinds, known.map(|kind| format!("expense.{kind}")));
+    assert_eq!(types, known.map(|event_type| format!("expense.{event_type}")));
 }
 
 #[test]
@@ -135,15 +135,15 @@ fn fields_that_came_later_may_be_missing_and_unknown_ones_are_skipped() {
 
 #[test]
 fn a_type_of_somebody_else_is_not_read_even_if_its_name_begins_alike() {
-    for kind in ["expense@1", "expense.added2@1", "expense.add@3", "todo.added@1", "expense.added@3.x@1"] {
-        let kind = kind.parse::<Kind>();
-        assert!(kind.is_err() || Event::new(kind.unwrap(), "{}").read::<Expense>() == Ok(None));
+    for event_type in ["expense@1", "expense.added2@1", "expense.add@3", "todo.added@1", "expense.added@3.x@1"] {
+        let event_type = event_type.parse::<EventType>();
+        assert!(event_type.is_err() || Event::new(event_type.unwrap(), "{}").read::<Expense>() == Ok(None));
     }
 }
 
 #[test]
 fn what_does_not_read_says_its_type_its_version_and_the_cause() {
-    let says = |kind: &str, payload: &str| read(kind, payload).unwrap_err();
+    let says = |event_type: &str, payload: &str| read(event_type, payload).unwrap_err();
     assert_eq!(
         says("expense.added@3", r#"{"id":7}"#),
         "expense.added@3 does not read: missing field `cents` at line 1 column 8"

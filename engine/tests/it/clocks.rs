@@ -110,7 +110,7 @@ fn a_server_that_was_never_set_says_so_instead_of_blaming_the_device() {
 fn a_new_space_on_a_slow_server_profits_from_what_other_spaces_prove() {
     let (now, server) = (Hand::at(NOW), Hand::at(NOW));
     let storage = storage();
-    let serve = || Service::new(storage.clone(), Arc::new(syncline::authority::Open), Arc::new(server.reader()));
+    let serve = || Service::new(storage.clone(), Arc::new(syncline::authority::AllowAll), Arc::new(server.reader()));
     let before = Arc::new(serve());
     for byte in [1, 2] {
         let device = replica(byte, &now);

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::recovery::copy;
 use crate::world::*;
 use syncline::attributes::{Attribute, Attributes, Value};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::limits::PAYLOAD_BYTES_MAX;
 use syncline::projection::{Keys, Moved, Reads};
 use syncline::protocol::Code;
 use syncline::replica::Outcome;
 use syncline::store::EventStore;
-use syncline::{Event, EventRef, Kind, Projection, Replica, ReplicaId, Service, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Replica, ReplicaId, Service, Unreadable, ViewId};
 
 /// Mints identities from `first` on.
 fn minted(first: u8) -> impl Fn() -> ReplicaId + Send + Sync + 'static {
@@ -21,7 +21,7 @@ fn minted(first: u8) -> impl Fn() -> ReplicaId + Send + Sync + 'static {
 }
 
 fn device(store: Arc<dyn EventStore>, byte: u8, clock: &Hand) -> Replica {
-    block_on(compose(store, clock).projection(Attributes).identities(minted(byte + 100)).open(id(byte))).unwrap()
+    block_on(compose(store, clock).projection(Attributes).on_fork(minted(byte + 100)).open(id(byte))).unwrap()
 }
 
 fn read(replica: &Replica, attribute: &Attribute) -> Option<String> {
@@ -121,8 +121,7 @@ fn a_cloned_device_goes_on_under_a_new_identity_and_nothing_is_lost() {
     block_on(one.sync(&way(&service))).unwrap();
     for (extra, byte) in [(1, 40), (3, 60), (20, 80)] {
         let clone = copy(&**one.store(), 10, memory());
-        let clone =
-            block_on(compose(clone, &clock).projection(Attributes).identities(minted(byte)).open(id(1))).unwrap();
+        let clone = block_on(compose(clone, &clock).projection(Attributes).on_fork(minted(byte)).open(id(1))).unwrap();
         block_on(one.write(&[set(&format!("one {extra}"), "x")])).unwrap();
         block_on(one.write(&[set(&format!("one again {extra}"), "x")])).unwrap();
         let mut written = Vec::new();
@@ -175,7 +174,7 @@ fn an_acknowledgement_older_than_what_the_server_has_lost_is_not_believed() {
     // The server falls back to six bundles under its old identity, and a clone of the device from then continues there.
     let log = block_on(before.storage().open(&space())).unwrap();
     let same_log = Arc::new(syncline::MemoryStore::new(block_on(log.status()).unwrap().log));
-    let after = Service::new(Arc::new(Swapped(copy(&*log, 6, same_log))), Arc::new(Open), Arc::new(clock.reader()));
+    let after = Service::new(Arc::new(Swapped(copy(&*log, 6, same_log))), Arc::new(AllowAll), Arc::new(clock.reader()));
     let after = Arc::new(after);
     let clone = block_on(compose(copy(&*log, 6, memory()), &clock).open(id(1))).unwrap();
     block_on(clone.write(&[set("clone", "x")])).unwrap();
@@ -191,7 +190,7 @@ fn an_acknowledgement_older_than_what_the_server_has_lost_is_not_believed() {
 #[test]
 fn a_bundle_that_is_a_void_at_the_peer_becomes_one_when_the_history_forks() {
     let clock = Hand::at(1_000);
-    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader()));
     let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
     let one = device(memory(), 1, &clock);
     block_on(one.write(&[set("a", "secret")])).unwrap();
@@ -210,7 +209,7 @@ fn a_replica_that_serves_others_reports_a_fork_and_rewrites_nothing() {
     let clock = Hand::at(1_000);
     let (service, one) = (service(&clock), device(memory(), 1, &clock));
     block_on(one.write(&[set("a", "1")])).unwrap();
-    let serving = compose(copy(&**one.store(), 1, memory()), &clock).identities(minted(50)).served();
+    let serving = compose(copy(&**one.store(), 1, memory()), &clock).on_fork(minted(50)).shared_with_service();
     let serving = block_on(serving.open(id(1))).unwrap();
     block_on(one.write(&[set("b", "one")])).unwrap();
     block_on(one.sync(&way(&service))).unwrap();
@@ -235,7 +234,7 @@ fn another_handle_on_the_same_store_follows_to_the_new_identity() {
     assert_eq!(written.dot.origin, block_on(heals.id()), "nothing is written under an identity given up");
 }
 
-const LINE: Kind = Kind::new("line", 1);
+const LINE: EventType = EventType::new("line", 1);
 
 /// Counts lines. A line that is moved grows by ten bytes, as one does that names more stamps.
 struct Lines;
@@ -248,7 +247,7 @@ impl Projection for Lines {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([LINE])
+        Reads::types([LINE])
     }
 
     fn keys(&self, _: &EventRef<'_>, keys: &mut Keys) {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline::attributes::{Attribute, Attributes, Value};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Reads};
 use syncline::replica::ReplicaError;
 use syncline::store::{Limit, RowRange, whole};
-use syncline::{
-    Event, EventRef, EventStore, Kind, MemoryStore, Projection, Replica, Service, Stamp, Unreadable, ViewId,
-};
+use syncline::{Event, EventRef, EventStore, EventType, MemoryStore, Projection, Replica, Service, Unreadable, ViewId};
 
 use crate::world::*;
 
@@ -53,7 +52,7 @@ fn a_set_that_two_devices_fill_beyond_a_stored_row_has_all_its_elements_everywhe
     }
 }
 
-const NOTE: Kind = Kind::new("book.note", 1);
+const NOTE: EventType = EventType::new("book.note", 1);
 
 /// Everything that was said of a book: key, `=`, text.
 struct Book;
@@ -66,7 +65,7 @@ impl Projection for Book {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([NOTE])
+        Reads::types([NOTE])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -135,7 +134,8 @@ fn large_rows_are_read_whole_by_every_way_there_is() {
 fn a_row_that_shrinks_leaves_no_pieces_behind() {
     let (clock, store) = (Hand::at(100), memory());
     let storage = storage();
-    let policy = Service::new(storage, Arc::new(Open), Arc::new(clock.reader())).with_policy(Arc::new(Forbids("n900")));
+    let policy =
+        Service::new(storage, Arc::new(AllowAll), Arc::new(clock.reader())).with_policy(Arc::new(Forbids("n900")));
     let book = reader_on(store.clone(), 1, &clock);
     block_on(book.write(&[note("a", 20)])).unwrap();
     assert_eq!(pieces(&store), 0);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::{pending, select};
 use futures_util::stream::{BoxStream, StreamExt};
 use syncline::protocol::{Answer, Code, Notice, Problem, Request};
-use syncline::replica::{Outcome, Pace, Pause, SyncError, SyncReport, Tier};
+use syncline::replica::{AckLevel, Outcome, Pause, Schedule, SyncError, SyncReport};
 use syncline::{Cursor, Replica, SpaceId, Transport, TransportError};
 
 /// What a way does instead of carrying a call.
@@ -106,7 +106,7 @@ impl Quick {
 }
 
 #[async_trait]
-impl Pace for Quick {
+impl Schedule for Quick {
     async fn synced(&self, _: &SyncReport) {}
 
     async fn pause(&self, why: Pause<'_>) {
@@ -138,8 +138,8 @@ fn refused(code: Code) -> TransportError {
 }
 
 /// Lives until the future has come to its end.
-async fn live_until<T>(replica: &Replica, way: &dyn Transport, pace: &Quick, goal: impl Future<Output = T>) -> T {
-    let live = std::pin::pin!(replica.live(way, pace));
+async fn live_until<T>(replica: &Replica, way: &dyn Transport, schedule: &Quick, goal: impl Future<Output = T>) -> T {
+    let live = std::pin::pin!(replica.live(way, schedule));
     match select(live, std::pin::pin!(goal)).await {
         futures_util::future::Either::Left((Err(error), _)) => panic!("live sync has ended: {error}"),
         futures_util::future::Either::Right((goal, _)) => goal,
@@ -148,11 +148,11 @@ async fn live_until<T>(replica: &Replica, way: &dyn Transport, pace: &Quick, goa
 
 fn is_stored(replica: &Replica, way: &dyn Transport) -> Vec<&'static str> {
     block_on(async {
-        let pace = Quick::default();
+        let schedule = Quick::default();
         let written = replica.write(&[set("a", "1")]).await.unwrap();
-        let outcome = live_until(replica, way, &pace, replica.wait_for(written.dot, Tier::Peer)).await;
+        let outcome = live_until(replica, way, &schedule, replica.wait_for(written.dot, AckLevel::Peer)).await;
         assert_eq!(outcome.unwrap(), Outcome::Stored);
-        pace.paused()
+        schedule.paused()
     })
 }
 
@@ -182,16 +182,16 @@ fn what_is_stopped_without_a_time_is_tried_again_too() {
 fn a_bundle_held_back_is_asked_for_again() {
     let (now, fast) = (Hand::at(1_000_000), Hand::at(1_000_000 + 3_600));
     let lax = Arc::new(
-        syncline::Service::new(storage(), Arc::new(syncline::authority::Open), Arc::new(now.reader()))
+        syncline::Service::new(storage(), Arc::new(syncline::authority::AllowAll), Arc::new(now.reader()))
             .with_max_drift(Duration::from_secs(86_400)),
     );
     let (ahead, one) = (replica(1, &fast), replica(2, &now));
     block_on(async {
         ahead.write(&[set("a", "early")]).await.unwrap();
         ahead.sync(&way(&lax)).await.unwrap();
-        let pace = Quick::default();
+        let schedule = Quick::default();
         let later = async {
-            while pace.paused().len() < 3 {
+            while schedule.paused().len() < 3 {
                 yield_now().await;
             }
             now.set(1_000_000 + 3_600);
@@ -199,8 +199,8 @@ fn a_bundle_held_back_is_asked_for_again() {
                 yield_now().await;
             }
         };
-        live_until(&one, &way(&lax), &pace, later).await;
-        assert!(pace.paused()[..3].iter().all(|why| *why == "incomplete"), "{:?}", pace.paused());
+        live_until(&one, &way(&lax), &schedule, later).await;
+        assert!(schedule.paused()[..3].iter().all(|why| *why == "incomplete"), "{:?}", schedule.paused());
     });
     assert_eq!(pairs(&one)["a"], "early");
 }
@@ -267,9 +267,9 @@ fn a_watch_that_does_not_begin_is_begun_again_after_a_pause() {
         let (service, one) = (service(&clock), replica(1, &clock));
         let way = troubled(way(&service));
         way.watches.lock().unwrap().push_back(error());
-        let pace = Quick::polling(1);
-        block_on(live_until(&one, &way, &pace, pace.reaches("watching")));
-        assert!(pace.paused().contains(&"polling"), "{:?}", pace.paused());
+        let schedule = Quick::polling(1);
+        block_on(live_until(&one, &way, &schedule, schedule.reaches("watching")));
+        assert!(schedule.paused().contains(&"polling"), "{:?}", schedule.paused());
     }
 }
 
@@ -278,12 +278,12 @@ fn own_writes_do_not_wait_for_a_watch_to_begin() {
     let clock = Hand::at(100);
     let (service, one) = (service(&clock), replica(1, &clock));
     let way = Troubled { never_opens: true, ..troubled(way(&service)) };
-    let pace = Quick::default();
-    block_on(live_until(&one, &way, &pace, async {
+    let schedule = Quick::default();
+    block_on(live_until(&one, &way, &schedule, async {
         for number in 0..5 {
-            pace.reaches("polling").await;
+            schedule.reaches("polling").await;
             let written = one.write(&[set("a", &number.to_string())]).await.unwrap();
-            assert_eq!(one.wait_for(written.dot, Tier::Peer).await.unwrap(), Outcome::Stored);
+            assert_eq!(one.wait_for(written.dot, AckLevel::Peer).await.unwrap(), Outcome::Stored);
         }
     }));
 }
@@ -292,24 +292,24 @@ fn own_writes_do_not_wait_for_a_watch_to_begin() {
 fn news_is_asked_for_as_long_as_no_notice_comes_though_the_log_moves() {
     let clock = Hand::at(100);
     let (service, one, other) = (service(&clock), replica(1, &clock), replica(2, &clock));
-    let (silent, pace, mut changes) = (troubled(way(&service)), Quick::default(), one.watch());
+    let (silent, schedule, mut changes) = (troubled(way(&service)), Quick::default(), one.watch());
     let news = async |value: &str| {
         other.write(&[set("b", value)]).await.unwrap();
         other.sync(&way(&service)).await.unwrap();
     };
-    block_on(live_until(&one, &silent, &pace, async {
-        pace.reaches("watching").await;
+    block_on(live_until(&one, &silent, &schedule, async {
+        schedule.reaches("watching").await;
         silent.deaf.store(true, Ordering::SeqCst);
         for round in 0..3 {
             news(&round.to_string()).await;
-            *pace.polls.lock().unwrap() = 1;
+            *schedule.polls.lock().unwrap() = 1;
             changes.next().await;
-            pace.reaches("polling").await;
+            schedule.reaches("polling").await;
         }
         silent.deaf.store(false, Ordering::SeqCst);
         news("told").await;
         changes.next().await;
-        pace.reaches("watching").await;
+        schedule.reaches("watching").await;
     }));
     assert_eq!(pairs(&one)["b"], "told");
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::recovery::copy;
 use crate::world::*;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::store::EventStore;
 use syncline::{Replica, Service};
 
 /// A service over a replica's own store.
 fn serving(replica: &Replica, clock: &Hand) -> Arc<Service> {
-    Arc::new(Service::new(Arc::new(Swapped(replica.store().clone())), Arc::new(Open), Arc::new(clock.reader())))
+    Arc::new(Service::new(Arc::new(Swapped(replica.store().clone())), Arc::new(AllowAll), Arc::new(clock.reader())))
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_replica_brings_a_restored_server_the_bundles_of_others() {
     block_on(stays.sync(&way(&before))).unwrap();
     let log = block_on(before.storage().open(&space())).unwrap();
     let restored = copy(&*log, 2, memory());
-    let after = Service::new(Arc::new(Swapped(restored.clone())), Arc::new(Open), Arc::new(clock.reader()));
+    let after = Service::new(Arc::new(Swapped(restored.clone())), Arc::new(AllowAll), Arc::new(clock.reader()));
     let report = block_on(stays.sync(&way(&Arc::new(after)))).unwrap();
     assert_eq!((report.pushed, report.supplied), (0, 3));
     assert_eq!(block_on(restored.status()).unwrap().head.get(), 5);
@@ -74,7 +74,7 @@ fn a_fork_of_a_third_replica_is_noticed_even_behind_a_longer_log() {
     block_on(stays.sync(&way(&before))).unwrap();
     // The server loses two bundles, and the third device, restored likewise, continues with another one.
     let log = block_on(before.storage().open(&space())).unwrap();
-    let after = Service::new(Arc::new(Swapped(copy(&*log, 3, memory()))), Arc::new(Open), Arc::new(clock.reader()));
+    let after = Service::new(Arc::new(Swapped(copy(&*log, 3, memory()))), Arc::new(AllowAll), Arc::new(clock.reader()));
     let after = Arc::new(after);
     let restored = block_on(compose(copy(&*log, 3, memory()), &clock).open(id(1))).unwrap();
     block_on(restored.write(&[set("other", "y")])).unwrap();
@@ -87,7 +87,7 @@ fn a_fork_of_a_third_replica_is_noticed_even_behind_a_longer_log() {
 #[test]
 fn a_refusal_reaches_the_views_of_other_versions_on_the_same_log() {
     let (store, clock) = (memory(), Hand::at(100));
-    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader()));
     let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
     let full = block_on(compose(store.clone(), &clock).open(id(1))).unwrap();
     block_on(full.write(&[set("a", "secret"), set("b", "secret")])).unwrap();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::world::*;
 use futures_util::FutureExt as _;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::protocol::Request;
-use syncline::replica::{Outcome, ReplicaError, Tier};
+use syncline::replica::{AckLevel, Outcome, ReplicaError};
 use syncline::store::Limit;
 use syncline::{Dot, Position, Service};
 
 fn strict(clock: &Hand) -> Arc<Service> {
-    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader()));
     Arc::new(service.with_policy(Arc::new(Forbids("secret"))))
 }
 
@@ -132,18 +132,18 @@ fn a_bundle_can_be_waited_for_here_and_at_a_peer() {
     let one = block_on(compose(Arc::new(Yields(memory())), &clock).open(id(1))).unwrap();
     let good = block_on(one.write(&[set("a", "1")])).unwrap().dot;
     let bad = block_on(one.write(&[set("a", "secret")])).unwrap().dot;
-    assert_eq!(block_on(one.wait_for(good, Tier::Local)).unwrap(), Outcome::Pending);
+    assert_eq!(block_on(one.wait_for(good, AckLevel::Local)).unwrap(), Outcome::Pending);
     let next = Dot { seq: bad.seq.plus(1), ..bad };
     assert_eq!(
-        block_on(one.wait_for(next, Tier::Peer)).unwrap(),
+        block_on(one.wait_for(next, AckLevel::Peer)).unwrap(),
         Outcome::Unknown,
         "what is not there is not waited for"
     );
     poll(1, one.write(&[set("b", "2")]));
-    assert_eq!(block_on(one.wait_for(next, Tier::Local)).unwrap(), Outcome::Pending);
+    assert_eq!(block_on(one.wait_for(next, AckLevel::Local)).unwrap(), Outcome::Pending);
     let peer = way(&service);
     let (good, bad, _) = block_on(async {
-        futures_util::join!(one.wait_for(good, Tier::Peer), one.wait_for(bad, Tier::Peer), one.sync(&peer))
+        futures_util::join!(one.wait_for(good, AckLevel::Peer), one.wait_for(bad, AckLevel::Peer), one.sync(&peer))
     });
     assert_eq!(good.unwrap(), Outcome::Stored);
     assert!(matches!(bad.unwrap(), Outcome::Refused(_)));

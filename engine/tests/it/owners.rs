@@ -8,11 +8,12 @@ use crate::world::*;
 use async_trait::async_trait;
 use futures_util::future::select;
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
+use syncline::format::Run;
 use syncline::protocol::{Answer, Code, Push, Pushed, Reply, Request};
-use syncline::replica::{Pace, Pause, SyncError, SyncReport};
+use syncline::replica::{Pause, Schedule, SyncError, SyncReport};
 use syncline::service::ServiceError;
 use syncline::store::{EventStore, Limit};
-use syncline::{Cursor, MemoryStore, Replica, ReplicaId, Run, Seq, Service, SpaceId};
+use syncline::{Cursor, MemoryStore, Replica, ReplicaId, Seq, Service, SpaceId};
 use syncline_memory::MemoryTransport;
 
 /// Accounts in which everybody may write, and an origin belongs to the device that claims it.
@@ -302,7 +303,7 @@ fn a_device_whose_origin_is_anothers_is_told_so_and_exchanges_all_else() {
 struct Noted(Mutex<Vec<Code>>);
 
 #[async_trait]
-impl Pace for Noted {
+impl Schedule for Noted {
     async fn synced(&self, report: &SyncReport) {
         self.0.lock().unwrap().extend(report.stopped.iter().map(|problem| problem.code.clone()));
     }
@@ -319,10 +320,10 @@ fn a_live_sync_goes_on_while_the_origin_is_anothers() {
     let site = Site::new(&clock);
     let (ann, ben) = two(&clock, &site);
     site.registry.give(id(1), "ben");
-    let (pace, way) = (Noted::default(), site.way("ann"));
+    let (schedule, way) = (Noted::default(), site.way("ann"));
     let later = async {
         ann.write(&[set("a3", "x")]).await.unwrap();
-        while pace.0.lock().unwrap().is_empty() {
+        while schedule.0.lock().unwrap().is_empty() {
             yield_once().await;
         }
         // What others write still comes in.
@@ -338,9 +339,9 @@ fn a_live_sync_goes_on_while_the_origin_is_anothers() {
         }
     };
     block_on(async {
-        let live = ann.live(&way, &pace);
+        let live = ann.live(&way, &schedule);
         drop(select(std::pin::pin!(live), std::pin::pin!(later)).await);
     });
-    assert_eq!(pace.0.lock().unwrap()[0], Code::Forbidden { origins: vec![id(1)] });
+    assert_eq!(schedule.0.lock().unwrap()[0], Code::Forbidden { origins: vec![id(1)] });
     assert_eq!(block_on(site.store.status()).unwrap().heads.get(id(1)).seq, Seq::new(4));
 }

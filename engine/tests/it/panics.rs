@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::world::*;
 use syncline::projection::{Cause, Keys, Moved, Reads, RowState};
 use syncline::replica::ReplicaError;
-use syncline::{Event, EventRef, Kind, Projection, Replica, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Replica, Unreadable, ViewId};
 
-const ADDED: Kind = Kind::new("touchy.added", 1);
+const ADDED: EventType = EventType::new("touchy.added", 1);
 
 /// Keeps the words added to a row, and panics where a word tells it to.
 struct Touchy;
@@ -42,7 +42,7 @@ impl Projection for Touchy {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([ADDED])
+        Reads::types([ADDED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -219,7 +219,7 @@ fn spoil(replica: &Replica, bytes: &'static str) {
 fn a_newer_version_of_an_event_is_put_aside_and_an_own_write_of_one_goes_through() {
     let clock = Hand::at(100);
     let (service, old, other) = (service(&clock), device(1, &clock), device(2, &clock));
-    let newer = Event::new(Kind::new("touchy.added", 2), "anew");
+    let newer = Event::new(EventType::new("touchy.added", 2), "anew");
     block_on(old.write(&[added('a', "one"), newer])).unwrap();
     block_on(old.sync(&way(&service))).unwrap();
     block_on(other.sync(&way(&service))).unwrap();
@@ -245,7 +245,7 @@ impl syncline::authority::Policy for Panics<()> {
         &self,
         _: &syncline::authority::Principal,
         _: &syncline::SpaceId,
-        _: &syncline::Bundle<'_>,
+        _: &syncline::format::Bundle<'_>,
     ) -> Result<(), syncline::protocol::Refusal> {
         self.check();
         Ok(())
@@ -260,7 +260,7 @@ fn switch(on: bool) -> Arc<std::sync::atomic::AtomicBool> {
 fn a_policy_that_panics_refuses_nothing_and_stops_no_pull() {
     use syncline::protocol::Code;
     let (clock, bad) = (Hand::at(100), switch(false));
-    let service = syncline::Service::new(storage(), Arc::new(syncline::authority::Open), Arc::new(clock.reader()));
+    let service = syncline::Service::new(storage(), Arc::new(syncline::authority::AllowAll), Arc::new(clock.reader()));
     let service = Arc::new(service.with_policy(Arc::new(Panics((), bad.clone()))));
     let (one, other) = (replica(1, &clock), replica(2, &clock));
     block_on(other.write(&[set("a", "1")])).unwrap();
@@ -338,7 +338,10 @@ impl syncline::store::EventStore for Panics<Arc<syncline::MemoryStore>> {
         committed
     }
 
-    async fn changed(&self, since: syncline::Revision) -> Result<syncline::Revision, syncline::store::StoreError> {
+    async fn changed(
+        &self,
+        since: syncline::id::Revision,
+    ) -> Result<syncline::id::Revision, syncline::store::StoreError> {
         self.0.changed(since).await
     }
 }

@@ -10,11 +10,12 @@ mod resuming;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use syncline::event::encode_body;
+use syncline::format::Heads;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder, VerifiedRun};
 use syncline::portable::{ExportError, Exporter, ImportError, Imported, Importer, Part, ReadError, Reader};
-use syncline::run::{Append, Body, RunBuilder};
 use syncline::store::WriteBatch;
-use syncline::{Event, EventStore, Heads, Kind, MemoryStore, NTP64, Position, ReplicaId};
+use syncline::{Event, EventStore, EventType, MemoryStore, NTP64, Position, ReplicaId};
 
 use crate::world::{id, memory, space};
 
@@ -27,42 +28,42 @@ struct Writer {
 
 impl Writer {
     /// The next bundle of the origin `byte`, as a run of its own.
-    fn bundle(&mut self, byte: u8, body: &[u8]) -> Append {
+    fn bundle(&mut self, byte: u8, body: &[u8]) -> VerifiedRun {
         self.run(byte, &[body])
     }
 
     /// The next bundles of the origin `byte`, as one run.
-    fn run(&mut self, byte: u8, bodies: &[&[u8]]) -> Append {
+    fn run(&mut self, byte: u8, bodies: &[&[u8]]) -> VerifiedRun {
         self.run_of(id(byte), bodies)
     }
 
     /// The next bundles of this origin, as one run.
-    fn run_of(&mut self, origin: ReplicaId, bodies: &[&[u8]]) -> Append {
+    fn run_of(&mut self, origin: ReplicaId, bodies: &[&[u8]]) -> VerifiedRun {
         let head = self.heads.get(origin);
         let mut builder = RunBuilder::new(origin, head.seq.plus(1), head.chain);
         for body in bodies {
             self.clock += 16;
             builder.push(NTP64(self.clock), Body::Full(body));
         }
-        let append = builder.finish().unwrap();
-        self.heads.set(origin, append.head());
-        append
+        let verified = builder.finish().unwrap();
+        self.heads.set(origin, verified.head());
+        verified
     }
 }
 
 /// The body of one small event.
 fn note(text: &str) -> Vec<u8> {
-    encode_body(&[Event::new(Kind::new("note.taken", 1), text.to_owned())]).unwrap()
+    encode_body(&[Event::new(EventType::new("note.taken", 1), text.to_owned())]).unwrap()
 }
 
 /// A log of these runs.
-async fn log(runs: Vec<Append>) -> Arc<MemoryStore> {
+async fn log(runs: Vec<VerifiedRun>) -> Arc<MemoryStore> {
     let store = memory();
     append(&*store, runs).await;
     store
 }
 
-async fn append(store: &dyn EventStore, runs: Vec<Append>) {
+async fn append(store: &dyn EventStore, runs: Vec<VerifiedRun>) {
     store.commit(WriteBatch { runs, ..WriteBatch::default() }).await.unwrap();
 }
 

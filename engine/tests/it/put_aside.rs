@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::world::*;
 use bytes::Bytes;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::projection::{Aside, Cause, Keys, Reads};
 use syncline::replica::ReplicaError;
 use syncline::store::{EventStore, Limit, RowKey, RowWrite, WriteBatch};
-use syncline::{Event, EventRef, Kind, Projection, Replica, Service, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Replica, Service, Unreadable, ViewId};
 
 /// A version of a program that keeps words by their first letter, and cannot read `?` unless it is told how.
 #[derive(Clone, Copy)]
@@ -22,12 +22,12 @@ const OLD: Program = Program { view: "words@1", versions: &[1], reads_questions:
 const NEW_VIEW: Program = Program { view: "words@2", versions: &[1, 2], reads_questions: true };
 const SAME_VIEW: Program = Program { view: "words@1", versions: &[1, 2], reads_questions: false };
 
-fn kind(version: u16) -> Kind {
-    Kind::new("word.added", version)
+fn event_type(version: u16) -> EventType {
+    EventType::new("word.added", version)
 }
 
 fn word(version: u16, word: &str) -> Event {
-    Event::new(kind(version), word.to_owned())
+    Event::new(event_type(version), word.to_owned())
 }
 
 impl Projection for Program {
@@ -38,7 +38,7 @@ impl Projection for Program {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds(self.versions.iter().map(|version| kind(*version)))
+        Reads::types(self.versions.iter().map(|version| event_type(*version)))
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -97,12 +97,17 @@ fn what_is_put_aside_is_listed_with_its_view_its_kind_and_why() {
     let listed = listed_in_pages(&replica);
     let told: Vec<_> = listed
         .iter()
-        .map(|aside| (aside.view.as_ref().unwrap().as_str(), aside.dot, aside.index, aside.kind.clone().unwrap()))
+        .map(|aside| (aside.view.as_ref().unwrap().as_str(), aside.dot, aside.index, aside.event_type.clone().unwrap()))
         .collect();
-    let others = [("others@7", first, 0, kind(1)), ("others@7", first, 1, kind(1))];
+    let others = [("others@7", first, 0, event_type(1)), ("others@7", first, 1, event_type(1))];
     assert_eq!(
         told,
-        [others[0].clone(), others[1].clone(), ("words@1", first, 1, kind(1)), ("words@1", second, 0, kind(2))]
+        [
+            others[0].clone(),
+            others[1].clone(),
+            ("words@1", first, 1, event_type(1)),
+            ("words@1", second, 0, event_type(2))
+        ]
     );
     assert_eq!(listed[0].cause, Cause::OtherVersion { version: 1, known: vec![2] });
     assert_eq!(listed[2].cause, Cause::Unreadable("a question is no word".into()));
@@ -209,7 +214,7 @@ fn stale_notes_of_an_earlier_build_are_gone_after_opening() {
 #[test]
 fn a_refused_bundle_takes_its_notes_along() {
     let clock = Hand::at(100);
-    let strict = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let strict = Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader()));
     let strict = Arc::new(strict.with_policy(Arc::new(Forbids("?"))));
     let replica = open(&store(), &[OLD]);
     let refused = block_on(replica.write(&[word(1, "a?")])).unwrap();

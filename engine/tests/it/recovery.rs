@@ -5,11 +5,12 @@ use std::sync::Arc;
 use crate::world::*;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
+use syncline::format::VerifiedRun;
 use syncline::protocol::{Answer, Notice, Pull, Request};
 use syncline::replica::SyncError;
 use syncline::store::{EventStore, Limit, WriteBatch};
-use syncline::{Append, Cursor, MemoryStore, Service, SpaceId, Transport, TransportError};
+use syncline::{Cursor, MemoryStore, Service, SpaceId, Transport, TransportError};
 
 /// Asks for pages of so many bundles.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub fn copy(store: &dyn EventStore, bundles: u32, into: Arc<MemoryStore>) -> Arc
         let page = store.read(Cursor::start(log), Limit::items(bundles)).await.unwrap();
         for stored in page.runs {
             let head = into.status().await.unwrap().heads.get(stored.run.origin());
-            let runs = vec![Append::verify(stored.run, head).unwrap()];
+            let runs = vec![VerifiedRun::verify(stored.run, head).unwrap()];
             into.commit(WriteBatch { runs, ..WriteBatch::default() }).await.unwrap();
         }
         into
@@ -101,7 +102,7 @@ fn clients_bring_back_what_a_restored_server_has_lost() {
     let same_log = Arc::new(MemoryStore::new(block_on(log.status()).unwrap().log));
     for target in [memory(), same_log] {
         let restored = copy(&*log, 7, target);
-        let after = Service::new(Arc::new(Swapped(restored.clone())), Arc::new(Open), Arc::new(clock.reader()));
+        let after = Service::new(Arc::new(Swapped(restored.clone())), Arc::new(AllowAll), Arc::new(clock.reader()));
         let after = Arc::new(after);
         for replica in [&one, &other, &one] {
             block_on(replica.sync(&way(&after))).unwrap();
@@ -122,7 +123,7 @@ fn a_bundle_held_back_behind_the_cursor_is_not_in_sync() {
     block_on(one.sync(&way(&before))).unwrap();
     let log = block_on(before.storage().open(&space())).unwrap();
     let restored = Arc::new(MemoryStore::new(block_on(log.status()).unwrap().log));
-    let after = Arc::new(Service::new(Arc::new(Swapped(restored)), Arc::new(Open), Arc::new(now.reader())));
+    let after = Arc::new(Service::new(Arc::new(Swapped(restored)), Arc::new(AllowAll), Arc::new(now.reader())));
     let other = replica(2, &now);
     block_on(other.write(&[set("b", "2")])).unwrap();
     block_on(other.sync(&way(&after))).unwrap();
@@ -149,7 +150,7 @@ fn a_cursor_into_a_log_that_has_gone_on_differently_skips_nothing() {
     // The server is restored under the same identity, and a third device pushes before the others come back.
     let log = block_on(before.storage().open(&space())).unwrap();
     let restored = copy(&*log, 3, Arc::new(MemoryStore::new(block_on(log.status()).unwrap().log)));
-    let after = Arc::new(Service::new(Arc::new(Swapped(restored)), Arc::new(Open), Arc::new(clock.reader())));
+    let after = Arc::new(Service::new(Arc::new(Swapped(restored)), Arc::new(AllowAll), Arc::new(clock.reader())));
     let third = replica(3, &clock);
     for number in 0..12 {
         block_on(third.write(&[set(&format!("third {number}"), "x")])).unwrap();

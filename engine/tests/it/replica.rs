@@ -114,7 +114,7 @@ fn a_past_state_has_what_was_written_until_then() {
     for number in 0..5u64 {
         clock.set(100 + number);
         let written = block_on(replica.write(&[set("a", &number.to_string())])).unwrap();
-        times.push(syncline::Timestamp::new(written.time, id(1).to_uhlc()));
+        times.push(syncline::format::Timestamp::new(written.time, id(1).to_uhlc()));
     }
     let view = replica.view(Pairs).unwrap();
     let past = block_on(view.state_at(times[2])).unwrap();

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
+use syncline::format::{Head, Heads};
+use syncline::id::Revision;
 use syncline::protocol::{Have, Pull, Request};
 use syncline::store::{Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, Head, Heads, MemoryStore, ReplicaId, Revision, Seq, Service, StoreError, ViewId};
+use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, StoreError, ViewId};
 
 use crate::world::{Hand, Swapped, block_on, compose, id, memory, principal, set, space};
 
@@ -62,7 +64,7 @@ fn a_pull_that_comes_up_short_against_the_heads_is_an_error_and_never_an_answer(
     let written = written(&clock);
     for (forgotten, known, is_whole) in [(0, 1, true), (2, 1, false), (3, 1, false), (1, 1, true), (3, 2, false)] {
         let store = Arc::new(Forgets(written.clone(), Seq::new(forgotten)));
-        let service = Service::new(Arc::new(Swapped(store)), Arc::new(Open), Arc::new(clock.reader()));
+        let service = Service::new(Arc::new(Swapped(store)), Arc::new(AllowAll), Arc::new(clock.reader()));
         let mut have = Heads::new();
         have.set(id(1), Head { seq: Seq::new(known), ..block_on(written.status()).unwrap().heads.get(id(1)) });
         let pull = Pull { have: Have::Heads(have), limit: Limit::PAGE, without: None };

@@ -3,7 +3,7 @@
 use crate::world::*;
 use futures_util::FutureExt;
 use syncline::protocol::Request;
-use syncline::replica::{Outcome, Pace, Pause, SyncError, SyncReport};
+use syncline::replica::{Outcome, Pause, Schedule, SyncError, SyncReport};
 use syncline::{Replica, Transport};
 
 fn sync(replica: &Replica, way: &dyn Transport) -> SyncReport {
@@ -85,7 +85,7 @@ fn a_far_future_bundle_is_held_back_and_not_lost_on_the_way_in() {
     let (now, server) = (Hand::at(1_000), Hand::at(1_000));
     let lax = syncline::Service::new(
         storage(),
-        std::sync::Arc::new(syncline::authority::Open),
+        std::sync::Arc::new(syncline::authority::AllowAll),
         std::sync::Arc::new(server.reader()),
     );
     let lax = std::sync::Arc::new(lax.with_max_drift(std::time::Duration::from_secs(1 << 30)));
@@ -116,7 +116,7 @@ fn a_slow_clock_does_not_stop_a_device_from_reading() {
 struct NoPause;
 
 #[async_trait::async_trait]
-impl Pace for NoPause {
+impl Schedule for NoPause {
     async fn synced(&self, _: &SyncReport) {}
 
     async fn pause(&self, why: Pause<'_>) {

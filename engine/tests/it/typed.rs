@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::world::*;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::crdt::{AddWinsSet, Context};
 use syncline::projection::{Keys, Moved};
 use syncline::replica::ReplicaError;
 use syncline::store::{EventStore, RowRange};
 use syncline::typed::Meta;
-use syncline::{Event, Kind, Replica, Service, TypedEvent, TypedProjection, Unreadable, ViewId};
+use syncline::{Event, EventType, Replica, Service, TypedEvent, TypedProjection, Unreadable, ViewId};
 
 thread_local! {
     /// How many payloads were decoded.
@@ -132,7 +132,7 @@ fn older_versions_are_upcast_and_what_cannot_be_read_is_put_aside() {
     let clock = Hand::at(1_000);
     let one = device(memory(), 1, &clock);
     let write = |name: &'static str, version, payload: &'static str| {
-        block_on(one.write(&[Event::new(Kind::new(name, version), payload)]))
+        block_on(one.write(&[Event::new(EventType::new(name, version), payload)]))
     };
     write("doc.tagged", 1, r#""old""#).unwrap();
     write("doc.tagged", 2, r#"{"tag":"new"}"#).unwrap();
@@ -148,7 +148,7 @@ fn older_versions_are_upcast_and_what_cannot_be_read_is_put_aside() {
 fn a_panic_of_an_upcaster_stops_nobody() {
     let clock = Hand::at(1_000);
     let (service, one, other) = (service(&clock), replica(1, &clock), device(memory(), 2, &clock));
-    let panics = Event::new(Kind::new("doc.tagged", 1), r#""the upcaster panics""#);
+    let panics = Event::new(EventType::new("doc.tagged", 1), r#""the upcaster panics""#);
     block_on(one.write(&[panics])).unwrap();
     block_on(one.write(&[tagged("red")])).unwrap();
     block_on(one.sync(&way(&service))).unwrap();
@@ -175,7 +175,7 @@ fn stamps_in_typed_events_move_along_whatever_version_they_were_written_in() {
         let row = block_on(one.view(ONE).unwrap().get(b"a row")).unwrap().unwrap();
         let seen = row.context(&"red".to_owned());
         let removal = match version {
-            1 => Event::new(Kind::new("doc.untagged", 1), json!(["red", seen]).to_string()),
+            1 => Event::new(EventType::new("doc.untagged", 1), json!(["red", seen]).to_string()),
             _ => Doc::Untagged { tag: "red".to_owned(), seen }.to_event().unwrap(),
         };
         block_on(one.write(&[removal])).unwrap();
@@ -193,7 +193,7 @@ fn stamps_in_typed_events_move_along_whatever_version_they_were_written_in() {
 fn a_refused_event_is_read_and_written_in_another_form() {
     let clock = Hand::at(1_000);
     let one = device(memory(), 1, &clock);
-    let service = Service::new(storage(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader()));
     let service = Arc::new(service.with_policy(Arc::new(Forbids("rude"))));
     block_on(one.write(&[tagged("rude")])).unwrap();
     block_on(one.sync(&way(&service))).unwrap();

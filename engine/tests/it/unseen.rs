@@ -7,7 +7,7 @@ use crate::recovery::copy;
 use crate::world::*;
 use futures_util::FutureExt;
 use futures_util::stream::BoxStream;
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::protocol::{Answer, Code, Notice, Problem, Request};
 use syncline::replica::{Outcome, SyncReport, WaitCause};
 use syncline::store::{EventStore, RowKey, ViewId, WriteBatch};
@@ -18,7 +18,7 @@ type Notices = BoxStream<'static, Result<Notice, TransportError>>;
 fn open(store: Arc<dyn EventStore>, clock: &Hand) -> Replica {
     let next = AtomicU8::new(101);
     let identities = move || id(next.fetch_add(1, Ordering::Relaxed));
-    block_on(compose(store, clock).identities(identities).open(id(1))).unwrap()
+    block_on(compose(store, clock).on_fork(identities).open(id(1))).unwrap()
 }
 
 fn sync(replica: &Replica, service: &Arc<Service>) -> SyncReport {
@@ -92,7 +92,7 @@ fn a_push_given_up_at_any_await_may_have_been_sent() {
         block_on(one.write(&[set("a", "1")])).unwrap();
         let service = Service::new(
             Arc::new(Swapped(Arc::new(Yields(memory())))),
-            Arc::new(Open),
+            Arc::new(AllowAll),
             Arc::new(servers.clock.reader()),
         );
         let servers = Servers { ahead: Arc::new(service), ..servers };

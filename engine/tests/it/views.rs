@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::store::RowRange;
 use syncline::{NTP64, Replica, Service, Storage as _};
 
@@ -85,8 +85,8 @@ fn a_past_state_is_asked_for_by_the_time_on_the_wall() {
 fn catching_up_folds_what_others_have_committed_to_the_same_store() {
     let (storage, clock) = (storage(), Hand::at(100));
     let store = block_on(storage.open(&space())).unwrap();
-    let beside = block_on(compose(store, &clock).served().open(id(9))).unwrap();
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(clock.reader())));
+    let beside = block_on(compose(store, &clock).shared_with_service().open(id(9))).unwrap();
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(clock.reader())));
     let writer = replica(1, &clock);
     for value in ["1", "2"] {
         block_on(writer.write(&[set("a", value)])).unwrap();

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use syncline::authority::{Authority, AuthorityError, Claim, Name, Open, Policy, Principal, Role};
+use syncline::authority::{AllowAll, Authority, AuthorityError, Claim, Name, Policy, Principal, Role};
+use syncline::format::{Bundle, Stamp};
+use syncline::id::Revision;
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
@@ -16,14 +18,14 @@ use syncline::store::{
     WriteBatch,
 };
 use syncline::{
-    Bundle, Cursor, Event, EventRef, Kind, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId,
-    Revision, Seq, Service, SpaceId, Stamp, Transport, TransportError, Unreadable, ViewId,
+    Cursor, Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId, Seq,
+    Service, SpaceId, Transport, TransportError, Unreadable, ViewId,
 };
 use syncline_memory::MemoryTransport;
 
 pub use futures_executor::block_on;
 
-pub const SET: Kind = Kind::new("pair.set", 1);
+pub const SET: EventType = EventType::new("pair.set", 1);
 
 /// The last value set per key, with the set of all stamps: shows lost, repeated and misordered events alike.
 pub struct Pairs;
@@ -42,7 +44,7 @@ impl Projection for Pairs {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([SET])
+        Reads::types([SET])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -118,7 +120,7 @@ pub fn replica(byte: u8, clock: &Hand) -> Replica {
 }
 
 pub fn service(clock: &Hand) -> Arc<Service> {
-    Arc::new(Service::new(storage(), Arc::new(Open), Arc::new(clock.reader())))
+    Arc::new(Service::new(storage(), Arc::new(AllowAll), Arc::new(clock.reader())))
 }
 
 pub fn principal() -> Principal {

@@ -9,7 +9,7 @@ fn twins() -> Vec<(&'static str, &'static str, String, String)> {
         ("length of files", "a/src/a.rs", "//\n".repeat(401), "//\n".repeat(400)),
         ("length of functions", "a/src/a.rs", function(69), function(68)),
         ("banned calls in the engine", "engine/src/a.rs", "SystemTime::now()".into(), "// SystemTime::now()".into()),
-        ("one codec module", "a/src/a.rs", "use bincode::x;".into(), "use syncline::codec;".into()),
+        ("one codec module", "a/src/a.rs", "use bincode::x;".into(), "use syncline::format::codec;".into()),
         (
             "the engine's manifest",
             "engine/Cargo.toml",

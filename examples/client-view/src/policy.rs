@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use syncline::SpaceId;
 use syncline::authority::{Policy, Principal};
+use syncline::format::run::Bundle;
 use syncline::protocol::Refusal;
-use syncline::run::Bundle;
 
 use crate::Change;
 

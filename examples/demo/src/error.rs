@@ -6,7 +6,7 @@ use client_view::ClientError;
 use client_view::local::ServeError;
 use syncline::StoreError;
 use syncline::authority::accounts::AccountsError;
-use syncline::replica::{OpenError, ReplicaError};
+use syncline::replica::ReplicaError;
 use thiserror::Error;
 
 /// Why the demo does not go on.
@@ -22,10 +22,7 @@ pub enum DemoError {
     /// The server's store cannot be opened.
     #[error("the server's store: {0}")]
     Store(#[from] StoreError),
-    /// The views over the server's log cannot be opened.
-    #[error("the views over the server's log: {0}")]
-    Open(#[from] OpenError),
-    /// The views over the server's log cannot be read.
+    /// The views over the server's log cannot be opened or read.
     #[error("the views over the server's log: {0}")]
     Replica(#[from] ReplicaError),
     /// The server's accounts cannot be changed.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use syncline::TransportError;
+use syncline::format::run::Run;
 use syncline::protocol::{Answer, Have, Notice, Reply, Request};
-use syncline::run::Run;
 
 /// One message of a device to the server with what came back, or one notice of the server.
 #[derive(Debug, Clone)]

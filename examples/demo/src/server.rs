@@ -137,7 +137,8 @@ impl Running {
         let storage = SqliteStorage::at(file)?;
         let accounts = storage.accounts(Arc::new(syncline_os::wall_clock));
         let stack = compose(space.clone(), storage.open(space).await?);
-        let replica = stack.served().clock(syncline_os::wall_clock).open(syncline_os::replica_id()).await?;
+        let replica =
+            stack.shared_with_service().clock(syncline_os::wall_clock).open(syncline_os::replica_id()).await?;
         let service = Service::new(Arc::new(storage), Arc::new(accounts.clone()), Arc::new(syncline_os::wall_clock));
         let routes = router(Arc::new(service.with_policy(Arc::new(NoShouting))), RouterOptions::default());
         let server = syncline_http::Server::new(listener).map_err(DemoError::Listen)?;

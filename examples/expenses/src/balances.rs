@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use syncline::crdt::Lww;
+use syncline::format::Stamp;
 use syncline::projection::Keys;
 use syncline::typed::{Meta, TypedProjection};
-use syncline::{Stamp, Unreadable, ViewId};
+use syncline::{Unreadable, ViewId};
 
 use crate::{Bill, Expense};
 

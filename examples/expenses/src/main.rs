@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use expenses::{Balances, Bill, Expense, Months};
-use syncline::authority::{Open, Principal};
+use syncline::authority::{AllowAll, Principal};
 use syncline::store::RowRange;
 use syncline::{MemoryStorage, Replica, Service, SpaceId, Storage};
 use syncline_memory::MemoryTransport;
@@ -41,7 +41,7 @@ async fn show(name: &str, replica: &Replica) -> Result<(), Failure> {
 async fn main() -> Result<(), Failure> {
     let (space, folder) = (SpaceId::new("trip")?, tempfile::tempdir()?);
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
     let someone = Principal { user: "ann".parse()?, device: "phone".parse()? };
     let server = MemoryTransport::trusted(service, someone);
     let phone = device(&SqliteStorage::at(folder.path().join("phone.sqlite"))?, &space).await?;

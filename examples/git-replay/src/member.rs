@@ -47,7 +47,7 @@ impl Member {
         let now =
             move || shown.as_ref().map_or_else(syncline_os::wall_clock, |date| NTP64(date.load(Ordering::Relaxed)));
         let replica = Replica::compose(server::space(), store).clock(now).projection(Attributes);
-        let replica = replica.identities(syncline_os::replica_id);
+        let replica = replica.on_fork(syncline_os::replica_id);
         let replica = replica.open(syncline_os::replica_id()).await?;
         let transport = Arc::new(HttpTransport::builder(&access.url, &access.token).build()?);
         Ok(Self { name: access.device.clone(), path, durability, replica, transport, date })

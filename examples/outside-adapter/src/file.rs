@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use syncline::heads::BodyDigest;
+use syncline::format::heads::BodyDigest;
 use syncline::store::{Claim, Holder, Retry, StoreError};
 
 const BACKEND: &str = "journal";

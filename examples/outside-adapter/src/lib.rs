@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     ViewId, WriteBatch,
 };
-use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Revision, Seq, SpaceId};
+use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Seq, SpaceId};
 use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 use tokio::task::spawn_blocking;

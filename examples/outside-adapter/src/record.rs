@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
-use syncline::heads::Head;
-use syncline::run::{Append, Run};
+use syncline::format::codec;
+use syncline::format::heads::Head;
+use syncline::format::run::{Run, VerifiedRun};
 use syncline::store::{Rewrite, RowKey, RowWrite, WriteBatch};
-use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId, codec};
+use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId};
 
 /// One change of the journal.
 #[derive(Serialize, Deserialize)]
@@ -53,15 +54,15 @@ impl Record {
 
 impl Batch {
     pub(crate) fn of(batch: &WriteBatch) -> Self {
-        let link = |append: &Append| {
-            let run = append.run();
+        let link = |verified: &VerifiedRun| {
+            let run = verified.run();
             let seq = Seq::new(run.first().get() - 1);
-            Link(run.clone(), Head { seq, chain: append.previous(), time: NTP64(0) })
+            Link(run.clone(), Head { seq, chain: verified.previous(), time: NTP64(0) })
         };
         let tail = |Rewrite { origin, after, runs }: &Rewrite| Tail {
             origin: *origin,
             after: *after,
-            runs: runs.iter().map(|(position, append)| (*position, link(append))).collect(),
+            runs: runs.iter().map(|(position, verified)| (*position, link(verified))).collect(),
         };
         let row = |row: &RowWrite| {
             (row.key.view.clone(), row.key.key.to_vec(), row.value.as_ref().map(|value| value.to_vec()))
@@ -79,15 +80,15 @@ impl Batch {
 
     /// The batch again. The revision that it expected was right when it was written.
     pub(crate) fn restore(self) -> Result<WriteBatch, impl Display> {
-        let append = |Link(run, head)| Append::verify(run, head);
+        let verified = |Link(run, head)| VerifiedRun::verify(run, head);
         let tail = |Tail { origin, after, runs }: Tail| {
             let runs = runs.into_iter().map(|(position, link)| Ok((position, append(link)?))).collect::<Result<_, _>>();
             runs.map(|runs| Rewrite { origin, after, runs })
         };
-        Ok::<_, syncline::run::Unchained>(WriteBatch {
+        Ok::<_, syncline::format::run::Unchained>(WriteBatch {
             expected: None,
             rewrite: self.rewrite.map(tail).transpose()?,
-            runs: self.runs.into_iter().map(append).collect::<Result<_, _>>()?,
+            runs: self.runs.into_iter().map(verified).collect::<Result<_, _>>()?,
             voids: self.voids,
             clear: self.clear,
             rows: self

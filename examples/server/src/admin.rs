@@ -5,7 +5,7 @@ use std::time::Duration;
 use syncline::SpaceId;
 use syncline::authority::accounts::{AccountsError, Listing, Token};
 use syncline::authority::{Name, Role};
-use syncline::time::after;
+use syncline::format::time::after;
 
 use crate::cli::{DeviceTask, Form, SpaceTask, TokenTask, UserTask};
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! A space's events, one JSON object per line.
 
-use syncline::run::Bundle;
+use syncline::format::run::Bundle;
 use syncline::store::Limit;
 use syncline::{Cursor, Position, SpaceId};
 

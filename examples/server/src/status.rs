@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::Serialize;
+use syncline::format::run::RUN_VERSION;
 use syncline::protocol::PROTOCOL_VERSION;
-use syncline::run::RUN_VERSION;
 use syncline::store::{Durability, Limit};
 use syncline::{Cursor, EventStore, LogId, SpaceId, StoreError};
 use syncline_any::Scheme;

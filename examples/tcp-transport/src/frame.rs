@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use syncline::codec;
+use syncline::format::codec;
 use syncline::limits::FRAME_BYTES_MAX;
 use syncline::protocol::{Answer, Code, Notice, Problem, Request};
 use syncline::{Cursor, SpaceId};

@@ -14,12 +14,12 @@
 //! ```
 //! use std::sync::Arc;
 //! use syncline::protocol::Request;
-//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::Open};
+//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::AllowAll};
 //! use syncline_example_tcp::{TcpTransport, serve};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([7; 16]).expect("not zero")));
-//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//! let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32))));
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
 //! let transport = TcpTransport::new(listener.local_addr().unwrap(), "a token");

@@ -9,9 +9,10 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt, poll_fn, unfold};
+use syncline::format::codec;
 use syncline::limits::FRAME_BYTES_MAX;
 use syncline::protocol::{Answer, Notice, Problem, Request};
-use syncline::{Cursor, SpaceId, Transport, TransportError, codec};
+use syncline::{Cursor, SpaceId, Transport, TransportError};
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};

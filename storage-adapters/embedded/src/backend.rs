@@ -4,9 +4,10 @@ use std::fmt::{self, Debug};
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::draft::{Bounds, Draft};
 use syncline::store::{Durability, LogStatus, RowKey, RowRange, StoreError, StoredRun};
-use syncline::{LogId, Position, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{LogId, Position, ReplicaId, Seq, SpaceId, ViewId};
 
 /// An embedded database, as a layout of logs and rows. All methods block: threads of this crate call them.
 ///

@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use event_listener::Event as Signal;
+use syncline::id::Revision;
 use syncline::store::draft::{Draft, LogEnd};
 use syncline::store::{LogStatus, StoreError};
-use syncline::{ReplicaId, Revision, SpaceId};
+use syncline::{ReplicaId, SpaceId};
 
 use crate::backend::Place;
 use crate::pack::Tail;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::check::check_cursor;
 use syncline::store::page::{PageBuilder, RowPageBuilder};
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };
-use syncline::{Cursor, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
 use crate::backend::{Backend, Session};
 use crate::database::Database;

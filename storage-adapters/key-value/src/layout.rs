@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use syncline::format::Head;
 use syncline::store::draft::{Bounds, Draft};
 use syncline::store::{Durability, RowKey, RowRange, StoreError};
-use syncline::{Head, LogId, Position, ReplicaId, Seq, SpaceId, ViewId};
+use syncline::{LogId, Position, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_embedded::{At, Backend, EachRow, EachRun, Failure, Found, Session};
 
 use crate::backend::{KeyValue, Snapshot};

@@ -17,8 +17,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use syncline::format::{ChainHash, Head, Heads, Run};
+use syncline::id::Revision;
 use syncline::store::{LogStatus, StoredRun};
-use syncline::{ChainHash, Head, Heads, LogId, NTP64, Position, Revision, Run, Seq, ViewId};
+use syncline::{LogId, NTP64, Position, Seq, ViewId};
 
 use crate::keys::ViewKey;
 

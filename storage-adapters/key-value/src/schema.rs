@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use syncline::format::Heads;
 use syncline::store::{Direction, StoreError};
-use syncline::{Heads, LogId, SpaceId};
+use syncline::{LogId, SpaceId};
 use syncline_embedded::Found;
 
 use crate::backend::{KeyValue, Snapshot};

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use syncline::{Revision, SpaceId};
+use syncline::SpaceId;
+use syncline::id::Revision;
 
 use crate::connection::Work;
 use crate::database::Database;

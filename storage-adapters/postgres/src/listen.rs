@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
-use syncline::Revision;
+use syncline::id::Revision;
 use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 

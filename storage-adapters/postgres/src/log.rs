@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use syncline::format::{ChainHash, Head, Run, VerifiedRun};
+use syncline::id::Revision;
 use syncline::store::check::check_cursor;
 use syncline::store::draft::{Part, concerned};
 use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, LogStatus, Page, StoreError, StoredRun, WriteBatch};
-use syncline::{Append, ChainHash, Cursor, Dot, Head, NTP64, Position, ReplicaId, Revision, Run, Seq, SpaceId, ViewId};
+use syncline::{Cursor, Dot, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId};
 
 use crate::connection::Connection;
 use crate::database::Ask;
@@ -216,7 +218,7 @@ fn read_run(space: &SpaceId, row: &PgRow) -> Result<StoredRun> {
 fn check_run(last: Position, previous: ChainHash, bytes: Bytes) -> std::result::Result<StoredRun, String> {
     let run = Run::decode(bytes).map_err(|error| error.to_string())?;
     let before = Head { seq: Seq::new(run.first().get() - 1), chain: previous, time: NTP64(0) };
-    Append::verify(run.clone(), before).map_err(|error| error.to_string())?;
+    VerifiedRun::verify(run.clone(), before).map_err(|error| error.to_string())?;
     let first = (last.get() + 1).checked_sub(run.count()).filter(|first| *first > 0);
     let position = Position::new(first.ok_or("it has more bundles than its position allows")?);
     Ok(StoredRun { position, previous, run })

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use event_listener::{Event as Signal, EventListener};
-use syncline::{Revision, SpaceId};
+use syncline::SpaceId;
+use syncline::id::Revision;
 
 use crate::tail::Tail;
 use crate::writer::Waiting;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };
-use syncline::{Cursor, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
 use crate::database::Database;
 use crate::log::{AtRevision, ReadOrigin, ReadPage, Status};

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use syncline::format::{ChainHash, Head};
+use syncline::id::Revision;
 use syncline::store::StoreError;
 use syncline::store::draft::{Draft, LogEnd};
-use syncline::{ChainHash, Head, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
+use syncline::{LogId, Position, ReplicaId, Seq, SpaceId};
 
 use crate::connection::Connection;
 use crate::error::{Result, corrupt};

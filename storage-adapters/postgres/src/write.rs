@@ -3,8 +3,9 @@
 use sqlx::Executor;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
+use syncline::format::Head;
 use syncline::store::draft::Draft;
-use syncline::{Head, LogId, Position, ReplicaId, SpaceId};
+use syncline::{LogId, Position, ReplicaId, SpaceId};
 
 use crate::connection::Connection;
 use crate::error::Result;

@@ -4,7 +4,7 @@
 //! use std::sync::Arc;
 //!
 //! use syncline::store::{EventStore, Storage};
-//! use syncline::{Event, Kind, NTP64, Replica, ReplicaId, SpaceId};
+//! use syncline::{Event, EventType, NTP64, Replica, ReplicaId, SpaceId};
 //! use syncline_sqlite::SqliteStorage;
 //!
 //! # let dir = tempfile::tempdir().unwrap();
@@ -15,7 +15,7 @@
 //! {
 //!     let storage = SqliteStorage::at(&path)?;
 //!     let replica = Replica::compose(notes.clone(), storage.open(&notes).await?).clock(|| NTP64(1 << 32)).open(id).await?;
-//!     replica.write(&[Event::new(Kind::new("note.taken", 1), "buy milk")]).await?;
+//!     replica.write(&[Event::new(EventType::new("note.taken", 1), "buy milk")]).await?;
 //! } // the last handle closes the file
 //! let storage = SqliteStorage::at(&path)?;
 //! assert_eq!(storage.open(&notes).await?.status().await?.head.get(), 1);

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use syncline::format::{ChainHash, Head, Run, VerifiedRun};
 use syncline::store::StoredRun;
-use syncline::{Append, ChainHash, Dot, Head, NTP64, Position, ReplicaId, Run, Seq, SpaceId};
+use syncline::{Dot, NTP64, Position, ReplicaId, Seq, SpaceId};
 use syncline_embedded::EachRun;
 
 use crate::error::{Result, corrupt};
@@ -98,7 +99,7 @@ fn decode(space: &SpaceId, row: &Row<'_>) -> Result<StoredRun> {
 /// A run that was damaged still decodes, as a rule; its hashes tell.
 fn check_hashes(space: &SpaceId, run: &Run, previous: ChainHash, end: Position) -> Result<()> {
     let before = Head { seq: Seq::new(run.first().get() - 1), chain: previous, time: NTP64(0) };
-    if Append::verify(run.clone(), before).is_ok() {
+    if VerifiedRun::verify(run.clone(), before).is_ok() {
         return Ok(());
     }
     let last = Dot { origin: run.origin(), seq: run.last() };

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use rusqlite::{Connection, params};
+use syncline::id::Revision;
 use syncline::store::{RowKey, RowRange};
-use syncline::{Position, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Position, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_embedded::{At, EachRow, EachRun};
 
 use crate::error::{Fault, Result, corrupt};

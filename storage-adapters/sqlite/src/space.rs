@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension, params};
+use syncline::format::{ChainHash, Head, Heads};
+use syncline::id::Revision;
 use syncline::store::LogStatus;
-use syncline::{ChainHash, Head, Heads, LogId, Position, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{LogId, Position, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_embedded::Found;
 
 use crate::error::{Result, corrupt};

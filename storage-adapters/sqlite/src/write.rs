@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use syncline::format::Head;
 use syncline::store::draft::Draft;
-use syncline::{Head, Position, ReplicaId, ViewId};
+use syncline::{Position, ReplicaId, ViewId};
 
 use crate::error::Result;
 use crate::number::{to_blob, to_integer};

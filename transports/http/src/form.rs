@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline::codec;
+use syncline::format::codec;
 use syncline::limits::{FRAME_BYTES_MAX, JSON_DEPTH_MAX};
 
 /// Media type of messages in binary form, version 1.

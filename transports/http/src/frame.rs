@@ -1,7 +1,7 @@
 //! The pieces of a watch stream, as binary frames or as server-sent events.
 
 use bytes::{Buf, Bytes, BytesMut};
-use syncline::codec;
+use syncline::format::codec;
 use syncline::protocol::{Notice, Problem};
 
 use crate::problem;

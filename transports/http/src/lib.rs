@@ -32,12 +32,12 @@
 //! ```
 //! use std::sync::Arc;
 //! use syncline::protocol::Request;
-//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::Open};
+//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::AllowAll};
 //! use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, router};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([7; 16]).expect("not zero")));
-//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//! let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32))));
 //!
 //! let server = Server::bind("127.0.0.1:0").await.unwrap();
 //! let url = format!("http://{}", server.address());

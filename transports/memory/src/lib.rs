@@ -6,12 +6,12 @@
 //! ```
 //! use std::sync::Arc;
 //! use syncline::protocol::Request;
-//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::Open};
+//! use syncline::{LogId, MemoryStorage, NTP64, Service, Transport, authority::AllowAll};
 //! use syncline_memory::MemoryTransport;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let storage = Arc::new(MemoryStorage::new(|| LogId::from_bytes([7; 16]).expect("not zero")));
-//! let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(|| NTP64(1 << 32))));
+//! let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32))));
 //! let transport = MemoryTransport::new(service, "a token").await.unwrap();
 //! assert_eq!(transport.call(Request::Hello).await.unwrap().clock, NTP64(1 << 32));
 //! # });

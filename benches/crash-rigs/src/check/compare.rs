@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use syncline::run::Body;
+use syncline::format::run::Body;
+use syncline::format::{ChainHash, Head, Run};
+use syncline::id::Revision;
 use syncline::store::StoredRun;
-use syncline::{ChainHash, Dot, Head, NTP64, Position, ReplicaId, Revision, Run, Seq, ViewId};
+use syncline::{Dot, NTP64, Position, ReplicaId, Seq, ViewId};
 
 use super::finding::{Finding, RowTrouble, StatusPart, Wrong};
 use super::{Report, Snapshot};

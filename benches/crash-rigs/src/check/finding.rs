@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use syncline::{Dot, LogId, Position, Revision, Seq, ViewId};
+use syncline::id::Revision;
+use syncline::{Dot, LogId, Position, Seq, ViewId};
 
 /// One thing that is amiss.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

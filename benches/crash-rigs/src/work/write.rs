@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use syncline::format::{Run, VerifiedRun};
 use syncline::store::{EventStore, Limit, LogStatus, WriteBatch};
-use syncline::{Append, Cursor, Position, Run, StoreError};
+use syncline::{Cursor, Position, StoreError};
 
 use super::pipe::Pipe;
 use crate::chance::Chance;
@@ -67,13 +68,13 @@ impl Writer {
         self.append().await
     }
 
-    fn next(&self, status: &LogStatus, count: u64) -> Append {
+    fn next(&self, status: &LogStatus, count: u64) -> VerifiedRun {
         let origin = self.script.origin(self.space, self.number);
         self.script.next(origin, status.heads.get(origin), count)
     }
 
     /// The rows after these bundles, and after all that lie before them and are not folded yet.
-    async fn rows(&self, status: &LogStatus, next: &Append, folded: Position) -> Result<WriteBatch, StoreError> {
+    async fn rows(&self, status: &LogStatus, next: &VerifiedRun, folded: Position) -> Result<WriteBatch, StoreError> {
         let views = script::views();
         let done = status.views.get(&views[0]).copied().unwrap_or(Position::ZERO);
         let mut runs: Vec<Run> = Vec::new();
@@ -98,7 +99,7 @@ impl Writer {
     }
 
     /// Commits the bundles with the rest of the batch, and tells before and after.
-    async fn commit(&self, next: Append, batch: WriteBatch, folded: Position) -> Result<(), StoreError> {
+    async fn commit(&self, next: VerifiedRun, batch: WriteBatch, folded: Position) -> Result<(), StoreError> {
         let (space, writer, head) = (self.space, self.number, next.head());
         let last = head.seq;
         self.say(&Message::Intended(Intended { space, writer, last }))?;

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use syncline::run::{Body, RunBuilder};
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Head, Run, VerifiedRun};
+use syncline::id::Revision;
 use syncline::store::{EventStore, StoredRun, WriteBatch};
-use syncline::{Append, ChainHash, Head, LogId, MemoryStore, NTP64, Position, Revision, Run, Seq};
+use syncline::{LogId, MemoryStore, NTP64, Position, Seq};
 use syncline_crash::check::{Finding, Report, Snapshot, compare};
 use syncline_crash::ledger::{SpaceLedger, WriterLedger};
 use syncline_crash::message::{Acknowledged, Intended};
@@ -65,7 +67,7 @@ fn each_run(snapshot: &mut Snapshot, mut change: impl FnMut(&mut Vec<StoredRun>)
 }
 
 /// The same run with other bodies or times, properly packed and hashed.
-fn rewritten(stored: &StoredRun, time: u64, body: impl Fn(&[u8]) -> Vec<u8>) -> Append {
+fn rewritten(stored: &StoredRun, time: u64, body: impl Fn(&[u8]) -> Vec<u8>) -> VerifiedRun {
     let run = &stored.run;
     let mut builder = RunBuilder::new(run.origin(), run.first(), stored.previous);
     for bundle in run.bundles() {

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use syncline::format::codec;
 use syncline::protocol::{Have, Pull, Push, Reply, Request};
 use syncline::store::Limit;
-use syncline::{Cursor, Event, Kind, ReplicaId, SpaceId, Transport, codec};
+use syncline::{Cursor, Event, EventType, ReplicaId, SpaceId, Transport};
 use syncline_conformance::Author;
 use tokio::time::sleep;
 
@@ -73,7 +74,7 @@ async fn fill(game: &Game) -> Result<Pull, Failure> {
     let space = SpaceId::new(ATTIC)?;
     let mut log = None;
     for _ in 0..10 {
-        let events = (0..4).map(|number| Event::new(Kind::new("noise", 1), vec![number; 200_000]));
+        let events = (0..4).map(|number| Event::new(EventType::new("noise", 1), vec![number; 200_000]));
         let run = author.write_events(&[events.collect::<Vec<_>>()]).run().clone();
         let answer = way.call(Request::Push(space.clone(), Some(author.origin()), Push { runs: vec![run] })).await?;
         if let Reply::Push(pushed) = answer.reply {

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use syncline::format::{Head, Heads};
 use syncline::limits::{HEADS_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Code, Have, Pull, Push, Reply, Request};
 use syncline::store::Limit;
-use syncline::{Head, Heads, ReplicaId, SpaceId, Transport, TransportError};
+use syncline::{ReplicaId, SpaceId, Transport, TransportError};
 use syncline_conformance::Author;
 
 use super::Found;

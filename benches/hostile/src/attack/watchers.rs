@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use syncline::format::codec;
 use syncline::protocol::{Notice, Push, Reply, Request};
-use syncline::{ReplicaId, SpaceId, Transport, codec};
+use syncline::{ReplicaId, SpaceId, Transport};
 use syncline_conformance::Author;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;

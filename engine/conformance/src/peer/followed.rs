@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::memory::MemoryStorage;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 use tokio::sync::watch;
 
 use crate::new_log_id;

@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use syncline::authority::{Policy, Principal};
+use syncline::format::Bundle;
 use syncline::protocol::Refusal;
-use syncline::{Bundle, EventRef, Kind, SpaceId};
+use syncline::{EventRef, EventType, SpaceId};
 use tokio::sync::Semaphore;
 
-/// Events of this kind are refused; the payload is the code, a line break, and the message.
-pub const REFUSED: Kind = Kind::new("conformance.refused", 1);
-/// Bundles with an event of this kind wait until the gate is opened.
-pub const WAITS: Kind = Kind::new("conformance.waits", 1);
+/// Events of this type are refused; the payload is the code, a line break, and the message.
+pub const REFUSED: EventType = EventType::new("conformance.refused", 1);
+/// Bundles with an event of this type wait until the gate is opened.
+pub const WAITS: EventType = EventType::new("conformance.waits", 1);
 
 /// The policy.
 #[derive(Debug)]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::memory::MemoryStore;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, Storage, StoreError,
     StoredRun, WriteBatch,
 };
-use syncline::{Cursor, Dot, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Cursor, Dot, ReplicaId, Seq, SpaceId, ViewId};
 
 use crate::new_log_id;
 
@@ -66,7 +67,7 @@ impl EventStore for Troubled {
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        let run = batch.runs.first().map(|append| append.run());
+        let run = batch.runs.first().map(|verified| verified.run());
         match (self.1, run) {
             (Trouble::Busy, Some(run)) => {
                 let got = Dot { origin: run.origin(), seq: run.first() };

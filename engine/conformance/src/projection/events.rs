@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use syncline::format::Run;
 use syncline::projection::{Cause, Fold, Keys};
-use syncline::{Event, EventRef, Run};
+use syncline::{Event, EventRef};
 
 use super::{Rows, fold_batch, fold_singly, projections, prove};
 
@@ -85,13 +86,13 @@ pub fn an_unreadable_event_leaves_the_row_as_it_was(fold: &Arc<dyn Fold>, events
     });
 }
 
-/// Peers of other versions, and hostile ones, send anything under a known kind. It must not stop the log.
+/// Peers of other versions, and hostile ones, send anything under a known event type. It must not stop the log.
 pub fn payloads_that_make_no_sense_are_put_aside(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event>) {
     let spoilt = (events.clone(), prop::collection::vec(any::<u8>(), 0..24), 0usize..32, any::<bool>());
     let spoilt = spoilt.prop_map(|(event, bytes, keep, spoil)| {
         let keep = if spoil { keep.min(event.payload.len()) } else { event.payload.len() };
         let tail = if spoil { &bytes[..] } else { &[] };
-        Event::new(event.kind, [&event.payload[..keep], tail].concat())
+        Event::new(event.event_type, [&event.payload[..keep], tail].concat())
     });
     prove(&spoilt.boxed(), |case| {
         let (one, other) = (case.once(&case.one), case.with_repeats(&case.other));
@@ -110,12 +111,12 @@ pub fn another_version_of_an_event_is_not_passed_over(fold: &Arc<dyn Fold>, even
             let mut newer = event;
             newer.version = u16::MAX;
             let (keys, cause) = keys_and_cause(fold, &newer);
-            let ignored = reads.ignores(&newer.kind());
+            let ignored = reads.ignores(&newer.event_type());
             prop_assert!(
                 !keys.is_empty() || cause.is_some() || ignored,
                 "{} touches a row, and {} with the same payload touches none and is not put aside",
-                event.kind(),
-                newer.kind()
+                event.event_type(),
+                newer.event_type()
             );
         }
         Ok(())

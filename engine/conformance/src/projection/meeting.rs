@@ -7,9 +7,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{TestCaseError, TestError};
+use syncline::format::Run;
+use syncline::format::time::NTP64;
 use syncline::projection::Fold;
-use syncline::time::NTP64;
-use syncline::{Dot, Event, Run};
+use syncline::{Dot, Event};
 
 use super::events::{events_of, keys_of};
 use super::{Case, Rows, cases, fold_batch, prove};

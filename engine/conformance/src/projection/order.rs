@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use syncline::Event;
+use syncline::format::Run;
 use syncline::projection::Fold;
-use syncline::{Event, Run};
 
 use super::meeting::prove_orders;
 use super::{Rows, fold_batch, fold_singly, prove};
@@ -60,8 +61,8 @@ pub fn packing_changes_no_row(fold: &Arc<dyn Fold>, events: &BoxedStrategy<Event
 fn pack(bundles: &[Run]) -> Run {
     let mut author = Author::with_origin(bundles[0].origin());
     let timed = bundles.iter().flat_map(Run::bundles).map(|bundle| match bundle.body {
-        syncline::run::Body::Full(body) => (bundle.time, body),
-        syncline::run::Body::Void { .. } => unreachable!("random histories have no voids"),
+        syncline::format::run::Body::Full(body) => (bundle.time, body),
+        syncline::format::run::Body::Void { .. } => unreachable!("random histories have no voids"),
     });
     author.write_timed(timed).run().clone()
 }

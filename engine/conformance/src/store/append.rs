@@ -1,9 +1,10 @@
 //! What a commit of runs leaves in the log.
 
-use syncline::heads::Heads;
+use syncline::format::heads::Heads;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::{Limit, LogStatus, WriteBatch};
-use syncline::time::NTP64;
-use syncline::{Position, ReplicaId, Revision};
+use syncline::{Position, ReplicaId};
 
 use crate::{Author, Content, StoreHarness, Subject, appends, placed};
 

@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 use futures_util::poll;
-use syncline::Revision;
+use syncline::id::Revision;
 use syncline::store::WriteBatch;
 
 use crate::{Author, SPACE, StoreHarness, Subject, appends, puts, view, writes};

@@ -1,7 +1,7 @@
 //! The clock's high-water mark, without which a restart could issue a time twice.
 
+use syncline::format::time::NTP64;
 use syncline::store::WriteBatch;
-use syncline::time::NTP64;
 
 use crate::{Author, StoreHarness, Subject, appends};
 

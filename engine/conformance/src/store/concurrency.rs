@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::poll;
+use syncline::id::Revision;
 use syncline::store::{Limit, RowRange, StoreError, WriteBatch};
-use syncline::{Cursor, Dot, Position, Revision, Seq};
+use syncline::{Cursor, Dot, Position, Seq};
 use tokio::task::{JoinHandle, yield_now};
 
 use crate::{Author, StoreHarness, Subject, appends, dot, puts, row_key, unpack, view};
@@ -171,7 +172,7 @@ pub async fn status_is_one_moment(harness: &dyn StoreHarness) {
             for round in 1..=100 {
                 let views = vec![(todo.clone(), Position::new(2 * round))];
                 let batch = appends([ann.write(1), bob.write(1)]);
-                store.commit(WriteBatch { views, clock: syncline::time::NTP64(round), ..batch }).await;
+                store.commit(WriteBatch { views, clock: syncline::format::time::NTP64(round), ..batch }).await;
                 yield_now().await;
             }
         }

@@ -1,6 +1,6 @@
 //! Compare-and-swap by revision: how a fold is never computed from rows that have since changed.
 
-use syncline::Revision;
+use syncline::id::Revision;
 use syncline::store::{StoreError, WriteBatch};
 
 use crate::{Author, StoreHarness, Subject, appends, placed, puts, view, writes};

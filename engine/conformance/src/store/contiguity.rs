@@ -1,15 +1,15 @@
 //! One origin's bundles: no holes, one history.
 
-use syncline::heads::ChainHash;
-use syncline::run::{Append, Body, RunBuilder};
+use syncline::format::heads::ChainHash;
+use syncline::format::run::{Body, RunBuilder, VerifiedRun};
+use syncline::format::time::NTP64;
 use syncline::store::StoreError;
-use syncline::time::NTP64;
 use syncline::{Dot, Seq};
 
 use crate::{Author, StoreHarness, Subject, appends, dot, placed};
 
 /// Checks that a batch is refused because `expected` comes next and `got` does not.
-async fn assert_out_of_order(store: &Subject, runs: Vec<Append>, expected: u64, got: Dot) {
+async fn assert_out_of_order(store: &Subject, runs: Vec<VerifiedRun>, expected: u64, got: Dot) {
     let before = store.status().await;
     let refusal = store.refusal(appends(runs)).await;
     let right = matches!(refusal, StoreError::OutOfOrder { expected: next, got: offered }
@@ -19,7 +19,7 @@ async fn assert_out_of_order(store: &Subject, runs: Vec<Append>, expected: u64, 
 }
 
 /// Checks that a batch is refused because `got` continues another history.
-async fn assert_wrong_chain(store: &Subject, runs: Vec<Append>, got: Dot) {
+async fn assert_wrong_chain(store: &Subject, runs: Vec<VerifiedRun>, got: Dot) {
     let before = store.status().await;
     let refusal = store.refusal(appends(runs)).await;
     assert!(matches!(refusal, StoreError::WrongChain { got: offered } if offered == got), "{got}: {refusal:?}");

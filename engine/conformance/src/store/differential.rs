@@ -4,11 +4,12 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use proptest::strategy::{Strategy, ValueTree};
-use syncline::heads::Head;
+use syncline::format::heads::Head;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::memory::MemoryStore;
 use syncline::store::{Durability, EventStore, Limit, Rewrite, RowRange, RowWrite, Storage, StoreError, WriteBatch};
-use syncline::time::NTP64;
-use syncline::{Cursor, Position, Revision, Seq, ViewId};
+use syncline::{Cursor, Position, Seq, ViewId};
 
 use crate::strategies::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
 use crate::{Author, SPACE, StoreHarness, appends, dot, row_key, space, unpack, view};

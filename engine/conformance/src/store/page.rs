@@ -1,15 +1,15 @@
 //! How much one read gives, and that cutting changes nothing.
 
 use syncline::Position;
-use syncline::heads::ChainHash;
+use syncline::format::heads::ChainHash;
+use syncline::format::run::VerifiedRun;
 use syncline::limits::RUN_BYTES_MAX;
-use syncline::run::Append;
 use syncline::store::{Limit, Page};
 
 use crate::{Author, StoreHarness, Subject, appends, placed, unpack};
 
 /// Sixty bundles of growing size by two authors, in runs of one to nine.
-async fn filled(harness: &dyn StoreHarness) -> (Subject, Vec<Append>) {
+async fn filled(harness: &dyn StoreHarness) -> (Subject, Vec<VerifiedRun>) {
     let store = Subject::fresh(harness).await;
     let mut authors = [1, 2].map(Author::new);
     let mut written = Vec::new();

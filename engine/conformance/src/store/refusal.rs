@@ -1,9 +1,11 @@
 //! A refused batch leaves no trace, for whatever reason it is refused: half a batch would be a row without its bundle.
 
+use syncline::Position;
+use syncline::format::Head;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
 use syncline::store::{Rewrite, StoreError, WriteBatch};
-use syncline::time::NTP64;
-use syncline::{Head, Position, Revision};
 
 use crate::{Author, Image, StoreHarness, Subject, appends, deletes, dot, puts, view};
 

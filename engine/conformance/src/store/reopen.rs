@@ -1,8 +1,9 @@
 //! What is committed is there again after a restart. Storages that do not outlive their handles prove that they say so.
 
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::{Durability, Limit, WriteBatch};
-use syncline::time::NTP64;
-use syncline::{Cursor, Position, Revision, ViewId};
+use syncline::{Cursor, Position, ViewId};
 
 use crate::{Author, Image, SPACE, StoreHarness, Subject, appends, dot, placed, puts, space, view, voids};
 

@@ -1,9 +1,9 @@
 //! A tail that nobody else has seen, rewritten in its places: how a replica heals from a wrong clock, a clone, a refusal.
 
-use syncline::heads::{ChainHash, Head};
-use syncline::run::Append;
+use syncline::format::heads::{ChainHash, Head};
+use syncline::format::run::VerifiedRun;
+use syncline::format::time::NTP64;
 use syncline::store::{Limit, Rewrite, StoreError, WriteBatch};
-use syncline::time::NTP64;
 use syncline::{Position, ReplicaId, Seq};
 
 use crate::{Author, Content, Placed, SPACE, StoreHarness, Subject, appends, dot, placed, puts, view, voids};
@@ -42,8 +42,8 @@ impl Scene {
                 Content::Void { .. } => unreachable!("the scene has no voids"),
             });
             let first = author.head().time.0 + 77;
-            let append = author.write_timed((first..).step_by(5).map(NTP64).zip(bodies));
-            (places[0].position, append)
+            let verified = author.write_timed((first..).step_by(5).map(NTP64).zip(bodies));
+            (places[0].position, verified)
         };
         let runs = tail.chunk_by(|a, b| a.position.plus(1) == b.position).map(write).collect();
         Rewrite { origin: self.ann.origin(), after: self.ann_after(seq).head(), runs }
@@ -52,9 +52,9 @@ impl Scene {
     /// The log once this rewrite is done.
     fn log_after(&self, rewrite: &Rewrite) -> Vec<Placed> {
         let mut log = self.log.clone();
-        for (position, append) in &rewrite.runs {
+        for (position, verified) in &rewrite.runs {
             let at = position.get() as usize - 1;
-            log.splice(at..at + append.run().count() as usize, placed(position.get(), [append]));
+            log.splice(at..at + verified.run().count() as usize, placed(position.get(), [verified]));
         }
         log
     }
@@ -196,7 +196,7 @@ fn nothing(origin: ReplicaId) -> Rewrite {
 }
 
 /// Runs and the places they take.
-type Places = Vec<(Position, Append)>;
+type Places = Vec<(Position, VerifiedRun)>;
 
 /// Positions are never reused and never empty: what is emptied is filled, exactly.
 pub async fn a_rewrite_that_fills_other_places_is_refused(harness: &dyn StoreHarness) {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use syncline::Position;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::{Limit, LogStatus, StoreError, WriteBatch};
-use syncline::time::NTP64;
-use syncline::{Position, Revision};
 
 use crate::{Author, StoreHarness, Subject, appends, placed, puts, space, view};
 
@@ -15,8 +16,8 @@ pub async fn two_opens_of_one_space_share_one_log(harness: &dyn StoreHarness) {
     let (one, other) = (Subject::open(&*storage, "notes").await, Subject::open(&*storage, "notes").await);
     let mut ann = Author::new(1);
     let written = [ann.write(2), ann.write(1), ann.write(3)];
-    for (append, store) in written.iter().zip([&one, &other, &one]) {
-        store.commit(appends([append.clone()])).await;
+    for (verified, store) in written.iter().zip([&one, &other, &one]) {
+        store.commit(appends([verified.clone()])).await;
         assert_eq!(one.status().await, other.status().await);
     }
     assert_same!(one.log().await, placed(1, &written));
@@ -75,18 +76,18 @@ pub async fn spaces_do_not_mix(harness: &dyn StoreHarness) {
     let mut expected = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let (store, number) = (Subject::open(&*storage, name).await, index as u64 + 1);
-        let append = Author::new(1).write(number);
+        let verified = Author::new(1).write(number);
         let (rows, views) = (puts(&todo, &[("a", name)]), vec![(todo.clone(), Position::new(number))]);
-        store.commit(WriteBatch { rows, views, clock: NTP64(number), ..appends([append.clone()]) }).await;
-        expected.push((store, append));
+        store.commit(WriteBatch { rows, views, clock: NTP64(number), ..appends([verified.clone()]) }).await;
+        expected.push((store, verified));
     }
-    for ((store, append), name) in expected.iter().zip(names) {
+    for ((store, verified), name) in expected.iter().zip(names) {
         let status = store.status().await;
-        let count = append.run().count();
+        let count = verified.run().count();
         assert_eq!(status.views[&todo], Position::new(count), "{name}");
         assert_eq!((status.revision, status.clock), (Revision::new(1), NTP64(count)), "{name}");
-        assert_same!(store.log().await, placed(1, [append]), "{name}");
-        assert_same!(store.origin(append.run().origin(), 0, Limit::PAGE).await, placed(1, [append]), "{name}");
+        assert_same!(store.log().await, placed(1, [verified]), "{name}");
+        assert_same!(store.origin(verified.run().origin(), 0, Limit::PAGE).await, placed(1, [verified]), "{name}");
         assert_eq!(store.rows(&todo).await, [("a".into(), name.into())], "{name}");
     }
 }

@@ -1,14 +1,14 @@
 //! Bundles whose bodies are gone and whose hashes stay.
 
 use syncline::Seq;
+use syncline::format::run::VerifiedRun;
 use syncline::limits::{BODY_BYTES_MAX, RUN_BYTES_MAX};
-use syncline::run::Append;
 use syncline::store::{Limit, StoreError, WriteBatch};
 
 use crate::{Author, Placed, StoreHarness, Subject, appends, dot, placed, unpack, voids};
 
 /// The log that these runs make, with some bundles void, by position.
-fn with_voids(runs: &[Append], positions: &[usize]) -> Vec<Placed> {
+fn with_voids(runs: &[VerifiedRun], positions: &[usize]) -> Vec<Placed> {
     let mut all = placed(1, runs);
     for position in positions {
         let bundle = &mut all[position - 1];
@@ -69,7 +69,7 @@ pub async fn a_run_that_brings_voids_is_stored_as_it_is(harness: &dyn StoreHarne
     let mut ann = Author::new(1);
     let written = ann.write(4);
     let run = written.run().with_voids(&[Seq::new(1), Seq::new(3)], written.previous());
-    let brought = Append::verify(run, syncline::heads::Head::NONE).expect("voids keep every hash");
+    let brought = VerifiedRun::verify(run, syncline::format::heads::Head::NONE).expect("voids keep every hash");
     store.commit(appends([brought, ann.write(1)])).await;
     assert_same!(store.log_after(0, Limit::items(2)).await[..4], with_voids(&[written], &[1, 3]));
     assert_eq!(store.status().await.heads.get(ann.origin()), ann.head());

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use syncline::time::NTP64;
+use syncline::format::time::NTP64;
 
 /// How many authors write a history at most.
 const AUTHORS_MAX: usize = 4;

@@ -2,9 +2,10 @@
 
 use futures_util::future::join_all;
 use futures_util::poll;
+use syncline::format::Heads;
 use syncline::protocol::{Have, Hello, Pull, Reply, Request};
 use syncline::store::Limit;
-use syncline::{Event, Heads, Position};
+use syncline::{Event, Position};
 use tokio::task::yield_now;
 
 use crate::peer::{NOW, Peer, READER, WAITS, WRITER, after, push};
@@ -68,7 +69,7 @@ pub async fn heads_arrive_as_the_peer_has_them(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;
     let runs = (1..=200).map(|byte| {
-        let times = (1..=u64::from(byte) % 5 + 1).map(|step| syncline::time::NTP64(u64::MAX - 1_000 + step));
+        let times = (1..=u64::from(byte) % 5 + 1).map(|step| syncline::format::time::NTP64(u64::MAX - 1_000 + step));
         Author::new(byte).write_timed(times.map(|time| (time, [byte])))
     });
     log.commit(appends(runs)).await;
@@ -155,13 +156,13 @@ pub async fn two_connections_are_two_principals(harness: &dyn TransportHarness) 
 pub async fn a_repeated_call_is_answered_alike(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let line = peer.connect(harness).await;
-    let append = Author::new(1).write(3);
-    let first = line.push(vec![append.run().clone()]).await;
+    let verified = Author::new(1).write(3);
+    let first = line.push(vec![verified.run().clone()]).await;
     for _ in 0..3 {
-        let again = line.push(vec![append.run().clone()]).await;
+        let again = line.push(vec![verified.run().clone()]).await;
         assert_eq!((again.log, &again.through, &again.refused), (first.log, &first.through, &first.refused));
     }
-    assert_same!(peer.log(SPACE).await.log().await, placed(1, [&append]));
+    assert_same!(peer.log(SPACE).await.log().await, placed(1, [&verified]));
 }
 
 /// A call that is given up has happened or not; repeating it makes it have happened, once.
@@ -171,8 +172,8 @@ pub async fn a_call_given_up_may_be_repeated(harness: &dyn TransportHarness) {
     let mut ann = Author::new(1);
     let mut written = Vec::new();
     for polls in 0..12 {
-        let append = ann.write(2);
-        let mut call = line.0.call(push(vec![append.run().clone()]));
+        let verified = ann.write(2);
+        let mut call = line.0.call(push(vec![verified.run().clone()]));
         for _ in 0..polls {
             if poll!(&mut call).is_ready() {
                 break;
@@ -180,9 +181,9 @@ pub async fn a_call_given_up_may_be_repeated(harness: &dyn TransportHarness) {
             yield_now().await;
         }
         drop(call);
-        let pushed = line.push(vec![append.run().clone()]).await;
+        let pushed = line.push(vec![verified.run().clone()]).await;
         assert_eq!(pushed.through, [(ann.origin(), ann.head().seq)]);
-        written.push(append);
+        written.push(verified);
     }
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));
 }

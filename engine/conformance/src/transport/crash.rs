@@ -63,8 +63,8 @@ pub async fn a_new_connection_goes_on_after_a_crash(harness: &dyn TransportHarne
     let peer = Peer::new();
     let mut ann = Author::new(1);
     let written = [ann.write(2), ann.write(1)];
-    for append in &written {
-        peer.connect(harness).await.push(vec![append.run().clone()]).await;
+    for verified in &written {
+        peer.connect(harness).await.push(vec![verified.run().clone()]).await;
         harness.crash().await;
     }
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::clock::MAX_DRIFT;
+use syncline::format::time::{NTP64, after as later};
 use syncline::protocol::{Code, Request};
 use syncline::store::Limit;
-use syncline::time::{NTP64, after as later};
 use syncline::{Cursor, Event, Position, Seq, TransportError};
 
 use crate::author::note;
@@ -97,10 +97,10 @@ pub async fn a_fork_comes_back_with_its_bundle(harness: &dyn TransportHarness) {
 pub async fn a_time_too_far_ahead_comes_back_with_its_distance(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let time = later(NOW, MAX_DRIFT + Duration::from_secs(3_600));
-    let append = Author::new(1).write_at(time, &[Event::new(NOTE, "from the future")]);
+    let verified = Author::new(1).write_at(time, &[Event::new(NOTE, "from the future")]);
     let allowed_ms = u64::try_from(MAX_DRIFT.as_millis()).expect("a minute fits");
     let code = Code::ClockAhead { at: dot(&Author::new(1), 1), ahead_ms: 3_600_000 + allowed_ms, allowed_ms };
-    assert_refused(harness, &peer, WRITER, push(vec![append.run().clone()]), code).await;
+    assert_refused(harness, &peer, WRITER, push(vec![verified.run().clone()]), code).await;
 }
 
 /// What breaks the protocol is the request's fault, and is not tried again.

@@ -1,16 +1,17 @@
 //! Fetching bundles.
 
+use syncline::format::run::VerifiedRun;
+use syncline::format::{Head, Heads};
 use syncline::limits::PAYLOAD_BYTES_MAX;
 use syncline::protocol::{Have, Pull, Pulled};
-use syncline::run::Append;
 use syncline::store::Limit;
-use syncline::{Event, Head, Heads, Position};
+use syncline::{Event, Position};
 
 use crate::peer::{Line, Peer, WRITER, after, noise, pull};
 use crate::{Author, NOTE, Placed, SPACE, Subject, TransportHarness, appends, dot, placed, voids};
 
 /// A peer that holds 36 bundles of three authors, and its log.
-async fn filled() -> (Peer, Subject, Vec<Append>) {
+async fn filled() -> (Peer, Subject, Vec<VerifiedRun>) {
     let peer = Peer::new();
     let log = peer.log(SPACE).await;
     let mut authors = [1, 2, 3].map(Author::new);
@@ -23,9 +24,10 @@ async fn filled() -> (Peer, Subject, Vec<Append>) {
 fn bundles(pulled: &[Pulled], mut heads: Heads) -> Vec<Placed> {
     let mut all = Vec::new();
     for run in pulled.iter().flat_map(|page| &page.runs) {
-        let append = Append::verify(run.clone(), heads.get(run.origin())).expect("each run continues its origin");
-        heads.set(run.origin(), append.head());
-        all.extend(placed(1, [&append]));
+        let verified =
+            VerifiedRun::verify(run.clone(), heads.get(run.origin())).expect("each run continues its origin");
+        heads.set(run.origin(), verified.head());
+        all.extend(placed(1, [&verified]));
     }
     unplaced(all)
 }

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
+use syncline::format::Run;
+use syncline::format::run::VerifiedRun;
 use syncline::limits::{PAGE_BYTES_MAX, PAGE_RUNS_MAX, PAYLOAD_BYTES_MAX, REFUSAL_MESSAGE_BYTES_MAX};
 use syncline::protocol::{Code, Push, Pushed, Refusal, RefusedBundle, Request};
-use syncline::run::Append;
-use syncline::{Event, Position, Run, Seq};
+use syncline::{Event, Position, Seq};
 
 use crate::peer::{Peer, REFUSED, noise, push};
 use crate::{Author, NOTE, SPACE, TransportHarness, placed, space};
 
-fn runs<'a>(written: impl IntoIterator<Item = &'a Append>) -> Vec<Run> {
-    written.into_iter().map(|append| append.run().clone()).collect()
+fn runs<'a>(written: impl IntoIterator<Item = &'a VerifiedRun>) -> Vec<Run> {
+    written.into_iter().map(|verified| verified.run().clone()).collect()
 }
 
 /// A run of about two mebibytes.
-fn large_run(author: &mut Author, seed: u64) -> Append {
+fn large_run(author: &mut Author, seed: u64) -> VerifiedRun {
     let event = |part: u64| Event::new(NOTE, noise(PAYLOAD_BYTES_MAX - 100, 4 * seed + part));
     author.write_events(&[(0..3).map(event).collect(), (3..6).map(event).collect()])
 }
@@ -111,7 +112,7 @@ pub async fn the_largest_push_passes(harness: &dyn TransportHarness) {
     let peer = Peer::new();
     let mut ann = Author::new(1);
     let written: Vec<_> = (0..5).map(|seed| large_run(&mut ann, seed)).collect();
-    let bytes: usize = written.iter().map(|append| append.run().as_bytes().len()).sum();
+    let bytes: usize = written.iter().map(|verified| verified.run().as_bytes().len()).sum();
     assert!(bytes <= PAGE_BYTES_MAX && bytes > PAGE_BYTES_MAX - 600_000, "{bytes}");
     peer.connect(harness).await.push(runs(&written)).await;
     assert_same!(peer.log(SPACE).await.log().await, placed(1, &written));

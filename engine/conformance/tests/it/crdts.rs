@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use proptest::prelude::*;
+use syncline::ReplicaId;
 use syncline::crdt::{AddWinsSet, Crdt, Lww, MultiValue, Ordered, OrderedFold, PnCounter};
-use syncline::{ReplicaId, Stamp};
+use syncline::format::Stamp;
 use syncline_conformance::crdt::{Written, input};
 use syncline_conformance::{crdt_suite, for_each_crdt_law};
 

@@ -1,8 +1,10 @@
 //! The commit rule by itself, without a backend.
 
+use syncline::format::Head;
+use syncline::id::Revision;
 use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, concerned, origins};
 use syncline::store::{Rewrite, StoreError, StoredRun, WriteBatch};
-use syncline::{Head, NTP64, Position, Revision, Seq};
+use syncline::{NTP64, Position, Seq};
 use syncline_conformance::{Author, appends, deletes, dot, puts, row_key, view, voids, writes};
 
 const BOUNDS: Bounds = Bounds { backend: "test", position: Position::new(1 << 40), number: 1 << 50 };
@@ -99,10 +101,10 @@ fn a_bundle_of_the_group_becomes_void_in_its_run() {
 fn runs_are_joined_as_the_draft_leaves_them() {
     let mut ann = Author::new(1);
     let written: Vec<_> = (0..3).map(|_| ann.write(1)).collect();
-    let loose = (1..).zip(&written).map(|(position, append)| StoredRun {
+    let loose = (1..).zip(&written).map(|(position, verified)| StoredRun {
         position: Position::new(position),
-        previous: append.previous(),
-        run: append.run().clone(),
+        previous: verified.previous(),
+        run: verified.run().clone(),
     });
     let loose: Vec<_> = loose.collect();
     let heads = [(ann.origin(), ann.head())].into();

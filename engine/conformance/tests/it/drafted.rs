@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::check::check_cursor;
 use syncline::store::draft::{Bounds, Draft, LogEnd, concerned, origins};
 use syncline::store::page::{PageBuilder, RowPageBuilder};
@@ -12,7 +13,7 @@ use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, Position, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Cursor, Position, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_conformance::{StoreHarness, new_log_id, store_suite};
 use tokio::sync::watch;
 

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use syncline::id::Revision;
 use syncline::store::memory::MemoryStorage;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, ReplicaId, Revision, Seq, SpaceId, ViewId};
+use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_conformance::{StoreHarness, new_log_id};
 
 pub(crate) type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

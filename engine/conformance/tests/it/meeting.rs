@@ -7,12 +7,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use syncline::crdt::PnCounter;
 use syncline::projection::{Keys, Reads, RowState};
-use syncline::{Dot, Event, EventRef, Kind, Projection, ReplicaId, Unreadable, ViewId};
+use syncline::{Dot, Event, EventRef, EventType, Projection, ReplicaId, Unreadable, ViewId};
 use syncline_conformance::projection::{LAWS, input};
 use syncline_conformance::{projection_suite, view};
 
-const COUNTED: Kind = Kind::new("counted", 1);
-const NOTED: Kind = Kind::new("noted", 1);
+const COUNTED: EventType = EventType::new("counted", 1);
+const NOTED: EventType = EventType::new("noted", 1);
 
 /// The laws that compare two orders of arrival.
 const OF_ORDER: [&str; 3] = [
@@ -38,7 +38,7 @@ impl<S: RowState + 'static> Projection for Rows<S> {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([COUNTED])
+        Reads::types([COUNTED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

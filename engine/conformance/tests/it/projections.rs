@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use proptest::prelude::*;
 use syncline::projection::{Fold, Keys, Reads, RowState};
-use syncline::{Dot, Event, EventRef, Kind, Projection, Unreadable, ViewId};
+use syncline::{Dot, Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_conformance::projection::{LAWS, ProjectionLaw, input};
 use syncline_conformance::{projection_suite, view};
 
-const WORD: Kind = Kind::new("word", 1);
+const WORD: EventType = EventType::new("word", 1);
 
 /// Words by their first letter; `?` is no word and meant for `a`, `!` is two rows' business.
 fn words() -> impl Strategy<Value = Event> {
@@ -35,7 +35,7 @@ impl<S> Words<S> {
 }
 
 fn words_alone() -> Reads {
-    Reads::kinds([WORD])
+    Reads::types([WORD])
 }
 
 fn first_letter(event: &EventRef<'_>, keys: &mut Keys) {
@@ -92,7 +92,7 @@ mod attributes {
         (attribute, 0u8..3, any::<i16>()).prop_map(|(attribute, op, value)| match op {
             0 => Op::set(&attribute, i64::from(value)),
             1 => Op::delete(&attribute),
-            _ => Event::new(Kind::new("attribute", 1), value.to_be_bytes().to_vec()),
+            _ => Event::new(EventType::new("attribute", 1), value.to_be_bytes().to_vec()),
         })
     }
 

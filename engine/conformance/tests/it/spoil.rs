@@ -1,12 +1,13 @@
 //! Short ways to a fault: change what goes into a method, or what comes out of it.
 
 use bytes::Bytes;
-use syncline::run::{Body, RunBuilder};
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, ViewId, WriteBatch,
 };
-use syncline::time::NTP64;
-use syncline::{Cursor, Position, ReplicaId, Revision, Seq};
+use syncline::{Cursor, Position, ReplicaId, Seq};
 
 use crate::fault::{Answer, Fault, Handle, sound};
 

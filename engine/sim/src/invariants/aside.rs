@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use syncline::format::{Run, codec};
 use syncline::projection::{Aside, Cause};
 use syncline::store::Limit;
-use syncline::{Dot, Kind, ReplicaId, Run, Seq, ViewId, codec};
+use syncline::{Dot, EventType, ReplicaId, Seq, ViewId};
 
 use super::equal::stored;
 use super::log::runs;
@@ -89,7 +90,7 @@ fn notes(world: &World, device: &Device) -> Result<Asides, Finding> {
         let dot = Dot { origin: ReplicaId::from_bytes(*origin)?, seq: Seq::new(u64::from_be_bytes(*seq)) };
         Some((dot, u16::from_be_bytes(index.try_into().ok()?), view))
     };
-    let why = |note: &[u8]| match codec::decode::<(Option<Kind>, Cause)>("note", note) {
+    let why = |note: &[u8]| match codec::decode::<(Option<EventType>, Cause)>("note", note) {
         Ok((_, cause)) => cause.to_string(),
         Err(_) => tell::shown(note),
     };

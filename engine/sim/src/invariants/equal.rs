@@ -1,9 +1,10 @@
 //! After healing all logs hold the same bundles, and all replicas have the same rows.
 
 use bytes::Bytes;
+use syncline::format::Bundle;
 use syncline::projection::Keys;
 use syncline::store::{Limit, Row, RowRange, whole};
-use syncline::{Bundle, EventStore, ViewId};
+use syncline::{EventStore, ViewId};
 
 use super::{log, pure};
 use crate::finding::{Finding, Law};

@@ -1,7 +1,8 @@
 //! A log reads back as it was committed: every bundle, every hash, every place, over pages of any size.
 
+use syncline::format::{ChainHash, Run};
 use syncline::store::{Limit, StoredRun};
-use syncline::{ChainHash, Cursor, Dot, EventStore, Run};
+use syncline::{Cursor, Dot, EventStore};
 
 use crate::disk::Disk;
 use crate::finding::{Finding, Law};

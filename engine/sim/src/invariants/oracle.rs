@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use syncline::EventType;
+use syncline::format::Stamp;
 use syncline::projection::RowState;
 use syncline::store::Limit;
-use syncline::{Kind, Stamp};
 
 use super::equal::stored;
 use super::log::runs;
@@ -25,23 +26,23 @@ pub(crate) fn rows(world: &World) -> Result<(), Finding> {
         return Ok(());
     };
     let store = place.device.disk.peek();
-    let mut events: BTreeMap<(Kind, Vec<u8>), Vec<Said>> = BTreeMap::new();
+    let mut events: BTreeMap<(EventType, Vec<u8>), Vec<Said>> = BTreeMap::new();
     for run in runs(&*store, Limit::PAGE)? {
         for event in run.bundles().flat_map(|bundle| bundle.events()).flatten() {
-            let kind = event.kind();
-            let known = [SET, TAG].contains(&kind);
+            let event_type = event.event_type();
+            let known = [SET, TAG].contains(&event_type);
             let Some((key, value)) = read(event.payload).filter(|_| known) else { continue };
-            events.entry((kind, key.to_vec())).or_default().push((event.stamp, value));
+            events.entry((event_type, key.to_vec())).or_default().push((event.stamp, value));
         }
     }
-    for (view, kind) in world.stack.views.iter().zip([SET, TAG]) {
+    for (view, event_type) in world.stack.views.iter().zip([SET, TAG]) {
         let rows = stored(&*store, &view.id)?;
-        let expected = events.iter().filter(|((of, _), _)| *of == kind).count();
+        let expected = events.iter().filter(|((of, _), _)| *of == event_type).count();
         if rows.len() != expected {
             return Err(wrong(format!("{} has {} rows, the events make {expected}", view.id, rows.len())));
         }
         for row in rows {
-            let mut history = events.remove(&(kind.clone(), row.key.to_vec())).unwrap_or_default();
+            let mut history = events.remove(&(event_type.clone(), row.key.to_vec())).unwrap_or_default();
             history.sort();
             let mut expected = Cell::default();
             history.iter().for_each(|(stamp, value)| expected.fold(*stamp, *value));

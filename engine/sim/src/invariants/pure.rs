@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use syncline::EventRef;
+use syncline::format::Run;
 use syncline::projection::{Cause, Fold, Keys};
 use syncline::store::Limit;
-use syncline::{EventRef, Run};
 
 use super::log::runs;
 use crate::finding::{Finding, Law};

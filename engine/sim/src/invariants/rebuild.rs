@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use syncline::Run;
+use syncline::format::Run;
 use syncline::projection::fold::{Folded, Projections};
 use syncline::store::{Limit, Row, RowWrite};
 

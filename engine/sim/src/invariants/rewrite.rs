@@ -1,7 +1,8 @@
 //! A tail is rewritten in its places, bundle for bundle, and only if nobody else has it.
 
+use syncline::format::ChainHash;
 use syncline::store::Rewrite;
-use syncline::{ChainHash, Dot, Seq};
+use syncline::{Dot, Seq};
 
 use crate::finding::{Finding, Law};
 use crate::image::Image;
@@ -32,11 +33,11 @@ pub(crate) fn apply(image: &mut Image, rewrite: &Rewrite) -> Result<(Vec<(Name, 
     }
     image.voids.retain(|dot| !is_old(dot));
     let mut new = Vec::new();
-    for (position, append) in &rewrite.runs {
+    for (position, verified) in &rewrite.runs {
         let place = position.get() as usize - 1;
-        let count = append.run().count() as usize;
+        let count = verified.run().count() as usize;
         places.retain(|old| !(place..place + count).contains(old));
-        new.extend(image.append(place, append)?);
+        new.extend(image.append(place, verified)?);
     }
     if old.len() != new.len() || !places.is_empty() {
         return Err(broken(format!(

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use syncline::clock::MAX_DRIFT;
+use syncline::format::time::{Offset, after, before, is_set};
 use syncline::replica::{CORRECTION_MAX, SyncReport};
-use syncline::time::{Offset, after, before, is_set};
 use syncline::{LogId, NTP64, PhysicalClock};
 
 use crate::clock::SOON;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Projection, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, Projection, Unreadable, ViewId};
 
 use crate::rng::Rng;
 use crate::workload::{Cell, Cells, SET, printable, read};
@@ -77,7 +78,7 @@ impl Projection for Wrong {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([SET])
+        Reads::types([SET])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use syncline::heads::Head;
+use syncline::format::heads::Head;
+use syncline::format::{ChainHash, Run, codec};
+use syncline::id::Revision;
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{ChainHash, Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Revision, Run, Seq, ViewId, codec};
+use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
 use super::stores::Flaw;
 use crate::image::{Mark, PeerRow};
@@ -179,7 +181,7 @@ impl BadStore {
             _ => false,
         };
         let status = if passes { self.live().status().await.ok()? } else { return None };
-        let bundles = batch.runs.iter().map(|append| append.run().count()).sum();
+        let bundles = batch.runs.iter().map(|verified| verified.run().count()).sum();
         Some(Committed { revision: Revision::new(status.revision.get() + 1), head: status.head.plus(bundles) })
     }
 }
@@ -286,7 +288,7 @@ impl EventStore for BadStore {
                     let time = WriteBatch { clock: NTP64(clock.0.saturating_add(1 << 33)), ..WriteBatch::default() };
                     live.commit(time).await?;
                 }
-                locked(&self.inner).used_up = stored.runs.first().map(|append| append.run().origin());
+                locked(&self.inner).used_up = stored.runs.first().map(|verified| verified.run().origin());
                 self.lets_pass(&stored, &error).await.ok_or(error)
             }
         }

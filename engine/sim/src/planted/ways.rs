@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use syncline::event::encode_body;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Head, Heads};
 use syncline::protocol::{Answer, Code, Have, Notice, Problem, Pull, Push, Pushed, Reply, Request};
-use syncline::run::{Body, RunBuilder};
-use syncline::{
-    ChainHash, Cursor, Event, Head, Heads, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError,
-};
+use syncline::{Cursor, Event, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
 
 use crate::witness::locked;
 use crate::workload::SET;
@@ -77,7 +76,7 @@ impl BadWay {
         if self.flaw == Flaw::DropsTheFirst && sent.runs.len() > 1 {
             sent.runs.remove(0);
         }
-        let first = sent.runs.first().map(syncline::Run::origin);
+        let first = sent.runs.first().map(syncline::format::Run::origin);
         let own = if self.flaw == Flaw::OwnsSupplied { first } else { own };
         let mut result = self.inner.call(Request::Push(space, own, sent)).await;
         match (self.flaw, &mut result) {
@@ -127,18 +126,18 @@ impl BadWay {
 }
 
 /// Turns a bit of the last body, if that leaves a run.
-fn change(run: &mut syncline::Run) {
+fn change(run: &mut syncline::format::Run) {
     let mut bytes = run.as_bytes().to_vec();
     if let Some(last) = bytes.last_mut().filter(|last| **last % 16 == 7) {
         *last ^= 1;
     }
-    if let Ok(changed) = syncline::Run::decode(bytes.into()) {
+    if let Ok(changed) = syncline::format::Run::decode(bytes.into()) {
         *run = changed;
     }
 }
 
 /// A bundle of an origin that does not exist, of the time of this run.
-fn invented(run: &syncline::Run) -> Option<syncline::Run> {
+fn invented(run: &syncline::format::Run) -> Option<syncline::format::Run> {
     let origin = ReplicaId::from_bytes([0xee; 16])?;
     let mut builder = RunBuilder::new(origin, Seq::new(1), ChainHash::GENESIS);
     builder.push(run.last_time(), Body::Full(&encode_body(&[Event::new(SET, "e\0\0\0\0")]).ok()?));

@@ -3,11 +3,12 @@
 //! Whether any of it comes to be is seen where everything is seen: a bundle in a log that nobody has written breaks a law.
 
 use bytes::Bytes;
-use syncline::heads::ChainHash;
+use syncline::format::Run;
+use syncline::format::heads::ChainHash;
+use syncline::format::run::{Body, RunBuilder};
 use syncline::protocol::{Have, Pull, Push, Request};
-use syncline::run::{Body, RunBuilder};
 use syncline::store::Limit;
-use syncline::{Cursor, EventStore, LogId, NTP64, Position, Run, Seq};
+use syncline::{Cursor, EventStore, LogId, NTP64, Position, Seq};
 
 use super::{World, space};
 use crate::fault::Fault;

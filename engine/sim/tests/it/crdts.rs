@@ -9,11 +9,12 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Serialize};
 use syncline::attributes::{Attribute, Attributes, Op as Change};
 use syncline::crdt::{AddWinsSet, Context, Lww, MultiValue, Ordered, OrderedFold, PnCounter};
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Moved, Reads, RowState};
-use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Profile, Rng, Rows, lab};
 
-const CHANGED: Kind = Kind::new("changed", 1);
+const CHANGED: EventType = EventType::new("changed", 1);
 /// So many histories of each profile.
 const HISTORIES: u64 = 3;
 /// So many rows, so that devices meet.
@@ -52,7 +53,7 @@ impl<S: Subject> Projection for Of<S> {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([CHANGED])
+        Reads::types([CHANGED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, ReplicaId, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, ReplicaId, Unreadable, ViewId};
 use syncline_sim::{Profile, lab};
 
-const NOTED: Kind = Kind::new("noted", 1);
+const NOTED: EventType = EventType::new("noted", 1);
 
 /// The first event that a row was given out of order.
 static OUT_OF_ORDER: Mutex<Option<String>> = Mutex::new(None);
@@ -24,7 +25,7 @@ impl Projection for Last {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([NOTED])
+        Reads::types([NOTED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

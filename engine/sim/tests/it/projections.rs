@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Case, Failure, Law, Plant, Profile, lab};
 
-const RENAMED: Kind = Kind::new("todo.renamed", 1);
+const RENAMED: EventType = EventType::new("todo.renamed", 1);
 
 /// How a projection goes wrong.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ impl Projection for Titles {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([RENAMED])
+        Reads::types([RENAMED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_executor::block_on;
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Revision, Seq, ViewId};
+use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Seq, ViewId};
 use syncline_sim::{Crash, Failure, Law, Profile, Stores, lab};
 
 /// Whether and how a store breaks its word.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde::{Deserialize, Serialize};
+use syncline::format::codec;
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, Unreadable, ViewId, codec};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Lab, Profile, Rng, Rows, histories, lab};
 
-const ADDED: Kind = Kind::new("expense.added", 1);
+const ADDED: EventType = EventType::new("expense.added", 1);
 
 /// What the application records.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +38,7 @@ impl Projection for Groups {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([ADDED])
+        Reads::types([ADDED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -86,7 +87,7 @@ fn rows_and_events_are_told_in_the_words_of_the_application() {
 fn without_a_hook_text_is_told_as_text_and_whole() {
     let json = |rng: &mut Rng| {
         let text = format!(r#"{{"group":0,"title":"{}, {}"}}"#, "买东西".repeat(10), rng.below(50));
-        vec![Event::new(Kind::new("note.taken", 1), text)]
+        vec![Event::new(EventType::new("note.taken", 1), text)]
     };
     let lab = lab(0..1).steps(30).writes(json);
     let story = lab.outcome(&syncline_sim::Case::new(Profile::Calm, 1, 30), true).story;

@@ -1,10 +1,11 @@
 //! The whole of what a user writes to have a projection proved.
 
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Law, Profile, Rng, lab};
 
-const VOTED: Kind = Kind::new("poll.voted", 1);
+const VOTED: EventType = EventType::new("poll.voted", 1);
 
 /// The last vote of everybody.
 struct Votes;
@@ -17,7 +18,7 @@ impl Projection for Votes {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([VOTED])
+        Reads::types([VOTED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
@@ -63,7 +64,7 @@ impl Projection for LastToArrive {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([VOTED])
+        Reads::types([VOTED])
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -1,13 +1,14 @@
 //! Two versions of one program at once: the old one puts aside what only the new one reads, and after the upgrade all is read.
 
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Reads};
-use syncline::{Event, EventRef, Kind, Projection, Stamp, Unreadable, ViewId};
+use syncline::{Event, EventRef, EventType, Projection, Unreadable, ViewId};
 use syncline_sim::{Case, Law, Plant, Profile, Rng, Rows, lab};
 
 /// The payload is a key and a text.
-const RENAMED_1: Kind = Kind::new("todo.renamed", 1);
+const RENAMED_1: EventType = EventType::new("todo.renamed", 1);
 /// The payload is a key, a colour and a text.
-const RENAMED_2: Kind = Kind::new("todo.renamed", 2);
+const RENAMED_2: EventType = EventType::new("todo.renamed", 2);
 
 /// Titles, as this version of the program reads them.
 struct Titles {
@@ -22,7 +23,7 @@ impl Projection for Titles {
     }
 
     fn reads(&self) -> Reads {
-        Reads::kinds([RENAMED_1, RENAMED_2].into_iter().filter(|kind| kind.version() <= self.version))
+        Reads::types([RENAMED_1, RENAMED_2].into_iter().filter(|event_type| event_type.version() <= self.version))
     }
 
     fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {

@@ -121,7 +121,7 @@ fn keys_that_break_a_rule_are_put_aside() {
     let long = format!("{}\0a", "e".repeat(513));
     for key in [&b""[..], b"\0", b"e", b"e\0", b"\0a", b"e\0a\0", b"\xff\0a", long.as_bytes()] {
         let mut payload = vec![2];
-        crate::wire::put_varint(&mut payload, key.len() as u64);
+        crate::format::wire::put_varint(&mut payload, key.len() as u64);
         payload.extend_from_slice(key);
         assert!(is_put_aside(&payload), "{key:?}");
         let event = Event::new(ATTRIBUTE, payload);
@@ -165,7 +165,7 @@ fn events_of_other_kinds_and_other_rows_are_refused() {
     let event = Op::set(&attribute(), 1);
     let elsewhere = Attribute::new("todo/8", "title").unwrap();
     assert!(Attributes.apply(&elsewhere.key(), &mut row, &event_ref(at(1, 0, 0), &event)).is_err());
-    let newer = Event::new(Kind::new("attribute", 2), event.payload.clone());
+    let newer = Event::new(EventType::new("attribute", 2), event.payload.clone());
     assert!(Attributes.apply(&attribute().key(), &mut row, &event_ref(at(1, 0, 0), &newer)).is_err());
     let mut keys = Keys::default();
     Projection::reads(&Attributes).keys(&Attributes, &event_ref(at(1, 0, 0), &newer), &mut keys);

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use super::{Session, SyncError};
+use crate::format::time::{NTP64, Offset, TIMES_END, after};
 use crate::id::{LogId, Seq};
 use crate::protocol::PeerHeads;
-use crate::replica::heal::{Cure, PeerClock};
+use crate::replica::heal::{PeerClock, Repair};
 use crate::replica::peers::Peers;
 use crate::replica::turn::Turn;
 use crate::replica::{Inner, locked};
 use crate::store::RowWrite;
-use crate::time::{NTP64, Offset, TIMES_END, after};
 use crate::trust::{CORRECTION_MAX, ClockDoubt, Contact, Evidence, Verdict, proven};
 
 /// What a session makes of both clocks.
@@ -85,7 +85,7 @@ impl Session<'_> {
         if let Some(off) = by {
             let (seen, peer) = (self.unseen_from().await, PeerClock { off, ..self.peer_clock() });
             if self.may_need_times(seen, off).await? {
-                self.report.restamped += self.inner.heal(seen, None, Cure::Restamp { peer }).await?.count();
+                self.report.restamped += self.inner.heal(seen, None, Repair::Restamp { peer }).await?.count();
             }
         }
         Ok(())

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use super::{Session, SyncError, WaitCause, Waiting};
 use crate::clock::ClockDrift;
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::time::{NTP64, after, ahead};
 use crate::id::{Dot, Seq};
 use crate::protocol::{Code, Problem, Reply, Request};
-use crate::replica::heal::{Cure, Healed, PeerClock};
+use crate::replica::heal::{Healed, PeerClock, Repair};
 use crate::replica::locked;
 use crate::reserved::PeerRow;
 use crate::store::StoredRun;
-use crate::time::{NTP64, after, ahead};
 
 /// A wait is short up to this many times the allowed drift: two minutes by default.
 const SHORT_WAIT: u32 = 2;
@@ -104,9 +104,9 @@ impl Session<'_> {
         if self.ask_allowed().await? {
             return Ok(true);
         }
-        let untried = !std::mem::replace(&mut self.retimed, true) && !self.inner.served;
+        let untried = !std::mem::replace(&mut self.retimed, true) && !self.inner.shared;
         let healed = match self.believed().filter(|_| untried) {
-            Some(peer) => self.cure(at, &problem, peer).await?,
+            Some(peer) => self.repair(at, &problem, peer).await?,
             None => Healed::Not,
         };
         match healed {
@@ -123,9 +123,9 @@ impl Session<'_> {
 
     /// Gives the own bundles from `at` on new times: under their names if they were never sent, else under others if they would have to
     /// wait for long.
-    async fn cure(&mut self, at: Head, problem: &Problem, peer: PeerClock) -> Result<Healed, SyncError> {
+    async fn repair(&mut self, at: Head, problem: &Problem, peer: PeerClock) -> Result<Healed, SyncError> {
         self.correct(peer.off);
-        let restamped = self.inner.heal(before(at), Some(at), Cure::Restamp { peer }).await?;
+        let restamped = self.inner.heal(before(at), Some(at), Repair::Restamp { peer }).await?;
         self.report.restamped += restamped.count();
         match restamped {
             Healed::Not if !is_short(problem, self.inner.clock.max_drift()) => self.move_on(at, peer).await,
@@ -135,9 +135,9 @@ impl Session<'_> {
 
     /// Moves the own bundles from `at` on under a new identity, with new times.
     async fn move_on(&mut self, at: Head, peer: PeerClock) -> Result<Healed, SyncError> {
-        let Some(identities) = &self.inner.identities else { return Ok(Healed::Not) };
-        let fresh = identities();
-        let healed = self.inner.heal(before(at), Some(at), Cure::Move { fresh, peer }).await?;
+        let Some(new_id) = &self.inner.new_id else { return Ok(Healed::Not) };
+        let fresh = new_id();
+        let healed = self.inner.heal(before(at), Some(at), Repair::Move { fresh, peer }).await?;
         if let Healed::Bundles(moved) = healed {
             // From here on the session speaks for the new identity, of which the peer has nothing.
             self.report.moved = moved;
@@ -150,7 +150,7 @@ impl Session<'_> {
     async fn waiting(&self, at: Seq, problem: &Problem) -> Option<Waiting> {
         let Code::ClockAhead { ahead_ms, allowed_ms, .. } = problem.code else { return None };
         let turn = self.inner.turn.lock().await;
-        let cause = if self.inner.served {
+        let cause = if self.inner.shared {
             WaitCause::Served
         } else if at <= locked(&self.inner.peers).acked() {
             WaitCause::Stored

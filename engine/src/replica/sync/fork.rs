@@ -1,11 +1,11 @@
 //! Compares the peer's history of this replica with the one here, and finds up to which bundle they are the same.
 
 use super::{Session, SyncError};
-use crate::heads::{ChainHash, Head};
+use crate::format::heads::{ChainHash, Head};
+use crate::format::time::NTP64;
 use crate::id::{Dot, Seq};
 use crate::protocol::{Have, Pull, Refusal, RefusedBundle, Reply, Request};
 use crate::store::Limit;
-use crate::time::NTP64;
 
 impl Session<'_> {
     /// Compares the peer's head of this replica with the chain hash here at the same bundle. What the peer has may be what an earlier

@@ -1,7 +1,7 @@
 //! The peer's heads, in as many messages as they take: one, unless its log has more origins than a log may have today.
 
 use super::SyncError;
-use crate::heads::Heads;
+use crate::format::heads::Heads;
 use crate::id::SpaceId;
 use crate::limits::HEADS_MAX;
 use crate::protocol::{Have, PeerHeads, Reply, Request};

@@ -4,15 +4,15 @@ use futures_util::future::join;
 
 use super::heads::{all_heads, have};
 use super::{Session, SyncError};
-use crate::heads::Heads;
+use crate::format::heads::Heads;
+use crate::format::run::{Run, Unchained};
+use crate::format::time::NTP64;
 use crate::id::{Cursor, Dot, ReplicaId};
 use crate::protocol::{Code, Have, PeerHeads, Problem, Pull, Pulled, Reply, Request};
 use crate::replica::locked;
 use crate::replica::peers::{Heard, Known};
 use crate::reserved::PeerRow;
-use crate::run::{Run, Unchained};
 use crate::store::{Limit, StoreError};
-use crate::time::NTP64;
 use crate::transport::TransportError;
 use crate::trust::Contact;
 

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::size::Sent;
 use super::{Session, SyncError};
-use crate::heads::Head;
+use crate::format::heads::Head;
+use crate::format::run::{Run, pack};
+use crate::format::time::{NTP64, before};
 use crate::id::{Cursor, Dot, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
 use crate::replica::sent::Leave;
-use crate::run::{Run, pack};
 use crate::store::lacking::place_before_lacking;
 use crate::store::{StoreError, StoredRun};
-use crate::time::{NTP64, before};
 use crate::transport::TransportError;
 
 /// How often a push is adapted to what the peer answers (a gap, a clock) before it is given up until the next sync.

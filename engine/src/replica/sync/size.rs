@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::{PULL, PUSH, Session, SyncError};
+use crate::format::run::Run;
 use crate::id::{Dot, LogId};
 use crate::protocol::{Reply, Request};
 use crate::replica::locked;
-use crate::run::Run;
 use crate::store::Limit;
 use crate::transport::TransportError;
 

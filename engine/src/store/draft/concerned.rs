@@ -20,7 +20,7 @@ pub struct Part {
 pub fn origins<'a>(batches: impl IntoIterator<Item = &'a WriteBatch>) -> BTreeSet<ReplicaId> {
     let mut origins = BTreeSet::new();
     for batch in batches {
-        origins.extend(batch.appends().map(|append| append.run().origin()));
+        origins.extend(batch.verified_runs().map(|verified| verified.run().origin()));
         origins.extend(batch.voids.iter().map(|dot| dot.origin));
         origins.extend(batch.rewrite.iter().map(|rewrite| rewrite.origin));
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::format::run::Run;
 use crate::id::{Dot, Position, ReplicaId, Seq};
-use crate::run::Run;
 use crate::store::page::PageBuilder;
 use crate::store::{Limit, StoredRun};
 

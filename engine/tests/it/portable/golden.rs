@@ -5,9 +5,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use syncline::format::codec;
 use syncline::protocol::{Refusal, RefusedBundle};
 use syncline::store::{RowKey, RowWrite, WriteBatch};
-use syncline::{Dot, Seq, ViewId, codec};
+use syncline::{Dot, Seq, ViewId};
 
 use super::*;
 use crate::world::block_on;
@@ -65,7 +66,7 @@ fn the_golden_file_holds_what_was_written_into_it() {
         panic!("{parts:?}");
     };
     assert_eq!((header.space.clone(), header.head.get(), header.heads.len()), (space(), 5, 2));
-    let packed: Vec<_> = runs.iter().map(|append| (append.run().origin(), append.run().count())).collect();
+    let packed: Vec<_> = runs.iter().map(|verified| (verified.run().origin(), verified.run().count())).collect();
     assert_eq!(packed, [(id(1), 1), (id(2), 3), (id(1), 1)]);
     let refusal = Refusal::new("rude", "be kind");
     assert_eq!(refusals, &[RefusedBundle { origin: id(2), seq: Seq::new(3), refusal }]);

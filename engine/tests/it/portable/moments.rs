@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use syncline::authority::Open;
-use syncline::heads::Head;
+use syncline::authority::AllowAll;
+use syncline::format::heads::Head;
 use syncline::portable::Header;
 use syncline::replica::Outcome;
 use syncline::store::{Rewrite, WriteBatch};
@@ -57,7 +57,7 @@ fn a_tail_rewritten_meanwhile_is_noticed() {
 fn the_reasons_of_refusals_come_along() {
     let clock = Hand::at(100);
     let (from, writer) = (storage(), replica(1, &clock));
-    let service = Service::new(from.clone(), Arc::new(Open), Arc::new(clock.reader()));
+    let service = Service::new(from.clone(), Arc::new(AllowAll), Arc::new(clock.reader()));
     let service = Arc::new(service.with_policy(Arc::new(Forbids("secret"))));
     let refused = block_on(writer.write(&[set("a", "secret")])).unwrap();
     block_on(writer.write(&[set("b", "fine")])).unwrap();
@@ -73,7 +73,7 @@ fn the_reasons_of_refusals_come_along() {
         assert_eq!((imported.end.bundles, imported.end.voids, imported.end.refusals), (2, 1, 1));
         (file, copy)
     });
-    let moved = Arc::new(Service::new(Arc::new(Swapped(copy.clone())), Arc::new(Open), Arc::new(clock.reader())));
+    let moved = Arc::new(Service::new(Arc::new(Swapped(copy.clone())), Arc::new(AllowAll), Arc::new(clock.reader())));
     block_on(writer.sync(&way(&moved))).unwrap();
     let outcome = block_on(writer.outcome(refused.dot)).unwrap();
     assert!(

@@ -96,7 +96,7 @@ fn frames_are_bounded_whatever_the_log() {
         let origins = 20_000u32;
         let bundle = |number: u32| {
             let origin = syncline::ReplicaId::from_bytes(u128::from(number + 1).to_be_bytes()).unwrap();
-            let mut builder = RunBuilder::new(origin, Seq::new(1), syncline::ChainHash::GENESIS);
+            let mut builder = RunBuilder::new(origin, Seq::new(1), syncline::format::ChainHash::GENESIS);
             builder.push(NTP64(u64::from(number)), Body::Full(&[7; 100]));
             builder.finish().unwrap()
         };

@@ -32,7 +32,7 @@ impl Device {
         let skew = skew.clone();
         let clock = move || skewed(syncline_os::wall_clock(), skew.load(Ordering::Relaxed));
         let stack = compose(setup.space.clone(), storage.open(&setup.space).await?).clock(clock);
-        let replica = stack.identities(syncline_os::replica_id).open(syncline_os::replica_id()).await?;
+        let replica = stack.on_fork(syncline_os::replica_id).open(syncline_os::replica_id()).await?;
         link.announce(&replica).await?;
         let tasks =
             vec![tokio::spawn(tell(replica.clone(), link.clone())), tokio::spawn(run(replica.clone(), link.clone()))];
@@ -73,7 +73,7 @@ async fn tell(replica: Replica, link: Arc<Link>) {
 /// What a clock shows that is so many milliseconds ahead.
 fn skewed(now: NTP64, millis: i64) -> NTP64 {
     let span = Duration::from_millis(millis.unsigned_abs());
-    if millis < 0 { syncline::time::before(now, span) } else { syncline::time::after(now, span) }
+    if millis < 0 { syncline::format::time::before(now, span) } else { syncline::format::time::after(now, span) }
 }
 
 /// The SQLite file in a folder.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use syncline::Replica;
+use syncline::format::Heads;
 use syncline::projection::Projection;
 use syncline::store::{EventStore, Limit, RowRange};
-use syncline::{Heads, Replica};
 
 use super::ClientError;
 use crate::views::{Conflicts, Entries, History, Names};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use syncline::StoreError;
-use syncline::replica::{OpenError, ReplicaError};
+use syncline::replica::ReplicaError;
 use thiserror::Error;
 
 use super::Trouble;
@@ -18,8 +18,8 @@ use crate::local::ServeError;
 pub enum ClientError {
     /// The replica refused or failed.
     #[error(transparent)]
-    Replica(#[from] ReplicaError),
-    /// The store cannot be opened.
+    Replica(ReplicaError),
+    /// The store refused or failed.
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// The store is closed, because it could not be opened again after a restore.
@@ -59,12 +59,11 @@ impl From<StoreError> for ClientError {
     }
 }
 
-impl From<OpenError> for ClientError {
-    fn from(error: OpenError) -> Self {
+impl From<ReplicaError> for ClientError {
+    fn from(error: ReplicaError) -> Self {
         match error {
-            OpenError::View(_) => unreachable!("the views of this program have names of their own"),
-            OpenError::Replica(ReplicaError::Store(error)) => Self::Store(error),
-            OpenError::Replica(error) => Self::Replica(error),
+            ReplicaError::Store(error) => Self::Store(error),
+            error => Self::Replica(error),
         }
     }
 }

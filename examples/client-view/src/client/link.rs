@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use syncline::format::Heads;
 use syncline::protocol::{Reply, Request};
-use syncline::replica::{Pace, Pause, ReplicaError, SyncError, SyncReport};
-use syncline::{Heads, Position, Replica, ReplicaId, Transport};
+use syncline::replica::{Pause, ReplicaError, Schedule, SyncError, SyncReport};
+use syncline::{Position, Replica, ReplicaId, Transport};
 use syncline_http::Backoff;
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -261,7 +262,7 @@ impl fmt::Debug for Noting<'_> {
 }
 
 #[async_trait]
-impl Pace for Noting<'_> {
+impl Schedule for Noting<'_> {
     async fn synced(&self, report: &SyncReport) {
         self.link.ended(self.replica, self.server, Ok(report.clone())).await;
         self.backoff.synced(report).await;

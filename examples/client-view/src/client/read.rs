@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
+use syncline::format::time::Moment;
+use syncline::format::{Heads, Stamp};
 use syncline::replica::{LoggedBundle, PendingBundle};
 use syncline::store::{Limit, RowRange};
-use syncline::time::Moment;
-use syncline::{Event, Heads, NTP64, Position, Stamp};
+use syncline::{Event, NTP64, Position};
 
 use super::{Client, ClientError};
 use crate::views::{Conflicts, Devices, Entries, Entry, History, Line, Lost, Names, lost};

@@ -1,8 +1,9 @@
 //! One entry: its fields, its history, and how it was.
 
 use maud::{Markup, html};
+use syncline::Unreadable;
 use syncline::crdt::Context;
-use syncline::{Stamp, Unreadable};
+use syncline::format::Stamp;
 
 use super::words::{by, kind, line, text};
 use super::{Shown, conflicts, document, entries, status};

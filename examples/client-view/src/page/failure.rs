@@ -1,7 +1,6 @@
 //! A page that says what is the matter.
 
 use maud::{Markup, html};
-use syncline::replica::ReplicaError;
 
 use super::{document, status};
 use crate::Client;
@@ -11,7 +10,7 @@ pub(crate) fn failure(client: &Client, error: &ClientError) -> Markup {
     let (trouble, is_store) = match error {
         ClientError::Closed(trouble) => (trouble.clone(), true),
         ClientError::Sync(trouble) => (trouble.clone(), false),
-        ClientError::Store(_) | ClientError::Replica(ReplicaError::Store(_)) => {
+        ClientError::Store(_) => {
             let what = format!("The store of this device failed: {error}.");
             (Trouble::lasting(what, "Mend what it names, then choose Try again."), true)
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use syncline::replica::{LoggedBundle, Outcome};
-use syncline::{Event, Kind, Position};
+use syncline::{Event, EventType, Position};
 
 use super::words::{change, count, device, excerpt, outcome, time};
 use super::{Shown, document, status};
@@ -63,7 +63,7 @@ fn row(shown: &Shown, page: &LogPage, bundle: &LoggedBundle) -> Markup {
             }
             @for one in changes(events).take(TOLD_MAX) { p { (change(&one)) (about(shown, page, &one)) } }
             @if events.len() > TOLD_MAX { p { "and " (events.len() - TOLD_MAX) " more" } }
-            p.kinds { @for (kind, count) in kinds(events) { code { (kind) } @if count > 1 { " × " (count) } " " } }
+            p.types { @for (event_type, count) in types(events) { code { (event_type) } @if count > 1 { " × " (count) } " " } }
         }
     }
 }
@@ -88,10 +88,10 @@ fn about(shown: &Shown, page: &LogPage, change: &Change) -> Markup {
     }
 }
 
-/// The kinds of some events, and how many there are of each.
-fn kinds(events: &[Event]) -> BTreeMap<&Kind, usize> {
-    events.iter().fold(BTreeMap::new(), |mut kinds, event| {
-        *kinds.entry(&event.kind).or_default() += 1;
-        kinds
+/// The event types of some events, and how many there are of each.
+fn types(events: &[Event]) -> BTreeMap<&EventType, usize> {
+    events.iter().fold(BTreeMap::new(), |mut types, event| {
+        *types.entry(&event.event_type).or_default() += 1;
+        types
     })
 }

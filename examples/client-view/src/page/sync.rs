@@ -1,7 +1,7 @@
 //! Peers, heads, clocks: what the sentence at the top is drawn from.
 
 use maud::{Markup, html};
-use syncline::Heads;
+use syncline::format::Heads;
 use syncline::replica::SyncReport;
 
 use super::Shown;

@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use maud::{Markup, html};
+use syncline::format::Stamp;
 use syncline::replica::Outcome;
-use syncline::{NTP64, ReplicaId, Stamp};
+use syncline::{NTP64, ReplicaId};
 
 use super::Shown;
 use crate::views::{Devices, Line};

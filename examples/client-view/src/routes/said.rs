@@ -54,7 +54,7 @@ pub(super) fn code(error: &ClientError) -> StatusCode {
         ClientError::Replica(ReplicaError::Invalid(_) | ReplicaError::RowTooLarge { .. }) => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
-        ClientError::Replica(ReplicaError::Store(error)) | ClientError::Store(error) => of_store(error),
+        ClientError::Store(error) => of_store(error),
         ClientError::Sync(_) => StatusCode::BAD_GATEWAY,
         ClientError::Closed(_) | ClientError::Files { .. } => StatusCode::SERVICE_UNAVAILABLE,
         ClientError::NotCopied => StatusCode::CONFLICT,

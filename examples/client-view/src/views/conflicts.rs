@@ -1,9 +1,10 @@
 //! A view: which writes lost to which.
 
 use syncline::crdt::{Context, Ordered};
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Moved};
 use syncline::typed::{Meta, TypedProjection};
-use syncline::{Stamp, Unreadable, ViewId};
+use syncline::{Unreadable, ViewId};
 
 use super::{Line, Lines};
 use crate::{Change, Field};

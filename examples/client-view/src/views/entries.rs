@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use syncline::crdt::{AddWinsSet, Context, Lww, MultiValue, PnCounter};
+use syncline::format::Stamp;
 use syncline::projection::{Keys, Moved};
 use syncline::typed::{Meta, TypedProjection};
-use syncline::{Stamp, Unreadable, ViewId};
+use syncline::{Unreadable, ViewId};
 
 use crate::{Change, Field, Kind};
 

@@ -1,8 +1,9 @@
 //! A change as a row of history keeps it.
 
 use serde::{Deserialize, Serialize};
+use syncline::Seq;
 use syncline::crdt::OrderedFold;
-use syncline::{Seq, Stamp};
+use syncline::format::Stamp;
 
 use crate::Change;
 

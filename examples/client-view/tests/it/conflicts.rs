@@ -3,8 +3,9 @@
 use client_view::views::{Conflicts, Lost, lost};
 use client_view::{Change, EntryId, Field};
 use syncline::crdt::{Context, Ordered};
+use syncline::format::Stamp;
 use syncline::typed::{Meta, TypedProjection};
-use syncline::{Dot, NTP64, ReplicaId, Seq, Stamp};
+use syncline::{Dot, NTP64, ReplicaId, Seq};
 
 const ANN: u8 = 1;
 const BOB: u8 = 2;

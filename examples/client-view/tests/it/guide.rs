@@ -6,12 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use syncline::authority::{Open, Policy, Principal};
+use syncline::authority::{AllowAll, Policy, Principal};
 use syncline::crdt::Lww;
+use syncline::format::run::Bundle;
 use syncline::projection::Keys;
 use syncline::protocol::Refusal;
-use syncline::replica::{Outcome, Tier};
-use syncline::run::Bundle;
+use syncline::replica::{AckLevel, Outcome};
 use syncline::store::RowRange;
 use syncline::typed::{Meta, TypedEvent, TypedProjection};
 use syncline::{Replica, Service, SpaceId, Storage, Unreadable, ViewId};
@@ -67,7 +67,7 @@ async fn device(file: &Path) -> Result<Replica, Failure> {
     let storage = SqliteStorage::at(file)?;
     let stack = Replica::compose(space.clone(), storage.open(&space).await?)
         .clock(syncline_os::wall_clock)
-        .identities(syncline_os::replica_id)
+        .on_fork(syncline_os::replica_id)
         .projection(Chores);
     Ok(stack.open(syncline_os::replica_id()).await?)
 }
@@ -90,7 +90,7 @@ impl Policy for NoEmptyTitles {
 
 async fn serve(file: &Path, shutdown: Shutdown) -> Result<String, Failure> {
     let storage = Arc::new(SqliteStorage::at(file)?);
-    let service = Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock));
+    let service = Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock));
     let service = Arc::new(service.with_policy(Arc::new(NoEmptyTitles)));
     let server = Server::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", server.address());
@@ -136,7 +136,7 @@ async fn the_steps_of_the_guide_run() -> Result<(), Failure> {
 
     let empty = phone.write(&[Chore::Added { id: "2".into(), title: String::new() }]).await?;
     phone.sync(&server).await?;
-    let outcome = phone.wait_for(empty.dot, Tier::Peer).await?;
+    let outcome = phone.wait_for(empty.dot, AckLevel::Peer).await?;
     assert!(matches!(outcome, Outcome::Refused(refusal) if refusal.message == "a chore needs a title"));
     assert!(!phone.status().await?.in_sync(), "a refusal is not hidden");
 

@@ -4,8 +4,9 @@ use client_view::views::{Conflicts, Entries, History, Names};
 use client_view::{Change, EntryId, Field, Kind};
 use proptest::prelude::*;
 use syncline::crdt::Context;
+use syncline::format::Stamp;
 use syncline::typed::TypedEvent;
-use syncline::{Event, NTP64, ReplicaId, Stamp};
+use syncline::{Event, NTP64, ReplicaId};
 use syncline_sim::{Profile, Rng, Rows, lab};
 
 /// One of few, so that events meet in their rows.

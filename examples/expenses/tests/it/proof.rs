@@ -50,7 +50,8 @@ proptest! {
         events in prop::collection::vec((0..5_usize, 0..3_usize, any::<i64>()), 1..20),
     ) {
         use syncline::typed::{Meta, TypedProjection};
-        use syncline::{Dot, NTP64, ReplicaId, Seq, Stamp, projection::Keys};
+        use syncline::format::Stamp;
+        use syncline::{Dot, NTP64, ReplicaId, Seq, projection::Keys};
         let origin = ReplicaId::from_bytes([1; 16]).unwrap();
         let mut rows = std::collections::BTreeMap::<Vec<u8>, expenses::Balance>::new();
         for (seq, (what, number, cents)) in (1..).zip(events) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use expenses::{Balances, Bill};
-use syncline::authority::{Open, Principal};
+use syncline::authority::{AllowAll, Principal};
 use syncline::replica::Compose;
 use syncline::store::RowRange;
 use syncline::{EventStore, MemoryStorage, MemoryStore, Replica, Service, SpaceId};
@@ -12,7 +12,7 @@ use syncline_memory::MemoryTransport;
 
 pub(crate) fn server() -> MemoryTransport {
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
     MemoryTransport::trusted(service, Principal { user: "ann".parse().unwrap(), device: "phone".parse().unwrap() })
 }
 

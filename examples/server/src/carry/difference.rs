@@ -1,6 +1,6 @@
 //! How two logs of one space differ.
 
-use syncline::Heads;
+use syncline::format::Heads;
 use syncline::portable::Header;
 use thiserror::Error;
 

@@ -104,7 +104,7 @@ impl<'a> Verified<'a> {
         while let Some(part) = self.reader.part().map_err(|why| self.unreadable(why))? {
             match &part {
                 Part::Header(header) => self.header = Some(header.clone()),
-                Part::Runs(runs) => self.bundles += runs.iter().map(|append| append.run().count()).sum::<u64>(),
+                Part::Runs(runs) => self.bundles += runs.iter().map(|verified| verified.run().count()).sum::<u64>(),
                 Part::Refusals(_) | Part::Claims(_) => {}
                 Part::End(end) => self.end = Some(*end),
             }

@@ -7,8 +7,8 @@ use std::fmt::Write;
 use data_encoding::BASE64;
 use serde::de::IgnoredAny;
 use syncline::attributes::{ATTRIBUTE, Attribute, Op};
-use syncline::run::Bundle;
-use syncline::wire::DecodeError;
+use syncline::format::run::Bundle;
+use syncline::format::wire::DecodeError;
 use syncline::{EventRef, Position};
 
 use crate::time;
@@ -23,8 +23,8 @@ pub(super) fn event(position: Position, bundle: &Bundle<'_>, event: Result<Event
     let mut line = head(position, bundle);
     let done = match event {
         Ok(event) => {
-            let (index, kind) = (event.stamp.index, event.kind());
-            write!(line, ",\"index\":{index},\"kind\":\"{kind}\",{}}}", payload(&event))
+            let (index, event_type) = (event.stamp.index, event.event_type());
+            write!(line, ",\"index\":{index},\"kind\":\"{event_type}\",{}}}", payload(&event))
         }
         Err(error) => write!(line, ",\"damage\":{}}}", text(&error.to_string())),
     };

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use syncline::id::Revision;
 use syncline::store::{Committed, Durability, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, EventStore, ReplicaId, Revision, Seq, SpaceId, Storage, StoreError, ViewId};
+use syncline::{Cursor, EventStore, ReplicaId, Seq, SpaceId, Storage, StoreError, ViewId};
 
 use super::{Kept, Metrics};
 
@@ -70,9 +71,9 @@ impl EventStore for Metered<dyn EventStore> {
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        let bundles = || batch.runs.iter().flat_map(|append| append.run().bundles());
+        let bundles = || batch.runs.iter().flat_map(|verified| verified.run().bundles());
         let (count, voids) = (bundles().count() as u64, bundles().filter(|bundle| bundle.is_void()).count() as u64);
-        let bytes: usize = batch.runs.iter().map(|append| append.run().as_bytes().len()).sum();
+        let bytes: usize = batch.runs.iter().map(|verified| verified.run().as_bytes().len()).sum();
         let started = Instant::now();
         let committed = self.inner.commit(batch).await?;
         let Metrics { bundles, bundle_bytes, commits, .. } = &*self.metrics;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use syncline::run::Bundle;
+use syncline::format::run::Bundle;
+use syncline::format::{Head, Heads};
 use syncline::store::{LogStatus, StoredRun};
-use syncline::{Dot, Head, Heads, Position, Seq};
+use syncline::{Dot, Position, Seq};
 
 use super::{Checked, Damage};
 

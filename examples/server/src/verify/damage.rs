@@ -1,7 +1,8 @@
 //! What can be wrong with a log.
 
-use syncline::wire::DecodeError;
-use syncline::{ChainHash, Dot, Position, ReplicaId, Seq};
+use syncline::format::ChainHash;
+use syncline::format::wire::DecodeError;
+use syncline::{Dot, Position, ReplicaId, Seq};
 use thiserror::Error;
 
 /// The first thing found wrong with a log.

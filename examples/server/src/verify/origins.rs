@@ -1,7 +1,8 @@
 //! Reading a log origin by origin. Pulls do so too, and it is another way to the same bundles, with an index of its own.
 
+use syncline::format::Head;
 use syncline::store::LogStatus;
-use syncline::{Dot, EventStore, Head, ReplicaId, StoreError};
+use syncline::{Dot, EventStore, ReplicaId, StoreError};
 
 use super::{Damage, PAGE};
 use crate::failure::Failure;

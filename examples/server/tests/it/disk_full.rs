@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use syncline::Event;
-use syncline::Kind;
+use syncline::EventType;
 use syncline::protocol::Code;
 use syncline::replica::{Outcome, SyncError};
 use syncline::transport::TransportError;
@@ -36,7 +36,7 @@ async fn a_full_disk_is_told_as_such_and_costs_nothing_that_was_acknowledged() {
     for number in 0..40u8 {
         let payload: Vec<u8> =
             (0..200_000u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8 ^ number).collect();
-        written.push(large.write(&[Event::new(Kind::new("blob", 1), payload)]).await.unwrap().dot);
+        written.push(large.write(&[Event::new(EventType::new("blob", 1), payload)]).await.unwrap().dot);
     }
     let impatient = HttpTransport::builder(&serving.url(), &token).attempts(1).build().unwrap();
     let (mut refused, mut stored) = (None, 0);

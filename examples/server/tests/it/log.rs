@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
 use syncline::attributes::{Attribute, Op, Value};
-use syncline::{Event, Kind};
+use syncline::{Event, EventType};
 
 use crate::world::{Home, push, replica};
 
@@ -21,7 +21,7 @@ async fn events_are_told_in_log_order_with_what_they_say() {
     let writer = replica(1).await;
     let title = Attribute::new("todo/7", "title").unwrap();
     let set = Op::set(&title, Value::string("milk").unwrap());
-    writer.write(&[set, Event::new(Kind::new("ring", 2), &b"\xff"[..])]).await.unwrap();
+    writer.write(&[set, Event::new(EventType::new("ring", 2), &b"\xff"[..])]).await.unwrap();
     writer.write(&[Op::delete(&title)]).await.unwrap();
     writer.sync(&serving.transport(&token)).await.unwrap();
 

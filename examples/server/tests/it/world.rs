@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use syncline::replica::Compose;
-use syncline::{Event, EventStore, Kind, LogId, MemoryStore, NTP64, Replica, ReplicaId, SpaceId};
+use syncline::{Event, EventStore, EventType, LogId, MemoryStore, NTP64, Replica, ReplicaId, SpaceId};
 use syncline_http::HttpTransport;
 use tempfile::TempDir;
 
@@ -240,7 +240,7 @@ pub(crate) fn compose(store: Arc<dyn EventStore>) -> Compose {
 
 /// An event with a JSON text in it.
 pub(crate) fn note(text: &str) -> Event {
-    Event::new(Kind::new("note.taken", 1), format!("{{\"text\":\"{text}\"}}"))
+    Event::new(EventType::new("note.taken", 1), format!("{{\"text\":\"{text}\"}}"))
 }
 
 /// Writes these notes, a bundle each, and syncs.

@@ -11,7 +11,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use syncline::attributes::{Attribute, Attributes};
-use syncline::authority::{Open, Principal};
+use syncline::authority::{AllowAll, Principal};
 use syncline::{MemoryStorage, MemoryStore, Replica, Service, SpaceId};
 use syncline_http::{HttpTransport, RouterOptions, Server, Shutdown, router};
 
@@ -32,8 +32,8 @@ async fn session(mut request: Request, next: Next) -> Response {
 #[allow(clippy::print_stdout, reason = "a program")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    // Roles and the ownership of replicas are the authority's; `Open` grants everything to anyone who is logged in.
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+    // Roles and the ownership of replicas are the authority's; `AllowAll` grants everything to anyone who is logged in.
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
     let sync = router(service, RouterOptions::default()).layer(middleware::from_fn(session));
     let app = Router::new().route("/", get(|| async { "the application" })).nest("/sync", sync);
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use syncline::authority::{Open, Principal};
+use syncline::authority::{AllowAll, Principal};
 use syncline::crdt::Lww;
 use syncline::projection::Keys;
 use syncline::store::RowRange;
@@ -57,7 +57,7 @@ async fn device(space: &SpaceId) -> Result<Replica, Box<dyn std::error::Error>> 
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let space = SpaceId::new("household")?;
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
     let someone = Principal { user: "ann".parse()?, device: "phone".parse()? };
     let server = MemoryTransport::trusted(service, someone);
 

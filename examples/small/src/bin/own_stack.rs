@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use syncline::attributes::{Attribute, Attributes};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
 use syncline::{EventStore, MemoryStorage, MemoryStore, Replica, Service, SpaceId, Storage};
 use syncline_memory::MemoryTransport;
 use syncline_sqlite::SqliteStorage;
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stock = Attribute::new("article/7", "stock")?;
 
     let storage = Arc::new(MemoryStorage::new(syncline_os::log_id));
-    let service = Arc::new(Service::new(storage, Arc::new(Open), Arc::new(syncline_os::wall_clock)));
+    let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(syncline_os::wall_clock)));
     let server = MemoryTransport::new(service, "any token: this authority is open").await?;
 
     let in_memory = open(&space, Arc::new(MemoryStore::new(syncline_os::log_id()))).await?;

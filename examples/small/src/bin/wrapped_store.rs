@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::attributes::{Attribute, Attributes};
+use syncline::id::Revision;
 use syncline::store::{Committed, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, EventStore, MemoryStore, Replica, ReplicaId, Revision, Seq, SpaceId, StoreError, ViewId};
+use syncline::{Cursor, EventStore, MemoryStore, Replica, ReplicaId, Seq, SpaceId, StoreError, ViewId};
 
 /// Counts commits, and rows read and written. The same trait in, the same trait out.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use futures_executor::block_on;
 use futures_util::future::join_all;
 use futures_util::poll;
+use syncline::Position;
+use syncline::id::Revision;
 use syncline::store::{Storage, StoreError, WriteBatch};
-use syncline::{Position, Revision};
 use syncline_conformance::{Author, Subject, appends, puts, row_key, space, view};
 
 use crate::map::{Disk, Failure, Hold};

@@ -3,8 +3,10 @@
 use futures_executor::block_on;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, poll};
+use syncline::Position;
+use syncline::format::Head;
+use syncline::id::Revision;
 use syncline::store::{Limit, StoreError, WriteBatch};
-use syncline::{Head, Position, Revision};
 use syncline_conformance::{Author, Subject, appends, placed, puts, view};
 use syncline_key_value::WriterStats;
 
@@ -51,9 +53,9 @@ fn a_refused_commit_leaves_no_trace_among_those_that_share_its_write() {
         let first = hold_one(&disk, &store).await;
         let (mut ann, mut bob) = (Author::new(1), Author::new(2));
         let good = [ann.write(2), bob.write(1), ann.write(1)];
-        let batch = |append: &syncline::Append, key: &str| WriteBatch {
+        let batch = |verified: &syncline::format::VerifiedRun, key: &str| WriteBatch {
             rows: puts(&todo, &[(key, "good")]),
-            ..appends([append.clone()])
+            ..appends([verified.clone()])
         };
         // Refused for its second run, when the first has been planned already.
         let mut eve = Author::new(3);

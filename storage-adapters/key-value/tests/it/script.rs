@@ -1,7 +1,8 @@
 //! A little of everything, always the same.
 
+use syncline::format::Head;
 use syncline::store::{Rewrite, WriteBatch};
-use syncline::{Head, NTP64, Position, Storage, ViewId};
+use syncline::{NTP64, Position, Storage, ViewId};
 use syncline_conformance::{Author, Image, Subject, appends, deletes, dot, puts, view, voids};
 
 /// The spaces that the script writes to.

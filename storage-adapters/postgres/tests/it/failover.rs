@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, poll};
-use syncline::authority::{Open, Principal};
+use syncline::authority::{AllowAll, Principal};
 use syncline::store::{EventStore, Limit, Retry, StoreError, WriteBatch};
-use syncline::{Cursor, Event, Kind, LogId, MemoryStore, NTP64, Replica, ReplicaId, Service, Transport};
+use syncline::{Cursor, Event, EventType, LogId, MemoryStore, NTP64, Replica, ReplicaId, Service, Transport};
 use syncline_conformance::{Author, appends, placed, space};
 use syncline_memory::MemoryTransport;
 use syncline_postgres::{PostgresOptions, PostgresStorage};
@@ -137,7 +137,7 @@ async fn what_a_process_remembers_of_a_lost_log_is_not_taken_for_the_promoted_on
 }
 
 fn service(storage: PostgresStorage) -> Arc<Service> {
-    Arc::new(Service::new(Arc::new(storage), Arc::new(Open), Arc::new(|| NTP64(1 << 32))))
+    Arc::new(Service::new(Arc::new(storage), Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32))))
 }
 
 fn way(service: &Arc<Service>) -> MemoryTransport {
@@ -153,7 +153,7 @@ async fn replica(byte: u8) -> Replica {
 
 async fn write(replica: &Replica, count: usize) {
     for number in 0..count {
-        replica.write(&[Event::new(Kind::new("note.set", 1), number.to_string())]).await.unwrap();
+        replica.write(&[Event::new(EventType::new("note.set", 1), number.to_string())]).await.unwrap();
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::poll;
 use sqlx::postgres::PgListener;
+use syncline::Position;
+use syncline::id::Revision;
 use syncline::store::{Committed, Limit, Retry, StoreError, WriteBatch};
-use syncline::{Position, Revision};
 use syncline_conformance::{Author, Content, Subject, appends, dot, placed, puts, view, voids};
 use syncline_postgres::PostgresOptions;
 use syncline_postgres_testing::{Scratch, Server};

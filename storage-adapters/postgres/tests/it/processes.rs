@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, poll};
-use syncline::authority::Open;
+use syncline::authority::AllowAll;
+use syncline::id::Revision;
 use syncline::protocol::{Answer, Push, Reply, Request};
 use syncline::store::{Limit, Storage, StoreError, WriteBatch};
-use syncline::{Cursor, NTP64, Revision, Service, Transport};
+use syncline::{Cursor, NTP64, Service, Transport};
 use syncline_conformance::{Author, Placed, Subject, appends, placed, puts, space, unpack, view};
 use syncline_memory::MemoryTransport;
 use syncline_postgres::PostgresStorage;
@@ -19,7 +20,7 @@ async fn what_is_pushed_through_one_server_is_watched_through_another() {
     let scratch = scratch();
     let mut servers = Vec::new();
     for _ in 0..2 {
-        let service = Service::new(Arc::new(open(&scratch).await), Arc::new(Open), Arc::new(|| NTP64(1 << 32)));
+        let service = Service::new(Arc::new(open(&scratch).await), Arc::new(AllowAll), Arc::new(|| NTP64(1 << 32)));
         servers.push(MemoryTransport::new(Arc::new(service), "token").await.unwrap());
     }
     let notes = space("notes");

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use syncline::id::Revision;
 use syncline::store::draft::Outcome;
 use syncline::store::{EventStore, Retry, RowKey, RowWrite, WriteBatch};
-use syncline::{Revision, SpaceId, StoreError, ViewId};
+use syncline::{SpaceId, StoreError, ViewId};
 use syncline_embedded::Database;
 use tempfile::TempDir;
 

@@ -1,7 +1,8 @@
 //! Files that are damaged.
 
+use syncline::format::{Head, VerifiedRun};
 use syncline::store::{Limit, Storage, WriteBatch};
-use syncline::{Append, Cursor, Head, Position, StoreError};
+use syncline::{Cursor, Position, StoreError};
 use syncline_conformance::{Author, Placed, appends, dot, placed, puts, space, unpack, view, voids};
 use syncline_sqlite::SqliteStorage;
 
@@ -27,16 +28,16 @@ async fn read_all(place: &Place) -> Result<Vec<Placed>, StoreError> {
     let store = storage.open(&space("notes")).await?;
     let status = store.status().await?;
     let mut cursor = Cursor::start(status.log);
-    let (mut all, mut heads) = (Vec::new(), syncline::Heads::new());
+    let (mut all, mut heads) = (Vec::new(), syncline::format::Heads::new());
     loop {
         let page = store.read(cursor, Limit::PAGE).await?;
         for stored in &page.runs {
-            let verified = Append::verify(stored.run.clone(), heads.get(stored.run.origin()));
-            let append = verified.map_err(|error| damaged(error.to_string()))?;
-            if append.previous() != stored.previous {
+            let verified = VerifiedRun::verify(stored.run.clone(), heads.get(stored.run.origin()));
+            let verified = verified.map_err(|error| damaged(error.to_string()))?;
+            if verified.previous() != stored.previous {
                 return Err(damaged("another hash before the run".into()));
             }
-            heads.set(stored.run.origin(), append.head());
+            heads.set(stored.run.origin(), verified.head());
         }
         all.extend(unpack(&page.runs));
         if page.is_last() {

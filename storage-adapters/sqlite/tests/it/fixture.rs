@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use syncline::authority::accounts::{Accounts, Token};
 use syncline::authority::{Authority, Claim, Name, Principal, Role};
+use syncline::id::Revision;
 use syncline::store::{Limit, Storage};
-use syncline::{NTP64, Position, ReplicaId, Revision};
+use syncline::{NTP64, Position, ReplicaId};
 use syncline_conformance::{Author, Content, Placed, appends, space, view};
 use syncline_sqlite::SqliteStorage;
 

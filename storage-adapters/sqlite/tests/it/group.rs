@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::poll;
 use rusqlite::Connection;
+use syncline::StoreError;
+use syncline::id::Revision;
 use syncline::store::{Limit, Retry, RowRange, WriteBatch};
-use syncline::{Revision, StoreError};
 use syncline_conformance::{Author, appends, dot, puts, row_key, view, voids, writes};
 
 use crate::file::{Place, subject};

@@ -17,7 +17,7 @@ struct Busy {
     storage: SqliteStorage,
     stores: Vec<Subject>,
     authors: Vec<Author>,
-    written: Vec<Vec<syncline::Append>>,
+    written: Vec<Vec<syncline::format::VerifiedRun>>,
 }
 
 const SPACES: [&str; 3] = ["notes", "letters", "lists"];
@@ -38,9 +38,9 @@ impl Busy {
     async fn commit(&mut self, spaces: &[usize], count: usize) {
         for round in 0..count {
             let space = spaces[round % spaces.len()];
-            let append = self.authors[space].write(12);
-            self.written[space].push(append.clone());
-            self.stores[space].commit(appends([append])).await;
+            let verified = self.authors[space].write(12);
+            self.written[space].push(verified.clone());
+            self.stores[space].commit(appends([verified])).await;
         }
     }
 

@@ -17,7 +17,7 @@ async fn append_one_by_one(
     authors: &mut [Author],
     bytes: usize,
     rounds: usize,
-) -> Vec<syncline::Append> {
+) -> Vec<syncline::format::VerifiedRun> {
     let mut written = Vec::new();
     for round in 0..rounds {
         for author in &mut *authors {

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::retry::Failed;
 use super::{Inner, wait};
-use crate::compression::{ZSTD, shrink, swell};
+use crate::compression::{ZSTD, compress, decompress};
 use crate::form::Form;
 use crate::gather::{Gather, TooMany};
 use crate::problem::{self, PROBLEM_JSON};
@@ -60,7 +60,7 @@ impl Inner {
             let detail = format!("a message of {size} bytes exceeds {max}; push in several parts");
             return Err(Problem::new(Code::TooLarge, detail).into());
         }
-        Ok(Outgoing { url: self.url(&path), body: body.map(shrink) })
+        Ok(Outgoing { url: self.url(&path), body: body.map(compress) })
     }
 
     async fn attempt(&self, outgoing: &Outgoing) -> Result<Answer, Failed> {
@@ -128,8 +128,8 @@ impl Inner {
         if !compressed {
             return Ok(body);
         }
-        let swollen = swell(&body, max);
-        swollen.map(Bytes::from).map_err(|why| garbled(format!("it does not decompress: {why:?}")))
+        let decompressed = decompress(&body, max);
+        decompressed.map(Bytes::from).map_err(|why| garbled(format!("it does not decompress: {why:?}")))
     }
 }
 

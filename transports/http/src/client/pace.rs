@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use syncline::replica::{Pace, Pause, SyncReport};
+use syncline::replica::{Pause, Schedule, SyncReport};
 
 use super::retry::jittered;
 use crate::random;
@@ -39,7 +39,7 @@ impl Default for Backoff {
 }
 
 #[async_trait]
-impl Pace for Backoff {
+impl Schedule for Backoff {
     async fn synced(&self, report: &SyncReport) {
         tracing::debug!(pushed = report.pushed, pulled = report.pulled, complete = report.is_complete(), "synced");
     }

@@ -10,15 +10,16 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use syncline::authority::{Principal, Role};
 use syncline::limits::PAGE_BYTES_MAX;
-use syncline::protocol::{Code, Pull, Request};
-use syncline::{ReplicaId, SpaceId};
+use syncline::ReplicaId;
+use syncline::protocol::{Answer, Code, Pull, Request};
+use syncline::service::Entered;
 
 use super::admit::{self, Caller};
 use super::fault::Fault;
 use super::held::Held;
 use super::share::Share;
 use super::{App, body, negotiate};
-use crate::compression::{ZSTD, shrink};
+use crate::compression::{ZSTD, compress};
 use crate::form::Form;
 
 /// Bytes of runs to which a page is cut if its answer would exceed a message: less makes no sense.
@@ -35,34 +36,97 @@ struct After {
 /// How soon to ask again while too many requests are under way, in milliseconds.
 const CROWD_RETRY_MS: u64 = 1_000;
 
-/// What a route asks the service.
-#[derive(Debug, Clone, Copy)]
-enum Ask {
-    Hello,
-    Heads,
-    Pull,
-    Push,
+/// A request before its content is looked at: who asks, and its place among the requests under way.
+struct Begun {
+    principal: Principal,
+    place: Share,
 }
 
 pub(super) async fn hello(State(app): State<App>, request: HttpRequest) -> Response {
-    answer(app, Ask::Hello, request).await
+    let (parts, body) = request.into_parts();
+    let response = tell_hello(&app, &parts).await;
+    end(response, &parts, body).await
 }
 
 pub(super) async fn heads(State(app): State<App>, request: HttpRequest) -> Response {
-    answer(app, Ask::Heads, request).await
+    let (mut parts, body) = request.into_parts();
+    let response = tell_heads(&app, &mut parts).await;
+    end(response, &parts, body).await
 }
 
 pub(super) async fn pull(State(app): State<App>, request: HttpRequest) -> Response {
-    answer(app, Ask::Pull, request).await
+    let (mut parts, mut body) = request.into_parts();
+    let response = give_page(&app, &mut parts, &mut body).await;
+    end(response, &parts, body).await
 }
 
 pub(super) async fn push(State(app): State<App>, request: HttpRequest) -> Response {
-    answer(app, Ask::Push, request).await
+    let (mut parts, mut body) = request.into_parts();
+    let response = take_bundles(&app, &mut parts, &mut body).await;
+    end(response, &parts, body).await
 }
 
-async fn answer(app: App, ask: Ask, request: HttpRequest) -> Response {
-    let (mut parts, mut body) = request.into_parts();
-    match respond(&app, ask, &mut parts, &mut body).await {
+async fn tell_hello(app: &App, parts: &Parts) -> Result<Response, Fault> {
+    let begun = Begun::of(app, parts).await?;
+    let form = negotiate::answer_form(&parts.headers, None)?;
+    let answer = app.service.answer(&begun.principal, Request::Hello).await?;
+    begun.tell(app, &answer, form, &parts.headers).await
+}
+
+async fn tell_heads(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
+    let begun = Begun::of(app, parts).await?;
+    let form = negotiate::answer_form(&parts.headers, None)?;
+    let space = begun.enter(app, parts, Role::Reader).await?;
+    let answer = space.heads(after(parts)?).await?;
+    begun.tell(app, &answer, form, &parts.headers).await
+}
+
+async fn give_page(app: &App, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
+    let begun = Begun::of(app, parts).await?;
+    let (body_form, form) = forms(&parts.headers)?;
+    let space = begun.enter(app, parts, Role::Reader).await?;
+    let read = body::read(app, &begun.principal.user, body, &parts.headers, body_form).await?;
+    let pull = body_form.decode("pull", &read.bytes).map_err(malformed)?;
+    drop(read);
+    let (page, memory) = pull_fitting(app, &begun.principal, &space, pull, form).await?;
+    Ok(reply(page, form, &parts.headers, [memory, begun.place]))
+}
+
+async fn take_bundles(app: &App, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
+    let begun = Begun::of(app, parts).await?;
+    let (body_form, form) = forms(&parts.headers)?;
+    let space = begun.enter(app, parts, Role::Writer).await?;
+    let own = admit::own(parts)?;
+    // What was read is counted until it is stored.
+    let read = body::read(app, &begun.principal.user, body, &parts.headers, body_form).await?;
+    let push = body_form.decode("push", &read.bytes).map_err(malformed)?;
+    let answer = space.push(own, push).await?;
+    Ok(reply(form.encode(&answer), form, &parts.headers, [read.share, begun.place]))
+}
+
+impl Begun {
+    async fn of(app: &App, parts: &Parts) -> Result<Self, Fault> {
+        let Caller { principal, .. } = Caller::of(app, parts).await?;
+        let place = app.requests.take(&principal.user, 1).ok_or_else(too_many_at_once)?;
+        Ok(Self { principal, place })
+    }
+
+    /// The space that the path names. The role is asked here, so that nobody without one makes the server read a body.
+    async fn enter<'a>(&'a self, app: &'a App, parts: &mut Parts, needed: Role) -> Result<Entered<'a>, Fault> {
+        let space = admit::space(parts).await?;
+        Ok(app.service.enter(&self.principal, space, needed).await?)
+    }
+
+    async fn tell(self, app: &App, answer: &Answer, form: Form, asked: &HeaderMap) -> Result<Response, Fault> {
+        let encoded = form.encode(answer);
+        let memory = body::memory(app, &self.principal.user, encoded.len()).await?;
+        Ok(reply(encoded, form, asked, [memory, self.place]))
+    }
+}
+
+/// The response, or what was at fault. Then the rest of the body is read, so that the client reads the answer.
+async fn end(response: Result<Response, Fault>, parts: &Parts, mut body: Body) -> Response {
+    match response {
         Ok(response) => response,
         Err(fault) => {
             body::drain(&mut body, &parts.headers, &fault).await;
@@ -71,42 +135,14 @@ async fn answer(app: App, ask: Ask, request: HttpRequest) -> Response {
     }
 }
 
-/// First who asks, then for what, then whether they may, then how much, and only then the content.
-async fn respond(app: &App, ask: Ask, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
-    let Caller { principal, .. } = Caller::of(app, parts).await?;
-    let user = &principal.user;
-    let place = app.requests.take(user, 1).ok_or_else(too_many_at_once)?;
-    let headers = &parts.headers;
-    let (request, form) = match ask {
-        Ask::Hello => (Request::Hello, negotiate::answer_form(headers, None)?),
-        Ask::Heads => {
-            let form = negotiate::answer_form(headers, None)?;
-            (heads_request(parts).await?, form)
-        }
-        Ask::Pull | Ask::Push => {
-            let body_form = negotiate::body_form(headers)?;
-            let form = negotiate::answer_form(headers, Some(body_form))?;
-            let space = admit::space(parts).await?;
-            let needed = if matches!(ask, Ask::Push) { Role::Writer } else { Role::Reader };
-            app.service.check_role(&principal, &space, needed).await?;
-            let own = if matches!(ask, Ask::Push) { admit::own(parts)? } else { None };
-            let read = body::read(app, user, body, &parts.headers, body_form).await?;
-            let malformed = |why: String| Fault::new(Code::Malformed, why);
-            if let Ask::Pull = ask {
-                let pull = body_form.decode("pull", &read.bytes).map_err(malformed)?;
-                drop(read);
-                let (page, memory) = pull_fitting(app, &principal, space, pull, form).await?;
-                return Ok(reply(page, form, &parts.headers, [memory, place]));
-            }
-            let push = Request::Push(space, own, body_form.decode("push", &read.bytes).map_err(malformed)?);
-            // What was read is counted until it is stored.
-            let answer = app.service.answer(&principal, push).await?;
-            return Ok(reply(form.encode(&answer), form, &parts.headers, [body::memory(app, user, 0).await?, place]));
-        }
-    };
-    let encoded = form.encode(&app.service.answer(&principal, request).await?);
-    let memory = body::memory(app, user, encoded.len()).await?;
-    Ok(reply(encoded, form, &parts.headers, [memory, place]))
+/// The form of the body, and that of the answer.
+fn forms(headers: &HeaderMap) -> Result<(Form, Form), Fault> {
+    let body_form = negotiate::body_form(headers)?;
+    Ok((body_form, negotiate::answer_form(headers, Some(body_form))?))
+}
+
+fn malformed(why: String) -> Fault {
+    Fault::new(Code::Malformed, why)
 }
 
 fn too_many_at_once() -> Fault {
@@ -114,17 +150,13 @@ fn too_many_at_once() -> Fault {
     Fault::new(Code::Busy { retry_after_ms: CROWD_RETRY_MS }, detail)
 }
 
-/// The heads, all or those behind the origin that the query names.
-async fn heads_request(parts: &mut Parts) -> Result<Request, Fault> {
-    let space = admit::space(parts).await?;
+/// The origin behind which the heads begin, if the query names one.
+fn after(parts: &Parts) -> Result<Option<ReplicaId>, Fault> {
     let Query(After { after }) = Query::try_from_uri(&parts.uri).map_err(|_| {
         let detail = "the query does not name an origin; send `?after=…` with 32 hex digits, or nothing";
         Fault::new(Code::Malformed, detail)
     })?;
-    Ok(match after {
-        Some(origin) => Request::HeadsAfter(space, origin),
-        None => Request::Heads(space),
-    })
+    Ok(after)
 }
 
 /// One page, small enough that its answer does not exceed a message: JSON takes more room than the page was cut for, and so may
@@ -132,7 +164,7 @@ async fn heads_request(parts: &mut Parts) -> Result<Request, Fault> {
 async fn pull_fitting(
     app: &App,
     principal: &Principal,
-    space: SpaceId,
+    space: &Entered<'_>,
     mut pull: Pull,
     form: Form,
 ) -> Result<(Vec<u8>, Share), Fault> {
@@ -140,7 +172,7 @@ async fn pull_fitting(
     pull.limit.bytes = pull.limit.bytes.min(page_bytes);
     let mut memory = page_memory(app, principal, &mut pull).await?;
     loop {
-        let answer = app.service.answer(principal, Request::Pull(space.clone(), pull.clone())).await?;
+        let answer = space.pull(pull.clone()).await?;
         let encoded = form.encode(&answer);
         if encoded.len() <= form.bytes_max() {
             let fits = memory.resize(encoded.len());
@@ -170,7 +202,7 @@ async fn page_memory(app: &App, principal: &Principal, pull: &mut Pull) -> Resul
 /// A response, which holds these shares until it is sent: of the memory first.
 fn reply(encoded: Vec<u8>, form: Form, asked: &HeaderMap, [mut memory, place]: [Share; 2]) -> Response {
     let (body, compressed): (Bytes, bool) =
-        if negotiate::takes_zstd(asked) { shrink(encoded) } else { (encoded.into(), false) };
+        if negotiate::takes_zstd(asked) { compress(encoded) } else { (encoded.into(), false) };
     memory.shrink(body.len());
     let mut response = Response::new(Body::new(Held::new(body, vec![memory, place])));
     let headers = response.headers_mut();

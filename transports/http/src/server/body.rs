@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::floor::Floor;
 use super::negotiate;
 use super::share::Share;
-use crate::compression::{Swollen, swell_if};
+use crate::compression::{DecompressError, decompress_if};
 use crate::form::Form;
 use crate::gather::{Gather, TooMany};
 
@@ -32,7 +32,7 @@ const RETRY_MS: u64 = 1_000;
 /// A body, decompressed. Its bytes are counted until it is dropped.
 pub(super) struct Read {
     pub(super) bytes: Bytes,
-    _share: Share,
+    pub(super) share: Share,
 }
 
 /// Reads a body of this form, and decompresses it: at most so many bytes on the wire as the form allows decompressed.
@@ -46,11 +46,11 @@ pub(super) async fn read(
     let (compressed, max) = (negotiate::body_is_zstd(headers)?, form.bytes_max());
     let (received, mut share) = receive(app, user, body, max).await?;
     if !compressed {
-        return Ok(Read { bytes: received, _share: share });
+        return Ok(Read { bytes: received, share });
     }
     let mut effort = app.efforts.of(user, received.len());
     let mut refusal = None;
-    let swollen = swell_if(&received, max, |more| {
+    let decompressed = decompress_if(&received, max, |more| {
         refusal = match effort.count(more) {
             Err(wait) => Some(too_dear(wait)),
             Ok(()) if !share.grow(more) => Some(no_memory()),
@@ -58,11 +58,11 @@ pub(super) async fn read(
         };
         refusal.is_none()
     });
-    match (swollen, refusal) {
-        (Ok(bytes), _) => Ok(Read { bytes: bytes.into(), _share: share }),
-        (Err(Swollen::TooLarge), _) => Err(too_large(max, "decompressed")),
-        (Err(Swollen::NotAllowed), Some(refusal)) => Err(refusal),
-        (Err(Swollen::Malformed | Swollen::NotAllowed), _) => {
+    match (decompressed, refusal) {
+        (Ok(bytes), _) => Ok(Read { bytes: bytes.into(), share }),
+        (Err(DecompressError::TooLarge), _) => Err(too_large(max, "decompressed")),
+        (Err(DecompressError::NotAllowed), Some(refusal)) => Err(refusal),
+        (Err(DecompressError::Malformed | DecompressError::NotAllowed), _) => {
             let detail = "the body is not zstd, or cut off, or its window exceeds 16 MiB; compress it again";
             Err(Fault::new(Code::Malformed, detail))
         }

@@ -30,7 +30,7 @@ pub(super) enum Phase {
     Busy = 2,
 }
 
-/// Where a connection is in its conversation: set by those who serve it, read by the [`Patient`] socket.
+/// Where a connection is in its conversation: set by those who serve it, read by the [`TimeoutStream`] socket.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress(Arc<State>);
 
@@ -86,7 +86,7 @@ impl Progress {
     }
 }
 
-/// How long a [`Patient`] socket waits.
+/// How long a [`TimeoutStream`] socket waits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     pub(super) head: Duration,
@@ -96,7 +96,7 @@ pub(super) struct Patience {
 
 /// A socket with time-outs for headers, for idling, and for a peer that does not read.
 #[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct TimeoutStream<S> {
     socket: S,
     patience: Patience,
     progress: Progress,
@@ -109,7 +109,7 @@ pub(super) struct Patient<S> {
     stalled: Option<Instant>,
 }
 
-impl<S> Patient<S> {
+impl<S> TimeoutStream<S> {
     pub(super) fn new(socket: S, patience: Patience, progress: Progress) -> Self {
         let (reading, writing) = (Box::pin(sleep(patience.head)), Box::pin(sleep(patience.write)));
         let floor = Floor::new(patience.write);
@@ -157,7 +157,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         match Pin::new(&mut self.socket).poll_read(cx, buf) {
@@ -172,7 +172,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.watch_writing(cx, written, |written| *written)
@@ -209,10 +209,10 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn connection() -> (Patient<DuplexStream>, DuplexStream) {
+    fn connection() -> (TimeoutStream<DuplexStream>, DuplexStream) {
         let (near, far) = duplex(64 * 1024);
         let patience = Patience { head: SECOND, idle: SECOND, write: 30 * SECOND };
-        (Patient::new(near, patience, Progress::default()), far)
+        (TimeoutStream::new(near, patience, Progress::default()), far)
     }
 
     /// Reads so many bytes each second, for ever.

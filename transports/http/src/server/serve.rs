@@ -28,7 +28,7 @@ use tower::Service;
 use super::Shutdown;
 use super::crowd::{Crowd, Place};
 use super::fault::Fault;
-use super::patience::{Patience, Patient, Phase, Progress};
+use super::patience::{Patience, Phase, Progress, TimeoutStream};
 use super::worded::Worded;
 
 /// How long to wait if the system has no connection to give (out of file descriptors, say).
@@ -188,7 +188,7 @@ impl Server {
                 come = &mut coming => come,
             };
             coming.set(next(&listener, &crowd));
-            let socket = Patient::new(socket, options.patience, progress.clone());
+            let socket = TimeoutStream::new(socket, options.patience, progress.clone());
             let conversation = converse(socket, peer, router.clone(), progress, (shutdown.clone(), Arc::new(place)));
             let counted = load.one_more();
             connections.spawn(async move {
@@ -234,7 +234,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// Serves one connection to its end.
 async fn converse(
-    socket: Patient<TcpStream>,
+    socket: TimeoutStream<TcpStream>,
     peer: SocketAddr,
     router: Router,
     progress: Progress,

@@ -26,7 +26,7 @@ fn client(decoy: &Decoy) -> HttpTransportBuilder {
 }
 
 /// Whether an error is of the kind expected.
-type Kind = fn(&TransportError) -> bool;
+type EventType = fn(&TransportError) -> bool;
 
 fn garbled(error: &TransportError) -> bool {
     matches!(error, TransportError::Garbled(_))
@@ -148,7 +148,7 @@ async fn what_is_no_answer_of_this_protocol_is_told_from_the_peers_word_and_not_
     let ok = |headers: &[(&str, &str)], body: &[u8]| answer("200 OK", headers, body);
     let (binary, problem) = (("content-type", BINARY), ("content-type", PROBLEM_JSON));
     let told = |body: &[u8]| answer("401 Unauthorized", &[problem], body);
-    let cases: [(&str, Vec<u8>, Kind); 12] = [
+    let cases: [(&str, Vec<u8>, EventType); 12] = [
         ("a web page", ok(&[("content-type", "text/html")], b"<html>"), foreign),
         ("no content type", ok(&[], b""), foreign),
         ("noise", ok(&[binary], b"noise"), garbled),
@@ -218,10 +218,10 @@ async fn a_message_beyond_the_bounds_is_refused_before_it_is_sent() {
 async fn a_watch_ends_with_an_error_when_its_connection_dies_or_falls_silent_or_talks_nonsense() {
     let after = Cursor::start(LogId::from_bytes([7; 16]).unwrap());
     let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/vnd.syncline.stream.v1\r\n\r\n";
-    let notice = syncline::codec::encode(&syncline::protocol::Notice { head: after });
+    let notice = syncline::format::codec::encode(&syncline::protocol::Notice { head: after });
     let frame = [&[1, 0, 0, 0, notice.len() as u8][..], &notice].concat();
     let said = |more: &[u8]| [head.as_bytes(), &frame, more].concat();
-    let ends: [(Act, Kind); 5] = [
+    let ends: [(Act, EventType); 5] = [
         (Act::Say(said(b"")), interrupted),
         (Act::Say(said(&frame[..7])), interrupted),
         (Act::FallSilent(said(b"\0\0\0\0\0")), interrupted),
@@ -245,7 +245,7 @@ async fn a_watch_that_is_not_answered_as_one_fails_at_once() {
     let after = Cursor::start(LogId::from_bytes([7; 16]).unwrap());
     let decoy =
         Decoy::start([Act::Say(answer("200 OK", &[("content-type", BINARY)], b"")), Act::FallSilent(Vec::new())]).await;
-    for (patience, expected) in [(LONG, foreign as Kind), (SOON, interrupted)] {
+    for (patience, expected) in [(LONG, foreign as EventType), (SOON, interrupted)] {
         let transport = client(&decoy).attempts(1).watch_patience(patience).build().unwrap();
         let error = transport.watch(&space("notes"), after).await.err().unwrap();
         assert!(expected(&error), "{error}");

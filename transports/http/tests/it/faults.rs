@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
 use syncline::protocol::{Answer, Notice, Pushed, Reply, Request};
-use syncline::replica::{Outcome, Tier};
+use syncline::replica::{AckLevel, Outcome};
 use syncline::{Cursor, SpaceId, Transport, TransportError};
 use syncline_http::Backoff;
 
@@ -82,7 +82,7 @@ async fn live_through_faults(fleet: &Fleet, chance: &mut Chance) {
     while !fleet.proxy.have_fired(&FAULTS, TIMES) {
         for member in &fleet.members {
             let written = member.write(chance).await;
-            assert_eq!(member.replica.wait_for(written.dot, Tier::Peer).await.unwrap(), Outcome::Stored);
+            assert_eq!(member.replica.wait_for(written.dot, AckLevel::Peer).await.unwrap(), Outcome::Stored);
         }
     }
     fleet.proxy.calm();

@@ -1,6 +1,6 @@
 //! Binary and JSON say the same, compressed or not.
 
-use syncline::codec;
+use syncline::format::codec;
 use syncline::protocol::{Answer, Have, Pull, Push, Reply, Request};
 use syncline::store::Limit;
 use syncline::{Cursor, Transport};

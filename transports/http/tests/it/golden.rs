@@ -9,14 +9,15 @@ use std::path::PathBuf;
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline::heads::{ChainHash, Head};
+use syncline::format::heads::{ChainHash, Head};
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{Heads, Run, codec};
 use syncline::protocol::{
     Answer, Code, Have, Hello, Notice, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Refusal, RefusedBundle, Reply,
     Request,
 };
-use syncline::run::{Body, RunBuilder};
 use syncline::store::Limit;
-use syncline::{Cursor, Dot, Heads, LogId, NTP64, Position, ReplicaId, Run, Seq, Transport, TransportError, codec};
+use syncline::{Cursor, Dot, LogId, NTP64, Position, ReplicaId, Seq, Transport, TransportError};
 use syncline_conformance::space;
 use syncline_http::{HttpTransport, PROBLEM_JSON};
 
@@ -78,7 +79,7 @@ fn runs() -> Vec<Run> {
     let mut one = RunBuilder::new(origin(4), Seq::new(300), ChainHash::from_bytes([0xcc; 32]));
     one.push(NTP64(0x6543_2100_0000_0010), Body::Full(b"only"));
     let three = three.finish().unwrap().with_voids(&[Seq::new(2)]);
-    [three, one.finish().unwrap()].map(|append| append.run().clone()).to_vec()
+    [three, one.finish().unwrap()].map(|verified| verified.run().clone()).to_vec()
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use syncline::codec;
+use syncline::format::codec;
+use syncline::format::run::Run;
+use syncline::format::time::after;
 use syncline::protocol::{Code, Push, Request};
-use syncline::run::Run;
-use syncline::time::after;
 use syncline::{Cursor, Dot, LogId, NTP64, Position, Seq, Transport, TransportError};
 use syncline_conformance::Author;
 

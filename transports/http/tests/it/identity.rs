@@ -1,7 +1,7 @@
 //! Who asks: tokens, grants, origins.
 
 use http::header::AUTHORIZATION;
-use syncline::codec;
+use syncline::format::codec;
 use syncline::protocol::{Code, Push, Request};
 use syncline::{Transport, TransportError};
 use syncline_conformance::{Author, space};

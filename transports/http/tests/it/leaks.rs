@@ -3,8 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use syncline::Transport;
+use syncline::format::codec;
 use syncline::protocol::Request;
-use syncline::{Transport, codec};
 use syncline_conformance::Author;
 use tracing_subscriber::fmt::MakeWriter;
 

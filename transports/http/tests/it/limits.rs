@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use futures_util::stream;
+use syncline::format::codec;
+use syncline::format::run::VerifiedRun;
 use syncline::limits::{FRAME_BYTES_MAX, PAGE_BYTES_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Code, Reply, Request};
-use syncline::run::Append;
-use syncline::{Cursor, ReplicaId, Transport, TransportError, codec};
+use syncline::{Cursor, ReplicaId, Transport, TransportError};
 use syncline_conformance::Author;
 
 use crate::asking::{Raw, get, http, post, post_json, send};
@@ -51,7 +52,7 @@ fn peak_memory() -> Option<usize> {
 }
 
 /// Runs of one origin, ten bundles of noise that together make `bytes`.
-fn large(author: &mut Author, bytes: usize) -> Vec<Append> {
+fn large(author: &mut Author, bytes: usize) -> Vec<VerifiedRun> {
     let body = body(&noise(bytes / 10));
     (0..10).map(|_| author.write_bodies(&[&body])).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use http::StatusCode;
-use syncline::replica::{Outcome, Pace, Pause, SyncError, SyncReport, Tier};
+use syncline::replica::{AckLevel, Outcome, Pause, Schedule, SyncError, SyncReport};
 use syncline::{Dot, Event, MemoryStorage, Replica, Storage, Transport, TransportError};
 use syncline_conformance::peer::noise;
 use syncline_conformance::{NOTE, new_log_id, space};
@@ -61,7 +61,7 @@ async fn no_foreign_answer_ends_a_live_sync() {
             let dot = write(&one, 10, number as u64).await;
             asked(&front, 3).await;
             front.set(Rule::Pass);
-            assert_eq!(one.wait_for(dot, Tier::Peer).await.unwrap(), Outcome::Stored, "{status}");
+            assert_eq!(one.wait_for(dot, AckLevel::Peer).await.unwrap(), Outcome::Stored, "{status}");
             assert!(!live.is_finished(), "{status}");
         }
     })
@@ -159,7 +159,7 @@ async fn pulls_become_as_small_as_the_way_needs() {
 struct Listening(Arc<Mutex<bool>>);
 
 #[async_trait]
-impl Pace for Listening {
+impl Schedule for Listening {
     async fn synced(&self, _: &SyncReport) {}
 
     async fn pause(&self, why: Pause<'_>) {
@@ -174,16 +174,16 @@ async fn a_proxy_that_holds_back_the_watch_delays_neither_own_writes_nor_news_an
         let site = Site::start().await;
         let front = Front::before(&site, rule.clone()).await;
         let (one, other) = (replica(1).await, replica(2).await);
-        let (way, pace) = (front.client(ANN).watch_patience(SOON).build().unwrap(), Listening::default());
-        let (listening, mut changes) = (pace.0.clone(), one.watch());
+        let (way, schedule) = (front.client(ANN).watch_patience(SOON).build().unwrap(), Listening::default());
+        let (listening, mut changes) = (schedule.0.clone(), one.watch());
         let live = tokio::spawn({
             let one = one.clone();
-            async move { one.live(&way, &pace).await }
+            async move { one.live(&way, &schedule).await }
         });
         in_time(async {
             for number in 0..3 {
                 let dot = write(&one, 10, number).await;
-                assert_eq!(one.wait_for(dot, Tier::Peer).await.unwrap(), Outcome::Stored);
+                assert_eq!(one.wait_for(dot, AckLevel::Peer).await.unwrap(), Outcome::Stored);
             }
             write(&other, 10, 9).await;
             other.sync(&site.client(ANN).build().unwrap()).await.unwrap();
@@ -240,7 +240,7 @@ async fn watch_streams_leave_room_for_everything_else_and_those_without_one_ask_
                 let one = one.clone();
                 async move { one.live(&way, &Hurried).await }
             }));
-            assert_eq!(one.wait_for(dot, Tier::Peer).await.unwrap(), Outcome::Stored);
+            assert_eq!(one.wait_for(dot, AckLevel::Peer).await.unwrap(), Outcome::Stored);
             replicas.push(one);
             assert_eq!(crate::asking::send(crate::asking::http().get(site.url("/healthz"))).await.status, 200);
         }
@@ -264,7 +264,7 @@ async fn watch_streams_leave_room_for_everything_else_and_those_without_one_ask_
 struct Hurried;
 
 #[async_trait]
-impl Pace for Hurried {
+impl Schedule for Hurried {
     async fn synced(&self, _: &SyncReport) {}
 
     async fn pause(&self, _: Pause<'_>) {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use syncline::format::codec;
 use syncline::protocol::{Have, Pull, Request};
 use syncline::store::Limit;
-use syncline::{Cursor, Transport, codec};
+use syncline::{Cursor, Transport};
 use syncline_conformance::Author;
 use syncline_http::{BINARY, RouterOptions, ServerOptions};
 

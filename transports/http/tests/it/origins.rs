@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use syncline::format::Heads;
+use syncline::format::run::VerifiedRun;
 use syncline::limits::{HEADS_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Answer, Code, Have, Pull, Reply, Request};
-use syncline::run::Append;
 use syncline::store::{Limit, WriteBatch};
-use syncline::{EventStore, Heads, MemoryStore, ReplicaId, Storage, Transport, TransportError};
+use syncline::{EventStore, MemoryStore, ReplicaId, Storage, Transport, TransportError};
 use syncline_conformance::{Author, new_log_id, space};
 use syncline_http::RouterOptions;
 
@@ -23,7 +24,7 @@ fn origin(number: u32) -> ReplicaId {
 }
 
 /// A bundle each of so many origins, from the first on.
-fn bundles(numbers: impl IntoIterator<Item = u32>) -> Vec<Append> {
+fn bundles(numbers: impl IntoIterator<Item = u32>) -> Vec<VerifiedRun> {
     numbers.into_iter().map(|number| Author::with_origin(origin(number)).write(1)).collect()
 }
 

@@ -10,11 +10,12 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use syncline::authority::{Authority, AuthorityError, Claim, Principal, Role};
+use syncline::id::Revision;
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, MemoryStore, ReplicaId, Revision, Seq, Service, SpaceId, Transport, ViewId};
+use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, SpaceId, Transport, ViewId};
 use syncline_conformance::{Author, new_log_id, space};
 use syncline_http::{HttpTransport, RouterOptions, Server, ServerOptions, Shutdown, router};
 use tokio::sync::{Semaphore, SemaphorePermit};

@@ -1,7 +1,7 @@
 //! Requests that do not read: each gets one clear problem, and changes nothing.
 
 use http::Method;
-use syncline::codec;
+use syncline::format::codec;
 use syncline_conformance::Author;
 use syncline_http::BINARY;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use syncline::authority::{Policy, Principal};
+use syncline::format::run::Bundle;
 use syncline::protocol::{Code, Refusal, Request};
-use syncline::run::Bundle;
 use syncline::{SpaceId, Transport, TransportError};
 use syncline_conformance::Author;
 use syncline_http::ServerOptions;
@@ -111,7 +111,7 @@ async fn a_panic_is_an_internal_problem_and_the_server_lives_on() {
     assert!(matches!(&broken, TransportError::Refused(problem) if problem.code == Code::Internal), "{broken}");
     assert!(!broken.to_string().contains("bug"), "{broken}");
     client.call(Request::Hello).await.unwrap();
-    let body = syncline::codec::encode(&crate::site::message([Author::new(2).write(1)]));
+    let body = syncline::format::codec::encode(&crate::site::message([Author::new(2).write(1)]));
     send(crate::asking::post(&site, "push", body)).await.problem(500, "internal");
     assert_eq!(send(get(&site, "heads")).await.status, 200);
     assert_eq!(site.head().await.position.get(), 0);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::authority::Policy;
-use syncline::event::encode_body;
+use syncline::format::event::encode_body;
+use syncline::format::run::VerifiedRun;
 use syncline::protocol::{Answer, Push, Pushed, Reply, Request};
-use syncline::run::Append;
 use syncline::store::{Limit, LogStatus, Storage};
 use syncline::{Cursor, Event, MemoryStorage, NTP64, Service, Transport, TransportError};
 use syncline_conformance::{Author, NOTE, new_log_id, space};
@@ -100,13 +100,13 @@ impl Site {
 }
 
 /// A push of these runs.
-pub(crate) fn push(runs: impl IntoIterator<Item = Append>) -> Request {
+pub(crate) fn push(runs: impl IntoIterator<Item = VerifiedRun>) -> Request {
     Request::Push(space(SPACE), None, message(runs))
 }
 
 /// The message of such a push.
-pub(crate) fn message(runs: impl IntoIterator<Item = Append>) -> Push {
-    Push { runs: runs.into_iter().map(|append| append.run().clone()).collect() }
+pub(crate) fn message(runs: impl IntoIterator<Item = VerifiedRun>) -> Push {
+    Push { runs: runs.into_iter().map(|verified| verified.run().clone()).collect() }
 }
 
 /// A pull of everything behind `cursor`.

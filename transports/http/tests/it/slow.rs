@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use syncline::format::codec;
 use syncline::protocol::Request;
-use syncline::{Cursor, Transport, codec};
+use syncline::{Cursor, Transport};
 use syncline_conformance::Author;
 use syncline_http::{BINARY, RouterOptions, ServerOptions};
 

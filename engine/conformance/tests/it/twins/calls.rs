@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use syncline::TransportError;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Heads, Run};
 use syncline::protocol::{Answer, Code, Have, Pull, Pulled, Reply, Request};
-use syncline::run::{Body, RunBuilder};
 use syncline::store::Limit;
-use syncline::{ChainHash, Heads, Run, TransportError};
 use tokio::task::yield_now;
 
 use crate::broken_transports::Broken;

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use syncline::heads::ChainHash;
-use syncline::run::Body;
+use syncline::format::heads::ChainHash;
+use syncline::format::run::Body;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::{Committed, Limit, LogStatus, StoreError, ViewId};
-use syncline::time::NTP64;
-use syncline::{Dot, Position, Revision, Seq};
+use syncline::{Dot, Position, Seq};
 
 use crate::broken_stores::Broken;
 use crate::fault::Fault;
@@ -58,7 +59,7 @@ fn bundles() -> Vec<Broken> {
         (
             "sorts a batch by origin",
             &["runs_of_one_batch_lie_in_the_order_given"],
-            batch(|batch| batch.runs.sort_by_key(|append| append.run().origin())),
+            batch(|batch| batch.runs.sort_by_key(|verified| verified.run().origin())),
         ),
         (
             "keeps bodies as text",
@@ -182,8 +183,8 @@ fn voids() -> Vec<Broken> {
             &["an_origin_goes_on_behind_its_void"],
             commits(|handle, batch| {
                 Box::pin(async move {
-                    for append in &batch.runs {
-                        let got = Dot { origin: append.run().origin(), seq: append.run().first() };
+                    for verified in &batch.runs {
+                        let got = Dot { origin: verified.run().origin(), seq: verified.run().first() };
                         let before = Seq::new(got.seq.get().saturating_sub(2));
                         let last = handle.store.read_origin(got.origin, before, Limit::items(1)).await?;
                         let mut bundles = last.iter().flat_map(|stored| stored.run.bundles());
@@ -250,7 +251,7 @@ fn views_and_clock() -> Vec<Broken> {
             "takes bundles' times for the clock's",
             &["the_time_of_a_bundle_does_not_move_the_clock"],
             batch(|batch| {
-                let times = batch.runs.iter().map(|append| append.head().time);
+                let times = batch.runs.iter().map(|verified| verified.head().time);
                 batch.clock = times.max().unwrap_or(batch.clock).max(batch.clock);
             }),
         ),

@@ -1,8 +1,8 @@
 //! Faults in reading the log: cursors, pages, origins.
 
 use syncline::Position;
-use syncline::heads::ChainHash;
-use syncline::run::{Body, RunBuilder};
+use syncline::format::heads::ChainHash;
+use syncline::format::run::{Body, RunBuilder};
 use syncline::store::{Limit, Page, StoredRun};
 
 use crate::broken_stores::Broken;

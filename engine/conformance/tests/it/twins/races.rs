@@ -6,9 +6,10 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use syncline::LogId;
+use syncline::id::Revision;
 use syncline::store::memory::{MemoryStorage, MemoryStore};
 use syncline::store::{Committed, EventStore, Limit, LogStatus, Page, Storage, StoreError, WriteBatch};
-use syncline::{LogId, Revision};
 use syncline_conformance::{new_log_id, space};
 use tokio::sync::{RwLock, Semaphore};
 use tokio::task::yield_now;

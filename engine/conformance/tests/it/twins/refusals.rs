@@ -1,10 +1,11 @@
 //! Faults in what is refused, and in what a refusal leaves behind.
 
+use syncline::Seq;
+use syncline::format::run::Body;
+use syncline::id::Revision;
 use syncline::limits::{BODY_BYTES_MAX, RUN_BYTES_MAX};
-use syncline::run::Body;
 use syncline::store::check::check_row;
 use syncline::store::{StoreError, WriteBatch};
-use syncline::{Revision, Seq};
 
 use crate::broken_stores::Broken;
 use crate::spoil::{answers, batch, forgives, half_done, mixes_up, refuses, renamed};
@@ -51,7 +52,7 @@ fn contiguity() -> Vec<Broken> {
             "compares all runs of a batch with the log",
             &["runs_of_one_batch_must_follow_each_other"],
             refuses(|status, batch| {
-                let mut runs = batch.runs.iter().map(syncline::run::Append::run);
+                let mut runs = batch.runs.iter().map(syncline::format::run::VerifiedRun::run);
                 let late = runs.find(|run| run.first() != status.heads.get(run.origin()).seq.plus(1))?;
                 let got = late.bundles().next()?.dot;
                 Some(StoreError::OutOfOrder { expected: status.heads.get(got.origin).seq.plus(1), got })
@@ -176,7 +177,7 @@ fn limits() -> Vec<Broken> {
             "has less room for bodies",
             &["the_largest_body_passes"],
             refuses(|_, batch| {
-                let mut bundles = batch.runs.iter().flat_map(|append| append.run().bundles());
+                let mut bundles = batch.runs.iter().flat_map(|verified| verified.run().bundles());
                 let large = |body: Body<'_>| matches!(body, Body::Full(bytes) if bytes.len() >= BODY_BYTES_MAX);
                 let (size, max) = (BODY_BYTES_MAX, BODY_BYTES_MAX - 1);
                 bundles.any(|bundle| large(bundle.body)).then_some(StoreError::TooLarge { what: "body", size, max })
@@ -187,7 +188,7 @@ fn limits() -> Vec<Broken> {
             &["the_largest_run_passes"],
             refuses(|_, batch| {
                 let max = RUN_BYTES_MAX - 4_096;
-                let mut sizes = batch.runs.iter().map(|append| append.run().as_bytes().len());
+                let mut sizes = batch.runs.iter().map(|verified| verified.run().as_bytes().len());
                 sizes.find(|size| *size > max).map(|size| StoreError::TooLarge { what: "run", size, max })
             }),
         ),

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
+use syncline::id::Revision;
 use syncline::store::memory::MemoryStorage;
 use syncline::store::{Durability, Holder, LogStatus, StoreError, WriteBatch};
-use syncline::{Dot, LogId, Revision};
+use syncline::{Dot, LogId};
 use syncline_conformance::new_log_id;
 
 use crate::broken_stores::Broken;

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use syncline::format::Head;
+use syncline::format::time::NTP64;
+use syncline::id::Revision;
 use syncline::store::StoreError;
-use syncline::time::NTP64;
-use syncline::{Dot, Head, Position, Revision, Seq};
+use syncline::{Dot, Position, Seq};
 use syncline_conformance::Author;
 
 use crate::broken_stores::Broken;
@@ -115,7 +117,7 @@ fn tails() -> Vec<Broken> {
             "counts on where an origin has ended that was emptied",
             &["an_origin_that_was_emptied_may_begin_anew"],
             refuses(|status, batch| {
-                let mut runs = batch.runs.iter().map(|append| append.run());
+                let mut runs = batch.runs.iter().map(|verified| verified.run());
                 let anew = runs.find(|run| run.first() == Seq::new(1) && status.revision >= Revision::new(2))?;
                 let got = Dot { origin: anew.origin(), seq: anew.first() };
                 Some(StoreError::OutOfOrder { expected: Seq::new(10), got })

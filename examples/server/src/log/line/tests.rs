@@ -1,8 +1,9 @@
 use serde_json::{Value as Json, json};
 use syncline::attributes::Value;
-use syncline::event::encode_body;
-use syncline::run::{Body, RunBuilder};
-use syncline::{ChainHash, Event, Kind, NTP64, ReplicaId, Run, Seq};
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Run};
+use syncline::{Event, EventType, NTP64, ReplicaId, Seq};
 
 use super::*;
 
@@ -32,7 +33,7 @@ fn title() -> Attribute {
 
 #[test]
 fn a_line_says_where_who_when_and_what() {
-    let line = line(Event::new(Kind::new("note.taken", 2), "{\"text\": \"milk\"}"));
+    let line = line(Event::new(EventType::new("note.taken", 2), "{\"text\": \"milk\"}"));
     let expected = json!({
         "position": 9,
         "origin": "07070707070707070707070707070707",
@@ -47,7 +48,7 @@ fn a_line_says_where_who_when_and_what() {
 
 #[test]
 fn events_of_a_bundle_are_counted() {
-    let event = Event::new(Kind::new("note", 1), "1");
+    let event = Event::new(EventType::new("note", 1), "1");
     let lines = lines(&[event.clone(), event]);
     assert!(lines[0].contains("\"index\":0") && lines[1].contains("\"index\":1"));
 }
@@ -72,7 +73,7 @@ fn attribute_operations_are_told_by_name() {
 #[test]
 fn a_payload_that_is_not_json_comes_in_base_64() {
     for payload in [&b"buy milk"[..], b"\xff\x00", b"", b"{\"cut\":", &b"[".repeat(1_000)] {
-        let line = line(Event::new(Kind::new("note", 1), payload.to_vec()));
+        let line = line(Event::new(EventType::new("note", 1), payload.to_vec()));
         assert_eq!(line["base64"], json!(BASE64.encode(payload)));
         assert_eq!(line.get("payload"), None);
     }
@@ -86,13 +87,13 @@ fn an_attribute_event_that_does_not_read_comes_in_base_64() {
 
 #[test]
 fn numbers_stay_as_they_were_written() {
-    let lines = lines(&[Event::new(Kind::new("note", 1), " 12345678901234567890.50\n")]);
+    let lines = lines(&[Event::new(EventType::new("note", 1), " 12345678901234567890.50\n")]);
     assert!(lines[0].ends_with("\"payload\":12345678901234567890.50}"), "{}", lines[0]);
 }
 
 #[test]
 fn a_refused_bundle_is_one_line() {
-    let run = run(&[Event::new(Kind::new("note", 1), "1")]).with_voids(&[Seq::new(1)], ChainHash::GENESIS);
+    let run = run(&[Event::new(EventType::new("note", 1), "1")]).with_voids(&[Seq::new(1)], ChainHash::GENESIS);
     let line: Json = serde_json::from_str(&void(Position::new(3), &run.bundles().next().unwrap())).unwrap();
     assert_eq!((&line["position"], &line["void"]), (&json!(3), &json!(true)));
 }

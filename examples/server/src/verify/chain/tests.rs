@@ -1,6 +1,7 @@
-use syncline::event::encode_body;
-use syncline::run::{Append, Body, RunBuilder};
-use syncline::{ChainHash, Event, Kind, LogId, NTP64, ReplicaId, Run};
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder, VerifiedRun};
+use syncline::format::{ChainHash, Run};
+use syncline::{Event, EventType, LogId, NTP64, ReplicaId};
 
 use super::*;
 
@@ -9,11 +10,11 @@ fn origin(byte: u8) -> ReplicaId {
 }
 
 fn body(text: &str) -> Vec<u8> {
-    encode_body(&[Event::new(Kind::new("note", 1), text.to_owned())]).unwrap()
+    encode_body(&[Event::new(EventType::new("note", 1), text.to_owned())]).unwrap()
 }
 
 /// Runs of one origin with these many bundles each.
-fn runs(byte: u8, counts: &[u64]) -> Vec<Append> {
+fn runs(byte: u8, counts: &[u64]) -> Vec<VerifiedRun> {
     let mut head = Head::NONE;
     let mut run = |count: &u64| {
         let mut builder = RunBuilder::new(origin(byte), head.seq.plus(1), head.chain);
@@ -21,22 +22,22 @@ fn runs(byte: u8, counts: &[u64]) -> Vec<Append> {
             let seq = head.seq.get() + index;
             builder.push(NTP64(seq << 32), Body::Full(&body(&format!("{byte}:{seq}"))));
         }
-        let append = builder.finish().unwrap();
-        head = append.head();
-        append
+        let verified = builder.finish().unwrap();
+        head = verified.head();
+        verified
     };
     counts.iter().map(&mut run).collect()
 }
 
 /// A log of these runs.
-fn log(runs: &[Append]) -> (LogStatus, Vec<StoredRun>) {
+fn log(runs: &[VerifiedRun]) -> (LogStatus, Vec<StoredRun>) {
     let mut status = LogStatus::fresh(LogId::from_bytes([1; 16]).unwrap());
     let mut stored = Vec::new();
-    for append in runs {
+    for verified in runs {
         let position = status.head.plus(1);
-        stored.push(StoredRun { position, previous: append.previous(), run: append.run().clone() });
-        status.head = status.head.plus(append.run().count());
-        status.heads.set(append.run().origin(), append.head());
+        stored.push(StoredRun { position, previous: verified.previous(), run: verified.run().clone() });
+        status.head = status.head.plus(verified.run().count());
+        status.heads.set(verified.run().origin(), verified.head());
     }
     (status, stored)
 }

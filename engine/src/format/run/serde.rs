@@ -5,10 +5,10 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Body, Run, build};
-use crate::heads::BodyDigest;
+use crate::format::heads::BodyDigest;
+use crate::format::time::{self, NTP64};
+use crate::format::wire::put_varint;
 use crate::id::{ReplicaId, Seq};
-use crate::time::{self, NTP64};
-use crate::wire::put_varint;
 
 /// The JSON form of a run.
 #[derive(Serialize, Deserialize)]

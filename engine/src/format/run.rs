@@ -19,12 +19,12 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::event::Events;
-use crate::heads::{BodyDigest, ChainHash, Head};
+use crate::format::event::Events;
+use crate::format::heads::{BodyDigest, ChainHash, Head};
+use crate::format::time::NTP64;
+use crate::format::wire::{DecodeError, Reader, check_size};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::limits::{BODY_BYTES_MAX, RUN_BYTES_MAX};
-use crate::time::NTP64;
-use crate::wire::{DecodeError, Reader, check_size};
 
 mod build;
 mod serde;
@@ -217,7 +217,7 @@ impl Run {
         }
         let mut builder = RunBuilder::new(self.origin, self.first, previous);
         self.bundles().take_while(|bundle| bundle.dot.seq <= seq).for_each(|bundle| builder.push_chained(&bundle));
-        builder.finish().map(|append| append.run().clone())
+        builder.finish().map(|verified| verified.run().clone())
     }
 
     /// The run with the given bundles made void, given the chain hash before its first bundle. All hashes stay.
@@ -310,13 +310,13 @@ pub enum Unchained {
 
 /// A run proved to continue a known head: what a store appends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Append {
+pub struct VerifiedRun {
     run: Run,
     previous: ChainHash,
     head: Head,
 }
 
-impl Append {
+impl VerifiedRun {
     /// Checks that `run` follows `head` of its origin: next seq, rising time, and the chain hash it claims.
     ///
     /// # Errors
@@ -357,7 +357,7 @@ impl Append {
 
     /// The run in as many pieces as the limit of a run requires. Usually this is one piece. Voids may have made the run longer: a void is
     /// larger than the shortest bodies.
-    pub fn pieces(self) -> Vec<Append> {
+    pub fn pieces(self) -> Vec<VerifiedRun> {
         if self.run.bytes.len() <= RUN_BYTES_MAX || self.run.count < 2 {
             return vec![self];
         }
@@ -367,8 +367,8 @@ impl Append {
         let (front, back) = halves.expect("the cut lies within the run");
         let chain = front.bundles().fold(self.previous, |chain, bundle| bundle.chain_after(chain));
         let head = Head { seq: last, chain, time: front.end };
-        let front = Append { run: front, previous: self.previous, head };
-        let back = Append { run: back, previous: chain, head: self.head };
+        let front = VerifiedRun { run: front, previous: self.previous, head };
+        let back = VerifiedRun { run: back, previous: chain, head: self.head };
         [front.pieces(), back.pieces()].concat()
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::event::{Event, Kind, encode_body};
+use crate::format::event::{Event, EventType, encode_body};
 use proptest::prelude::*;
 
 fn origin() -> ReplicaId {
@@ -7,7 +7,7 @@ fn origin() -> ReplicaId {
 }
 
 /// Packs bodies as one run that starts an origin's log.
-fn pack(bodies: &[Vec<u8>]) -> Append {
+fn pack(bodies: &[Vec<u8>]) -> VerifiedRun {
     let mut builder = RunBuilder::new(origin(), Seq::new(1), ChainHash::GENESIS);
     for (index, body) in bodies.iter().enumerate() {
         builder.push(NTP64(1_000 + 7 * index as u64), Body::Full(body));
@@ -22,15 +22,15 @@ fn bodies() -> impl Strategy<Value = Vec<Vec<u8>>> {
 proptest! {
     #[test]
     fn a_run_reads_back_as_it_was_packed(bodies in bodies()) {
-        let append = pack(&bodies);
-        let run = Run::decode(append.run().as_bytes().clone()).unwrap();
-        prop_assert_eq!(&run, append.run());
+        let verified = pack(&bodies);
+        let run = Run::decode(verified.run().as_bytes().clone()).unwrap();
+        prop_assert_eq!(&run, verified.run());
         let read: Vec<_> = run.bundles().map(|bundle| match bundle.body {
             Body::Full(bytes) => bytes.to_vec(),
             Body::Void { .. } => unreachable!(),
         }).collect();
         prop_assert_eq!(read, bodies);
-        prop_assert_eq!(Append::verify(run, Head::NONE).unwrap(), append);
+        prop_assert_eq!(VerifiedRun::verify(run, Head::NONE).unwrap(), verified);
     }
 
     #[test]
@@ -38,12 +38,12 @@ proptest! {
         let whole = pack(&bodies);
         let cut = Seq::new(cut.min(whole.run().count()));
         let front = whole.run().until(cut, ChainHash::GENESIS).unwrap();
-        let front = Append::verify(front, Head::NONE).unwrap();
+        let front = VerifiedRun::verify(front, Head::NONE).unwrap();
         match whole.run().since(cut.plus(1)) {
             None => prop_assert_eq!(front, whole),
             Some(back) => {
                 prop_assert_eq!(&Run::decode(back.as_bytes().clone()).unwrap(), &back);
-                let back = Append::verify(back, front.head()).unwrap();
+                let back = VerifiedRun::verify(back, front.head()).unwrap();
                 prop_assert_eq!(back.head(), whole.head());
                 prop_assert_eq!(&build::join(&[front.run().clone(), back.run().clone()]), whole.run());
             }
@@ -56,7 +56,7 @@ proptest! {
         let seqs: Vec<_> = chosen.into_iter().map(Seq::new).collect();
         let voided = whole.run().with_voids(&seqs, ChainHash::GENESIS);
         let read = Run::decode(voided.as_bytes().clone()).unwrap();
-        prop_assert_eq!(Append::verify(read, Head::NONE).unwrap().head(), whole.head());
+        prop_assert_eq!(VerifiedRun::verify(read, Head::NONE).unwrap().head(), whole.head());
         for bundle in voided.bundles() {
             prop_assert_eq!(matches!(bundle.body, Body::Void { .. }), seqs.contains(&bundle.dot.seq));
         }
@@ -64,13 +64,13 @@ proptest! {
 
     #[test]
     fn one_changed_bit_is_refused_or_seen_in_the_chain(bodies in bodies(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
-        let append = pack(&bodies);
-        let mut bytes = append.run().as_bytes().to_vec();
+        let verified = pack(&bodies);
+        let mut bytes = verified.run().as_bytes().to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         let noticed = match Run::decode(bytes.into()) {
             Err(_) => true,
-            Ok(run) => run.origin() != origin() || Append::verify(run, Head::NONE).is_err(),
+            Ok(run) => run.origin() != origin() || VerifiedRun::verify(run, Head::NONE).is_err(),
         };
         prop_assert!(noticed);
     }
@@ -108,7 +108,7 @@ fn a_run_that_voids_have_made_too_long_is_split_and_says_the_same() {
     let mut head = Head::NONE;
     for piece in voided.pieces() {
         let run = Run::decode(piece.run().as_bytes().clone()).unwrap();
-        head = Append::verify(run, head).unwrap().head();
+        head = VerifiedRun::verify(run, head).unwrap().head();
         assert_eq!(head, piece.head());
     }
     assert_eq!(head, whole.head());
@@ -117,15 +117,16 @@ fn a_run_that_voids_have_made_too_long_is_split_and_says_the_same() {
 #[test]
 fn a_run_that_does_not_follow_says_how() {
     let first = pack(&[vec![1], vec![2]]);
-    let origin_gap = Append::verify(first.run().since(Seq::new(2)).unwrap(), Head::NONE).unwrap_err();
+    let origin_gap = VerifiedRun::verify(first.run().since(Seq::new(2)).unwrap(), Head::NONE).unwrap_err();
     assert!(matches!(origin_gap, Unchained::Gap { head, .. } if head == Seq::ZERO));
     let other = pack(&[vec![1], vec![3]]).run().since(Seq::new(2)).unwrap();
-    let after_one = Append::verify(first.run().until(Seq::new(1), ChainHash::GENESIS).unwrap(), Head::NONE).unwrap();
-    assert!(Append::verify(other.clone(), after_one.head()).is_ok());
+    let after_one =
+        VerifiedRun::verify(first.run().until(Seq::new(1), ChainHash::GENESIS).unwrap(), Head::NONE).unwrap();
+    assert!(VerifiedRun::verify(other.clone(), after_one.head()).is_ok());
     let forged = Head { chain: ChainHash::from_bytes([9; 32]), ..after_one.head() };
-    assert!(matches!(Append::verify(other.clone(), forged), Err(Unchained::WrongChain { .. })));
+    assert!(matches!(VerifiedRun::verify(other.clone(), forged), Err(Unchained::WrongChain { .. })));
     let late = Head { time: NTP64(u64::MAX), ..after_one.head() };
-    assert!(matches!(Append::verify(other, late), Err(Unchained::TimeWentBack { .. })));
+    assert!(matches!(VerifiedRun::verify(other, late), Err(Unchained::TimeWentBack { .. })));
 }
 
 #[test]
@@ -147,7 +148,11 @@ fn times_that_do_not_rise_are_refused() {
 #[test]
 fn a_single_event_takes_at_most_forty_bytes_beside_its_payload() {
     let payload = vec![7; 60];
-    let body = encode_body(&[Event::new(Kind::new("attribute", 1), payload.clone())]).unwrap();
-    let append = pack(&[body]);
-    assert!(append.run().as_bytes().len() - payload.len() <= 40, "{}", append.run().as_bytes().len() - payload.len());
+    let body = encode_body(&[Event::new(EventType::new("attribute", 1), payload.clone())]).unwrap();
+    let verified = pack(&[body]);
+    assert!(
+        verified.run().as_bytes().len() - payload.len() <= 40,
+        "{}",
+        verified.run().as_bytes().len() - payload.len()
+    );
 }

@@ -1,11 +1,11 @@
 //! Packing bundles into a run.
 
-use super::{Append, Body, Bundle, RUN_VERSION, Run};
-use crate::heads::{ChainHash, Head};
+use super::{Body, Bundle, RUN_VERSION, Run, VerifiedRun};
+use crate::format::heads::{ChainHash, Head};
+use crate::format::time::NTP64;
+use crate::format::wire::put_varint;
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::limits::RUN_BYTES_MAX;
-use crate::time::NTP64;
-use crate::wire::put_varint;
 
 /// Length of the longest run header.
 const HEADER_BYTES_MAX: usize = 1 + 16 + 10 + 8 + 8;
@@ -54,7 +54,7 @@ impl RunBuilder {
     }
 
     /// The packed run, or `None` if no bundle was added.
-    pub fn finish(self) -> Option<Append> {
+    pub fn finish(self) -> Option<VerifiedRun> {
         if self.count == 0 {
             return None;
         }
@@ -70,7 +70,7 @@ impl RunBuilder {
             end: self.head.time,
             bodies_at,
         };
-        Some(Append { run, previous: self.previous, head: self.head })
+        Some(VerifiedRun { run, previous: self.previous, head: self.head })
     }
 
     fn step_to(&mut self, time: NTP64) {

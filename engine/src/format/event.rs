@@ -1,4 +1,4 @@
-//! Events: immutable facts of a named kind, and the bytes of a bundle's body, which is a sequence of them.
+//! Events: immutable facts of a named type, and the bytes of a bundle's body, which is a sequence of them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,45 +7,45 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::format::time::{NTP64, Stamp};
+use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
 use crate::id::{Dot, InvalidId, is_name};
-use crate::limits::{BODY_BYTES_MAX, BUNDLE_EVENTS_MAX, KIND_BYTES_MAX, PAYLOAD_BYTES_MAX};
-use crate::time::{NTP64, Stamp};
+use crate::limits::{BODY_BYTES_MAX, BUNDLE_EVENTS_MAX, EVENT_TYPE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::typed::Memo;
-use crate::wire::{DecodeError, Reader, check_size, put_varint};
 
-/// Kinds that take one byte in a body. Codes are the index plus one, are never reused, and end at [`KNOWN_MAX`].
-const KNOWN_KINDS: [(&str, u16); 1] = [("attribute", 1)];
-/// Tags of a kind in a body: 0 repeats the previous kind, 1 to 15 are known kinds, the rest are name lengths plus 15.
+/// Event types that take one byte in a body. Codes are the index plus one, are never reused, and end at [`KNOWN_MAX`].
+const KNOWN_TYPES: [(&str, u16); 1] = [("attribute", 1)];
+/// Tags of an event type in a body: 0 repeats the previous event type, 1 to 15 are known event types, the rest are name lengths plus 15.
 const KNOWN_MAX: u64 = 15;
 
 /// What an event says, by name and version: `todo.renamed@1`. The name takes 1 to 64 of `a-z 0-9 . _ -`.
 ///
 /// ```
-/// use syncline::Kind;
-/// const RENAMED: Kind = Kind::new("todo.renamed", 1);
-/// assert_eq!(RENAMED.to_string().parse::<Kind>().unwrap(), RENAMED);
+/// use syncline::EventType;
+/// const RENAMED: EventType = EventType::new("todo.renamed", 1);
+/// assert_eq!(RENAMED.to_string().parse::<EventType>().unwrap(), RENAMED);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Kind {
+pub struct EventType {
     name: Cow<'static, str>,
     version: u16,
 }
 
-impl Kind {
-    /// A kind known when the program is compiled.
+impl EventType {
+    /// An event type known when the program is compiled.
     ///
     /// # Panics
     /// At compile time in a `const` if the name is empty or longer than 64 bytes or holds other characters.
     pub const fn new(name: &'static str, version: u16) -> Self {
         let bytes = name.as_bytes();
-        assert!(!bytes.is_empty() && bytes.len() <= KIND_BYTES_MAX, "a kind's name takes 1 to 64 bytes");
+        assert!(!bytes.is_empty() && bytes.len() <= EVENT_TYPE_BYTES_MAX, "an event type's name takes 1 to 64 bytes");
         let mut index = 0;
         while index < bytes.len() {
             let byte = bytes[index];
             let plain = byte.is_ascii_lowercase() || byte.is_ascii_digit();
             let inner = index > 0 && matches!(byte, b'.' | b'_' | b'-');
-            assert!(plain || inner, "a kind's name takes a-z 0-9 . _ - and starts with a letter or digit");
+            assert!(plain || inner, "an event type's name takes a-z 0-9 . _ - and starts with a letter or digit");
             index += 1;
         }
         Self { name: Cow::Borrowed(name), version }
@@ -62,26 +62,26 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for EventType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.name, self.version)
     }
 }
 
-impl FromStr for Kind {
+impl FromStr for EventType {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let rule = "it reads `name@version`, the name 1 to 64 of a-z 0-9 . _ -, the version up to 65535";
-        let parsed = text.split_once('@').filter(|(name, _)| is_name(name, KIND_BYTES_MAX));
+        let parsed = text.split_once('@').filter(|(name, _)| is_name(name, EVENT_TYPE_BYTES_MAX));
         match parsed.map(|(name, version)| (name, version.parse())) {
             Some((name, Ok(version))) => Ok(Self { name: name.to_owned().into(), version }),
-            _ => Err(InvalidId::new("event kind", text, rule)),
+            _ => Err(InvalidId::new("event type", text, rule)),
         }
     }
 }
 
-impl TryFrom<String> for Kind {
+impl TryFrom<String> for EventType {
     type Error = InvalidId;
 
     fn try_from(text: String) -> Result<Self, InvalidId> {
@@ -89,25 +89,25 @@ impl TryFrom<String> for Kind {
     }
 }
 
-impl From<Kind> for String {
-    fn from(kind: Kind) -> Self {
-        kind.to_string()
+impl From<EventType> for String {
+    fn from(event_type: EventType) -> Self {
+        event_type.to_string()
     }
 }
 
-/// One fact to be written: a kind and its payload, at most 256 KiB.
+/// One fact to be written: an event type and its payload, at most 256 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What it says.
-    pub kind: Kind,
-    /// The details, in a form that the kind's version fixes.
+    pub event_type: EventType,
+    /// The details, in a form that the type's version fixes.
     pub payload: Bytes,
 }
 
 impl Event {
-    /// An event of this kind.
-    pub fn new(kind: Kind, payload: impl Into<Bytes>) -> Self {
-        Self { kind, payload: payload.into() }
+    /// An event of this type.
+    pub fn new(event_type: EventType, payload: impl Into<Bytes>) -> Self {
+        Self { event_type, payload: payload.into() }
     }
 }
 
@@ -118,9 +118,9 @@ pub struct EventRef<'a> {
     pub dot: Dot,
     /// Its place in the order of all events.
     pub stamp: Stamp,
-    /// The kind's name.
+    /// The type's name.
     pub name: &'a str,
-    /// The kind's version.
+    /// The type's version.
     pub version: u16,
     /// The details.
     pub payload: &'a [u8],
@@ -139,20 +139,20 @@ impl PartialEq for EventRef<'_> {
 impl Eq for EventRef<'_> {}
 
 impl<'a> EventRef<'a> {
-    /// An event of this kind, as one would be read from the bundle `dot`.
-    pub fn new(dot: Dot, stamp: Stamp, kind: &'a Kind, payload: &'a [u8]) -> Self {
-        Self { dot, stamp, name: kind.name(), version: kind.version, payload, memo: None }
+    /// An event of this type, as one would be read from the bundle `dot`.
+    pub fn new(dot: Dot, stamp: Stamp, event_type: &'a EventType, payload: &'a [u8]) -> Self {
+        Self { dot, stamp, name: event_type.name(), version: event_type.version, payload, memo: None }
     }
 
-    /// Whether the event has this kind, version included. A view says which versions it reads in
+    /// Whether the event has this type, version included. A view says which versions it reads in
     /// [`Projection::reads`](crate::Projection::reads). This method decides only among those.
-    pub fn is(&self, kind: &Kind) -> bool {
-        self.version == kind.version && self.name == kind.name
+    pub fn is(&self, event_type: &EventType) -> bool {
+        self.version == event_type.version && self.name == event_type.name
     }
 
-    /// The event's kind, owned.
-    pub fn kind(&self) -> Kind {
-        Kind { name: self.name.to_owned().into(), version: self.version }
+    /// The event's type, owned.
+    pub fn event_type(&self) -> EventType {
+        EventType { name: self.name.to_owned().into(), version: self.version }
     }
 }
 
@@ -167,30 +167,31 @@ pub fn encode_body(events: &[Event]) -> Result<Vec<u8>, DecodeError> {
     }
     check_size("bundle's event count", events.len(), BUNDLE_EVENTS_MAX)?;
     let mut out = Vec::with_capacity(events.iter().map(|event| event.payload.len() + 8).sum());
-    let mut previous: Option<&Kind> = None;
+    let mut previous: Option<&EventType> = None;
     for event in events {
         check_size("event payload", event.payload.len(), PAYLOAD_BYTES_MAX)?;
-        if previous == Some(&event.kind) {
+        if previous == Some(&event.event_type) {
             out.push(0);
         } else {
-            put_kind(&mut out, &event.kind);
+            put_event_type(&mut out, &event.event_type);
         }
         put_varint(&mut out, event.payload.len() as u64);
         out.extend_from_slice(&event.payload);
-        previous = Some(&event.kind);
+        previous = Some(&event.event_type);
     }
     check_size("bundle body", out.len(), BODY_BYTES_MAX)?;
     Ok(out)
 }
 
-fn put_kind(out: &mut Vec<u8>, kind: &Kind) {
-    let known = KNOWN_KINDS.iter().position(|(name, version)| kind.name == *name && kind.version == *version);
+fn put_event_type(out: &mut Vec<u8>, event_type: &EventType) {
+    let known =
+        KNOWN_TYPES.iter().position(|(name, version)| event_type.name == *name && event_type.version == *version);
     if let Some(code) = known {
         return out.push(code as u8 + 1);
     }
-    put_varint(out, kind.name.len() as u64 + KNOWN_MAX);
-    out.extend_from_slice(kind.name.as_bytes());
-    put_varint(out, u64::from(kind.version));
+    put_varint(out, event_type.name.len() as u64 + KNOWN_MAX);
+    out.extend_from_slice(event_type.name.as_bytes());
+    put_varint(out, u64::from(event_type.version));
 }
 
 /// Iterates over the events of a body. Ends after the first error.
@@ -199,14 +200,14 @@ pub struct Events<'a> {
     reader: Reader<'a>,
     dot: Dot,
     time: NTP64,
-    kind: Option<(&'a str, u16)>,
+    event_type: Option<(&'a str, u16)>,
     index: usize,
 }
 
 impl<'a> Events<'a> {
     /// Reads `body` as the events of the bundle `dot`, written at `time`.
     pub fn new(body: &'a [u8], dot: Dot, time: NTP64) -> Self {
-        Self { reader: Reader::new("bundle body", body), dot, time, kind: None, index: 0 }
+        Self { reader: Reader::new("bundle body", body), dot, time, event_type: None, index: 0 }
     }
 
     fn read(&mut self) -> Result<EventRef<'a>, DecodeError> {
@@ -222,24 +223,25 @@ impl<'a> Events<'a> {
 
     fn read_kind(&mut self) -> Result<(&'a str, u16), DecodeError> {
         let tag = self.reader.varint()?;
-        let kind = match tag {
-            0 => self.kind.ok_or_else(|| self.reader.malformed("the first event repeats a kind"))?,
+        let event_type = match tag {
+            0 => self.event_type.ok_or_else(|| self.reader.malformed("the first event repeats an event type"))?,
             1..=KNOWN_MAX => {
                 let code = tag as usize - 1;
-                *KNOWN_KINDS.get(code).ok_or_else(|| self.reader.malformed("a kind code is not assigned"))?
+                *KNOWN_TYPES.get(code).ok_or_else(|| self.reader.malformed("an event type code is not assigned"))?
             }
             _ => {
                 let size = usize::try_from(tag - KNOWN_MAX).unwrap_or(usize::MAX);
-                check_size("event kind", size, KIND_BYTES_MAX)?;
-                let name =
-                    std::str::from_utf8(self.reader.take(size)?).ok().filter(|name| is_name(name, KIND_BYTES_MAX));
-                let name = name.ok_or_else(|| self.reader.malformed("a kind's name breaks its rule"))?;
+                check_size("event type", size, EVENT_TYPE_BYTES_MAX)?;
+                let name = std::str::from_utf8(self.reader.take(size)?)
+                    .ok()
+                    .filter(|name| is_name(name, EVENT_TYPE_BYTES_MAX));
+                let name = name.ok_or_else(|| self.reader.malformed("an event type's name breaks its rule"))?;
                 let version = u16::try_from(self.reader.varint()?);
-                (name, version.map_err(|_| self.reader.malformed("a kind's version exceeds 65535"))?)
+                (name, version.map_err(|_| self.reader.malformed("an event type's version exceeds 65535"))?)
             }
         };
-        self.kind = Some(kind);
-        Ok(kind)
+        self.event_type = Some(event_type);
+        Ok(event_type)
     }
 }
 
@@ -268,17 +270,18 @@ mod tests {
 
     fn read_all(body: &[u8]) -> Result<Vec<Event>, DecodeError> {
         let events = Events::new(body, DOT(), NTP64(9));
-        events.map(|event| event.map(|event| Event::new(event.kind(), event.payload.to_vec()))).collect()
+        events.map(|event| event.map(|event| Event::new(event.event_type(), event.payload.to_vec()))).collect()
     }
 
     fn event() -> impl Strategy<Value = Event> {
-        let kind = prop_oneof![
-            Just(Kind::new("attribute", 1)),
-            Just(Kind::new("attribute", 2)),
+        let event_type = prop_oneof![
+            Just(EventType::new("attribute", 1)),
+            Just(EventType::new("attribute", 2)),
             ("[a-z][a-z0-9._-]{0,63}", any::<u16>())
                 .prop_map(|(name, version)| format!("{name}@{version}").parse().unwrap()),
         ];
-        (kind, prop::collection::vec(any::<u8>(), 0..200)).prop_map(|(kind, payload)| Event::new(kind, payload))
+        (event_type, prop::collection::vec(any::<u8>(), 0..200))
+            .prop_map(|(event_type, payload)| Event::new(event_type, payload))
     }
 
     proptest! {
@@ -295,20 +298,20 @@ mod tests {
 
     #[test]
     fn a_known_kind_takes_one_byte_and_a_repeated_one_too() {
-        let set = || Event::new(Kind::new("attribute", 1), &b"xy"[..]);
+        let set = || Event::new(EventType::new("attribute", 1), &b"xy"[..]);
         assert_eq!(encode_body(&[set(), set()]).unwrap(), b"\x01\x02xy\x00\x02xy");
-        let own = Event::new(Kind::new("todo.done", 3), &b"z"[..]);
+        let own = Event::new(EventType::new("todo.done", 3), &b"z"[..]);
         assert_eq!(encode_body(&[own]).unwrap(), b"\x18todo.done\x03\x01z");
     }
 
     #[test]
     fn a_bundle_without_events_or_with_too_much_is_refused() {
         assert!(encode_body(&[]).is_err());
-        let large = Event::new(Kind::new("a", 1), vec![0; PAYLOAD_BYTES_MAX + 1]);
+        let large = Event::new(EventType::new("a", 1), vec![0; PAYLOAD_BYTES_MAX + 1]);
         assert!(
             matches!(encode_body(&[large]), Err(DecodeError::TooLarge { size, .. }) if size == PAYLOAD_BYTES_MAX + 1)
         );
-        let edge = Event::new(Kind::new("a", 1), vec![0; PAYLOAD_BYTES_MAX]);
+        let edge = Event::new(EventType::new("a", 1), vec![0; PAYLOAD_BYTES_MAX]);
         assert!(encode_body(&vec![edge.clone(); 3]).is_ok());
         assert!(matches!(encode_body(&vec![edge; 4]), Err(DecodeError::TooLarge { what: "bundle body", .. })));
     }

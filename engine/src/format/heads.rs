@@ -7,9 +7,9 @@ use std::ops::Bound;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::format::time::{self, NTP64};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::limits::HEADS_MAX;
-use crate::time::{self, NTP64};
 
 /// BLAKE3 of a bundle's body, over the bytes as they were received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

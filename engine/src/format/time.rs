@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Stamp {
 ///
 /// ```
 /// use syncline::NTP64;
-/// use syncline::time::Moment;
+/// use syncline::format::time::Moment;
 ///
 /// let noon: Moment = NTP64::parse_rfc3339("2026-11-28T12:00:00Z").unwrap().into();
 /// ```

@@ -7,8 +7,8 @@ use bincode::config::Config;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::format::wire::{DecodeError, check_size};
 use crate::limits::{FRAME_BYTES_MAX, ROW_BYTES_MAX};
-use crate::wire::{DecodeError, check_size};
 
 /// What bincode counts at most for one encoded byte: an integer of 16 bytes may be written as one.
 const CLAIMED_PER_BYTE: usize = 16;
