@@ -23,6 +23,8 @@ pub mod check;
 mod claim;
 pub mod draft;
 mod error;
+#[doc(hidden)]
+pub mod forward;
 mod key;
 pub(crate) mod lacking;
 pub mod memory;
@@ -35,7 +37,12 @@ pub use claim::{Claim, Holder};
 pub use error::{BoxError, Retry, StoreError};
 pub use key::{Direction, Row, RowKey, RowRange, ViewId};
 
+#[doc(inline)]
+pub use crate::__forward_event_store as forward;
+
 /// One space's append-only log and the rows folded from it, changed only by whole commits.
+///
+/// A store that wraps another one passes calls on with [`forward!`].
 #[async_trait]
 pub trait EventStore: Debug + Send + Sync + 'static {
     /// Identity, revision, head, heads, clock and view progress of the log, all from one moment.

@@ -6,13 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use syncline::id::Revision;
-use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, Storage, StoreError,
-    StoredRun, WriteBatch,
-};
-use syncline::{Cursor, LogId, ReplicaId, Seq, ViewId};
+use syncline::store::{Durability, EventStore, Limit, LogStatus, Page, Retry, Storage, StoreError, forward};
+use syncline::{Cursor, LogId};
 use tempfile::TempDir;
 
 use crate::stores::{Stores, finish};
@@ -120,7 +115,10 @@ impl Opened {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Opened {
+    forward!(self.store: read_origin, load, scan, commit, changed);
+
     async fn status(&self) -> Result<LogStatus, StoreError> {
         let status = self.store.status().await?;
         Ok(LogStatus { log: self.outward(status.log), ..status })
@@ -135,25 +133,5 @@ impl EventStore for Opened {
         })?;
         let next = Cursor { log: self.outward(page.next.log), ..page.next };
         Ok(Page { next, ..page })
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.store.read_origin(origin, after, limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.store.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.store.scan(view, range, limit).await
-    }
-
-    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        self.store.commit(batch).await
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.store.changed(since).await
     }
 }

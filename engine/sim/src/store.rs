@@ -75,6 +75,7 @@ impl SimStore {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for SimStore {
     async fn status(&self) -> Result<LogStatus, StoreError> {
         self.disk.looked_at(finish(self.live().await?.status()))

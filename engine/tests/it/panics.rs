@@ -291,43 +291,9 @@ fn a_clock_that_panics_is_one_that_was_never_set() {
 }
 
 #[async_trait::async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl syncline::store::EventStore for Panics<Arc<syncline::MemoryStore>> {
-    async fn status(&self) -> Result<syncline::store::LogStatus, syncline::store::StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(
-        &self,
-        after: syncline::Cursor,
-        limit: syncline::store::Limit,
-    ) -> Result<syncline::store::Page, syncline::store::StoreError> {
-        self.0.read(after, limit).await
-    }
-
-    async fn read_origin(
-        &self,
-        origin: syncline::ReplicaId,
-        after: syncline::Seq,
-        limit: syncline::store::Limit,
-    ) -> Result<Vec<syncline::store::StoredRun>, syncline::store::StoreError> {
-        self.0.read_origin(origin, after, limit).await
-    }
-
-    async fn load(
-        &self,
-        keys: &[syncline::store::RowKey],
-    ) -> Result<Vec<Option<bytes::Bytes>>, syncline::store::StoreError> {
-        self.0.load(keys).await
-    }
-
-    async fn scan(
-        &self,
-        view: &ViewId,
-        range: syncline::store::RowRange,
-        limit: syncline::store::Limit,
-    ) -> Result<Vec<syncline::store::Row>, syncline::store::StoreError> {
-        self.0.scan(view, range, limit).await
-    }
+    syncline::store::forward!(self.0: status, read, read_origin, load, scan, changed);
 
     async fn commit(
         &self,
@@ -336,13 +302,6 @@ impl syncline::store::EventStore for Panics<Arc<syncline::MemoryStore>> {
         let committed = self.0.commit(batch).await;
         self.check();
         committed
-    }
-
-    async fn changed(
-        &self,
-        since: syncline::id::Revision,
-    ) -> Result<syncline::id::Revision, syncline::store::StoreError> {
-        self.0.changed(since).await
     }
 }
 

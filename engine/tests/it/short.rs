@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use syncline::authority::AllowAll;
 use syncline::format::{Head, Heads};
-use syncline::id::Revision;
 use syncline::protocol::{Have, Pull, Request};
-use syncline::store::{Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, StoreError, ViewId};
+use syncline::store::{EventStore, Limit, StoredRun, forward};
+use syncline::{MemoryStore, ReplicaId, Seq, Service, StoreError};
 
 use crate::world::{Hand, Swapped, block_on, compose, id, memory, principal, set, space};
 
@@ -18,33 +16,12 @@ use crate::world::{Hand, Swapped, block_on, compose, id, memory, principal, set,
 struct Forgets(Arc<MemoryStore>, Seq);
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Forgets {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.0.read(after, limit).await
-    }
+    forward!(self.0: status, read, load, scan, commit, changed);
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
         self.0.read_origin(origin, after.max(self.1), limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.0.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(view, range, limit).await
-    }
-
-    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        self.0.commit(batch).await
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.0.changed(since).await
     }
 }
 

@@ -5,20 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use syncline::authority::{AllowAll, Authority, AuthorityError, Claim, Name, Policy, Principal, Role};
 use syncline::format::{Bundle, Stamp};
-use syncline::id::Revision;
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
-use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    WriteBatch,
-};
+use syncline::store::{Committed, Durability, EventStore, Storage, StoreError, WriteBatch, forward};
 use syncline::{
-    Cursor, Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId, Seq,
+    Cursor, Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId,
     Service, SpaceId, Transport, TransportError, Unreadable, ViewId,
 };
 use syncline_memory::MemoryTransport;
@@ -234,35 +229,14 @@ pub async fn yield_once() {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Yields {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.0.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.0.read_origin(origin, after, limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.0.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(view, range, limit).await
-    }
+    forward!(self.0: status, read, read_origin, load, scan, changed);
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         yield_once().await;
         let committed = self.0.commit(batch).await;
         yield_once().await;
         committed
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.0.changed(since).await
     }
 }

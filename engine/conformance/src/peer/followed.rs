@@ -3,14 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use syncline::SpaceId;
 use syncline::id::Revision;
 use syncline::store::memory::MemoryStorage;
-use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    WriteBatch,
-};
-use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
+use syncline::store::{Durability, EventStore, Storage, StoreError, forward};
 use tokio::sync::watch;
 
 use crate::new_log_id;
@@ -61,30 +57,9 @@ impl Drop for Follower<'_> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for FollowedStore {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.0.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.0.read_origin(origin, after, limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.0.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(view, range, limit).await
-    }
-
-    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        self.0.commit(batch).await
-    }
+    forward!(self.0: status, read, read_origin, load, scan, commit);
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
         self.1.send_modify(|count| *count += 1);

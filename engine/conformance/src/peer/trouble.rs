@@ -3,14 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use syncline::id::Revision;
 use syncline::store::memory::MemoryStore;
-use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, Storage, StoreError,
-    StoredRun, WriteBatch,
-};
-use syncline::{Cursor, Dot, ReplicaId, Seq, SpaceId, ViewId};
+use syncline::store::{Committed, Durability, EventStore, Retry, Storage, StoreError, WriteBatch, forward};
+use syncline::{Dot, SpaceId};
 
 use crate::new_log_id;
 
@@ -45,26 +40,9 @@ impl Storage for Trouble {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Troubled {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.0.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.0.read_origin(origin, after, limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.0.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.0.scan(view, range, limit).await
-    }
+    forward!(self.0: status, read, read_origin, load, scan, changed);
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         let run = batch.runs.first().map(|verified| verified.run());
@@ -75,9 +53,5 @@ impl EventStore for Troubled {
             }
             _ => Err(StoreError::Backend { backend: "conformance", retry: Retry::Never, source: SECRET.into() }),
         }
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.0.changed(since).await
     }
 }

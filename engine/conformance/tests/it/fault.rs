@@ -134,6 +134,7 @@ impl fmt::Debug for FaultyStore {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for FaultyStore {
     async fn status(&self) -> Result<LogStatus, StoreError> {
         (self.fault.status)(&self.handle, ()).await

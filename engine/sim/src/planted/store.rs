@@ -11,7 +11,7 @@ use syncline::format::{ChainHash, Run, codec};
 use syncline::id::Revision;
 use syncline::store::{
     Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite, StoreError, StoredRun,
-    WriteBatch,
+    WriteBatch, forward,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
@@ -192,7 +192,10 @@ fn with_heads(status: &mut LogStatus, change: impl Fn(ReplicaId, Head) -> Head) 
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for BadStore {
+    forward!(self.live(): changed);
+
     async fn status(&self) -> Result<LogStatus, StoreError> {
         let mut status = self.live().status().await?;
         let inner = locked(&self.inner);
@@ -292,10 +295,6 @@ impl EventStore for BadStore {
                 self.lets_pass(&stored, &error).await.ok_or(error)
             }
         }
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.live().changed(since).await
     }
 }
 

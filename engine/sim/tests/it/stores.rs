@@ -6,12 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_executor::block_on;
-use syncline::id::Revision;
-use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, StoreError, StoredRun,
-    WriteBatch,
-};
-use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Seq, ViewId};
+use syncline::store::{Committed, Durability, EventStore, Limit, Page, Retry, RowKey, StoreError, WriteBatch, forward};
+use syncline::{Cursor, LogId, MemoryStore};
 use syncline_sim::{Crash, Failure, Law, Profile, Stores, lab};
 
 /// Whether and how a store breaks its word.
@@ -80,10 +76,9 @@ impl Mine {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Mine {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.live().status().await
-    }
+    forward!(self.live(): status, read_origin, scan, changed);
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
         let mut page = self.live().read(after, limit).await?;
@@ -93,20 +88,12 @@ impl EventStore for Mine {
         Ok(page)
     }
 
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.live().read_origin(origin, after, limit).await
-    }
-
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         if self.kind == Kind::Rots {
             let (at, why) = ("a row".into(), "its checksum is wrong".into());
             return Err(StoreError::Corrupt { backend: "mine", at, why });
         }
         self.live().load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.live().scan(view, range, limit).await
     }
 
     async fn commit(&self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
@@ -121,10 +108,6 @@ impl EventStore for Mine {
         let committed = live.commit(batch).await?;
         self.batches.lock().unwrap().push(stored);
         Ok(committed)
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.live().changed(since).await
     }
 }
 

@@ -5,8 +5,8 @@ use futures_util::FutureExt as _;
 
 use super::*;
 use crate::MemoryStore;
-use crate::id::{Cursor, LogId, ReplicaId, Revision, Seq};
-use crate::store::{Committed, LogStatus, Page, StoredRun, WriteBatch};
+use crate::id::LogId;
+use crate::store::{WriteBatch, forward};
 
 fn store() -> MemoryStore {
     MemoryStore::new(LogId::from_bytes([1; 16]).unwrap())
@@ -125,18 +125,9 @@ impl Changes {
 }
 
 #[async_trait::async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Changes {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.0.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.0.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.0.read_origin(origin, after, limit).await
-    }
+    forward!(self.0: status, read, read_origin, commit, changed);
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let loaded = self.0.load(keys).await;
@@ -148,14 +139,6 @@ impl EventStore for Changes {
         let rows = self.0.scan(view, range, limit).await;
         self.change();
         rows
-    }
-
-    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        self.0.commit(batch).await
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.0.changed(since).await
     }
 }
 

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use syncline::id::Revision;
-use syncline::store::{Committed, Durability, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, EventStore, ReplicaId, Seq, SpaceId, Storage, StoreError, ViewId};
+use syncline::store::{Committed, Durability, WriteBatch, forward};
+use syncline::{EventStore, SpaceId, Storage, StoreError};
 
 use super::{Kept, Metrics};
 
@@ -49,26 +47,9 @@ impl Storage for Metered<dyn Storage> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Metered<dyn EventStore> {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.inner.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.inner.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.inner.read_origin(origin, after, limit).await
-    }
-
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.inner.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(view, range, limit).await
-    }
+    forward!(self.inner: status, read, read_origin, load, scan, changed);
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         let bundles = || batch.runs.iter().flat_map(|verified| verified.run().bundles());
@@ -82,9 +63,5 @@ impl EventStore for Metered<dyn EventStore> {
         bundles.get_or_create(&Kept { outcome: "refused" }).inc_by(voids);
         bundle_bytes.inc_by(bytes as u64);
         Ok(committed)
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.inner.changed(since).await
     }
 }

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::attributes::{Attribute, Attributes};
-use syncline::id::Revision;
-use syncline::store::{Committed, Limit, LogStatus, Page, Row, RowKey, RowRange, StoredRun, WriteBatch};
-use syncline::{Cursor, EventStore, MemoryStore, Replica, ReplicaId, Seq, SpaceId, StoreError, ViewId};
+use syncline::store::{Committed, RowKey, WriteBatch, forward};
+use syncline::{EventStore, MemoryStore, Replica, SpaceId, StoreError};
 
 /// Counts commits, and rows read and written. The same trait in, the same trait out.
 #[derive(Debug)]
@@ -29,36 +28,19 @@ impl Metered {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Metered {
-    async fn status(&self) -> Result<LogStatus, StoreError> {
-        self.inner.status().await
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        self.inner.read(after, limit).await
-    }
-
-    async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        self.inner.read_origin(origin, after, limit).await
-    }
+    forward!(self.inner: status, read, read_origin, scan, changed);
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         self.rows_loaded.fetch_add(keys.len() as u64, Ordering::Relaxed);
         self.inner.load(keys).await
     }
 
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(view, range, limit).await
-    }
-
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
         self.inner.commit(batch).await
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.inner.changed(since).await
     }
 }
 

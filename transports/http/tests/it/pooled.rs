@@ -6,16 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use syncline::authority::{Authority, AuthorityError, Claim, Principal, Role};
-use syncline::id::Revision;
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Storage, StoreError, StoredRun, WriteBatch, forward,
 };
-use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, SpaceId, Transport, ViewId};
+use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, SpaceId, Transport};
 use syncline_conformance::{Author, new_log_id, space};
 use syncline_http::{HttpTransport, RouterOptions, Server, ServerOptions, Shutdown, router};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -69,7 +66,10 @@ impl Storage for Pooled<dyn EventStore> {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl EventStore for Pooled<dyn EventStore> {
+    forward!(self.inner: load, scan, changed);
+
     async fn status(&self) -> Result<LogStatus, StoreError> {
         let _connection = self.pool.lease().await;
         self.inner.status().await
@@ -85,21 +85,9 @@ impl EventStore for Pooled<dyn EventStore> {
         self.inner.read_origin(origin, after, limit).await
     }
 
-    async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        self.inner.load(keys).await
-    }
-
-    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
-        self.inner.scan(view, range, limit).await
-    }
-
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         let _connection = self.pool.lease().await;
         self.inner.commit(batch).await
-    }
-
-    async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
-        self.inner.changed(since).await
     }
 }
 
