@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -109,9 +110,11 @@ impl Head {
 
 /// Per origin the last bundle of a log: a version vector that also detects forks and tampering. Complete, because a log has
 /// no holes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Heads(BTreeMap<ReplicaId, Head>);
+///
+/// Clones share their origins until one of them changes. A log of 65,536 origins has 6 MB of heads, and everyone who asks for its
+/// status gets them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heads(Arc<BTreeMap<ReplicaId, Head>>);
 
 impl Heads {
     /// The heads of an empty log.
@@ -126,12 +129,12 @@ impl Heads {
 
     /// Sets the head of one origin.
     pub fn set(&mut self, origin: ReplicaId, head: Head) {
-        self.0.insert(origin, head);
+        Arc::make_mut(&mut self.0).insert(origin, head);
     }
 
     /// Forgets an origin of which the log no longer has any bundle.
     pub fn remove(&mut self, origin: ReplicaId) {
-        self.0.remove(&origin);
+        Arc::make_mut(&mut self.0).remove(&origin);
     }
 
     /// All origins with their heads, in the order of their ids.
@@ -141,6 +144,9 @@ impl Heads {
 
     /// At most [`HEADS_MAX`] origins, in the order of their ids, beginning after `after`: as many as one message carries.
     pub fn page(&self, after: Option<ReplicaId>) -> Self {
+        if after.is_none() && self.0.len() <= HEADS_MAX {
+            return self.clone();
+        }
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         self.0.range(behind).take(HEADS_MAX).map(|(origin, head)| (*origin, *head)).collect()
     }
@@ -177,7 +183,19 @@ impl Heads {
 
 impl FromIterator<(ReplicaId, Head)> for Heads {
     fn from_iter<I: IntoIterator<Item = (ReplicaId, Head)>>(heads: I) -> Self {
-        Self(heads.into_iter().collect())
+        Self(Arc::new(heads.into_iter().collect()))
+    }
+}
+
+impl Serialize for Heads {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Heads {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(deserializer).map(|heads| Self(Arc::new(heads)))
     }
 }
 
@@ -217,5 +235,15 @@ mod tests {
         assert!(ours.covers(&behind) && !behind.covers(&ours));
         assert_eq!(ours.fork(&behind), None);
         assert_eq!(ours.fork(&forked), Some(Dot { origin: origin(2), seq: Seq::new(5) }));
+    }
+
+    #[test]
+    fn a_clone_that_changes_leaves_the_others_as_they_are() {
+        let ours: Heads = [(origin(1), head(3, 1)), (origin(2), head(5, 2))].into_iter().collect();
+        let (mut longer, mut shorter) = (ours.clone(), ours.page(None));
+        longer.set(origin(3), head(1, 3));
+        shorter.remove(origin(1));
+        assert_eq!((longer.len(), shorter.len(), ours.len()), (3, 1, 2));
+        assert_eq!(ours.get(origin(1)), head(3, 1));
     }
 }
