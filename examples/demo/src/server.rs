@@ -135,7 +135,7 @@ impl Server {
 impl Running {
     async fn begin(file: &PathBuf, space: &SpaceId, listener: TcpListener) -> Result<Self, DemoError> {
         let storage = SqliteStorage::at(file)?;
-        let accounts = storage.accounts(Arc::new(syncline_os::wall_clock));
+        let accounts = storage.accounts(Arc::new(syncline_os::wall_clock)).await?;
         let stack = compose(space.clone(), storage.open(space).await?);
         let replica =
             stack.shared_with_service().clock(syncline_os::wall_clock).open(syncline_os::replica_id()).await?;

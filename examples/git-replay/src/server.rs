@@ -72,9 +72,9 @@ impl Running {
 
 /// The accounts of the storage, or a file of their own next to it.
 async fn accounts(storage: &AnyStorage, folder: &Path) -> Result<Arc<dyn Accounts>, Failure> {
-    if let Some(accounts) = storage.accounts(Arc::new(syncline_os::wall_clock)) {
+    if let Some(accounts) = storage.accounts(Arc::new(syncline_os::wall_clock)).await? {
         return Ok(accounts);
     }
     let file = AnyOptions::new(StoreName::sqlite(folder.join("accounts.sqlite"))).open().await?;
-    file.accounts(Arc::new(syncline_os::wall_clock)).ok_or_else(|| "SQLite keeps accounts".into())
+    file.accounts(Arc::new(syncline_os::wall_clock)).await?.ok_or_else(|| "SQLite keeps accounts".into())
 }

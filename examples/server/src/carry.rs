@@ -122,7 +122,10 @@ async fn relocate(
     };
     let reached = reach_store(&to, place.durability).await?;
     let storage = if let Reached::Here(storage) = &reached { Some(storage.clone()) } else { None };
-    let accounts = storage.as_ref().and_then(|storage| storage.accounts(Arc::new(time::now)));
+    let accounts = match &storage {
+        Some(storage) => storage.accounts(Arc::new(time::now)).await?,
+        None => None,
+    };
     let mut target = match reached {
         Reached::Here(ref storage) => Target::store(storage, accounts.as_deref()),
         Reached::There(line) => Target::Server(line.import().await?),
@@ -203,7 +206,7 @@ async fn of_store(name: &StoreName, space: SpaceId, place: &Place) -> Result<Ver
     }
     Ok(Verified::new(match reach_store(name, place.durability).await? {
         Reached::Here(storage) => {
-            let accounts = storage.accounts(Arc::new(time::now));
+            let accounts = storage.existing_accounts(Arc::new(time::now)).await?;
             Source::of(&storage, accounts.as_deref(), &space).await?
         }
         Reached::There(line) => Source::Server(line.export(space).await?),

@@ -51,7 +51,7 @@ impl Stack {
             None => None,
         };
         let storage = open_store(&place.logs, place.durability).await?;
-        let accounts = beside.as_ref().unwrap_or(&storage).accounts(Arc::new(time::now));
+        let accounts = beside.as_ref().unwrap_or(&storage).accounts(Arc::new(time::now)).await?;
         let accounts = accounts.expect("a place without a file of accounts is one whose logs' store keeps them");
         let stores = [Some(storage.clone()), beside].into_iter().flatten().collect();
         Ok(Self { storage: Arc::new(storage), accounts, stores, place: place.clone() })

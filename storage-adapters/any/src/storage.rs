@@ -58,19 +58,45 @@ impl AnyStorage {
         &self.name
     }
 
-    /// The accounts that the store keeps next to the logs, `None` if it keeps none. `clock` tells which tokens have expired.
+    /// The accounts that the store keeps next to the logs, `None` if it keeps none. Their tables are created if they are not there
+    /// yet. `clock` tells which tokens have expired.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote them; those of a commit.
     #[cfg_attr(
         not(any(feature = "sqlite", feature = "postgres")),
-        expect(unused_variables, reason = "no store keeps any")
+        expect(unused_variables, clippy::unused_async, reason = "no store keeps any")
     )]
-    pub fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> Option<Arc<dyn Accounts>> {
-        match &self.inner {
+    pub async fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> Result<Option<Arc<dyn Accounts>>, StoreError> {
+        Ok(match &self.inner {
             #[cfg(feature = "sqlite")]
-            Inner::Sqlite(storage) => Some(Arc::new(storage.accounts(clock))),
+            Inner::Sqlite(storage) => Some(Arc::new(storage.accounts(clock).await?)),
             #[cfg(feature = "postgres")]
-            Inner::Postgres(storage) => Some(Arc::new(storage.accounts(clock))),
+            Inner::Postgres(storage) => Some(Arc::new(storage.accounts(clock).await?)),
             Inner::Other(_) => None,
-        }
+        })
+    }
+
+    /// The accounts that the store keeps next to the logs, `None` if it keeps none or nobody has asked for
+    /// [`accounts`](Self::accounts) yet.
+    ///
+    /// # Errors
+    /// As [`accounts`](Self::accounts).
+    #[cfg_attr(
+        not(any(feature = "sqlite", feature = "postgres")),
+        expect(unused_variables, clippy::unused_async, reason = "no store keeps any")
+    )]
+    pub async fn existing_accounts(
+        &self,
+        clock: Arc<dyn PhysicalClock>,
+    ) -> Result<Option<Arc<dyn Accounts>>, StoreError> {
+        Ok(match &self.inner {
+            #[cfg(feature = "sqlite")]
+            Inner::Sqlite(storage) => storage.existing_accounts(clock).await?.map(|accounts| Arc::new(accounts) as _),
+            #[cfg(feature = "postgres")]
+            Inner::Postgres(storage) => storage.existing_accounts(clock).await?.map(|accounts| Arc::new(accounts) as _),
+            Inner::Other(_) => None,
+        })
     }
 
     fn storage(&self) -> &dyn Storage {

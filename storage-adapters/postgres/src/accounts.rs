@@ -19,6 +19,7 @@ mod ask;
 mod change;
 mod claim;
 mod list;
+mod schema;
 
 /// What a failed change was doing.
 const DURING: &str = "changing accounts";
@@ -35,8 +36,29 @@ pub struct PostgresAccounts {
 }
 
 impl PostgresAccounts {
-    pub(crate) fn new(database: Arc<Database>, clock: Arc<dyn PhysicalClock>) -> Self {
-        Self { database, clock }
+    /// The accounts in a schema, which need not have any yet.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote them; those of a commit.
+    pub(crate) async fn open(database: Arc<Database>, clock: Arc<dyn PhysicalClock>) -> Result<Self, StoreError> {
+        if database.ask(schema::Version).await? < schema::NEWEST {
+            database.ask(schema::Migrate).await?;
+        }
+        Ok(Self { database, clock })
+    }
+
+    /// The accounts in a schema, `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) async fn find(
+        database: Arc<Database>,
+        clock: Arc<dyn PhysicalClock>,
+    ) -> Result<Option<Self>, StoreError> {
+        match database.ask(schema::Version).await? {
+            0 => Ok(None),
+            _ => Self::open(database, clock).await.map(Some),
+        }
     }
 
     /// Changes something, even if the future is dropped.

@@ -9,7 +9,7 @@
 //! # async fn serve(clock: Arc<dyn syncline::PhysicalClock>) -> Result<(), Box<dyn std::error::Error>> {
 //! let storage = PostgresOptions::new("postgres://sync@db.example.org/notes").open().await?;
 //! println!("a commit that has returned is {}", storage.durability());
-//! let accounts = Arc::new(storage.accounts(clock.clone()));
+//! let accounts = Arc::new(storage.accounts(clock.clone()).await?);
 //! let service = Service::new(Arc::new(storage), accounts, clock); // one in each process
 //! # Ok(())
 //! # }

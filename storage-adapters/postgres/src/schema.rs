@@ -7,11 +7,10 @@ use crate::connection::{Connection, Work};
 use crate::error::{Fault, Result, backend};
 use crate::history::History;
 
-/// What brings the tables from one version to the next, from 0. Never changed once released, only added to.
-const MIGRATIONS: [&str; 2] = [
-    concat!(include_str!("schema/log.sql"), include_str!("schema/accounts.sql"), include_str!("schema/views.sql")),
-    include_str!("schema/history.sql"),
-];
+/// What brings the tables of logs and rows from one version to the next, from 0. Never changed once released, only added to. Those
+/// of accounts have a version of their own.
+const MIGRATIONS: [&str; 2] =
+    [concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql")), include_str!("schema/history.sql")];
 
 /// The version that this build writes, and the newest that it reads.
 const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -26,8 +25,7 @@ const MARK: &str = "CREATE TABLE syncline (format integer NOT NULL); INSERT INTO
 /// [`StoreError::UnsupportedFormat`] if another program or a newer build made the schema; nothing is changed then.
 pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: Option<&History>) -> Result<()> {
     connection.start(Work::Transaction).await?;
-    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('syncline schema ' || $1, 0))";
-    sqlx::query(lock).bind(schema).execute(&mut *connection).await?;
+    lock(connection, schema).await?;
     let version = match find(connection, schema).await? {
         Some(version) => version,
         None => {
@@ -47,6 +45,12 @@ pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: 
     }
     connection.end().await?;
     Ok(())
+}
+
+/// Waits until nobody else changes the tables of a schema, and lets nobody else do so until the transaction ends.
+pub(crate) async fn lock(connection: &mut Connection, schema: &str) -> sqlx::Result<()> {
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('syncline schema ' || $1, 0))";
+    sqlx::query(lock).bind(schema).execute(connection).await.map(drop)
 }
 
 /// The version of the schema's tables, `None` if it has none or does not exist.

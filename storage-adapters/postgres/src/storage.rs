@@ -48,9 +48,28 @@ impl PostgresStorage {
         Ok(Self { database: Arc::new(Database::open(options).await?) })
     }
 
-    /// The accounts in this schema. `clock` tells which tokens have expired.
-    pub fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> PostgresAccounts {
-        PostgresAccounts::new(self.database.clone(), clock)
+    /// The accounts in this schema. Their tables are created if there are none yet; processes that ask at the same time wait for each
+    /// other. `clock` tells which tokens have expired.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote them; the logs can be read nevertheless. [`StoreError::Backend`] if the
+    /// server cannot be reached, or its user may not create tables.
+    ///
+    /// # Cancel
+    /// The tables may have been created.
+    pub async fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> std::result::Result<PostgresAccounts, StoreError> {
+        PostgresAccounts::open(self.database.clone(), clock).await
+    }
+
+    /// The accounts in this schema, `None` if nobody has asked for [`accounts`](Self::accounts) yet.
+    ///
+    /// # Errors
+    /// As [`accounts`](Self::accounts).
+    pub async fn existing_accounts(
+        &self,
+        clock: Arc<dyn PhysicalClock>,
+    ) -> std::result::Result<Option<PostgresAccounts>, StoreError> {
+        PostgresAccounts::find(self.database.clone(), clock).await
     }
 
     /// What was committed through this storage so far.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, TokenHash};
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
-use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId};
+use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
 use syncline_embedded::Database;
 
 use crate::backend::Sqlite;
@@ -18,6 +18,7 @@ mod ask;
 mod change;
 mod claim;
 mod list;
+mod schema;
 
 /// The accounts of a server. [`SqliteStorage::accounts`](crate::SqliteStorage::accounts) gives them.
 ///
@@ -31,8 +32,33 @@ pub struct SqliteAccounts {
 }
 
 impl SqliteAccounts {
-    pub(crate) fn new(database: Arc<Database<Sqlite>>, clock: Arc<dyn PhysicalClock>) -> Self {
-        Self { database, clock }
+    /// The accounts in a file, which need not have any yet.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote them; those of a commit.
+    pub(crate) async fn open(
+        database: Arc<Database<Sqlite>>,
+        clock: Arc<dyn PhysicalClock>,
+    ) -> Result<Self, StoreError> {
+        if version(&database).await? < schema::NEWEST {
+            let path = database.backend().options.path.clone();
+            database.write(move |session, ()| schema::migrate(session.0, &path)).await?;
+        }
+        Ok(Self { database, clock })
+    }
+
+    /// The accounts in a file, `None` if it has none.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) async fn find(
+        database: Arc<Database<Sqlite>>,
+        clock: Arc<dyn PhysicalClock>,
+    ) -> Result<Option<Self>, StoreError> {
+        match version(&database).await? {
+            0 => Ok(None),
+            _ => Self::open(database, clock).await.map(Some),
+        }
     }
 
     async fn ask<T: Send + 'static>(
@@ -56,6 +82,12 @@ impl SqliteAccounts {
             .await
             .map_err(|error| AccountsError::Backend(error.into()))?
     }
+}
+
+/// The version of the tables of accounts, 0 if there are none.
+async fn version(database: &Database<Sqlite>) -> Result<u32, StoreError> {
+    let path = database.backend().options.path.clone();
+    database.read(move |session| schema::version(session.0, &path)).await
 }
 
 impl fmt::Debug for SqliteAccounts {

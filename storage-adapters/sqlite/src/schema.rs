@@ -12,9 +12,9 @@ use crate::error::{Result, refused};
 /// Marks our files in SQLite's header: `SynL`.
 const APPLICATION_ID: u32 = 0x5379_6e4c;
 
-/// What brings the tables from one version to the next, from 0. Never changed once released, only added to.
-const MIGRATIONS: [&str; 1] =
-    [concat!(include_str!("schema/log.sql"), include_str!("schema/accounts.sql"), include_str!("schema/views.sql"))];
+/// What brings the tables of logs and rows from one version to the next, from 0. Never changed once released, only added to. Those
+/// of accounts have a version of their own.
+const MIGRATIONS: [&str; 1] = [concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql"))];
 
 /// The version that this build writes, and the newest that it reads.
 const NEWEST: u32 = MIGRATIONS.len() as u32;

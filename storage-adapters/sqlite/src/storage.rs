@@ -37,9 +37,24 @@ impl SqliteStorage {
         Ok(Self { database: Arc::new(open(options)?) })
     }
 
-    /// The accounts in this file. `clock` tells which tokens have expired.
-    pub fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> SqliteAccounts {
-        SqliteAccounts::new(self.database.clone(), clock)
+    /// The accounts in this file. Their tables are created if there are none yet. `clock` tells which tokens have expired.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote them; the logs can be read nevertheless. [`StoreError::Backend`],
+    /// [`StoreError::Corrupt`] and [`StoreError::Poisoned`] as for a commit.
+    ///
+    /// # Cancel
+    /// The tables may have been created.
+    pub async fn accounts(&self, clock: Arc<dyn PhysicalClock>) -> Result<SqliteAccounts, StoreError> {
+        SqliteAccounts::open(self.database.clone(), clock).await
+    }
+
+    /// The accounts in this file, `None` if nobody has asked for [`accounts`](Self::accounts) yet, as in a replica's file.
+    ///
+    /// # Errors
+    /// As [`accounts`](Self::accounts).
+    pub async fn existing_accounts(&self, clock: Arc<dyn PhysicalClock>) -> Result<Option<SqliteAccounts>, StoreError> {
+        SqliteAccounts::find(self.database.clone(), clock).await
     }
 
     /// What the writer has done so far.

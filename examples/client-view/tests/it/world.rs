@@ -35,7 +35,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let storage = SqliteStorage::at(folder.path().join("server.sqlite")).unwrap();
-        let accounts = storage.accounts(Arc::new(syncline_os::wall_clock));
+        let accounts = storage.accounts(Arc::new(syncline_os::wall_clock)).await.unwrap();
         for user in ["ann", "bob"] {
             let (user, device) = (user.parse().unwrap(), "device".parse().unwrap());
             accounts.add_user(&user).await.unwrap();
@@ -55,7 +55,7 @@ impl World {
             let (now, skew) = (syncline_os::wall_clock(), skew.load(Ordering::Relaxed));
             NTP64(now.0.saturating_add_signed(skew << 32))
         };
-        let accounts = Arc::new(self.storage.accounts(Arc::new(syncline_os::wall_clock)));
+        let accounts = Arc::new(self.storage.accounts(Arc::new(syncline_os::wall_clock)).await.unwrap());
         let service = Service::new(Arc::new(self.storage.clone()), accounts, Arc::new(clock));
         let service = Arc::new(service.with_policy(Arc::new(NoShouting)));
         let server = Server::bind(&format!("127.0.0.1:{}", self.port)).await.unwrap();
@@ -75,14 +75,14 @@ impl World {
     pub(crate) async fn token(&self, user: &str, seconds: i64) -> String {
         let token = syncline_os::token();
         let expires = NTP64(syncline_os::wall_clock().0.saturating_add_signed(seconds << 32));
-        let accounts = self.storage.accounts(Arc::new(syncline_os::wall_clock));
+        let accounts = self.storage.accounts(Arc::new(syncline_os::wall_clock)).await.unwrap();
         let (user, device) = (user.parse().unwrap(), "device".parse().unwrap());
         accounts.add_token(&user, &device, &token.hash(), Some(expires)).await.unwrap();
         token.reveal()
     }
 
     pub(crate) async fn revoke(&self, user: &str) {
-        let accounts = self.storage.accounts(Arc::new(syncline_os::wall_clock));
+        let accounts = self.storage.accounts(Arc::new(syncline_os::wall_clock)).await.unwrap();
         accounts.revoke_tokens(&user.parse().unwrap(), &"device".parse().unwrap()).await.unwrap();
     }
 

@@ -46,7 +46,7 @@ async fn a_store_is_as_durable_as_it_says() {
 async fn the_stores_that_keep_accounts_are_those_that_say_so() {
     let place = Place::new();
     for scheme in Scheme::ALL {
-        let accounts = place.open(scheme).await.accounts(Arc::new(syncline_os::wall_clock));
+        let accounts = place.open(scheme).await.accounts(Arc::new(syncline_os::wall_clock)).await.unwrap();
         assert_eq!(accounts.is_some(), scheme.has_accounts(), "{scheme}");
         if let Some(accounts) = accounts {
             accounts.add_user(&Name::new("ann").unwrap()).await.unwrap();

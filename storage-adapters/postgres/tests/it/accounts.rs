@@ -48,7 +48,7 @@ impl World {
 /// The accounts as one more process would open them.
 async fn accounts(scratch: &Scratch, now: &Arc<AtomicU64>) -> PostgresAccounts {
     let now = now.clone();
-    open(scratch).await.accounts(Arc::new(move || NTP64(now.load(Ordering::Relaxed))))
+    open(scratch).await.accounts(Arc::new(move || NTP64(now.load(Ordering::Relaxed)))).await.unwrap()
 }
 
 fn name(text: &str) -> Name {

@@ -72,7 +72,7 @@ async fn two_schemas_that_share_every_session_share_nothing_else() {
                 store.commit(voids([dot(&author, 3)])).await;
                 let third = &store.log_after(2, Limit::items(1)).await[0];
                 assert!(matches!(third.content, Content::Void { .. }), "{settings}");
-                let accounts = storage.accounts(Arc::new(|| NTP64(1)));
+                let accounts = storage.accounts(Arc::new(|| NTP64(1))).await.unwrap();
                 accounts.add_user(&"ann".parse().unwrap()).await.unwrap();
                 assert_eq!(accounts.list().await.unwrap().users.len(), 1, "{settings}");
                 assert!(storage.check().await.is_ok(), "{settings}");

@@ -98,7 +98,7 @@ async fn a_commit_that_fills_the_disk_does_not_fail_those_that_fit() {
 async fn a_commit_that_sqlite_refuses_at_the_very_end_is_rolled_back() {
     let fixture = Fixture::new().await;
     let dangling = |db: &Connection| {
-        let sql = "CREATE TABLE t (a REFERENCES account_users DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (9)";
+        let sql = "CREATE TABLE t (a REFERENCES spaces DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (9)";
         Ok(db.execute_batch(sql)?)
     };
     fixture.write(dangling).await.unwrap_err();

@@ -26,7 +26,7 @@ impl Fixture {
     async fn new() -> Self {
         let place = Place::new();
         let now = Arc::new(AtomicU64::new(1_000));
-        let accounts = open(&place, &now);
+        let accounts = open(&place, &now).await;
         for user in ["ann", "bob"] {
             accounts.add_user(&name(user)).await.unwrap();
             accounts.add_device(&name(user), &name("phone")).await.unwrap();
@@ -52,9 +52,9 @@ impl Fixture {
     }
 }
 
-fn open(place: &Place, now: &Arc<AtomicU64>) -> SqliteAccounts {
+async fn open(place: &Place, now: &Arc<AtomicU64>) -> SqliteAccounts {
     let now = now.clone();
-    place.open().accounts(Arc::new(move || NTP64(now.load(Ordering::Relaxed))))
+    place.open().accounts(Arc::new(move || NTP64(now.load(Ordering::Relaxed)))).await.unwrap()
 }
 
 fn name(text: &str) -> Name {
@@ -160,7 +160,7 @@ async fn origins_are_kept_for_their_devices() {
     let (folder, files) = (TempDir::with_prefix("syncline-sqlite-").unwrap(), AtomicU64::new(0));
     syncline_conformance::accounts::check(async || {
         let file = folder.path().join(format!("{}.sqlite", files.fetch_add(1, Ordering::Relaxed)));
-        SqliteStorage::at(file).unwrap().accounts(Arc::new(|| NTP64(0)))
+        SqliteStorage::at(file).unwrap().accounts(Arc::new(|| NTP64(0))).await.unwrap()
     })
     .await;
 }
@@ -266,7 +266,7 @@ async fn accounts_are_there_again_after_a_reopen() {
     let before = fixture.accounts.list().await.unwrap();
     let Fixture { place, now, accounts } = fixture;
     drop(accounts);
-    let accounts = open(&place, &now);
+    let accounts = open(&place, &now).await;
     assert_eq!(accounts.list().await.unwrap(), before);
     assert_eq!(accounts.authenticate(&text).await.unwrap(), Some(principal("ann", "phone")));
     assert_eq!(accounts.claim(&principal("bob", "phone"), origin(1)).await.unwrap(), Claim::Taken);

@@ -68,7 +68,7 @@ async fn a_log_of_version_1_is_written_on() {
 #[tokio::test]
 async fn accounts_of_version_1_are_valid() {
     let place = Place::new();
-    let accounts = open(&place).accounts(Arc::new(|| NTP64(0)));
+    let accounts = open(&place).accounts(Arc::new(|| NTP64(0))).await.unwrap();
     let phone = Principal { user: Name::new("ann").unwrap(), device: Name::new("phone").unwrap() };
     let token = Token::from_secret([7; 32]).reveal();
     assert_eq!(accounts.authenticate(&token).await.unwrap(), Some(phone.clone()));

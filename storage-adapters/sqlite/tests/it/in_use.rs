@@ -15,11 +15,11 @@ fn assert_in_use(opened: Result<SqliteStorage, StoreError>) {
     }
 }
 
-#[test]
-fn any_handle_keeps_the_file_in_use() {
+#[tokio::test]
+async fn any_handle_keeps_the_file_in_use() {
     let place = Place::new();
     let storage = place.open();
-    let accounts = storage.accounts(std::sync::Arc::new(|| syncline::NTP64(0)));
+    let accounts = storage.accounts(std::sync::Arc::new(|| syncline::NTP64(0))).await.unwrap();
     drop(storage);
     assert_in_use(place.options().open());
     drop(accounts);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+mod account_tables;
 mod accounts;
 mod backup;
 mod conformance;
