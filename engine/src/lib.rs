@@ -64,6 +64,8 @@ pub mod replica;
 mod reserved;
 pub mod service;
 pub mod store;
+#[doc(hidden)]
+pub mod tools;
 pub mod transport;
 mod trust;
 pub mod typed;

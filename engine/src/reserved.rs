@@ -7,50 +7,50 @@ use crate::format::codec;
 use crate::format::event::EventType;
 use crate::format::wire::DecodeError;
 use crate::id::{Cursor, Dot, LogId, ReplicaId, Seq};
-use crate::projection::Cause;
+use crate::projection::{Aside, Cause};
 use crate::protocol::Refusal;
-use crate::store::{RowKey, RowRange, RowWrite, StoreError, ViewId};
+use crate::store::{Row, RowKey, RowRange, RowWrite, StoreError, ViewId};
 
 /// At a service: bundle → why it was refused. At a replica: the same of own bundles whose dead letters were forgotten.
 pub(crate) const REFUSED: &str = "syncline.refused@1";
 /// At a replica: own bundle → the refusal and the body that was refused.
-pub(crate) const DEAD_LETTERS: &str = "syncline.dead-letters@1";
+pub const DEAD_LETTERS: &str = "syncline.dead-letters@1";
 /// At a replica: peer's log → how far it is read and what it has acknowledged.
-pub(crate) const PEERS: &str = "syncline.peers@1";
+pub const PEERS: &str = "syncline.peers@1";
 /// At a replica: peer's log → what its clock and the own one showed when they met.
-pub(crate) const CLOCKS: &str = "syncline.clocks@1";
+pub const CLOCKS: &str = "syncline.clocks@1";
 /// At a replica: first of some own bundles → how far what the clock showed when they were written is from their times.
-pub(crate) const READINGS: &str = "syncline.readings@1";
+pub const READINGS: &str = "syncline.readings@1";
 /// At a replica: its own identity.
-pub(crate) const IDENTITY: &str = "syncline.identity@1";
+pub const IDENTITY: &str = "syncline.identity@1";
 /// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that
 /// was written in its place.
 pub(crate) const MOVED: &str = "syncline.moved@1";
 /// At a replica: up to which own bundle others may have copies. One row, with an empty key.
-pub(crate) const SENT: &str = "syncline.sent@1";
+pub const SENT: &str = "syncline.sent@1";
 /// Events that were put aside: view, bundle and index → the event's type, and why.
-pub(crate) const UNREADABLE: &str = "syncline.unreadable@2";
+pub const UNREADABLE: &str = "syncline.unreadable@2";
 /// The same by bundle, index and view, as earlier builds noted it and left it behind.
 pub(crate) const UNREADABLE_1: &str = "syncline.unreadable@1";
 
 /// What a replica knows of one peer's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PeerRow {
+pub struct PeerRow {
     /// How far the peer's log has been read.
-    pub(crate) cursor: Cursor,
+    pub cursor: Cursor,
     /// Up to which own bundle the peer has answered for every bundle.
-    pub(crate) acked: Seq,
+    pub acked: Seq,
 }
 
 /// Up to which own bundle others may have copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SentRow {
+pub struct SentRow {
     /// The identity whose bundles are meant. A row of another identity than the replica's says nothing.
-    pub(crate) origin: ReplicaId,
+    pub origin: ReplicaId,
     /// The last bundle that a push may have carried.
-    pub(crate) through: Seq,
+    pub through: Seq,
     /// Which handle has written the row: each takes the next number when it writes over another's.
-    pub(crate) writer: u64,
+    pub writer: u64,
 }
 
 /// What two clocks showed when a replica and a peer met.
@@ -131,6 +131,18 @@ pub(crate) fn noted_event(key: &[u8]) -> Option<(Option<ViewId>, Dot, u16)> {
     Some((view, key_dot(dot)?, u16::from_be_bytes(*index)))
 }
 
+/// Reads the note of an event that was put aside.
+pub fn read_note(row: &Row) -> Result<Aside, StoreError> {
+    let corrupt = || StoreError::Corrupt {
+        backend: "engine",
+        at: format!("a row of {UNREADABLE}"),
+        why: "its key names no event".into(),
+    };
+    let (view, dot, index) = noted_event(&row.key).ok_or_else(corrupt)?;
+    let NoteRow { event_type, cause } = get(UNREADABLE, &row.value)?;
+    Ok(Aside { view, dot, index, event_type, cause })
+}
+
 /// The keys of all events that a view has put aside.
 pub(crate) fn notes(view: Option<&ViewId>) -> RowRange {
     RowRange::prefix(&note_prefix(view))
@@ -153,6 +165,11 @@ fn note_prefix(view: Option<&ViewId>) -> Vec<u8> {
 pub(crate) fn first_layout_view(key: &[u8]) -> Option<&str> {
     let view = key.get(26..).and_then(|view| std::str::from_utf8(view).ok());
     view.filter(|view| !view.is_empty())
+}
+
+/// The row that says up to which own bundle others may have copies.
+pub fn sent_row(row: &SentRow) -> RowWrite {
+    put(SENT, Bytes::new(), row)
 }
 
 /// Writes an engine row.

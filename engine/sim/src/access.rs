@@ -10,7 +10,8 @@ use syncline::protocol::Refusal;
 use syncline::{ReplicaId, SpaceId};
 
 use crate::fault::Fault;
-use crate::witness::{Witness, locked};
+use crate::lock::locked;
+use crate::witness::Witness;
 use crate::workload::POISON;
 
 /// The principal of one device.

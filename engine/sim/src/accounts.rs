@@ -9,8 +9,9 @@ use syncline::{ReplicaId, SpaceId};
 
 use crate::access::Access;
 use crate::finding::Law;
+use crate::lock::locked;
 use crate::stack::Misuse;
-use crate::witness::{Witness, locked};
+use crate::witness::Witness;
 
 type Claims = BTreeMap<ReplicaId, Principal>;
 

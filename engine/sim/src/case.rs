@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::plan::{Action, Plan, Shape};
 use crate::profile::Profile;
 
 /// One history: a seed's, or what is left of it once it was shrunk.
@@ -93,47 +92,12 @@ impl Trait {
             Self::Bursts => "bursts",
         }
     }
-
-    fn leave_out(self, plan: &mut Plan) {
-        let (rates, speed) = (&mut plan.mix.rates, &mut plan.mix.speed);
-        match self {
-            Self::Delays => (rates.delayed, rates.delay_max) = (0, 0),
-            Self::Losses => (rates.request_lost, rates.answer_lost) = (0, 0),
-            Self::Repeats => rates.duplicated = 0,
-            Self::Proxies => (rates.foreign, rates.deaf, rates.room) = (0, 0, 0),
-            Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
-            Self::UnsyncedDisks => plan.unsynced = 0,
-            // If nobody syncs by hand, nothing would be exchanged without them.
-            Self::LiveDevices if plan.mix.alone => {}
-            Self::LiveDevices => plan.live = 0,
-            Self::OldVersions => (plan.old, plan.newer) = (0, 0),
-            Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,
-            Self::Servers => {}
-            Self::ShortPages => speed.page = u32::MAX,
-            Self::Bursts => plan.steps.iter_mut().for_each(|step| {
-                if let Action::Write { count, .. } = &mut step.action {
-                    *count = 1;
-                }
-            }),
-        }
-    }
 }
 
 impl Case {
     /// The whole history of a seed.
     pub fn new(profile: Profile, seed: u64, steps: usize) -> Self {
         Self { profile, seed, steps, keep: None, devices: None, without: BTreeSet::new() }
-    }
-
-    /// What happens in it.
-    pub fn plan(&self) -> Plan {
-        let mut plan = Plan::new(self.seed, self.profile, self.steps);
-        if let Some(keep) = &self.keep {
-            plan.keep(keep);
-        }
-        plan.devices = plan.devices.min(self.devices.unwrap_or(u8::MAX).max(1));
-        self.without.iter().for_each(|left_out| left_out.leave_out(&mut plan));
-        Plan { case: self.clone(), ..plan }
     }
 }
 
@@ -225,13 +189,5 @@ mod tests {
         for text in ["", "calm", "calm:1", "stormy:1:2", "calm:x:2", "calm:1:2:3", "calm:1:2:without=rain"] {
             assert!(text.parse::<Case>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_kept_step_happens_when_it_would_have_happened() {
-        let whole = Case::new(Profile::Mixed, 3, 40).plan();
-        let case = Case { keep: Some(vec![5, 30]), ..Case::new(Profile::Mixed, 3, 40) };
-        let due = |plan: &Plan, step: usize| plan.steps[..=step].iter().map(|step| u64::from(step.gap)).sum::<u64>();
-        assert_eq!(due(&case.plan(), 1), due(&whole, 30));
     }
 }

@@ -16,17 +16,18 @@ use crate::clock::{NodeClock, reader};
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::finding::Law;
+use crate::handle::{SimStore, Speed};
 use crate::invariants::status;
 use crate::ledger::Acknowledged;
-use crate::patience::Patience;
+use crate::lock::locked;
 use crate::profile::RowLimits;
 use crate::rng::mix;
 use crate::sim::{Node, Sim};
 use crate::stack::{Misuse, Stack};
-use crate::store::{SimStore, Speed};
+use crate::stores::space;
 use crate::trace::NOTHING_NEW;
 use crate::transport::Door;
-use crate::witness::{Witness, locked};
+use crate::witness::Witness;
 
 mod watched;
 
@@ -95,7 +96,7 @@ const REOPEN: Duration = Duration::from_millis(5);
 impl Device {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { index, node, disk, principal, witness, stack, speed, rows, fresh, seed, old, served } = parts;
-        let clock = disk.clock.clone();
+        let clock = disk.log.clock.clone();
         witness.ledger().belongs(fresh, &principal);
         let (replica, wedged) = (Mutex::default(), AtomicBool::new(false));
         let (upgraded, opening) = (AtomicBool::new(!old), AtomicBool::new(false));
@@ -187,7 +188,7 @@ impl Device {
         let (witness, principal) = (self.witness.clone(), self.principal.clone());
         let mint = move || identity(seed, index, minted.fetch_add(1, Ordering::Relaxed));
         let identities = move || witness.ledger().belongs(mint(), &principal);
-        let compose = Replica::compose(crate::world::space(), store);
+        let compose = Replica::compose(space(), store);
         let mut compose = compose.clock(reader(&self.clock));
         if !self.stack.forks_are_left() {
             compose = compose.on_fork(identities);
@@ -222,6 +223,11 @@ impl Device {
                 false
             }
         }
+    }
+
+    /// Whether the replica is being opened.
+    pub(crate) fn is_opening(&self) -> bool {
+        self.opening.load(Ordering::Relaxed)
     }
 
     /// Why the replica does not open, if it is being tried.
@@ -269,7 +275,7 @@ impl Device {
     /// Exchanges logs with a peer.
     pub(crate) async fn sync(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
         let Some(replica) = self.replica() else { return };
-        match self.watched_sync(&replica, &*way, &door.disk).await {
+        match self.watched_sync(&replica, &*way, &door.disk.log).await {
             Ok(report) => self.synced(&report, &door),
             Err(error) => self.sync_failed(&error, &door),
         }
@@ -364,36 +370,14 @@ impl Device {
                 self.sim().note(status.head.get() << 1 | u64::from(status.in_sync()));
                 // What one handle was told the other does not know.
                 let alone = !self.two_handles.load(Ordering::Relaxed);
-                if let Some(finding) = status::is_true(&self, &status).err().filter(|_| alone) {
+                if let Some(finding) =
+                    status::is_true(self.index, &self.disk.log, &self.witness, &status).err().filter(|_| alone)
+                {
                     self.sim().found(finding.law, finding.detail);
                 }
             }
             Err(ReplicaError::Store(error)) => self.failed("status", &error),
             Err(_) => {}
-        }
-    }
-
-    /// Stays in sync until it fails for good.
-    pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
-        let schedule = Patience(self.clone(), door);
-        while !self.is_wedged() {
-            // An upgraded program continues with the new version alone. (Of the lab's own views both versions continue side by side.)
-            let waits = self.stack.has_own_upgrade() && self.opening.load(Ordering::Relaxed);
-            if let Some(replica) = self.replica().filter(|_| !waits) {
-                let Err(error) = replica.live(&*way, &schedule).await;
-                self.live_ended(&error);
-                self.sync_failed(&error, &schedule.1);
-            }
-            self.sim().sleep(Duration::from_millis(40)).await;
-        }
-    }
-
-    /// The way and the peer fail in passing only, unless a grant is taken away.
-    fn live_ended(&self, error: &SyncError) {
-        let passes = matches!(error, SyncError::Transport(_) | SyncError::Replaced | SyncError::Unexpected);
-        if passes && self.sim().state().tally.get(Fault::Revoked) == 0 {
-            let detail = format!("device {}: its live sync has ended: {error}", self.index);
-            self.sim().found(Law::LiveGoesOn, detail);
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::image::Image;
 use crate::sim::{Node, Sim};
 use crate::stores::{Stores, finish};
 use crate::trace::Moment;
+use crate::watched_log::WatchedLog;
 use crate::witness::Witness;
 
 mod crash;
@@ -24,10 +25,10 @@ const FLUSHED: u32 = 150;
 
 /// One log's disk.
 pub(crate) struct Disk {
-    pub(crate) name: String,
+    /// What its log must hold.
+    pub(crate) log: Arc<WatchedLog>,
     /// What dies when the log's holder dies.
     pub(crate) node: Node,
-    pub(crate) clock: Arc<NodeClock>,
     pub(crate) durability: Durability,
     /// Whether the disk itself decides what a power cut leaves; else the user's store does.
     simulated: bool,
@@ -40,14 +41,11 @@ pub(crate) struct Disk {
 
 struct State {
     live: Arc<dyn EventStore>,
-    image: Image,
     records: Vec<WriteBatch>,
     /// So many records outlive a power cut.
     durable: usize,
     /// How many stores were opened for this disk.
     opened: u32,
-    /// No older state has come back under this log's identity.
-    trusted: bool,
     /// So many records were there when the backup was made.
     backup: usize,
     failing: Vec<Failure>,
@@ -69,7 +67,7 @@ pub(crate) enum Failure {
 
 impl std::fmt::Debug for Disk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Disk").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Disk").field("name", &self.log.name).finish_non_exhaustive()
     }
 }
 
@@ -80,38 +78,27 @@ impl Disk {
         clock: Arc<NodeClock>,
         witness: &Arc<Witness>,
         (stores, durability): (Arc<dyn Stores>, Option<Durability>),
-        log: LogId,
+        id: LogId,
     ) -> Arc<Self> {
-        let live = open(&witness.sim, &*stores, &name, log);
+        let live = open(&witness.sim, &*stores, &name, id);
         let simulated = durability.is_some();
         let durability = durability.unwrap_or_else(|| stores.durability());
         let state = State {
             live,
-            image: Image::new(log),
             records: Vec::new(),
             durable: 0,
             opened: 1,
-            trusted: true,
             backup: 0,
             failing: Vec::new(),
             full_until: Moment(0),
             down: false,
             own_failure: None,
         };
+        let log = Arc::new(WatchedLog::new(name, clock, id));
+        witness.register(id, &log);
         let (sim, witness) = (witness.sim.clone(), witness.clone());
         let changed = Signal::new();
-        Arc::new(Self {
-            name,
-            node,
-            clock,
-            durability,
-            simulated,
-            sim,
-            witness,
-            stores,
-            state: Mutex::new(state),
-            changed,
-        })
+        Arc::new(Self { log, node, durability, simulated, sim, witness, stores, state: Mutex::new(state), changed })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,7 +118,7 @@ impl Disk {
         if let Some(failure) = state.failing.pop_if(|failure| *failure == Failure::Before) {
             debug_assert_eq!(failure, Failure::Before);
             drop(state);
-            self.sim.fault(Fault::IoFailed, || format!("{}: a read fails", self.name));
+            self.sim.fault(Fault::IoFailed, || format!("{}: a read fails", self.log.name));
             return Err(failed("the read failed"));
         }
         Ok(state.live.clone())
@@ -144,12 +131,7 @@ impl Disk {
 
     /// Looks at what the log must hold.
     pub(crate) fn with_image<T>(&self, look: impl FnOnce(&Image) -> T) -> T {
-        look(&self.state().image)
-    }
-
-    /// Whether positions still mean what they meant: no older state has come back under this log's identity.
-    pub(crate) fn is_trusted(&self) -> bool {
-        self.state().trusted
+        look(&self.log.image())
     }
 
     /// Commits, or fails as it was told to.
@@ -160,13 +142,13 @@ impl Disk {
         }
         if state.full_until > self.sim.now() {
             drop(state);
-            self.sim.fault(Fault::DiskFull, || format!("{}: the disk is full", self.name));
+            self.sim.fault(Fault::DiskFull, || format!("{}: the disk is full", self.log.name));
             return Err(failed("no space is left"));
         }
         let failure = state.failing.pop();
         if failure == Some(Failure::Before) {
             drop(state);
-            self.sim.fault(Fault::IoFailed, || format!("{}: a commit fails", self.name));
+            self.sim.fault(Fault::IoFailed, || format!("{}: a commit fails", self.log.name));
             return Err(failed("the commit failed"));
         }
         let copy = batch.clone();
@@ -182,7 +164,7 @@ impl Disk {
         drop(state);
         self.changed.notify(usize::MAX);
         if failure == Some(Failure::After) {
-            self.sim.fault(Fault::OutcomeUnknown, || format!("{}: a commit fails, and is there", self.name));
+            self.sim.fault(Fault::OutcomeUnknown, || format!("{}: a commit fails, and is there", self.log.name));
             return Err(failed("the commit's outcome is unknown"));
         }
         Ok(committed)
@@ -193,10 +175,10 @@ impl Disk {
         let Some(error) = answer.as_ref().err().filter(|_| !self.simulated) else { return answer };
         match error {
             StoreError::InUse { .. } | StoreError::Corrupt { .. } | StoreError::UnsupportedFormat { .. } => {
-                self.sim.found(Law::StoreKeepsItsWord, format!("{}: its store fails: {error}", self.name));
+                self.sim.found(Law::StoreKeepsItsWord, format!("{}: its store fails: {error}", self.log.name));
             }
             StoreError::Backend { .. } | StoreError::Poisoned { .. } => {
-                self.sim.tell(|| format!("{}: its store fails by itself: {error}", self.name));
+                self.sim.tell(|| format!("{}: its store fails by itself: {error}", self.log.name));
                 self.state().own_failure = Some(error.to_string());
             }
             _ => {}
@@ -207,19 +189,20 @@ impl Disk {
     /// How a user's store has failed by itself, if it has.
     pub(crate) fn own_failure(&self) -> Option<String> {
         let state = self.state();
-        state.own_failure.as_ref().map(|error| format!("{}: its store has failed by itself: {error}", self.name))
+        state.own_failure.as_ref().map(|error| format!("{}: its store has failed by itself: {error}", self.log.name))
     }
 
     /// Keeps the image and the record of a commit, and looks whether it broke a law.
     fn note(&self, state: &mut State, batch: WriteBatch, committed: Committed) {
-        let added = state.image.apply(&batch).and_then(|added| state.image.check(committed).map(|()| added));
+        let mut image = self.log.image();
+        let added = image.apply(&batch).and_then(|added| image.check(committed).map(|()| added));
         match added {
-            Ok(added) => self.witness.committed(self, &state.image, &added),
-            Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.name, finding.detail)),
+            Ok(added) => self.witness.committed(&self.log, &image, &added),
+            Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.log.name, finding.detail)),
         }
         if !batch.clear.is_empty() {
             let views = || batch.clear.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            self.sim.tell(|| format!("{}: the rows of {} go", self.name, views()));
+            self.sim.tell(|| format!("{}: the rows of {} go", self.log.name, views()));
         }
         state.records.push(batch);
         let synced = self.durability == Durability::Synced || self.sim.state().disk.chance(FLUSHED);
@@ -234,12 +217,12 @@ impl Disk {
         loop {
             let listener = self.changed.listen();
             {
-                let state = self.state();
-                if state.down {
+                if self.state().down {
                     return Err(failed("the database is down"));
                 }
-                if state.image.revision > since.get() {
-                    return Ok(syncline::id::Revision::new(state.image.revision));
+                let revision = self.log.image().revision;
+                if revision > since.get() {
+                    return Ok(syncline::id::Revision::new(revision));
                 }
             }
             listener.await;

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::action::Shape;
 use crate::executor::Spins;
 use crate::finding::Law;
 use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
 use crate::ledger::Name;
 use crate::meeting;
-use crate::plan::Shape;
 use crate::trace::FAULTS_STOP;
 use crate::world::World;
 
@@ -167,7 +167,10 @@ impl World {
                 return Ok(());
             }
         }
-        if let Some(Err(finding)) = self.witness.times().map(|times| times.check(self)) {
+        let fast = self.servers.iter().any(|server| server.clock.was_fast());
+        let logs: Vec<_> = self.disks().iter().map(|disk| disk.log.clone()).collect();
+        let checked = self.witness.times().map(|times| times.check(fast, &self.witness.ledger(), &logs));
+        if let Some(Err(finding)) = checked {
             self.sim.found(finding.law, finding.detail);
             return Ok(());
         }

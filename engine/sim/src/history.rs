@@ -7,10 +7,10 @@ use syncline::ViewId;
 use crate::executor::Spins;
 use crate::fault::Tally;
 use crate::finding::{Finding, Law};
-use crate::meeting::Touched;
 use crate::plan::Plan;
 use crate::quiet;
 use crate::stack::Stack;
+use crate::touched::Touched;
 use crate::trace::Line;
 use crate::world::World;
 

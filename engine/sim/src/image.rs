@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
 use syncline::format::heads::Head;
 use syncline::format::run::VerifiedRun;
-use syncline::format::{ChainHash, Heads, codec};
+use syncline::format::{ChainHash, Heads};
 use syncline::store::{Committed, WriteBatch};
-use syncline::{Cursor, Dot, LogId, NTP64, ReplicaId, Seq};
+use syncline::tools::{OwnRow, PeerRow, SentRow};
+use syncline::{Dot, LogId, NTP64, ReplicaId, Seq, StoreError};
 
-use crate::finding::Finding;
-use crate::invariants::{chain, contiguity, rewrite};
+use crate::finding::{Finding, Law};
+use crate::invariants::{chain, contiguity};
 use crate::ledger::Name;
+
+mod rewrite;
 
 /// One log as it must be.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub(crate) struct Image {
     pub(crate) revision: u64,
     /// How often an older state of the log has come back.
     pub(crate) generation: u32,
+    /// Whether positions still mean what they meant: no older state has come back under this log's identity.
+    pub(crate) trusted: bool,
     /// The bundle at each position, from 1.
     pub(crate) positions: Vec<Dot>,
     pub(crate) origins: BTreeMap<ReplicaId, Vec<Entry>>,
@@ -30,7 +34,7 @@ pub(crate) struct Image {
     /// All its owners so far.
     pub(crate) identities: BTreeSet<ReplicaId>,
     /// The origin whose bundles may have been sent, and the last of them.
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<SentRow>,
     /// Per peer how far it is read.
     pub(crate) cursors: BTreeMap<LogId, PeerRow>,
 }
@@ -40,21 +44,6 @@ pub(crate) struct Image {
 pub(crate) struct Entry {
     pub(crate) chain: ChainHash,
     pub(crate) time: NTP64,
-}
-
-/// What a replica stores about a peer's log, as the engine encodes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) struct PeerRow {
-    pub(crate) cursor: Cursor,
-    pub(crate) acked: Seq,
-}
-
-/// Up to which own bundle a replica may have sent its own, as the engine encodes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(crate) struct Mark {
-    pub(crate) origin: ReplicaId,
-    pub(crate) through: Seq,
-    pub(crate) writer: u64,
 }
 
 /// What one commit added.
@@ -74,6 +63,7 @@ impl Image {
             log,
             revision: 0,
             generation: 0,
+            trusted: true,
             positions: Vec::new(),
             origins: BTreeMap::new(),
             voids: BTreeSet::new(),
@@ -85,10 +75,15 @@ impl Image {
         }
     }
 
+    /// The beginning of an older state, which comes back under this identity.
+    pub(crate) fn older(&self, log: LogId) -> Self {
+        Self { generation: self.generation + 1, ..Self::new(log) }
+    }
+
     /// Does what a commit of `batch` must do.
     ///
     /// # Errors
-    /// If the batch breaks a law of logs.
+    /// If the batch breaks a law of logs, or a row that the engine keeps for itself does not read back.
     pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
         let mut added = Added::default();
         if let Some(rewrite) = &batch.rewrite {
@@ -102,12 +97,12 @@ impl Image {
         }
         self.voids.extend(batch.voids.iter().copied());
         for row in &batch.rows {
-            let Some(value) = row.value.as_ref().filter(|_| row.key.view.is_reserved()) else { continue };
-            match row.key.view.as_str() {
-                "syncline.identity@1" => self.identity = codec::decode("identity", value).ok(),
-                "syncline.sent@1" => self.mark = codec::decode("mark", value).ok(),
-                "syncline.peers@1" => added.cursors.extend(codec::decode::<PeerRow>("peer", value).ok()),
-                _ => {}
+            let unreadable = |error: StoreError| Finding { law: Law::RowsAreRight, detail: error.to_string() };
+            match OwnRow::read(row).map_err(unreadable)? {
+                Some(OwnRow::Identity(id)) => self.identity = Some(id),
+                Some(OwnRow::Sent(mark)) => self.mark = Some(mark),
+                Some(OwnRow::Peer(peer)) => added.cursors.push(peer),
+                None => {}
             }
         }
         self.identities.extend(self.identity);
@@ -124,7 +119,7 @@ impl Image {
     pub(crate) fn append(&mut self, place: usize, verified: &VerifiedRun) -> Result<Vec<Name>, Finding> {
         let run = verified.run();
         let entries = self.origins.entry(run.origin()).or_default();
-        contiguity::follows(entries, verified)?;
+        contiguity::follows(entries.len(), entries.last().map(|entry| entry.time), verified)?;
         let mut end = entries.last().map_or(ChainHash::GENESIS, |entry| entry.chain);
         chain::continues(end, verified)?;
         let mut names = Vec::new();
@@ -149,7 +144,7 @@ impl Image {
     /// # Errors
     /// If positions or revisions are not counted one by one.
     pub(crate) fn check(&self, committed: Committed) -> Result<(), Finding> {
-        contiguity::counted(self, committed)
+        contiguity::counted((self.revision, self.head()), committed)
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -184,5 +179,28 @@ impl Image {
             Some(Head { seq: Seq::new(entries.len() as u64), chain: last.chain, time: last.time })
         };
         self.origins.iter().filter_map(|(origin, entries)| Some((*origin, head(entries)?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syncline::store::{RowKey, RowWrite};
+    use syncline::{ViewId, tools};
+
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_engine_that_does_not_read_back_is_a_finding() {
+        for name in [tools::IDENTITY, tools::SENT, tools::PEERS] {
+            let key = RowKey::new(ViewId::new(name).unwrap(), "key");
+            let batch = |value: &'static [u8]| {
+                let rows = vec![RowWrite { key: key.clone(), value: Some(value.into()) }];
+                WriteBatch { rows, ..WriteBatch::default() }
+            };
+            let mut image = Image::new(LogId::from_bytes([1; 16]).unwrap());
+            let finding = image.apply(&batch(b"torn")).unwrap_err();
+            assert_eq!(finding.law, Law::RowsAreRight);
+            assert!(finding.detail.contains(name), "{finding}");
+        }
     }
 }

@@ -14,7 +14,6 @@ pub(crate) mod pieces;
 pub(crate) mod pure;
 pub(crate) mod rebuild;
 pub(crate) mod refusals;
-pub(crate) mod rewrite;
 pub(crate) mod sent;
 pub(crate) mod status;
 pub(crate) mod times;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use event_listener::{Event as Signal, EventListener};
 
+use crate::lock::locked;
 use crate::sim::Node;
 use crate::trace::Moment;
-use crate::witness::locked;
 
 /// How often the network does what, of a thousand times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

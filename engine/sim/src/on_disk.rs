@@ -10,9 +10,8 @@ use syncline::store::{Durability, EventStore, Limit, LogStatus, Page, Retry, Sto
 use syncline::{Cursor, LogId};
 use tempfile::TempDir;
 
-use crate::stores::{Stores, finish};
-use crate::witness::locked;
-use crate::world::space;
+use crate::lock::locked;
+use crate::stores::{Stores, finish, space};
 
 /// Stores on disk for [`Lab::stores`](crate::Lab::stores): `open` opens a storage in a folder, and creates it if the folder is
 /// empty.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::case::Case;
+use crate::action::{Action, Shape, Step};
+use crate::case::{Case, Trait};
 use crate::profile::{Mix, Profile};
 use crate::rng::Rng;
 
@@ -11,207 +12,6 @@ const SHORT_PAGES: u32 = 300;
 
 /// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one.
 const OLD_OF_OWN: u32 = 600;
-
-/// How devices reach each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shape {
-    /// All devices sync with one server.
-    Star,
-    /// Devices sync with any of several servers, which share one store.
-    Cluster,
-    /// Devices sync with any of two servers, which have a store each and do not know of each other.
-    Twins,
-    /// Every device serves its two neighbours.
-    Chain,
-    /// Every device serves every other.
-    Mesh,
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Star => "one server",
-            Self::Cluster => "servers on one store",
-            Self::Twins => "servers that do not know of each other",
-            Self::Chain => "a chain of devices",
-            Self::Mesh => "a mesh of devices",
-        })
-    }
-}
-
-/// Something with a clock and a disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Machine {
-    /// A device.
-    Device(u8),
-    /// A server, or its store; a device if there is no server.
-    Server(u8),
-}
-
-/// One thing done to the world. Numbers of devices and servers count round, so that every plan fits every world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// A device writes so many bundles at once.
-    Write {
-        /// Which device.
-        device: u8,
-        /// How many writers write at the same time.
-        count: u8,
-        /// Chance for what is written.
-        seed: u32,
-        /// Whether the bundle is one that the policy refuses.
-        poison: bool,
-    },
-    /// A device syncs with one of its peers.
-    Sync {
-        /// Which device.
-        device: u8,
-        /// Which of its peers.
-        peer: u8,
-    },
-    /// What a device does is dropped where it stands, but not the device.
-    Cancel {
-        /// Which device.
-        device: u8,
-    },
-    /// A device's process dies, or its power goes.
-    Crash {
-        /// Which device.
-        device: u8,
-        /// Whether the power goes.
-        power: bool,
-        /// For how long, in milliseconds.
-        millis: u16,
-    },
-    /// A server process dies, or the power of the database goes.
-    CrashServer {
-        /// Which server.
-        server: u8,
-        /// Whether the power of its store goes.
-        power: bool,
-        /// For how long, in milliseconds.
-        millis: u16,
-    },
-    /// A wall between the nodes whose bits are set and all others.
-    Part {
-        /// The nodes on one side.
-        side: u32,
-        /// For how long, in milliseconds.
-        millis: u16,
-    },
-    /// A node's connections are cut once.
-    Cut {
-        /// Which device.
-        device: u8,
-    },
-    /// A disk fails some calls.
-    Fail {
-        /// Whose disk.
-        disk: Machine,
-        /// How many calls.
-        calls: u8,
-        /// Whether commits have their effect all the same.
-        after: bool,
-    },
-    /// A disk is full for a while.
-    Fill {
-        /// Whose disk.
-        disk: Machine,
-        /// For how long, in milliseconds.
-        millis: u16,
-    },
-    /// A clock is set forward or back.
-    Jump {
-        /// Whose clock.
-        clock: Machine,
-        /// By how many seconds.
-        seconds: i64,
-    },
-    /// A clock is set to the beginning of a year, as a clock without a battery is.
-    SetYear {
-        /// Whose clock.
-        clock: Machine,
-        /// The year.
-        year: u16,
-    },
-    /// A clock is set right.
-    SetRight {
-        /// Whose clock.
-        clock: Machine,
-    },
-    /// A clock runs at another rate.
-    Drift {
-        /// Whose clock.
-        clock: Machine,
-        /// Parts per million of true time; zero: it stands still.
-        rate: i32,
-    },
-    /// A disk is backed up.
-    BackUp {
-        /// Whose disk.
-        disk: Machine,
-    },
-    /// A device goes back to its backup.
-    RestoreDevice {
-        /// Which device.
-        device: u8,
-    },
-    /// A device's data is put on a new device, and both continue.
-    CloneDevice {
-        /// Which device.
-        device: u8,
-    },
-    /// The servers' store goes back to its backup.
-    RestoreServer {
-        /// Whether the log keeps its identity, as a careless restore does.
-        same_log: bool,
-    },
-    /// A device leaves for ever.
-    Leave {
-        /// Which device.
-        device: u8,
-    },
-    /// A view is rebuilt.
-    Rebuild {
-        /// Which device.
-        device: u8,
-    },
-    /// A device is upgraded to a version with more views.
-    Upgrade {
-        /// Which device.
-        device: u8,
-    },
-    /// A device's grant is taken away for a while.
-    Revoke {
-        /// Which device.
-        device: u8,
-        /// For how long, in milliseconds.
-        millis: u16,
-    },
-    /// A device's status and rows are looked at.
-    Look {
-        /// Which device.
-        device: u8,
-    },
-    /// Somebody with a valid token pushes what it should not.
-    Forge {
-        /// Whose token.
-        device: u8,
-        /// Chance for what is forged.
-        seed: u32,
-    },
-}
-
-/// One action, and how long after the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// Microseconds since the step before.
-    pub gap: u32,
-    /// What happens.
-    pub action: Action,
-}
 
 /// A history before it happens. Its `Debug` is the history's name and a line for each step; [`Lab::check`](crate::Lab::check) tells
 /// what happens in it.
@@ -291,5 +91,57 @@ impl Plan {
             }
         }
         self.steps = kept;
+    }
+}
+
+impl Case {
+    /// What happens in it.
+    pub fn plan(&self) -> Plan {
+        let mut plan = Plan::new(self.seed, self.profile, self.steps);
+        if let Some(keep) = &self.keep {
+            plan.keep(keep);
+        }
+        plan.devices = plan.devices.min(self.devices.unwrap_or(u8::MAX).max(1));
+        self.without.iter().for_each(|left_out| left_out.leave_out(&mut plan));
+        Plan { case: self.clone(), ..plan }
+    }
+}
+
+impl Trait {
+    fn leave_out(self, plan: &mut Plan) {
+        let (rates, speed) = (&mut plan.mix.rates, &mut plan.mix.speed);
+        match self {
+            Self::Delays => (rates.delayed, rates.delay_max) = (0, 0),
+            Self::Losses => (rates.request_lost, rates.answer_lost) = (0, 0),
+            Self::Repeats => rates.duplicated = 0,
+            Self::Proxies => (rates.foreign, rates.deaf, rates.room) = (0, 0, 0),
+            Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
+            Self::UnsyncedDisks => plan.unsynced = 0,
+            // If nobody syncs by hand, nothing would be exchanged without them.
+            Self::LiveDevices if plan.mix.alone => {}
+            Self::LiveDevices => plan.live = 0,
+            Self::OldVersions => (plan.old, plan.newer) = (0, 0),
+            Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,
+            Self::Servers => {}
+            Self::ShortPages => speed.page = u32::MAX,
+            Self::Bursts => plan.steps.iter_mut().for_each(|step| {
+                if let Action::Write { count, .. } = &mut step.action {
+                    *count = 1;
+                }
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_step_happens_when_it_would_have_happened() {
+        let whole = Case::new(Profile::Mixed, 3, 40).plan();
+        let case = Case { keep: Some(vec![5, 30]), ..Case::new(Profile::Mixed, 3, 40) };
+        let due = |plan: &Plan, step: usize| plan.steps[..=step].iter().map(|step| u64::from(step.gap)).sum::<u64>();
+        assert_eq!(due(&case.plan(), 1), due(&whole, 30));
     }
 }

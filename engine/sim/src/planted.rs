@@ -14,14 +14,15 @@ use crate::stack::{Misuse, ViewUnderTest};
 use crate::summary::Summary;
 use crate::workload::Cells;
 
+mod bad_store;
+mod flaw;
 mod projections;
-mod store;
-mod stores;
 mod table;
 mod ways;
 
+use bad_store::BadStores;
+use flaw::Flaw as Storing;
 use projections::{FirstEvents, Flaw as Folding, Wrong};
-use stores::{BadStores, Flaw as Storing};
 pub use table::{Sought, seek_all, table};
 use ways::{BadWay, Flaw as Carrying};
 

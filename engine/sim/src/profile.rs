@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::action::{Action, Machine, Shape};
+use crate::handle::Speed;
 use crate::net::Rates;
-use crate::plan::{Action, Machine, Shape};
 use crate::rng::Rng;
-use crate::store::Speed;
 
 mod deed;
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use syncline::projection::RowState;
-use syncline::{EventStore, Projection};
+use syncline::store::{Limit, Row, RowRange, whole};
+use syncline::{EventStore, Projection, ViewId};
 
-use crate::device::Device;
-use crate::invariants::equal;
+use crate::finding::{Finding, Law};
+use crate::stores::finish;
 
 /// The rows of the device that writes, as they are when it does. See [`Lab::writes_with_rows`](crate::Lab::writes_with_rows).
 #[derive(Debug)]
@@ -18,10 +19,8 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn of(device: &Device) -> Self {
-        let has_newer = device.stack.views.iter().any(|view| view.newer);
-        let upgraded = device.is_upgraded() || !has_newer;
-        Self { device: device.index, upgraded, store: device.disk.peek() }
+    pub(crate) fn new(device: usize, upgraded: bool, store: Arc<dyn EventStore>) -> Self {
+        Self { device, upgraded, store }
     }
 
     /// Which device writes, counted from 0.
@@ -43,7 +42,24 @@ impl Rows {
     /// All rows of a projection, in the order of their keys.
     pub fn all<P: Projection>(&self, projection: &P) -> Vec<(Bytes, P::State)> {
         // A store that does not give its rows is found out elsewhere.
-        let rows = equal::stored(&*self.store, &projection.view()).unwrap_or_default();
+        let rows = stored(&*self.store, &projection.view()).unwrap_or_default();
         rows.into_iter().filter_map(|row| Some((row.key, P::State::decode(&row.value).ok()?))).collect()
+    }
+}
+
+/// All rows of one view, whole.
+pub(crate) fn stored(store: &dyn EventStore, view: &ViewId) -> Result<Vec<Row>, Finding> {
+    let (mut rows, mut range): (Vec<Row>, _) = (Vec::new(), RowRange::all());
+    loop {
+        let page = finish(whole::scan(store, view, range.clone(), Limit::PAGE));
+        let page = page.map_err(|error| Finding { law: Law::StoreKeepsItsWord, detail: error.to_string() })?;
+        let Some(last) = page.last() else { return Ok(rows) };
+        let rises = page.is_sorted_by(|one, next| one.key < next.key);
+        if !rises || rows.last().is_some_and(|row| row.key >= page[0].key) {
+            let detail = format!("a scan of {view} does not move on, or not in key order");
+            return Err(Finding { law: Law::StoreKeepsItsWord, detail });
+        }
+        range = range.after(last.key.clone());
+        rows.extend(page);
     }
 }

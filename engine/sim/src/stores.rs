@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use syncline::store::{Durability, StoreError};
-use syncline::{EventStore, LogId, MemoryStore};
+use syncline::{EventStore, LogId, MemoryStore, SpaceId};
 
 /// How a store's holder died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,11 @@ impl Stores for InMemory {
         let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(stores.entry(name.to_owned()).or_insert_with(|| Arc::new(MemoryStore::new(log))).clone())
     }
+}
+
+/// The one space of a history.
+pub(crate) fn space() -> SpaceId {
+    SpaceId::new("lab").expect("the name is well formed")
 }
 
 /// Runs a store's call to its end. Stores in memory need one poll; others are waited for.

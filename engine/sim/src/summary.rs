@@ -7,7 +7,7 @@ use syncline::ViewId;
 
 use crate::fault::Fault;
 use crate::history::Outcome;
-use crate::meeting::Touched;
+use crate::touched::Touched;
 
 /// What all histories of a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]

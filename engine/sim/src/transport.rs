@@ -16,9 +16,10 @@ use syncline::{Cursor, Dot, Position, Seq, Service, SpaceId, Transport, Transpor
 
 use crate::disk::Disk;
 use crate::fault::Fault;
+use crate::lock::locked;
 use crate::net::{Net, Rates, delay};
 use crate::sim::Node;
-use crate::witness::{Told, Witness, locked};
+use crate::witness::{Told, Witness};
 
 /// Where a peer answers: a process, which may be down, before a log.
 #[derive(Debug)]

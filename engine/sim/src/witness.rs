@@ -1,26 +1,27 @@
 //! Sees every commit of every log, and every answer that arrives.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use syncline::clock::MAX_DRIFT;
 use syncline::format::time;
 use syncline::{LogId, NTP64, Position, ReplicaId, Seq};
 
 use crate::clock::{COUNTING, NodeClock};
-use crate::disk::Disk;
 use crate::image::{Added, Image};
 use crate::invariants::times::Times;
 use crate::invariants::{clocks, cursors, sent, written};
 use crate::ledger::Ledger;
+use crate::lock::locked;
 use crate::sim::Sim;
+use crate::watched_log::WatchedLog;
 
 /// What one history knows about itself.
 pub(crate) struct Witness {
     pub(crate) sim: Arc<Sim>,
     ledger: Mutex<Ledger>,
-    /// Where each log lies.
-    logs: Mutex<BTreeMap<LogId, Arc<Disk>>>,
+    /// Each log, by its identity.
+    logs: Mutex<BTreeMap<LogId, Arc<WatchedLog>>>,
     /// The clocks that peers vouch with.
     vouchers: Mutex<Vec<Arc<NodeClock>>>,
     cursors: Mutex<cursors::Marks>,
@@ -71,27 +72,22 @@ impl Witness {
         locked(&self.vouchers).push(clock.clone());
     }
 
-    /// A log lies on this disk now.
-    pub(crate) fn register(&self, log: LogId, disk: &Arc<Disk>) {
-        locked(&self.logs).insert(log, disk.clone());
-    }
-
-    /// Lets go of everything that holds the witness itself: the history is over.
-    pub(crate) fn close(&self) {
-        locked(&self.logs).clear();
-        drop(self.sim.take_spawned());
+    /// There is a log of this identity now.
+    pub(crate) fn register(&self, id: LogId, log: &Arc<WatchedLog>) {
+        locked(&self.logs).insert(id, log.clone());
     }
 
     /// A log has been restored under a new identity.
     pub(crate) fn moved(&self, old: LogId, new: LogId) {
         let mut logs = locked(&self.logs);
-        if let Some(disk) = logs.remove(&old) {
-            logs.insert(new, disk);
+        if let Some(log) = logs.remove(&old) {
+            logs.insert(new, log);
         }
     }
 
-    pub(crate) fn disk_of(&self, log: LogId) -> Option<Arc<Disk>> {
-        locked(&self.logs).get(&log).cloned()
+    /// The log of this identity.
+    pub(crate) fn log(&self, id: LogId) -> Option<Arc<WatchedLog>> {
+        locked(&self.logs).get(&id).cloned()
     }
 
     /// An answer has reached a device.
@@ -118,9 +114,9 @@ impl Witness {
     }
 
     /// A commit is in the log: it may add only what its origin has written, believe only near times, and skip nothing.
-    pub(crate) fn committed(&self, disk: &Disk, image: &Image, added: &Added) {
+    pub(crate) fn committed(&self, log: &WatchedLog, image: &Image, added: &Added) {
         for (old, new) in &added.moved {
-            self.sim.tell(|| format!("{} writes {} again, as {}", disk.name, old.0, new.0));
+            self.sim.tell(|| format!("{} writes {} again, as {}", log.name, old.0, new.0));
             self.ledger().rehome(*old, *new);
             if added.in_doubt {
                 self.ledger().doubt(*old);
@@ -130,22 +126,21 @@ impl Witness {
         let checks = [
             sent,
             written::is_known(&mut self.ledger(), image, &added.bundles),
-            clocks::within(image, &added.bundles, self.bound(disk), disk.clock.set_forward()),
-            added.cursors.iter().try_for_each(|row| locked(&self.cursors).check(self, (disk, image), *row)),
+            clocks::within(image, &added.bundles, self.bound(log), log.clock.set_forward()),
+            added
+                .cursors
+                .iter()
+                .try_for_each(|row| locked(&self.cursors).check(self.log(row.cursor.log), (log, image), *row)),
         ];
         if let Some(finding) = checks.into_iter().find_map(Result::err) {
-            self.sim.found(finding.law, format!("{}: {}", disk.name, finding.detail));
+            self.sim.found(finding.law, format!("{}: {}", log.name, finding.detail));
         }
     }
 
     /// The largest time that a log may hold: what its own clock or any peer's has shown, and the bound.
-    fn bound(&self, disk: &Disk) -> NTP64 {
+    fn bound(&self, log: &WatchedLog) -> NTP64 {
         let clocks = locked(&self.vouchers);
-        let largest = clocks.iter().map(|clock| clock.largest()).max().unwrap_or(NTP64(0)).max(disk.clock.largest());
+        let largest = clocks.iter().map(|clock| clock.largest()).max().unwrap_or(NTP64(0)).max(log.clock.largest());
         time::after(time::after(largest, MAX_DRIFT), COUNTING)
     }
-}
-
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

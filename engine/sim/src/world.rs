@@ -5,22 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::store::Durability;
-use syncline::{LogId, ReplicaId, Service, SpaceId, Transport, ViewId};
+use syncline::{LogId, ReplicaId, Service, Transport, ViewId};
 
 use crate::access::{Access, Taster, principal};
 use crate::accounts::Accounts;
+use crate::action::Shape;
 use crate::clock::{NodeClock, reader};
 use crate::device::{Device, Parts, UNBOUNDED};
 use crate::disk::Disk;
 use crate::executor::{Executor, Spins, TaskId};
-use crate::meeting::Touched;
+use crate::handle::SimStorage;
 use crate::net::Net;
-use crate::plan::{Plan, Shape};
+use crate::plan::Plan;
 use crate::rng::{Rng, mix};
 use crate::sim::{Node, Sim};
 use crate::stack::{Misuse, Stack, ViewUnderTest};
-use crate::store::SimStorage;
 use crate::stores::{InMemory, Stores};
+use crate::touched::Touched;
 use crate::trace::Moment;
 use crate::transport::{Door, SimTransport};
 use crate::witness::Witness;
@@ -41,11 +42,6 @@ const UPGRADED_BY: u64 = 100;
 
 /// What belongs to no node, and never dies.
 pub(crate) const WORLD: Node = Node(63);
-
-/// The one space of a history.
-pub(crate) fn space() -> SpaceId {
-    SpaceId::new("lab").expect("the name is well formed")
-}
 
 /// A history under way.
 pub(crate) struct World {
@@ -100,9 +96,9 @@ pub(crate) struct Server {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Disks and tasks hold the witness, which holds disks and tasks: nothing of a history may outlive it.
+        // Replicas and tasks hold the simulation, which holds tasks: nothing of a history may outlive it.
         self.places.iter().for_each(|place| place.device.die());
-        self.witness.close();
+        drop(self.sim.take_spawned());
     }
 }
 
@@ -350,9 +346,7 @@ impl World {
         let simulated = if unsynced { Durability::Process } else { Durability::Synced };
         let durability = self.stack.stores.is_none().then_some(simulated);
         let stores = (self.stores.clone(), durability);
-        let disk = Disk::new((name.to_owned(), node), clock, &self.witness, stores, log);
-        self.witness.register(log, &disk);
-        disk
+        Disk::new((name.to_owned(), node), clock, &self.witness, stores, log)
     }
 
     fn fresh(&mut self) -> [u8; 16] {

@@ -9,14 +9,13 @@
 //! raise the mark in their own commit. So the stored mark may be above what was sent. The handle that wrote it knows better as long
 //! as it lives, unless another handle has written the mark since: each handle writes it under a number of its own.
 
-use bytes::Bytes;
-
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::format::time::NTP64;
 use crate::id::{ReplicaId, Seq};
-use crate::reserved::{self, SENT, SentRow};
-use crate::store::{RowWrite, StoreError, WriteBatch};
+use crate::reserved::SentRow;
+pub(super) use crate::reserved::sent_row;
+use crate::store::{StoreError, WriteBatch};
 
 /// What the holder of the turn knows of the mark.
 #[derive(Debug)]
@@ -162,8 +161,4 @@ impl Inner {
         let turn = self.turn.lock().await;
         (turn.id == own).then(|| self.seen(&turn))
     }
-}
-
-pub(super) fn sent_row(row: &SentRow) -> RowWrite {
-    reserved::put(SENT, Bytes::new(), row)
 }

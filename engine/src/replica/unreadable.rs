@@ -29,7 +29,7 @@ impl Replica {
             }
             let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range, limit).await?;
             if !rows.is_empty() {
-                return Ok(rows.iter().map(read).collect::<Result<_, _>>()?);
+                return Ok(rows.iter().map(reserved::read_note).collect::<Result<_, _>>()?);
             }
         }
         Ok(Vec::new())
@@ -133,7 +133,7 @@ impl Inner {
                 let Some(last) = rows.last() else { break };
                 range = range.after(last.key.clone());
                 for row in rows {
-                    let Aside { dot, event_type, cause, .. } = read(&row)?;
+                    let Aside { dot, event_type, cause, .. } = reserved::read_note(&row)?;
                     let reads =
                         |view| event_type.as_ref().is_some_and(|event_type| self.projections.reads(view, event_type));
                     match (view, cause) {
@@ -175,17 +175,6 @@ pub(super) fn notes(aside: Vec<Aside>) -> Vec<RowWrite> {
     };
     let notes: BTreeMap<Bytes, NoteRow> = aside.into_iter().map(note).collect();
     notes.into_iter().map(|(key, note)| reserved::put(UNREADABLE, key, &note)).collect()
-}
-
-fn read(row: &Row) -> Result<Aside, StoreError> {
-    let corrupt = || StoreError::Corrupt {
-        backend: "engine",
-        at: format!("a row of {UNREADABLE}"),
-        why: "its key names no event".into(),
-    };
-    let (view, dot, index) = reserved::noted_event(&row.key).ok_or_else(corrupt)?;
-    let NoteRow { event_type, cause } = reserved::get(UNREADABLE, &row.value)?;
-    Ok(Aside { view, dot, index, event_type, cause })
 }
 
 fn deleted(row: Row) -> RowWrite {

@@ -145,7 +145,7 @@ pub fn pieces_view(view: &ViewId) -> ViewId {
 }
 
 /// Whether a view holds pieces of another's rows.
-pub(crate) fn is_piece(view: &ViewId) -> bool {
+pub fn is_piece(view: &ViewId) -> bool {
     view.as_str().starts_with(PIECES)
 }
 

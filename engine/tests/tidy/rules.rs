@@ -86,7 +86,8 @@ pub(crate) fn banned_calls(file: &File<'_>) -> Vec<String> {
 }
 
 pub(crate) fn one_codec(file: &File<'_>) -> Vec<String> {
-    let elsewhere = is_rust(file) && file.path != "engine/src/format/codec.rs" && !file.path.starts_with("engine/tests/tidy/");
+    let elsewhere =
+        is_rust(file) && file.path != "engine/src/format/codec.rs" && !file.path.starts_with("engine/tests/tidy/");
     let hit = elsewhere && file.text.contains("bincode");
     hit.then(|| "only engine/src/format/codec.rs names the codec crate".to_owned()).into_iter().collect()
 }

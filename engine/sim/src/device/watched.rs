@@ -4,8 +4,8 @@ use syncline::replica::{SyncError, SyncReport, Written};
 use syncline::{NTP64, Replica, Transport};
 
 use super::Device;
-use crate::disk::Disk;
 use crate::stack::Misuse;
+use crate::watched_log::WatchedLog;
 
 impl Device {
     /// The true time, if the clock shows it.
@@ -19,7 +19,7 @@ impl Device {
         let Some(mut times) = self.witness.times() else { return };
         let entry = self.disk.with_image(|image| image.entry(written.dot));
         if let (Some(entry), Some(from), true) = (entry, begun, self.clock.is_right()) {
-            times.wrote(self, (written.dot, entry.chain), from);
+            times.wrote(self.index, &self.disk.log, (written.dot, entry.chain), from);
         }
     }
 
@@ -28,16 +28,17 @@ impl Device {
         &self,
         replica: &Replica,
         way: &dyn Transport,
-        peer: &Disk,
+        peer: &WatchedLog,
     ) -> Result<SyncReport, SyncError> {
-        let Some(began) = self.witness.times().map(|mut times| times.begins(self, peer)) else {
+        let Some(began) = self.witness.times().map(|mut times| times.begins(self.index, &self.disk.log, peer)) else {
             return replica.sync(way).await;
         };
         let mut report = replica.sync(way).await?;
         if self.stack.misuse == Some(Misuse::HidesCorrections) {
             report.clock_corrected_ms = None;
         }
-        let checked = self.witness.times().map(|mut times| times.synced((self, peer), &report, began));
+        let checked =
+            self.witness.times().map(|mut times| times.synced(self.index, (&self.disk.log, peer), &report, began));
         if let Some(Err(finding)) = checked {
             self.sim().found(finding.law, finding.detail);
         }

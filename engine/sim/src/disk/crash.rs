@@ -6,7 +6,6 @@ use syncline::{EventStore, LogId, MemoryStore};
 
 use super::{Disk, State};
 use crate::finding::Law;
-use crate::image::Image;
 use crate::ledger::Name;
 use crate::sim::Sim;
 use crate::stores::{Crash, Stores, finish};
@@ -19,7 +18,7 @@ const TORN: u32 = 300;
 impl Disk {
     /// The log's holder has died. What the crash destroyed is gone, and returned.
     pub(crate) fn crash(&self, crash: Crash) -> Vec<Name> {
-        let mut state = self.state();
+        let (mut state, log) = (self.state(), self.log.image().log);
         state.failing.clear();
         if self.simulated {
             let lost = state.records.len() - state.durable;
@@ -27,13 +26,12 @@ impl Disk {
                 return Vec::new();
             }
             let kept = state.durable + self.readable(lost);
-            let log = state.image.log;
             return self.rebuild(&mut state, kept, log);
         }
         let name = self.current(&state);
-        state.live = nobody(state.image.log);
+        state.live = nobody(log);
         self.stores.crash(&name, crash);
-        state.live = open(&self.sim, &*self.stores, &name, state.image.log);
+        state.live = open(&self.sim, &*self.stores, &name, log);
         self.compare(&mut state, crash)
     }
 
@@ -53,24 +51,23 @@ impl Disk {
         if state.backup == state.records.len() {
             return None;
         }
-        let (kept, log) = (state.backup, log.unwrap_or(state.image.log));
+        let (kept, log) = (state.backup, log.unwrap_or(self.log.image().log));
         Some(self.rebuild(&mut state, kept, log))
     }
 
     /// Fills this disk with a copy of another's log.
     pub(crate) fn copy_from(&self, other: &Disk) {
-        self.clock.has_shown(&other.clock);
+        self.log.clock.has_shown(&other.log.clock);
         let records = other.state().records.clone();
-        let mut state = self.state();
-        let log = state.image.log;
+        let (mut state, log) = (self.state(), self.log.image().log);
         let kept = records.len();
         state.records = records;
         self.rebuild(&mut state, kept, log);
-        state.trusted = true;
+        self.log.image().trusted = true;
     }
 
     fn current(&self, state: &State) -> String {
-        if state.opened == 1 { self.name.clone() } else { format!("{}, copy {}", self.name, state.opened) }
+        if state.opened == 1 { self.log.name.clone() } else { format!("{}, copy {}", self.log.name, state.opened) }
     }
 
     /// Commits the first `kept` records to a new store, which replaces the old one.
@@ -79,20 +76,19 @@ impl Disk {
         state.records.truncate(kept);
         state.live = nobody(log);
         state.live = open(&self.sim, &*self.stores, &self.current(state), log);
-        let mut image = Image { generation: state.image.generation + 1, ..Image::new(log) };
+        let mut image = self.log.image().older(log);
         for batch in &state.records {
             if let Err(error) = finish(state.live.commit(batch.clone())) {
-                self.sim.found(Law::StoreKeepsItsWord, format!("{}: a sound commit fails: {error}", self.name));
+                self.sim.found(Law::StoreKeepsItsWord, format!("{}: a sound commit fails: {error}", self.log.name));
             }
             let _ = image.apply(batch);
         }
-        state.trusted = log != state.image.log || (state.trusted && image.revision == state.image.revision);
-        let old = std::mem::replace(&mut state.image, image);
         state.durable = kept;
         state.backup = state.backup.min(kept);
-        self.witness.moved(old.log, log);
+        let old = self.log.image().log;
+        self.witness.moved(old, log);
         self.changed.notify(usize::MAX);
-        old.names().filter(|name| !state.image.holds(*name)).collect()
+        self.log.replace(image)
     }
 
     /// Compares what a user's store has kept with what it had to keep.
@@ -100,15 +96,17 @@ impl Disk {
         let status = match finish(state.live.status()) {
             Ok(status) => status,
             Err(error) => {
-                self.sim
-                    .found(Law::StoreKeepsItsWord, format!("{}: after a crash it has no status: {error}", self.name));
+                self.sim.found(
+                    Law::StoreKeepsItsWord,
+                    format!("{}: after a crash it has no status: {error}", self.log.name),
+                );
                 return Vec::new();
             }
         };
         let found = usize::try_from(status.revision.get()).unwrap_or(usize::MAX);
         let least = if crash == Crash::Process { state.records.len() } else { state.durable };
         if found < least || found > state.records.len() {
-            let (name, made) = (&self.name, state.records.len());
+            let (name, made) = (&self.log.name, state.records.len());
             let word = if least == made { "all" } else { "more" };
             let detail = format!(
                 "{name}: after a crash {found} of {made} commits are there; {word} had returned and had to survive"
@@ -116,12 +114,11 @@ impl Disk {
             self.sim.found(Law::StoreKeepsItsWord, detail);
             return Vec::new();
         }
-        let mut image = Image { generation: state.image.generation + 1, ..Image::new(state.image.log) };
+        let log = self.log.image().log;
+        let mut image = self.log.image().older(log);
         state.records.truncate(found);
         state.records.iter().for_each(|batch| drop(image.apply(batch)));
-        let old = std::mem::replace(&mut state.image, image);
-        state.trusted &= old.revision == state.image.revision;
-        old.names().filter(|name| !state.image.holds(*name)).collect()
+        self.log.replace(image)
     }
 }
 

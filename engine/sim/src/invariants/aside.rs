@@ -3,21 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use syncline::format::{Run, codec};
-use syncline::projection::{Aside, Cause};
+use syncline::format::Run;
+use syncline::projection::Aside;
 use syncline::store::Limit;
-use syncline::{Dot, EventType, ReplicaId, Seq, ViewId};
+use syncline::tools::{UNREADABLE, read_note};
+use syncline::{Dot, StoreError, ViewId};
 
-use super::equal::stored;
 use super::log::runs;
 use super::rebuild::refold;
 use crate::device::Device;
 use crate::finding::{Finding, Law};
+use crate::rows::stored;
 use crate::tell;
 use crate::world::World;
-
-/// Where a replica notes the events that it has put aside: by view, bundle, and index in the bundle.
-const NOTES: &str = "syncline.unreadable@2";
 
 /// The bundle of an event, its index there, and the view that cannot read it. No view: the bundle itself cannot be read.
 type Place = (Dot, u16, String);
@@ -72,30 +70,21 @@ fn unlike(detail: String) -> Finding {
 
 /// What a fold of a log puts aside, and why.
 fn expected(world: &World, log: &[Run]) -> Result<Asides, Finding> {
-    let place = |Aside { view, dot, index, cause, .. }: Aside| {
-        ((dot, index, view.as_ref().map_or("", ViewId::as_str).to_owned()), cause.to_string())
-    };
     Ok(refold(world, log)?.aside.into_iter().map(place).collect())
 }
 
 /// What a device has noted for the views that it maintains, and why.
 fn notes(world: &World, device: &Device) -> Result<Asides, Finding> {
-    let view = ViewId::new(NOTES).expect("the name is well formed");
+    let view = ViewId::new(UNREADABLE).expect("the name is well formed");
     let rows = stored(&*device.disk.peek(), &view)?;
     let maintained = |view: &str| view.is_empty() || world.stack.views_of(true).any(|known| known.id.as_str() == view);
-    let place = |key: &[u8]| {
-        let view = String::from_utf8(key.iter().take_while(|byte| **byte != 0).copied().collect()).ok()?;
-        let (origin, rest) = key.get(view.len() + 1..)?.split_first_chunk::<16>()?;
-        let (seq, index) = rest.split_first_chunk::<8>()?;
-        let dot = Dot { origin: ReplicaId::from_bytes(*origin)?, seq: Seq::new(u64::from_be_bytes(*seq)) };
-        Some((dot, u16::from_be_bytes(index.try_into().ok()?), view))
-    };
-    let why = |note: &[u8]| match codec::decode::<(Option<EventType>, Cause)>("note", note) {
-        Ok((_, cause)) => cause.to_string(),
-        Err(_) => tell::shown(note),
-    };
-    let places = rows.iter().filter_map(|row| Some((place(&row.key)?, why(&row.value))));
-    Ok(places.filter(|((_, _, view), _)| maintained(view)).collect())
+    let unreadable = |error: StoreError| unlike(format!("device {}: {error}", device.index));
+    let notes = rows.iter().map(|row| read_note(row).map(place).map_err(unreadable)).collect::<Result<Asides, _>>()?;
+    Ok(notes.into_iter().filter(|((_, _, view), _)| maintained(view)).collect())
+}
+
+fn place(Aside { view, dot, index, cause, .. }: Aside) -> (Place, String) {
+    ((dot, index, view.as_ref().map_or("", ViewId::as_str).to_owned()), cause.to_string())
 }
 
 /// An event for people.

@@ -1,15 +1,15 @@
 //! After healing all logs hold the same bundles, and all replicas have the same rows.
 
 use bytes::Bytes;
+use syncline::EventStore;
 use syncline::format::Bundle;
 use syncline::projection::Keys;
-use syncline::store::{Limit, Row, RowRange, whole};
-use syncline::{EventStore, ViewId};
+use syncline::store::{Limit, Row};
 
 use super::{log, pure};
 use crate::finding::{Finding, Law};
+use crate::rows::stored;
 use crate::stack::ViewUnderTest;
-use crate::stores::finish;
 use crate::tell::{apart, shown};
 use crate::world::World;
 
@@ -32,45 +32,32 @@ pub(crate) fn logs(world: &World) -> Result<(), Finding> {
                 let ahead = ours.iter().find(|(origin, head)| theirs.get(*origin).seq < head.seq);
                 if let Some((origin, head)) = ahead {
                     let at = theirs.get(origin).seq;
-                    let detail =
-                        format!("{} has bundle {} of {origin}, {} ends at {at}", one.name, head.seq, another.name);
+                    let detail = format!(
+                        "{} has bundle {} of {origin}, {} ends at {at}",
+                        one.log.name, head.seq, another.log.name
+                    );
                     return Err(unequal(detail));
                 }
             }
             if heads != theirs {
                 return Err(unequal(format!(
                     "{} and {} hold different histories of an origin",
-                    first.name, other.name
+                    first.log.name, other.log.name
                 )));
             }
             if voids != image.voids {
                 let dot = voids.symmetric_difference(&image.voids).next().expect("the sets differ");
                 let (void, full) = if voids.contains(dot) { (first, other) } else { (other, first) };
-                let detail =
-                    format!("bundle {dot} is void in the log of {}, and not in that of {}", void.name, full.name);
+                let detail = format!(
+                    "bundle {dot} is void in the log of {}, and not in that of {}",
+                    void.log.name, full.log.name
+                );
                 return Err(unequal(detail));
             }
             Ok(())
         })?;
     }
     Ok(())
-}
-
-/// All rows of one view, whole.
-pub(crate) fn stored(store: &dyn EventStore, view: &ViewId) -> Result<Vec<Row>, Finding> {
-    let (mut rows, mut range): (Vec<Row>, _) = (Vec::new(), RowRange::all());
-    loop {
-        let page = finish(whole::scan(store, view, range.clone(), Limit::PAGE));
-        let page = page.map_err(|error| Finding { law: Law::StoreKeepsItsWord, detail: error.to_string() })?;
-        let Some(last) = page.last() else { return Ok(rows) };
-        let rises = page.is_sorted_by(|one, next| one.key < next.key);
-        if !rises || rows.last().is_some_and(|row| row.key >= page[0].key) {
-            let detail = format!("a scan of {view} does not move on, or not in key order");
-            return Err(Finding { law: Law::StoreKeepsItsWord, detail });
-        }
-        range = range.after(last.key.clone());
-        rows.extend(page);
-    }
 }
 
 /// The same rows everywhere, to the byte.

@@ -41,7 +41,7 @@ pub(crate) fn acknowledged(world: &World, held: &BTreeSet<Name>) -> Result<(), F
                 if known.len() > 1 { format!(" under any of its names {}", known.join(", ")) } else { String::new() };
             let detail = format!(
                 "bundle {dot} of device {device} was acknowledged and is not in the log of {}{moved}",
-                disk.name
+                disk.log.name
             );
             return Err(Finding { law: Law::AcknowledgedIsKept, detail });
         }

@@ -42,7 +42,8 @@ pub(crate) fn runs(store: &dyn EventStore, limit: Limit) -> Result<Vec<Run>, Fin
 pub(crate) fn is_as_committed(world: &World) -> Result<(), Finding> {
     let limit = Limit::items(1 + (world.plan.seed % 40) as u32);
     for disk in world.disks() {
-        let in_disk = |finding: Finding| Finding { detail: format!("{}: {}", disk.name, finding.detail), ..finding };
+        let in_disk =
+            |finding: Finding| Finding { detail: format!("{}: {}", disk.log.name, finding.detail), ..finding };
         compare(&disk, limit).map_err(in_disk)?;
     }
     Ok(())

@@ -7,9 +7,9 @@ use syncline::format::Stamp;
 use syncline::projection::RowState;
 use syncline::store::Limit;
 
-use super::equal::stored;
 use super::log::runs;
 use crate::finding::{Finding, Law};
+use crate::rows::stored;
 use crate::workload::{Cell, SET, TAG, read};
 use crate::world::World;
 

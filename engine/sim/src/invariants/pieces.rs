@@ -2,9 +2,9 @@
 
 use syncline::store::{Limit, RowRange, whole};
 
-use super::equal::stored;
 use crate::fault::Fault;
 use crate::finding::{Finding, Law};
+use crate::rows::stored;
 use crate::stores::finish;
 use crate::world::World;
 

@@ -7,9 +7,10 @@ use syncline::format::Run;
 use syncline::projection::fold::{Folded, Projections};
 use syncline::store::{Limit, Row, RowWrite};
 
-use super::equal::{difference, stored};
+use super::equal::difference;
 use super::log::runs;
 use crate::finding::{Finding, Law};
+use crate::rows::stored;
 use crate::tell::shown;
 use crate::world::World;
 

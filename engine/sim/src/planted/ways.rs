@@ -11,7 +11,7 @@ use syncline::format::{ChainHash, Head, Heads};
 use syncline::protocol::{Answer, Code, Have, Notice, Problem, Pull, Push, Pushed, Reply, Request};
 use syncline::{Cursor, Event, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
 
-use crate::witness::locked;
+use crate::lock::locked;
 use crate::workload::SET;
 
 /// What goes wrong.

@@ -1,6 +1,6 @@
 //! What is done, and with which numbers.
 
-use crate::plan::{Action, Machine};
+use crate::action::{Action, Machine};
 use crate::rng::Rng;
 use crate::skew::{ASTRAY, FAST, RATES, YEARS, skew};
 

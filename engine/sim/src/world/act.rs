@@ -6,12 +6,12 @@ use std::time::Duration;
 use syncline::Event;
 
 use super::{SERVER, World};
+use crate::action::{Action, Machine, Step};
 use crate::clock::NodeClock;
 use crate::disk::{Disk, Failure};
 use crate::executor::Spins;
 use crate::fault::Fault;
 use crate::invariants::log;
-use crate::plan::{Action, Machine, Step};
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::tell;
@@ -122,7 +122,7 @@ impl World {
         let mut rng = Rng::stream(self.plan.seed, u64::from(seed) << 8);
         let index = self.index(device);
         for _ in 0..count {
-            let rows = Rows::of(&self.places[index].device);
+            let rows = self.rows_of(index);
             let mut events = (self.stack.writes)(&mut rng, &rows);
             drop(rows);
             if poison {
@@ -131,6 +131,12 @@ impl World {
             self.sim.tell(|| format!("device {index} writes {}", tell::events(self.stack.tell.as_ref(), &events)));
             self.run(device, |device| device.write(events));
         }
+    }
+
+    /// The rows of a device as they are now.
+    fn rows_of(&self, index: usize) -> Rows {
+        let (device, has_newer) = (&self.places[index].device, self.stack.views.iter().any(|view| view.newer));
+        Rows::new(index, device.is_upgraded() || !has_newer, device.disk.peek())
     }
 
     pub(crate) fn sync(&mut self, index: usize, peer: usize) {
@@ -151,7 +157,7 @@ impl World {
     fn look(&mut self, device: u8) {
         let disk = self.places[self.index(device)].device.disk.clone();
         if let Err(finding) = log::status(&disk) {
-            self.sim.found(finding.law, format!("{}: {}", disk.name, finding.detail));
+            self.sim.found(finding.law, format!("{}: {}", disk.log.name, finding.detail));
         }
         self.run(device, |device| device.look());
     }

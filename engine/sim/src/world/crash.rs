@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::ReplicaId;
+use syncline::tools::SentRow;
 
 use super::World;
 use crate::fault::Fault;
-use crate::image::Mark;
 use crate::ledger::Name;
 use crate::stores::Crash;
 
@@ -58,7 +58,7 @@ impl World {
     }
 
     /// Up to where a device's bundles may have been sent, as it knows it.
-    fn mark(&self, index: usize) -> Option<Mark> {
+    fn mark(&self, index: usize) -> Option<SentRow> {
         self.places[index].device.disk.with_image(|image| image.mark)
     }
 
@@ -83,11 +83,11 @@ impl World {
         }
         let index = usize::from(server) % self.databases.len();
         let (database, node) = (self.databases[index].clone(), self.databases[index].node);
-        self.sim.fault(Fault::PowerCut, || format!("the power of {} goes, for {millis} ms", database.name));
+        self.sim.fault(Fault::PowerCut, || format!("the power of {} goes, for {millis} ms", database.log.name));
         self.exec.kill(node);
         let lost = database.crash(Crash::Power);
         if !lost.is_empty() {
-            self.sim.fault(Fault::SuffixLost, || format!("{} has lost {} bundles", database.name, lost.len()));
+            self.sim.fault(Fault::SuffixLost, || format!("{} has lost {} bundles", database.log.name, lost.len()));
         }
         lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
         database.set_down(true);
@@ -135,7 +135,7 @@ impl World {
         database.set_down(false);
         if let Some(lost) = database.restore(log) {
             let fault = if same_log { Fault::ServerRewound } else { Fault::ServerRestored };
-            self.sim.fault(fault, || format!("{} goes back {} bundles, to its backup", database.name, lost.len()));
+            self.sim.fault(fault, || format!("{} goes back {} bundles, to its backup", database.log.name, lost.len()));
             lost.iter().for_each(|name| self.witness.ledger().excuse(*name));
             self.restore_claims(&database, same_log);
         }

@@ -10,10 +10,10 @@ use syncline::protocol::{Have, Pull, Push, Request};
 use syncline::store::Limit;
 use syncline::{Cursor, EventStore, LogId, NTP64, Position, Seq};
 
-use super::{World, space};
+use super::World;
 use crate::fault::Fault;
 use crate::rng::Rng;
-use crate::stores::finish;
+use crate::stores::{finish, space};
 
 /// Kinds of forgery.
 const FORGERIES: u64 = 9;

@@ -35,7 +35,7 @@ impl World {
         let with_claims = same_log || self.steps.is_multiple_of(2);
         accounts.restore(with_claims);
         if !with_claims {
-            self.sim.fault(Fault::ClaimsLost, || format!("{} comes back without claims", disk.name));
+            self.sim.fault(Fault::ClaimsLost, || format!("{} comes back without claims", disk.log.name));
         }
     }
 

@@ -8,9 +8,9 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
+use syncline::ReplicaId;
 use syncline::authority::{Principal, Role};
 use syncline::limits::PAGE_BYTES_MAX;
-use syncline::ReplicaId;
 use syncline::protocol::{Answer, Code, Pull, Request};
 use syncline::service::Entered;
 

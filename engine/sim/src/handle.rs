@@ -16,7 +16,7 @@ use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 
 use crate::disk::Disk;
 use crate::sim::give_way;
-use crate::stores::finish;
+use crate::stores::{finish, space};
 
 /// How a disk takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Storage for SimStorage {
     }
 
     async fn spaces(&self) -> Result<Vec<SpaceId>, StoreError> {
-        Ok(vec![crate::world::space()])
+        Ok(vec![space()])
     }
 
     fn durability(&self) -> Durability {

@@ -1,14 +1,4 @@
-//! Stores that break their word, each in one way.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
-use syncline::LogId;
-use syncline::store::{Durability, EventStore, Holder, StoreError};
-
-use super::store::BadStore;
-use crate::stores::{Crash, Stores};
-use crate::witness::locked;
+//! What can be wrong with a store.
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,40 +89,4 @@ pub(crate) enum Flaw {
     KeepsItsLock,
     /// After a crash the log has another identity.
     ChangesIdentity,
-}
-
-/// Stores with one flaw.
-#[derive(Debug)]
-pub(crate) struct BadStores {
-    flaw: Flaw,
-    stores: Mutex<BTreeMap<String, Arc<BadStore>>>,
-}
-
-impl BadStores {
-    pub(crate) fn new(flaw: Flaw) -> Self {
-        Self { flaw, stores: Mutex::default() }
-    }
-}
-
-impl Stores for BadStores {
-    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError> {
-        let name = if self.flaw == Flaw::SharesStores && name.starts_with("device") { "device" } else { name };
-        let mut stores = locked(&self.stores);
-        let store = stores.entry(name.to_owned()).or_insert_with(|| Arc::new(BadStore::new(self.flaw, log)));
-        match store.is_held() {
-            true => Err(StoreError::InUse { backend: "planted", what: name.to_owned(), by: Holder::ThisProcess }),
-            false => Ok(store.clone()),
-        }
-    }
-
-    fn crash(&self, name: &str, crash: Crash) {
-        let store = locked(&self.stores).get(name).cloned();
-        if let Some(store) = store {
-            store.crash(crash);
-        }
-    }
-
-    fn durability(&self) -> Durability {
-        Durability::Synced
-    }
 }

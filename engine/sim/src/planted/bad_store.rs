@@ -1,27 +1,27 @@
-//! One store that breaks its word.
+//! Stores that break their word, each in one way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::format::heads::Head;
-use syncline::format::{ChainHash, Run, codec};
+use syncline::format::{ChainHash, Run};
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite, StoreError, StoredRun,
-    WriteBatch, forward,
+    Committed, Durability, EventStore, Holder, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite,
+    StoreError, StoredRun, WriteBatch, forward,
+};
+use syncline::tools::{
+    CLOCKS, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, is_piece, sent_row,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
-use super::stores::Flaw;
-use crate::image::{Mark, PeerRow};
-use crate::stores::{Crash, finish};
-use crate::witness::locked;
+use super::flaw::Flaw;
+use crate::lock::locked;
+use crate::stores::{Crash, Stores, finish};
 
-/// Where the engine keeps what may have been sent.
-const MARK: &str = "syncline.sent@1";
 /// Rows that a scan gives at once if it gives no more.
 const ROWS: usize = 4;
 /// Rows that can be loaded at once if more are too many.
@@ -30,6 +30,42 @@ const LOADS: usize = 6;
 const SMALL_PAGE: u32 = 100;
 /// The part of a time below a millisecond, nearly.
 const BELOW_MILLIS: u64 = (1 << 22) - 1;
+
+/// Stores with one flaw.
+#[derive(Debug)]
+pub(crate) struct BadStores {
+    flaw: Flaw,
+    stores: Mutex<BTreeMap<String, Arc<BadStore>>>,
+}
+
+impl BadStores {
+    pub(crate) fn new(flaw: Flaw) -> Self {
+        Self { flaw, stores: Mutex::default() }
+    }
+}
+
+impl Stores for BadStores {
+    fn open(&self, name: &str, log: LogId) -> Result<Arc<dyn EventStore>, StoreError> {
+        let name = if self.flaw == Flaw::SharesStores && name.starts_with("device") { "device" } else { name };
+        let mut stores = locked(&self.stores);
+        let store = stores.entry(name.to_owned()).or_insert_with(|| Arc::new(BadStore::new(self.flaw, log)));
+        match store.is_held() {
+            true => Err(StoreError::InUse { backend: "planted", what: name.to_owned(), by: Holder::ThisProcess }),
+            false => Ok(store.clone()),
+        }
+    }
+
+    fn crash(&self, name: &str, crash: Crash) {
+        let store = locked(&self.stores).get(name).cloned();
+        if let Some(store) = store {
+            store.crash(crash);
+        }
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Synced
+    }
+}
 
 /// One store with one flaw.
 #[derive(Debug)]
@@ -132,14 +168,14 @@ impl BadStore {
                     batch.runs.reverse();
                 }
             }
-            Flaw::MarksStand if batch.rows.iter().all(|row| row.key.view.as_str() != "syncline.identity@1") => {
+            Flaw::MarksStand if batch.rows.iter().all(|row| row.key.view.as_str() != IDENTITY) => {
                 batch.rows.retain(|row| !is_mark(row));
             }
             Flaw::MarksLowered => {
-                let acked = batch.rows.iter().filter(|row| row.key.view.as_str() == "syncline.peers@1").last();
-                let acked: Option<PeerRow> = acked.and_then(|row| codec::decode("peer", row.value.as_ref()?).ok());
-                if let (Some(PeerRow { acked, .. }), Some(mut mark)) = (acked, self.mark()) {
-                    lower(&mut mark, |through| through.min(acked));
+                let peers = batch.rows.iter().filter_map(|row| OwnRow::read(row).ok()?);
+                let peers = peers.filter_map(|row| if let OwnRow::Peer(peer) = row { Some(peer) } else { None });
+                if let (Some(peer), Some(mut mark)) = (peers.last(), self.mark()) {
+                    lower(&mut mark, |through| through.min(peer.acked));
                     batch.rows.retain(|row| !is_mark(row));
                     batch.rows.push(mark);
                 }
@@ -152,12 +188,14 @@ impl BadStore {
                 let mark = batch.rows.extract_if(.., |row| is_mark(row)).last();
                 batch.rows.extend(std::mem::replace(&mut locked(&self.inner).mark, mark));
             }
-            Flaw::LosesLetters => batch.rows.retain(|row| row.key.view.as_str() != "syncline.dead-letters@1"),
-            Flaw::StoresTheFirstPiece => batch.rows.retain(|row| !is_piece(row) || row.key.key.ends_with(&[0; 4])),
-            Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(row) || row.value.is_some()),
-            Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != "syncline.unreadable@2"),
-            Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != "syncline.readings@1"),
-            Flaw::LosesContacts => batch.rows.retain(|row| row.key.view.as_str() != "syncline.clocks@1"),
+            Flaw::LosesLetters => batch.rows.retain(|row| row.key.view.as_str() != DEAD_LETTERS),
+            Flaw::StoresTheFirstPiece => {
+                batch.rows.retain(|row| !is_piece(&row.key.view) || row.key.key.ends_with(&[0; 4]))
+            }
+            Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(&row.key.view) || row.value.is_some()),
+            Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != UNREADABLE),
+            Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != READINGS),
+            Flaw::LosesContacts => batch.rows.retain(|row| row.key.view.as_str() != CLOCKS),
             Flaw::SignedTimes if batch.clock.0 >> 63 == 1 => batch.clock = NTP64(0),
             _ => {}
         }
@@ -166,7 +204,7 @@ impl BadStore {
 
     /// The mark as it is stored.
     fn mark(&self) -> Option<RowWrite> {
-        let key = RowKey::new(ViewId::new(MARK).ok()?, Bytes::new());
+        let key = RowKey::new(ViewId::new(SENT).ok()?, Bytes::new());
         let value = finish(self.live().load(std::slice::from_ref(&key))).ok()?.remove(0);
         Some(RowWrite { key, value })
     }
@@ -298,24 +336,16 @@ impl EventStore for BadStore {
     }
 }
 
-/// Whether a row is a piece of a larger one.
-fn is_piece(row: &RowWrite) -> bool {
-    row.key.view.as_str().starts_with("syncline.pieces.")
-}
-
 /// Whether the row says what may have been sent.
 fn is_mark(row: &RowWrite) -> bool {
-    row.key.view.as_str() == MARK
+    row.key.view.as_str() == SENT
 }
 
 /// Changes up to where something may have been sent.
 fn lower(row: &mut RowWrite, change: impl Fn(Seq) -> Seq) {
-    let Some(Mark { origin, through, writer }) =
-        row.value.as_ref().and_then(|value| codec::decode::<Mark>("mark", value).ok())
-    else {
-        return;
-    };
-    row.value = Some(codec::encode(&(origin, change(through), writer)).into());
+    if let Ok(Some(OwnRow::Sent(sent))) = OwnRow::read(row) {
+        *row = sent_row(&SentRow { through: change(sent.through), ..sent });
+    }
 }
 
 /// The same run with one bit of its last byte turned.

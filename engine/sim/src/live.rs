@@ -1,20 +1,49 @@
-//! How a device waits between attempts to stay in sync.
+//! A device that stays in sync by itself, and how it waits between attempts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use syncline::replica::{Pause, Schedule, SyncReport};
+use syncline::Transport;
+use syncline::replica::{Pause, Schedule, SyncError, SyncReport};
 
 use crate::device::Device;
+use crate::fault::Fault;
+use crate::finding::Law;
 use crate::stack::Misuse;
 use crate::transport::Door;
 
 /// So many syncs in a row leave something out, or find nothing, until a device waits for a word.
 const PATIENT: u32 = 16;
 
+impl Device {
+    /// Stays in sync until it fails for good.
+    pub(crate) async fn live(self: Arc<Self>, way: Arc<dyn Transport>, door: Arc<Door>) {
+        let schedule = Patience(self.clone(), door);
+        while !self.is_wedged() {
+            // An upgraded program continues with the new version alone. (Of the lab's own views both versions continue side by side.)
+            let waits = self.stack.has_own_upgrade() && self.is_opening();
+            if let Some(replica) = self.replica().filter(|_| !waits) {
+                let Err(error) = replica.live(&*way, &schedule).await;
+                self.live_ended(&error);
+                self.sync_failed(&error, &schedule.1);
+            }
+            self.sim().sleep(Duration::from_millis(40)).await;
+        }
+    }
+
+    /// The way and the peer fail in passing only, unless a grant is taken away.
+    fn live_ended(&self, error: &SyncError) {
+        let passes = matches!(error, SyncError::Transport(_) | SyncError::Replaced | SyncError::Unexpected);
+        if passes && self.sim().state().tally.get(Fault::Revoked) == 0 {
+            let detail = format!("device {}: its live sync has ended: {error}", self.index);
+            self.sim().found(Law::LiveGoesOn, detail);
+        }
+    }
+}
+
 /// Waits longer with each failure.
-pub(crate) struct Patience(pub(crate) Arc<Device>, pub(crate) Arc<Door>);
+struct Patience(Arc<Device>, Arc<Door>);
 
 impl std::fmt::Debug for Patience {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,13 +4,13 @@ use syncline::format::ChainHash;
 use syncline::store::Rewrite;
 use syncline::{Dot, Seq};
 
+use super::Image;
 use crate::finding::{Finding, Law};
-use crate::image::Image;
 use crate::ledger::Name;
 
 /// Does what a rewrite must do. Returns the old bundles with what each has become, and whether they have got other times and another
 /// identity.
-pub(crate) fn apply(image: &mut Image, rewrite: &Rewrite) -> Result<(Vec<(Name, Name)>, bool), Finding> {
+pub(super) fn apply(image: &mut Image, rewrite: &Rewrite) -> Result<(Vec<(Name, Name)>, bool), Finding> {
     let broken = |detail: String| Finding { law: Law::Contiguous, detail };
     let after = rewrite.after.seq;
     let is_old = |dot: &Dot| dot.origin == rewrite.origin && dot.seq > after;
