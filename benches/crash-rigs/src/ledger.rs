@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use syncline::id::Revision;
 use syncline::{LogId, Position, Seq};
 
-use crate::message::{Acknowledged, Intended};
+use crate::record::{Acknowledged, Intended};
 
 /// All that is known of one store, per space.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,12 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
 use syncline::id::Revision;
 use syncline::{Position, Seq};
 use thiserror::Error;
 
 use crate::check::Report;
+use crate::record::{Acknowledged, Intended};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,43 +26,6 @@ pub enum Message {
     Acknowledged(Acknowledged),
     /// A commit has failed, and its writer has stopped.
     Failed(String),
-}
-
-/// A commit about to begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intended {
-    /// In which space.
-    pub space: u8,
-    /// By which writer.
-    pub writer: u8,
-    /// Its last bundle.
-    pub last: Seq,
-}
-
-/// A commit that has returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledged {
-    /// In which space.
-    pub space: u8,
-    /// By which writer.
-    pub writer: u8,
-    /// Its last bundle.
-    pub last: Seq,
-    /// The revision it made.
-    pub revision: Revision,
-    /// Where its last bundle lies.
-    pub head: Position,
-    /// Up to where it folded the views; zero where it left them alone.
-    pub folded: Position,
-    /// When it returned, in microseconds since 1970.
-    pub when: u64,
-}
-
-impl Acknowledged {
-    /// The commit as it was before it returned.
-    pub fn intended(self) -> Intended {
-        Intended { space: self.space, writer: self.writer, last: self.last }
-    }
 }
 
 /// Microseconds since 1970, on the clock that all processes of the rig share.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use syncline::authority::accounts::Accounts;
 use syncline::store::{Durability, EventStore, Storage, StoreError};
-use syncline::{PhysicalClock, SpaceId};
+use syncline::{MemoryStorage, PhysicalClock, SpaceId};
 use thiserror::Error;
 
-use crate::name::{InvalidStoreName, StoreName};
+use crate::name::{InvalidStoreName, Named, StoreName};
 use crate::options::AnyOptions;
 
 /// Why a store could not be opened by its name.
@@ -31,7 +31,7 @@ pub struct AnyStorage {
 
 /// The stores that keep accounts, and the others.
 #[derive(Debug, Clone)]
-pub(crate) enum Inner {
+enum Inner {
     #[cfg(feature = "sqlite")]
     Sqlite(syncline_sqlite::SqliteStorage),
     #[cfg(feature = "postgres")]
@@ -47,10 +47,6 @@ impl AnyStorage {
     /// [`OpenError::Name`], and [`OpenError::Store`] as [`AnyOptions::open`].
     pub async fn at(name: &str) -> Result<Self, OpenError> {
         Ok(AnyOptions::new(name.parse()?).open().await?)
-    }
-
-    pub(crate) fn new(name: StoreName, inner: Inner) -> Self {
-        Self { name, inner }
     }
 
     /// Its name.
@@ -107,6 +103,66 @@ impl AnyStorage {
             Inner::Postgres(storage) => storage,
             Inner::Other(storage) => &**storage,
         }
+    }
+}
+
+impl AnyOptions {
+    /// Opens the store, and creates it if it does not exist. Files block for as long as their adapter says; Postgres needs a
+    /// Tokio runtime.
+    ///
+    /// # Errors
+    /// Those of the adapter. [`StoreError::Backend`] if this build has none for it.
+    pub async fn open(self) -> Result<AnyStorage, StoreError> {
+        let Self { name, durability } = self;
+        let inner = match &name.0 {
+            Named::Memory => Inner::Other(Arc::new(MemoryStorage::new(syncline_os::log_id))),
+            #[cfg(feature = "sqlite")]
+            Named::Sqlite(file) => {
+                Inner::Sqlite(syncline_sqlite::SqliteOptions::new(file).durability(durability).open()?)
+            }
+            #[cfg(feature = "redb")]
+            Named::Redb(file) => Inner::Other(Arc::new(syncline_redb::RedbOptions::new(file).open()?)),
+            #[cfg(feature = "sled")]
+            Named::Sled(folder) => {
+                Inner::Other(Arc::new(syncline_sled::SledOptions::new(folder).durability(durability).open()?))
+            }
+            #[cfg(feature = "postgres")]
+            Named::Postgres { url, schema } => Inner::Postgres(postgres(url, schema.as_deref(), durability).await?),
+            #[cfg(not(all(feature = "sqlite", feature = "redb", feature = "sled", feature = "postgres")))]
+            _ => return Err(not_built(name.scheme(), durability)),
+        };
+        Ok(AnyStorage { name, inner })
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(
+    url: &str,
+    schema: Option<&str>,
+    durability: Durability,
+) -> Result<syncline_postgres::PostgresStorage, StoreError> {
+    let mut options = syncline_postgres::PostgresOptions::new(url);
+    if let Some(schema) = schema {
+        options = options.schema(schema);
+    }
+    if durability < Durability::Synced {
+        options = options.asynchronous_commit();
+    }
+    options.open().await
+}
+
+#[cfg(not(all(feature = "sqlite", feature = "redb", feature = "sled", feature = "postgres")))]
+fn not_built(scheme: crate::Scheme, _: Durability) -> StoreError {
+    use crate::Scheme;
+    let built: Vec<_> = Scheme::ALL.into_iter().filter(|scheme| scheme.is_built()).map(Scheme::as_str).collect();
+    StoreError::Backend {
+        backend: scheme.as_str(),
+        retry: syncline::store::Retry::Never,
+        source: format!(
+            "this build was made without it and has {}; build with the feature `{scheme}`",
+            built.join(", ")
+        )
+        .into(),
     }
 }
 

@@ -10,16 +10,19 @@ use syncline::authority::accounts::{Accounts, AccountsError, Listing, Token, Tok
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
 
-use crate::connection::{Connection, Work};
+use crate::connection::Connection;
 use crate::database::Database;
-use crate::error::Fault;
 use crate::pool::Lease;
+use crate::work::Work;
 
 mod ask;
 mod change;
 mod claim;
 mod list;
 mod schema;
+mod trouble;
+
+use trouble::Trouble;
 
 /// What a failed change was doing.
 const DURING: &str = "changing accounts";
@@ -180,25 +183,6 @@ impl Accounts for PostgresAccounts {
 
 /// A change that is being made.
 type Changing<'c, T> = Pin<Box<dyn Future<Output = Result<T, Trouble>> + Send + 'c>>;
-
-/// Why a change did not happen.
-#[derive(Debug)]
-enum Trouble {
-    Refused(AccountsError),
-    Fault(Fault),
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Fault(error.into())
-    }
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Fault(error.into())
-    }
-}
 
 /// Ends a change. A refused one has changed nothing.
 async fn finish<T>(mut lease: Lease<'_>, done: Result<T, Trouble>) -> Result<T, AccountsError> {

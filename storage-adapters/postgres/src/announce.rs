@@ -11,9 +11,9 @@ use std::time::Duration;
 use syncline::SpaceId;
 use syncline::id::Revision;
 
-use crate::connection::Work;
-use crate::database::Database;
 use crate::error::Result;
+use crate::pool::Pool;
+use crate::work::Work;
 
 /// Between two announcements of one process. What is committed in the meantime shares the second.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 const _: () = assert!(syncline::limits::SPACE_BYTES_MAX + 1 + 20 < 8_000);
 
 /// Commits that are yet to be announced.
-#[derive(Debug)]
 pub(crate) struct Announcer {
     channel: String,
+    pool: Arc<Pool>,
     waiting: Mutex<Waiting>,
 }
 
@@ -37,17 +37,39 @@ struct Waiting {
 }
 
 impl Announcer {
-    pub(crate) fn new(channel: String) -> Self {
-        Self { channel, waiting: Mutex::default() }
+    pub(crate) fn new(channel: String, pool: Arc<Pool>) -> Arc<Self> {
+        Arc::new(Self { channel, pool, waiting: Mutex::default() })
     }
 
-    /// Has a commit announced, soon and by somebody else.
-    pub(crate) fn announce(database: &Arc<Database>, space: &SpaceId, revision: Revision) {
-        let mut waiting = database.announcer.waiting();
+    /// Has a commit announced, soon and by a task of its own.
+    pub(crate) fn announce(self: &Arc<Self>, space: &SpaceId, revision: Revision) {
+        let mut waiting = self.waiting();
         waiting.revisions.insert(space.clone(), revision);
         if !std::mem::replace(&mut waiting.busy, true) {
-            database.runtime.spawn(announce_all(database.clone()));
+            tokio::spawn(self.clone().announce_all());
         }
+    }
+
+    async fn announce_all(self: Arc<Self>) {
+        loop {
+            let texts = self.take();
+            if texts.is_empty() {
+                return;
+            }
+            // A failure is nobody's concern: who is not told finds out by looking.
+            let _ = self.send(&texts).await;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn send(&self, texts: &[String]) -> Result<()> {
+        let mut lease = self.pool.lease().await?;
+        lease.start(Work::Statements).await?;
+        let notify = "SELECT count(pg_notify($1, text)) FROM unnest($2::text[]) AS text";
+        sqlx::query(notify).bind(&self.channel).bind(texts).execute(&mut *lease).await?;
+        lease.end().await?;
+        lease.give_back();
+        Ok(())
     }
 
     /// What waits. If nothing does, who asks is no longer busy.
@@ -61,28 +83,6 @@ impl Announcer {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn announce_all(database: Arc<Database>) {
-    loop {
-        let texts = database.announcer.take();
-        if texts.is_empty() {
-            return;
-        }
-        // A failure is nobody's concern: who is not told finds out by looking.
-        let _ = send(&database, &texts).await;
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-async fn send(database: &Database, texts: &[String]) -> Result<()> {
-    let mut lease = database.pool.lease().await?;
-    lease.start(Work::Statements).await?;
-    let notify = "SELECT count(pg_notify($1, text)) FROM unnest($2::text[]) AS text";
-    sqlx::query(notify).bind(&database.announcer.channel).bind(texts).execute(&mut *lease).await?;
-    lease.end().await?;
-    lease.give_back();
-    Ok(())
 }
 
 /// The space and the revision of an announcement.

@@ -15,7 +15,10 @@ use syncline::store::Retry;
 
 use crate::connector::{Connector, Way};
 use crate::error::{Fault, Result, backend};
-use crate::history::{self, History};
+use crate::work::Work;
+
+mod adopt;
+mod open;
 
 /// A connection that serves one piece of work after the other: each [starts](Self::start) and [ends](Self::end).
 pub(crate) struct Connection {
@@ -25,36 +28,9 @@ pub(crate) struct Connection {
     within: bool,
 }
 
-/// What a piece of work needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
-    /// Each statement stands for itself.
-    Statements,
-    /// All of it is done, or nothing.
-    Transaction,
-    /// It only reads, and all of it from one moment.
-    Moment,
-}
-
-impl Work {
-    pub(crate) fn begin(self) -> &'static str {
-        match self {
-            Self::Statements | Self::Transaction => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            Self::Moment => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        }
-    }
-
-    pub(crate) fn isolation(self) -> &'static str {
-        match self {
-            Self::Statements | Self::Transaction => "read committed",
-            Self::Moment => "repeatable read",
-        }
-    }
-}
-
 impl Connection {
     /// A connection that was just opened. Nothing is set yet.
-    pub(crate) fn new(inner: PgConnection, connector: Arc<Connector>) -> Self {
+    fn new(inner: PgConnection, connector: Arc<Connector>) -> Self {
         Self { inner, connector, within: false }
     }
 
@@ -62,9 +38,9 @@ impl Connection {
     ///
     /// # Errors
     /// As [`start`](Self::start).
-    pub(crate) async fn set_up_session(&mut self) -> Result<()> {
+    async fn set_up_session(&mut self) -> Result<()> {
         match self.set_up(None).await? {
-            Some(_) => history::adopt(self).await,
+            Some(_) => self.adopt().await,
             None => Ok(()),
         }
     }
@@ -86,23 +62,11 @@ impl Connection {
             return Ok(());
         }
         self.abandon().await?;
-        history::adopt(self).await?;
+        self.adopt().await?;
         match self.set_up(Some(work)).await? {
             None => Ok(()),
             Some(_) => Err(Fault::Store(backend(Retry::Later, "the server was replaced twice at once; try again"))),
         }
-    }
-
-    /// Starts the transaction in which the server's history is noted, and gives that.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start).
-    pub(crate) async fn start_adopting(&mut self) -> Result<String> {
-        match self.connector.way() {
-            Way::Straight => self.begin(Work::Transaction).await?,
-            Way::Pooled => drop(self.set_up(Some(Work::Transaction)).await?), // that it is another one is known
-        }
-        History::look(self).await
     }
 
     /// Begins a transaction in a session that is set up.

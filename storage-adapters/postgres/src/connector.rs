@@ -1,22 +1,13 @@
-//! How connections are opened, and which way they take: straight to the server, or through a pooler.
-//!
-//! The first connection finds out. It carries a mark among the options that a server reads when a session starts. A pooler hands
-//! out sessions that have started already, so it refuses such options or skips them.
+//! Which way connections take to the server, straight or through a pooler, and what is set over them.
 
-use std::sync::Arc;
-
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Connection as _, RawSql, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, RawSql, Row};
 use syncline::store::Retry;
 
-use crate::connection::{Connection, Work};
-use crate::error::{Fault, Result, backend, code};
+use crate::error::{Fault, Result, backend};
 use crate::history::{self, History};
-use crate::number::random;
-use crate::session::{Setting, Target, given, quoted};
-
-/// The setting that marks a session as started by one connection.
-const MARK: &str = "syncline.session";
+use crate::settings::{Setting, Target, given, quoted};
+use crate::work::Work;
 
 /// Which way connections take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +18,7 @@ pub(crate) enum Way {
     Pooled,
 }
 
-/// Opens connections and sets up their sessions. It has no `Debug`, which would show a password.
+/// How to open connections and set up their sessions. It has no `Debug`, which would show a password.
 pub(crate) struct Connector {
     target: Target,
     way: Way,
@@ -37,33 +28,15 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    /// Finds the way to the server, and opens the first connection. What is set up are these settings.
-    ///
-    /// # Errors
-    /// Those of the way to the server, and of settings that a pooler keeps from it.
-    pub(crate) async fn find(target: Target, settings: Vec<Setting>) -> Result<Connection> {
-        let mark = random_mark();
-        match PgConnection::connect_with(&target.marked(MARK, &mark)).await {
-            Ok(mut connection) => {
-                if has_mark(&mut connection, &mark).await? {
-                    let connector = Self { target, way: Way::Straight, settings, history: None };
-                    let mut connection = Connection::new(connection, Arc::new(connector));
-                    connection.set_up_session().await?;
-                    return Ok(connection);
-                }
-                drop(connection.close().await); // it has told what it was opened for
-            }
-            Err(error) if takes_no_options(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let settings = [given(&target)?, settings].concat();
-        Arc::new(Self { target, way: Way::Pooled, settings, history: None }).connect().await
+    /// A way to a server whose history is not known yet.
+    pub(crate) fn new(target: Target, way: Way, settings: Vec<Setting>) -> Self {
+        Self { target, way, settings, history: None }
     }
 
     /// The same way with other settings, to a server that has this history.
     ///
     /// # Errors
-    /// As [`find`](Self::find).
+    /// [`StoreError::Backend`](syncline::StoreError::Backend) if a pooler keeps a setting of the URL from the server.
     pub(crate) fn with(&self, settings: Vec<Setting>, history: Option<History>) -> Result<Self> {
         let given = if self.way == Way::Pooled { given(&self.target)? } else { Vec::new() };
         Ok(Self { target: self.target.clone(), way: self.way, settings: [given, settings].concat(), history })
@@ -84,25 +57,6 @@ impl Connector {
 
     pub(crate) fn history(&self) -> Option<&History> {
         self.history.as_ref()
-    }
-
-    /// Opens a connection.
-    ///
-    /// # Errors
-    /// As [`Connection::start`].
-    pub(crate) async fn connect(self: &Arc<Self>) -> Result<Connection> {
-        if self.way == Way::Pooled {
-            return Ok(Connection::new(PgConnection::connect_with(self.target.plain()).await?, self.clone()));
-        }
-        let mark = random_mark();
-        let mut connection = PgConnection::connect_with(&self.target.marked(MARK, &mark)).await?;
-        if !has_mark(&mut connection, &mark).await? {
-            let why = "a pooler stands before the server now, which did not when the storage was opened; open it again";
-            return Err(Fault::Store(backend(Retry::Never, why)));
-        }
-        let mut connection = Connection::new(connection, self.clone());
-        connection.set_up_session().await?;
-        Ok(connection)
     }
 
     /// The statements that make the settings, for the session or for a transaction that they begin, and answer with what is set then.
@@ -156,20 +110,4 @@ impl Setting {
         );
         Err(Fault::Store(backend(Retry::Never, why)))
     }
-}
-
-fn random_mark() -> String {
-    random().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether the session was started by the connection with this mark.
-async fn has_mark(connection: &mut PgConnection, mark: &str) -> Result<bool> {
-    let shown = "SELECT coalesce(current_setting('syncline.session', true), '')";
-    let row = sqlx::raw_sql(shown).fetch_one(connection).await?;
-    Ok(row.try_get::<&str, _>(0)? == mark)
-}
-
-/// Whether somebody refuses to start a session with options.
-fn takes_no_options(error: &sqlx::Error) -> bool {
-    matches!(code(error).as_deref(), Some("08P01" | "0A000"))
 }

@@ -10,23 +10,24 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::announce::Announcer;
-use crate::connection::{Connection, Work};
-use crate::connector::Connector;
+use crate::ask::Ask;
+use crate::connection::Connection;
 use crate::error::{Fault, Result, abandoned};
 use crate::listen::{self, Listener};
 use crate::options::PostgresOptions;
 use crate::pool::{Lease, Pool, timed_out};
 use crate::session::{self, Promise};
 use crate::space::Spaces;
-use crate::{schema, writer};
+use crate::stats::Counts;
+use crate::{schema, settings};
 
 /// What the storage, its stores and its accounts share.
 pub(crate) struct Database {
-    pub(crate) pool: Pool,
+    pub(crate) pool: Arc<Pool>,
     pub(crate) spaces: Arc<Spaces>,
-    pub(crate) announcer: Announcer,
+    pub(crate) announcer: Arc<Announcer>,
     pub(crate) listener: Listener,
-    pub(crate) counts: writer::Counts,
+    pub(crate) counts: Counts,
     /// Where commits and questions run to their end, even if nobody waits for them any more.
     pub(crate) runtime: Handle,
     promise: Promise,
@@ -37,27 +38,18 @@ pub(crate) struct Database {
 /// What the way to the server and back may take, in addition to the server's own time.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A question to the database. Asking it twice is as good as once, so that it can be asked again when a connection is lost.
-pub(crate) trait Ask: Send + Sync + 'static {
-    /// What it is called in errors.
-    const DURING: &'static str;
-    /// What it needs.
-    const WORK: Work = Work::Statements;
-    type Answer: Send + 'static;
-
-    fn ask(&self, connection: &mut Connection) -> impl Future<Output = Result<Self::Answer>> + Send;
-}
-
 impl Database {
     pub(crate) async fn open(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
-        let target = session::target(options)?;
+        let target = settings::target(options)?;
         let opening = async {
-            let connecting = timeout(options.connect_timeout, Connector::find(target, session::opening(options))).await;
+            let connecting =
+                timeout(options.connect_timeout, Connection::find(target, settings::opening(options))).await;
             let mut connection = connecting.unwrap_or_else(|_| Err(timed_out().into()))?;
             let history = session::prove(&mut connection, options).await?;
             let promise = Promise::ask(&mut connection).await?;
             schema::migrate(&mut connection, &options.schema, history.as_ref()).await?;
-            let connector = connection.connector().with(session::working(options, &promise), history)?;
+            let connector =
+                connection.connector().with(settings::working(options, promise.synchronous_commit()), history)?;
             connection.close().await;
             Ok((Arc::new(connector), promise))
         };
@@ -67,8 +59,8 @@ impl Database {
         let spaces = Arc::new(Spaces::default());
         let poll_interval = options.poll_interval.unwrap_or_else(|| listen::poll_interval(connector.way()));
         let listener = Listener::new(connector.clone(), channel.clone(), poll_interval, spaces.clone());
-        let pool = Pool::new(connector, options.connections_max.get(), options.connect_timeout);
-        let (announcer, counts) = (Announcer::new(channel), writer::Counts::default());
+        let pool = Arc::new(Pool::new(connector, options.connections_max.get(), options.connect_timeout));
+        let (announcer, counts) = (Announcer::new(channel, pool.clone()), Counts::default());
         let (runtime, statement_timeout) = (Handle::current(), options.statement_timeout);
         Ok(Self { pool, spaces, announcer, listener, counts, runtime, promise, statement_timeout })
     }

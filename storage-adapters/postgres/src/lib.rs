@@ -84,6 +84,7 @@
 
 mod accounts;
 mod announce;
+mod ask;
 mod check;
 mod connection;
 mod connector;
@@ -98,13 +99,17 @@ mod pool;
 mod rows;
 mod schema;
 mod session;
+mod settings;
 mod space;
+mod stats;
 mod storage;
 mod store;
 mod tail;
+mod work;
 mod write;
 mod writer;
 
 pub use accounts::PostgresAccounts;
 pub use options::PostgresOptions;
-pub use storage::{PostgresStorage, WriterStats};
+pub use stats::WriterStats;
+pub use storage::PostgresStorage;

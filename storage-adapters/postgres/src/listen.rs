@@ -10,11 +10,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::announce;
-use crate::connection::Work;
 use crate::connector::{Connector, Way};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::space::{Space, Spaces};
+use crate::work::Work;
 
 /// How often to look, unless the user has told.
 pub(crate) fn poll_interval(way: Way) -> Duration {

@@ -11,8 +11,8 @@ use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, LogStatus, Page, StoreError, StoredRun, WriteBatch};
 use syncline::{Cursor, Dot, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId};
 
+use crate::ask::Ask;
 use crate::connection::Connection;
-use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::{array, bound, from_bigint};
 use crate::tail::{Tail, gone, head, read_head_row, read_origin};

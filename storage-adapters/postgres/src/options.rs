@@ -4,10 +4,6 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use syncline::store::StoreError;
-
-use crate::storage::PostgresStorage;
-
 /// Which database to open, and how.
 ///
 /// ```no_run
@@ -101,17 +97,6 @@ impl PostgresOptions {
     #[must_use]
     pub fn asynchronous_commit(self) -> Self {
         Self { asynchronous: true, ..self }
-    }
-
-    /// Connects, and creates the tables or brings them up to date. Servers that do so at the same time wait for each other.
-    /// Needs a Tokio runtime, on which the storage then keeps its work.
-    ///
-    /// # Errors
-    /// [`StoreError::UnsupportedFormat`] if a newer build wrote the schema, or another program did; it is left as it was.
-    /// [`StoreError::Backend`] if the server cannot be reached, takes no writes, or an option is not possible; if a pooler
-    /// before it changes sessions within a transaction, or keeps back a setting.
-    pub async fn open(self) -> Result<PostgresStorage, StoreError> {
-        PostgresStorage::open_with(&self).await
     }
 }
 

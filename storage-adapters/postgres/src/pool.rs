@@ -53,7 +53,7 @@ impl Pool {
     /// A connection for one use, waited for in the order of asking.
     ///
     /// # Errors
-    /// [`sqlx::Error::PoolTimedOut`] if the others do not give one back in time; those of [`Connector::connect`] if none can be
+    /// [`sqlx::Error::PoolTimedOut`] if the others do not give one back in time; those of [`Connection::open`] if none can be
     /// opened.
     pub(crate) async fn lease(&self) -> Result<Lease<'_>> {
         let permit = timeout(self.timeout, self.permits.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
@@ -65,9 +65,9 @@ impl Pool {
     /// A connection that does not count, for work that takes long and is seldom.
     ///
     /// # Errors
-    /// Those of [`Connector::connect`].
+    /// Those of [`Connection::open`].
     pub(crate) async fn open(&self) -> Result<Connection> {
-        let connecting = timeout(self.timeout, self.connector.connect()).await;
+        let connecting = timeout(self.timeout, Connection::open(&self.connector)).await;
         connecting.unwrap_or_else(|_| Err(timed_out().into()))
     }
 
@@ -77,7 +77,7 @@ impl Pool {
                 return Ok(idle.connection);
             }
         }
-        self.connector.connect().await
+        Connection::open(&self.connector).await
     }
 
     fn take_idle(&self) -> Option<Idle> {

@@ -9,8 +9,8 @@ use syncline::SpaceId;
 use syncline::ViewId;
 use syncline::store::{Direction, Limit, Row, RowKey, RowRange};
 
+use crate::ask::Ask;
 use crate::connection::Connection;
-use crate::database::Ask;
 use crate::error::Result;
 
 /// How many rows a scan looks at first. If that is not enough, it looks at so many times more.

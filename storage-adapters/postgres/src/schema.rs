@@ -3,9 +3,10 @@
 use sqlx::Executor;
 use syncline::store::{Retry, StoreError};
 
-use crate::connection::{Connection, Work};
+use crate::connection::Connection;
 use crate::error::{Fault, Result, backend};
 use crate::history::History;
+use crate::work::Work;
 
 /// What brings the tables of logs and rows from one version to the next, from 0. Never changed once released, only added to. Those
 /// of accounts have a version of their own.
@@ -41,7 +42,7 @@ pub(crate) async fn migrate(connection: &mut Connection, schema: &str, history: 
         sqlx::query("UPDATE syncline SET format = $1").bind(newest).execute(&mut *connection).await?;
     }
     if let Some(history) = history {
-        history.note(connection).await?;
+        connection.note(&history.now()).await?;
     }
     connection.end().await?;
     Ok(())

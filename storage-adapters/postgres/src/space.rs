@@ -7,9 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use event_listener::{Event as Signal, EventListener};
 use syncline::SpaceId;
 use syncline::id::Revision;
+use syncline::store::WriteBatch;
+use syncline::store::draft::Outcome;
+use tokio::sync::oneshot;
 
 use crate::tail::Tail;
-use crate::writer::Waiting;
+
+/// A batch that waits for its turn.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) batch: WriteBatch,
+    pub(crate) answer: oneshot::Sender<Outcome>,
+}
 
 /// One space.
 #[derive(Debug)]

@@ -2,20 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use syncline::store::{Durability, EventStore, Retry, Storage, StoreError};
 use syncline::{LogId, NTP64, PhysicalClock, SpaceId};
 
 use crate::accounts::PostgresAccounts;
+use crate::ask::Ask;
 use crate::check;
-use crate::connection::{Connection, Work};
-use crate::database::{Ask, Database};
+use crate::connection::Connection;
+use crate::database::Database;
 use crate::error::{Fault, Result, backend, corrupt};
 use crate::number::{random, to_bytes};
 use crate::options::PostgresOptions;
+use crate::stats::WriterStats;
 use crate::store::PostgresStore;
+use crate::work::Work;
 
 /// An open schema. Cheap to clone; clones, the stores opened from it and its accounts share its connections, which close when
 /// the last of them is dropped.
@@ -26,15 +28,6 @@ pub struct PostgresStorage {
     database: Arc<Database>,
 }
 
-/// What was committed through a storage since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WriterStats {
-    /// Commits that were made.
-    pub commits: u64,
-    /// Transactions, each one wait for the disk, that these commits shared.
-    pub transactions: u64,
-}
-
 impl PostgresStorage {
     /// Opens the database at `url` with the usual [`PostgresOptions`], in the schema `syncline`.
     ///
@@ -42,10 +35,6 @@ impl PostgresStorage {
     /// As [`PostgresOptions::open`].
     pub async fn at(url: impl Into<String>) -> std::result::Result<Self, StoreError> {
         PostgresOptions::new(url).open().await
-    }
-
-    pub(crate) async fn open_with(options: &PostgresOptions) -> std::result::Result<Self, StoreError> {
-        Ok(Self { database: Arc::new(Database::open(options).await?) })
     }
 
     /// The accounts in this schema. Their tables are created if there are none yet; processes that ask at the same time wait for each
@@ -74,9 +63,20 @@ impl PostgresStorage {
 
     /// What was committed through this storage so far.
     pub fn stats(&self) -> WriterStats {
-        let counts = &self.database.counts;
-        let (commits, transactions) = (&counts.commits, &counts.transactions);
-        WriterStats { commits: commits.load(Ordering::Relaxed), transactions: transactions.load(Ordering::Relaxed) }
+        self.database.counts.stats()
+    }
+}
+
+impl PostgresOptions {
+    /// Connects, and creates the tables or brings them up to date. Servers that do so at the same time wait for each other.
+    /// Needs a Tokio runtime, on which the storage then keeps its work.
+    ///
+    /// # Errors
+    /// [`StoreError::UnsupportedFormat`] if a newer build wrote the schema, or another program did; it is left as it was.
+    /// [`StoreError::Backend`] if the server cannot be reached, takes no writes, or an option is not possible; if a pooler
+    /// before it changes sessions within a transaction, or keeps back a setting.
+    pub async fn open(self) -> std::result::Result<PostgresStorage, StoreError> {
+        Ok(PostgresStorage { database: Arc::new(Database::open(&self).await?) })
     }
 }
 

@@ -1,20 +1,19 @@
 //! Commits of one space: those that wait share a transaction.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use syncline::store::draft::{Bounds, Draft, Outcome, origins};
 use syncline::store::{Committed, StoreError, WriteBatch};
 use syncline::{LogId, Position, SpaceId};
 use tokio::sync::oneshot;
 
-use crate::announce::Announcer;
-use crate::connection::{Connection, Work};
+use crate::connection::Connection;
 use crate::database::Database;
 use crate::error::{BACKEND, Fault, abandoned, duplicate};
 use crate::number::BIGINT_MAX;
-use crate::space::Space;
+use crate::space::{Space, Waiting};
 use crate::tail::{Tail, gone};
+use crate::work::Work;
 use crate::{log, write};
 
 /// Batches of one transaction are taken until they hold so many bytes.
@@ -28,20 +27,6 @@ const DURING: &str = "committing";
 
 /// Postgres keeps counters as `bigint`.
 pub(crate) const BOUNDS: Bounds = Bounds { backend: BACKEND, position: Position::new(BIGINT_MAX), number: BIGINT_MAX };
-
-/// A batch that waits for its turn.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    batch: WriteBatch,
-    answer: oneshot::Sender<Outcome>,
-}
-
-/// How much was committed since the storage was opened.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) commits: AtomicU64,
-    pub(crate) transactions: AtomicU64,
-}
 
 /// Commits a batch, together with others that wait. It is committed even if the future is dropped.
 pub(crate) async fn commit(database: &Arc<Database>, space: &Arc<Space>, batch: WriteBatch) -> Outcome {
@@ -61,9 +46,9 @@ async fn take_turn(database: Arc<Database>, space: Arc<Space>) {
     let outcomes = match commit_group(&database, &space.name, remembered.take(), &batches).await {
         Ok((tail, outcomes)) => {
             if let Some(Committed { revision, .. }) = outcomes.iter().flatten().last() {
-                count(&database, outcomes.iter().flatten().count());
+                database.counts.count(outcomes.iter().flatten().count());
                 space.hear(*revision);
-                Announcer::announce(&database, &space.name, *revision);
+                database.announcer.announce(&space.name, *revision);
             }
             *remembered = Some(tail);
             outcomes
@@ -74,11 +59,6 @@ async fn take_turn(database: Arc<Database>, space: Arc<Space>) {
     for (answer, outcome) in answers.into_iter().zip(outcomes) {
         drop(answer.send(outcome)); // nobody waits for it any more
     }
-}
-
-fn count(database: &Database, commits: usize) {
-    database.counts.commits.fetch_add(commits as u64, Ordering::Relaxed);
-    database.counts.transactions.fetch_add(1, Ordering::Relaxed);
 }
 
 fn take_group(space: &Space) -> (Vec<WriteBatch>, Vec<oneshot::Sender<Outcome>>) {

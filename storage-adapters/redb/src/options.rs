@@ -2,10 +2,6 @@
 
 use std::path::PathBuf;
 
-use syncline::store::StoreError;
-
-use crate::storage::RedbStorage;
-
 /// Which file to open, and how.
 ///
 /// ```
@@ -55,16 +51,5 @@ impl RedbOptions {
     #[must_use]
     pub fn cache_bytes(self, bytes: usize) -> Self {
         Self { cache_bytes: bytes, ..self }
-    }
-
-    /// Opens the file and starts its threads. Blocks for as long as that takes, which grows with the file if it is
-    /// verified, or was not closed.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
-    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if it is damaged.
-    /// [`StoreError::Backend`] if it cannot be opened for writing.
-    pub fn open(self) -> Result<RedbStorage, StoreError> {
-        RedbStorage::open_with(&self)
     }
 }

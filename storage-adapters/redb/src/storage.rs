@@ -27,14 +27,23 @@ impl RedbStorage {
         RedbOptions::new(path.as_ref()).open()
     }
 
-    pub(crate) fn open_with(options: &RedbOptions) -> Result<Self, StoreError> {
-        let what = options.path.display().to_string();
-        KeyValueStorage::open(Redb::open(options)?, what).map(Self)
-    }
-
     /// What the writer has done so far.
     pub fn stats(&self) -> WriterStats {
         self.0.stats()
+    }
+}
+
+impl RedbOptions {
+    /// Opens the file and starts its threads. Blocks for as long as that takes, which grows with the file if it is
+    /// verified, or was not closed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
+    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if it is damaged.
+    /// [`StoreError::Backend`] if it cannot be opened for writing.
+    pub fn open(self) -> Result<RedbStorage, StoreError> {
+        let what = self.path.display().to_string();
+        KeyValueStorage::open(Redb::open(&self)?, what).map(RedbStorage)
     }
 }
 

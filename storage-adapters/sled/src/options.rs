@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use syncline::store::{Durability, StoreError};
-
-use crate::storage::SledStorage;
+use syncline::store::Durability;
 
 /// Which directory to open, and how.
 ///
@@ -41,16 +39,5 @@ impl SledOptions {
     #[must_use]
     pub fn cache_bytes(self, bytes: u64) -> Self {
         Self { cache_bytes: bytes, ..self }
-    }
-
-    /// Opens the directory and starts its threads. Blocks for as long as that takes: up to two seconds if an earlier
-    /// handle is being closed.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if the directory is open already, in this process or another.
-    /// [`StoreError::UnsupportedFormat`] if a newer build or another program wrote it; another program's is left as it
-    /// was. [`StoreError::Corrupt`] if it is damaged. [`StoreError::Backend`] if it cannot be opened for writing.
-    pub fn open(self) -> Result<SledStorage, StoreError> {
-        SledStorage::open_with(&self)
     }
 }

@@ -27,14 +27,23 @@ impl SledStorage {
         SledOptions::new(path.as_ref()).open()
     }
 
-    pub(crate) fn open_with(options: &SledOptions) -> Result<Self, StoreError> {
-        let what = options.path.display().to_string();
-        KeyValueStorage::open(Sled::open(options)?, what).map(Self)
-    }
-
     /// What the writer has done so far.
     pub fn stats(&self) -> WriterStats {
         self.0.stats()
+    }
+}
+
+impl SledOptions {
+    /// Opens the directory and starts its threads. Blocks for as long as that takes: up to two seconds if an earlier
+    /// handle is being closed.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if the directory is open already, in this process or another.
+    /// [`StoreError::UnsupportedFormat`] if a newer build or another program wrote it; another program's is left as it
+    /// was. [`StoreError::Corrupt`] if it is damaged. [`StoreError::Backend`] if it cannot be opened for writing.
+    pub fn open(self) -> Result<SledStorage, StoreError> {
+        let what = self.path.display().to_string();
+        KeyValueStorage::open(Sled::open(&self)?, what).map(SledStorage)
     }
 }
 

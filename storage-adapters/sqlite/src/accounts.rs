@@ -12,13 +12,15 @@ use syncline::{NTP64, PhysicalClock, ReplicaId, SpaceId, StoreError};
 use syncline_embedded::Database;
 
 use crate::backend::Sqlite;
-use crate::error::Fault;
 
 mod ask;
 mod change;
 mod claim;
 mod list;
 mod schema;
+mod trouble;
+
+use trouble::Trouble;
 
 /// The accounts of a server. [`SqliteStorage::accounts`](crate::SqliteStorage::accounts) gives them.
 ///
@@ -186,24 +188,5 @@ impl Accounts for SqliteAccounts {
         let now = self.clock.now();
         let listing = self.database.read(move |session| list::list(session.0, now));
         listing.await.map_err(|error| AccountsError::Backend(error.into()))
-    }
-}
-
-/// Why a change did not happen.
-#[derive(Debug)]
-enum Trouble {
-    Refused(AccountsError),
-    Fault(Fault),
-}
-
-impl From<AccountsError> for Trouble {
-    fn from(refusal: AccountsError) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl<E: Into<Fault>> From<E> for Trouble {
-    fn from(fault: E) -> Self {
-        Self::Fault(fault.into())
     }
 }

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use syncline::store::StoreError;
 
 use crate::error::{Result, refused};
-use crate::open::{beside, lock};
+use crate::leftover::beside;
+use crate::open::lock;
 use crate::schema;
 
 /// What belongs to a file and lies next to it.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 use syncline::store::StoreError;
@@ -14,7 +14,6 @@ use syncline::{Position, SpaceId};
 
 use crate::error::{Fault, Result, corrupt};
 use crate::number::from_integer;
-use crate::open::beside;
 use crate::session::at_one_moment;
 use crate::space::{self, Place};
 use crate::{check, log};
@@ -121,4 +120,11 @@ fn foreign(path: &Path, fault: Fault) -> Fault {
         index.display()
     );
     StoreError::Corrupt { backend: crate::error::BACKEND, at: path.display().to_string(), why }.into()
+}
+
+/// The file next to a database that SQLite or this crate calls so.
+pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
 }

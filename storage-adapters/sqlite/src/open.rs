@@ -10,7 +10,7 @@ use crate::backend::{Sqlite, Writing};
 use crate::checkpoint::Checkpoint;
 use crate::connection::{fold_log_on_close, open_reader, open_writer};
 use crate::error::{BACKEND, Result, refused};
-use crate::leftover;
+use crate::leftover::{self, beside};
 use crate::options::SqliteOptions;
 use crate::schema;
 
@@ -50,13 +50,6 @@ fn start(options: SqliteOptions, lock: Lock) -> Result<Database<Sqlite>> {
     let (what, writer) =
         (path.display().to_string(), Writing { connection, checkpoint: Checkpoint::default(), _lock: lock });
     Ok(Database::start(Sqlite { options, in_place }, what, writer, readers)?)
-}
-
-/// The file next to a database that SQLite or this crate calls so.
-pub(crate) fn beside(database: &Path, ending: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(ending);
-    path.into()
 }
 
 /// The one name of a file, so that two ways to it are known to lead to the same.

@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use syncline::store::{Durability, StoreError};
-
-use crate::storage::SqliteStorage;
+use syncline::store::Durability;
 
 /// Which file to open, and how.
 ///
@@ -66,16 +64,5 @@ impl SqliteOptions {
     #[must_use]
     pub fn readers(self, threads: NonZeroUsize) -> Self {
         Self { readers: threads, ..self }
-    }
-
-    /// Opens the file, brings its format up to date and starts its threads. Blocks for as long as that takes: milliseconds,
-    /// or longer if SQLite has to recover from a crash.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
-    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if SQLite cannot
-    /// read it. [`StoreError::Backend`] if it cannot be opened for writing.
-    pub fn open(self) -> Result<SqliteStorage, StoreError> {
-        SqliteStorage::open_with(&self)
     }
 }

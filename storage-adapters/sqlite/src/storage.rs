@@ -33,10 +33,6 @@ impl SqliteStorage {
         SqliteOptions::new(path.as_ref()).open()
     }
 
-    pub(crate) fn open_with(options: &SqliteOptions) -> Result<Self, StoreError> {
-        Ok(Self { database: Arc::new(open(options)?) })
-    }
-
     /// The accounts in this file. Their tables are created if there are none yet. `clock` tells which tokens have expired.
     ///
     /// # Errors
@@ -60,6 +56,19 @@ impl SqliteStorage {
     /// What the writer has done so far.
     pub fn stats(&self) -> WriterStats {
         self.database.stats()
+    }
+}
+
+impl SqliteOptions {
+    /// Opens the file, brings its format up to date and starts its threads. Blocks for as long as that takes: milliseconds,
+    /// or longer if SQLite has to recover from a crash.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if the file is open already, in this process or another. [`StoreError::UnsupportedFormat`]
+    /// if a newer build or another program wrote it; it is left as it was. [`StoreError::Corrupt`] if SQLite cannot
+    /// read it. [`StoreError::Backend`] if it cannot be opened for writing.
+    pub fn open(self) -> Result<SqliteStorage, StoreError> {
+        Ok(SqliteStorage { database: Arc::new(open(&self)?) })
     }
 }
 

@@ -10,7 +10,8 @@ use syncline::store::StoredRun;
 use syncline::{Dot, NTP64, Position, ReplicaId, Seq, ViewId};
 
 use super::finding::{Finding, RowTrouble, StatusPart, Wrong};
-use super::{Report, Snapshot};
+use super::report::Report;
+use super::snapshot::Snapshot;
 use crate::ledger::{Found, SpaceLedger};
 use crate::script::{self, Script, WRITERS};
 

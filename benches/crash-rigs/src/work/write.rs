@@ -8,7 +8,8 @@ use syncline::{Cursor, Position, StoreError};
 
 use super::pipe::Pipe;
 use crate::chance::Chance;
-use crate::message::{Acknowledged, Intended, Message, now};
+use crate::message::{Message, now};
+use crate::record::{Acknowledged, Intended};
 use crate::script::{self, BATCH_MAX, Script};
 
 /// How often a commit that lost a race is computed again before it goes without rows, as a relay's does.

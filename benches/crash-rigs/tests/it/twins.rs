@@ -10,7 +10,7 @@ use syncline::store::{EventStore, StoredRun, WriteBatch};
 use syncline::{LogId, MemoryStore, NTP64, Position, Seq};
 use syncline_crash::check::{Finding, Report, Snapshot, compare};
 use syncline_crash::ledger::{SpaceLedger, WriterLedger};
-use syncline_crash::message::{Acknowledged, Intended};
+use syncline_crash::record::{Acknowledged, Intended};
 use syncline_crash::script::{Script, projections, views};
 
 const SPACE: u8 = 1;

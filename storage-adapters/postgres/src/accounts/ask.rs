@@ -6,8 +6,8 @@ use syncline::authority::accounts::TokenHash;
 use syncline::authority::{Name, Principal, Role};
 use syncline::{NTP64, ReplicaId, SpaceId, StoreError};
 
+use crate::ask::Ask;
 use crate::connection::Connection;
-use crate::database::Ask;
 use crate::error::{Result, corrupt};
 use crate::number::to_bytes;
 use crate::tail::read_origin;

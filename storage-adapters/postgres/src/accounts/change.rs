@@ -4,7 +4,7 @@ use syncline::authority::accounts::{AccountsError, TokenHash};
 use syncline::authority::{Name, Role};
 use syncline::{NTP64, SpaceId};
 
-use super::Trouble;
+use super::trouble::Trouble;
 use crate::connection::Connection;
 use crate::number::to_bytes;
 

@@ -5,12 +5,14 @@ use syncline::authority::accounts::AccountsError;
 use syncline::authority::{Claim, Principal};
 use syncline::limits::CLAIMS_MAX;
 
+use super::ask;
 use super::change::need_device;
-use super::{Trouble, ask};
-use crate::connection::{Connection, Work};
-use crate::database::Ask;
+use super::trouble::Trouble;
+use crate::ask::Ask;
+use crate::connection::Connection;
 use crate::error::Result;
 use crate::number::from_bigint;
+use crate::work::Work;
 
 /// Makes an origin a device's, unless it is somebody's.
 const CLAIM: &str =

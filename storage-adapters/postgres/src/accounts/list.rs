@@ -6,11 +6,12 @@ use syncline::authority::accounts::{DeviceEntry, Listing, SpaceEntry, UserEntry}
 use syncline::{NTP64, SpaceId};
 
 use super::ask::{name, parse_role};
-use crate::connection::{Connection, Work};
-use crate::database::Ask;
+use crate::ask::Ask;
+use crate::connection::Connection;
 use crate::error::{Result, corrupt};
 use crate::number::{from_bigint, to_bytes};
 use crate::tail::read_origin;
+use crate::work::Work;
 
 /// Everything but the tokens, from one moment.
 pub(super) struct List {

@@ -3,10 +3,11 @@
 use sqlx::Executor;
 use syncline::store::StoreError;
 
-use crate::connection::{Connection, Work};
-use crate::database::Ask;
+use crate::ask::Ask;
+use crate::connection::Connection;
 use crate::error::{Result, corrupt};
 use crate::schema::lock;
+use crate::work::Work;
 
 /// What brings the tables from one version to the next, from 0. Never changed once released, only added to.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];

@@ -5,7 +5,7 @@ use syncline::authority::accounts::{AccountsError, TokenHash};
 use syncline::authority::{Name, Role};
 use syncline::{NTP64, SpaceId};
 
-use super::Trouble;
+use super::trouble::Trouble;
 use crate::error::Result as Read;
 use crate::number::to_blob;
 

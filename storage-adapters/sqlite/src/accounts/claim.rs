@@ -5,8 +5,9 @@ use syncline::ReplicaId;
 use syncline::authority::{Claim, Principal};
 use syncline::limits::CLAIMS_MAX;
 
+use super::ask;
 use super::change::{device_id, find_device, unknown};
-use super::{Trouble, ask};
+use super::trouble::Trouble;
 use crate::error::Result;
 
 /// Claims an origin for a device, unless somebody has.
