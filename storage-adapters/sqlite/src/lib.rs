@@ -1,4 +1,4 @@
-//! Syncline's logs, rows and accounts in one SQLite file: the embedded default.
+//! Syncline's logs, rows and a server's accounts in one SQLite file: the embedded default.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,7 +1,9 @@
 //! `move`, and `verify --against`.
 
+use syncline::{ReplicaId, Storage};
+
 use crate::stores::Database;
-use crate::world::{Home, note, push, replica};
+use crate::world::{Home, compose, note, notes, push, replica};
 
 #[tokio::test]
 async fn a_space_moves_between_any_two_stores_and_is_the_same_in_all() {
@@ -94,6 +96,29 @@ async fn a_space_moves_from_one_running_server_to_another() {
     let setup = "setup --user bob --device phone --space notes --database other.sqlite";
     let token = home.ok(setup).trim().to_owned();
     assert_eq!(replica(2).await.sync(&other.transport(&token)).await.unwrap().pulled, 2);
+}
+
+#[tokio::test]
+async fn a_replicas_file_is_copied_to_a_server_and_gets_no_accounts_by_it() {
+    let home = Home::new();
+    let storage = syncline_sqlite::SqliteStorage::at(home.path("phone.sqlite")).unwrap();
+    let stack = compose(storage.open(&notes()).await.unwrap());
+    let writer = stack.open(ReplicaId::from_bytes([1; 16]).unwrap()).await.unwrap();
+    writer.write(&[note("milk")]).await.unwrap();
+    drop((writer, storage));
+    assert!(home.ok("move notes --from sqlite:phone.sqlite --to sqlite:other.sqlite").contains("1 of them new"));
+    let tables = |file: &str| -> i64 {
+        let select = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'account%'";
+        let file = rusqlite::Connection::open(home.path(file)).unwrap();
+        file.query_row(select, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(tables("phone.sqlite"), 0);
+    // The same file becomes a server's.
+    let token = home.ok("setup --user ann --device laptop --space notes --database phone.sqlite").trim().to_owned();
+    assert!(tables("phone.sqlite") > 0);
+    home.ok("verify --database phone.sqlite");
+    let serving = home.serve_as(home.command(["serve", "--listen", "127.0.0.1:0", "--database", "phone.sqlite"]));
+    assert_eq!(replica(2).await.sync(&serving.transport(&token)).await.unwrap().pulled, 1);
 }
 
 #[tokio::test]
