@@ -21,6 +21,7 @@ use crate::store::{EventStore, StoreError, ViewId};
 mod attributes;
 mod catch_up;
 mod dead_letter;
+mod fold;
 mod heal;
 mod history;
 mod ingest;

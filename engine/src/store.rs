@@ -32,7 +32,7 @@ pub mod page;
 pub mod rewrite;
 pub mod whole;
 
-pub use batch::{Committed, Rewrite, RowWrite, WriteBatch};
+pub use batch::{Committed, Rewrite, RowFold, RowWrite, WriteBatch};
 pub use claim::{Claim, Holder};
 pub use error::{BoxError, Retry, StoreError};
 pub use key::{Direction, Row, RowKey, RowRange, ViewId};
@@ -100,6 +100,33 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError>;
 
+    /// Loads rows, lets `fold` make row writes of them, and commits `batch` with these writes behind its own rows. It does what
+    /// [`load`](Self::load) and [`commit`](Self::commit) do, in one step. `fold` gets the rows as they are at the very revision
+    /// that the batch is applied to, one value per key, in the order asked. It is called at most once, and only if `expected` is the
+    /// log's revision. If it answers `None`, nothing is committed, and the answer is `None`.
+    ///
+    /// A backend that can load within the transaction that it then commits saves its callers a hop. The default loads first, and
+    /// commits on condition that the log is still at the same revision.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load) and [`commit`](Self::commit). A batch that expects nothing may be answered with
+    /// [`StoreError::Conflict`], too: somebody else has committed after the rows were loaded. If several errors apply, the first in this
+    /// order is returned: revision, loading, rewrite, runs, voids, rows.
+    ///
+    /// # Panics
+    /// If `fold` panics, its panic goes on in the caller's task. Then nothing is committed, and no other call notices it.
+    ///
+    /// # Cancel
+    /// As [`commit`](Self::commit).
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, keys, fold).await
+    }
+
     /// Waits until the log's revision is larger than `since`, and returns it. Wakes for commits of other processes too,
     /// if the backend allows several.
     ///
@@ -109,6 +136,25 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`status`](Self::status).
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError>;
+}
+
+/// What [`EventStore::commit_folded`] does by default. For a store that wraps another one and changes what its methods do.
+///
+/// # Errors
+/// As [`EventStore::commit_folded`].
+pub async fn load_and_commit<S: EventStore + ?Sized>(
+    store: &S,
+    mut batch: WriteBatch,
+    keys: Vec<RowKey>,
+    fold: RowFold,
+) -> Result<Option<Committed>, StoreError> {
+    let found = store.status().await?.revision;
+    if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
+        return Err(StoreError::Conflict { expected, found });
+    }
+    let Some(rows) = fold(store.load(&keys).await?) else { return Ok(None) };
+    batch.rows.extend(rows);
+    store.commit(WriteBatch { expected: Some(found), ..batch }).await.map(Some)
 }
 
 /// One database: many spaces, each a log of its own.

@@ -12,6 +12,7 @@ pub mod conflict;
 pub mod contiguity;
 pub mod cursor;
 pub mod differential;
+pub mod folded;
 pub mod limits;
 pub mod origin;
 pub mod page;
@@ -219,6 +220,18 @@ macro_rules! for_each_store_law {
                 a_commit_is_seen_by_another_process_once_it_returns
                 a_revision_that_another_process_has_left_behind_is_a_conflict
                 a_commit_of_another_process_wakes_who_waits
+            }
+            folded {
+                a_fold_gets_the_rows_in_the_order_asked
+                what_a_fold_makes_is_committed_with_its_batch
+                nothing_of_a_declined_fold_is_committed
+                a_fold_at_another_revision_is_a_conflict_and_not_called
+                a_batch_refused_behind_its_fold_leaves_no_trace
+                of_several_errors_of_a_folded_batch_the_first_is_told
+                folds_and_commits_lose_no_update
+                a_fold_gets_the_rows_of_the_revision_before_its_commit
+                a_panic_of_a_fold_reaches_its_caller_and_harms_nobody_else
+                a_folded_commit_given_up_is_done_wholly_or_not_at_all
             }
             differential {
                 random_steps_are_seen_as_the_oracle_sees_them

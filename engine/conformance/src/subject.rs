@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, RowWrite, Storage, StoreError, WriteBatch,
 };
 use syncline::{Cursor, Position, ReplicaId, Seq, ViewId};
 
@@ -49,6 +49,16 @@ impl Subject {
     /// Commits.
     pub async fn commit(&self, batch: WriteBatch) -> Committed {
         self.0.commit(batch).await.expect("the batch is sound")
+    }
+
+    /// Commits a batch with what a fold makes of stored rows; `None` if it declines.
+    pub async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: &[RowKey],
+        fold: impl FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send + 'static,
+    ) -> Option<Committed> {
+        self.0.commit_folded(batch, keys.to_vec(), Box::new(fold)).await.expect("the batch is sound")
     }
 
     /// Commits what must be refused, and gives the refusal.

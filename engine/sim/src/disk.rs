@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event as Signal;
-use syncline::store::{Committed, Durability, Retry, StoreError, WriteBatch};
+use syncline::store::{Committed, Durability, Retry, RowFold, RowKey, StoreError, WriteBatch};
 use syncline::{EventStore, LogId};
 
 use crate::clock::NodeClock;
@@ -136,6 +136,36 @@ impl Disk {
 
     /// Commits, or fails as it was told to.
     pub(crate) fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        let committed = self.write(batch, |live, batch| finish(live.commit(batch.clone())).map(Some))?;
+        Ok(committed.expect("only a fold declines a commit"))
+    }
+
+    /// Commits with the rows that `fold` makes of stored ones, or fails as it was told to.
+    pub(crate) fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        self.write(batch, |live, batch| {
+            let (tell, told) = std::sync::mpsc::channel();
+            let fold: RowFold = Box::new(move |stored| {
+                let rows = fold(stored)?;
+                let _ = tell.send(rows.clone()); // the receiver is below
+                Some(rows)
+            });
+            let committed = finish(live.commit_folded(batch.clone(), keys, fold))?;
+            batch.rows.extend(told.try_iter().flatten());
+            Ok(committed)
+        })
+    }
+
+    /// Lets the store commit a batch, which `commit` completes; or fails as it was told to.
+    fn write(
+        &self,
+        mut batch: WriteBatch,
+        commit: impl FnOnce(&dyn EventStore, &mut WriteBatch) -> Result<Option<Committed>, StoreError>,
+    ) -> Result<Option<Committed>, StoreError> {
         let mut state = self.state();
         if state.down {
             return Err(failed("the database is down"));
@@ -151,23 +181,19 @@ impl Disk {
             self.sim.fault(Fault::IoFailed, || format!("{}: a commit fails", self.log.name));
             return Err(failed("the commit failed"));
         }
-        let copy = batch.clone();
-        let answer = finish(state.live.commit(batch));
-        let committed = match answer {
-            Ok(committed) => committed,
-            error => {
-                drop(state);
-                return self.looked_at(error);
-            }
+        let answer = commit(&*state.live, &mut batch);
+        let Ok(Some(committed)) = answer else {
+            drop(state);
+            return self.looked_at(answer);
         };
-        self.note(&mut state, copy, committed);
+        self.note(&mut state, batch, committed);
         drop(state);
         self.changed.notify(usize::MAX);
         if failure == Some(Failure::After) {
             self.sim.fault(Fault::OutcomeUnknown, || format!("{}: a commit fails, and is there", self.log.name));
             return Err(failed("the commit's outcome is unknown"));
         }
-        Ok(committed)
+        Ok(Some(committed))
     }
 
     /// Looks at the answer of a store. The lab does nothing to a user's store, so each failure of it is its own.

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, Storage, StoreError,
+    StoredRun, WriteBatch,
 };
 use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 
@@ -60,7 +60,7 @@ impl SimStore {
         Ok(())
     }
 
-    fn note(&self, result: &Result<Committed, StoreError>) {
+    fn note<T>(&self, result: &Result<T, StoreError>) {
         let failed = matches!(result, Err(StoreError::Backend { .. }));
         if failed && self.disk.sim().state().disk.chance(self.speed.poisons) {
             self.poisoned.store(true, Ordering::Relaxed);
@@ -71,6 +71,33 @@ impl SimStore {
         let disk = &mut self.disk.sim().state().disk;
         let waits = disk.chance(self.speed.slow);
         waits.then(|| (Duration::from_micros(disk.below(3_000)), Duration::from_micros(disk.below(1_000))))
+    }
+}
+
+impl SimStore {
+    /// Commits, at once or after a while.
+    async fn write<T: Send + 'static>(
+        &self,
+        commit: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.check()?;
+        let Some((before, after)) = self.waits() else {
+            let result = commit(&self.disk);
+            self.note(&result);
+            return result;
+        };
+        // Like a writer thread: the commit happens even if nobody waits for it any more, unless its process dies.
+        let (done, result) = oneshot::channel();
+        let disk = self.disk.clone();
+        disk.sim().clone().spawn(disk.node, async move {
+            disk.sim().sleep(before).await;
+            let committed = commit(&disk);
+            disk.sim().sleep(after).await;
+            let _ = done.send(committed);
+        });
+        let result = result.await.unwrap_or_else(|_| Err(crate::disk::gone()));
+        self.note(&result);
+        result
     }
 }
 
@@ -98,24 +125,16 @@ impl EventStore for SimStore {
     }
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        self.check()?;
-        let Some((before, after)) = self.waits() else {
-            let result = self.disk.commit(batch);
-            self.note(&result);
-            return result;
-        };
-        // Like a writer thread: the commit happens even if nobody waits for it any more, unless its process dies.
-        let (done, result) = oneshot::channel();
-        let disk = self.disk.clone();
-        disk.sim().clone().spawn(disk.node, async move {
-            disk.sim().sleep(before).await;
-            let committed = disk.commit(batch);
-            disk.sim().sleep(after).await;
-            let _ = done.send(committed);
-        });
-        let result = result.await.unwrap_or_else(|_| Err(crate::disk::gone()));
-        self.note(&result);
-        result
+        self.write(|disk| disk.commit(batch)).await
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        self.write(|disk| disk.commit_folded(batch, keys, fold)).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

@@ -116,7 +116,7 @@ impl Opened {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EventStore for Opened {
-    forward!(self.store: read_origin, load, scan, commit, changed);
+    forward!(self.store: read_origin, load, scan, commit, commit_folded, changed);
 
     async fn status(&self) -> Result<LogStatus, StoreError> {
         let status = self.store.status().await?;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Aside, Cause, Fold, Keys, Moved, Reads};
-use crate::format::event::{Event, EventRef, EventType, Events};
-use crate::format::run::Run;
+use crate::format::event::{Event, EventRef, EventType};
+use crate::format::run::{Bundle, Run};
+use crate::format::time::Stamp;
 use crate::id::{Dot, InvalidId};
 use crate::store::{RowKey, RowWrite, ViewId};
 use crate::typed::Memo;
@@ -83,7 +84,7 @@ impl Projections {
     }
 
     /// Finds the rows that the events of `runs` touch.
-    pub fn plan<'a>(&self, runs: impl IntoIterator<Item = &'a Run>) -> Plan<'a> {
+    pub fn plan<'a>(&self, runs: impl IntoIterator<Item = &'a Run>) -> Plan {
         self.plan_some(runs, |_| true, |_, _| true)
     }
 
@@ -93,11 +94,11 @@ impl Projections {
         runs: impl IntoIterator<Item = &'a Run>,
         keep: impl Fn(&EventRef<'_>) -> bool,
         wanted: impl Fn(&ViewId, &[u8]) -> bool,
-    ) -> Plan<'a> {
+    ) -> Plan {
         let mut plan = Plan { projections: self.0.clone(), ..Plan::default() };
         if !self.0.is_empty() {
-            for bundle in runs.into_iter().flat_map(Run::bundles) {
-                plan.add_all(bundle.dot, bundle.events(), &keep);
+            for run in runs {
+                run.bundles().for_each(|bundle| plan.add_all(run, &bundle, &keep));
             }
             plan.group(wanted);
         }
@@ -105,11 +106,13 @@ impl Projections {
     }
 }
 
-/// Which events go into which rows.
+/// Which events go into which rows. It shares the memory of the runs.
 #[derive(Debug, Default)]
-pub struct Plan<'a> {
+pub struct Plan {
     projections: Vec<Maintained>,
-    events: Vec<EventRef<'a>>,
+    events: Vec<Planned>,
+    /// The types of the events. Neighbours share one.
+    types: Vec<EventType>,
     /// By event, what was decoded of it, so that it is decoded once. Ends with the last one that was.
     memos: Vec<Memo>,
     /// Payload bytes of the events that were decoded.
@@ -119,6 +122,16 @@ pub struct Plan<'a> {
     touches: Vec<Touch>,
     aside: Vec<Aside>,
     keys: Keys,
+}
+
+/// One event.
+#[derive(Debug)]
+struct Planned {
+    dot: Dot,
+    stamp: Stamp,
+    /// Which of the types.
+    event_type: u32,
+    payload: Bytes,
 }
 
 /// One event that touches one row.
@@ -156,21 +169,21 @@ pub struct Folded {
     pub grown: Option<(RowKey, usize)>,
 }
 
-impl<'a> Plan<'a> {
-    fn add_all(&mut self, dot: Dot, events: Events<'a>, keep: impl Fn(&EventRef<'_>) -> bool) {
-        for event in events {
+impl Plan {
+    fn add_all(&mut self, run: &Run, bundle: &Bundle<'_>, keep: impl Fn(&EventRef<'_>) -> bool) {
+        for event in bundle.events() {
             match event {
                 Ok(event) if !keep(&event) => {}
-                Ok(event) => self.add(event),
+                Ok(event) => self.add(run, event),
                 Err(error) => {
                     let cause = Cause::Malformed(error.to_string());
-                    self.aside.push(Aside { view: None, dot, index: 0, event_type: None, cause });
+                    self.aside.push(Aside { view: None, dot: bundle.dot, index: 0, event_type: None, cause });
                 }
             }
         }
     }
 
-    fn add(&mut self, event: EventRef<'a>) {
+    fn add(&mut self, run: &Run, event: EventRef<'_>) {
         let number = self.events.len() as u32;
         let memo = Memo::default();
         let room = self.decoded < DECODED_BYTES_MAX;
@@ -190,7 +203,12 @@ impl<'a> Plan<'a> {
             }
         }
         self.keys = keys;
-        self.events.push(event);
+        if !self.types.last().is_some_and(|last| event.is(last)) {
+            self.types.push(event.event_type());
+        }
+        let event_type = self.types.len() as u32 - 1;
+        let payload = run.as_bytes().slice_ref(event.payload);
+        self.events.push(Planned { dot: event.dot, stamp: event.stamp, event_type, payload });
         if !memo.is_empty() {
             self.decoded += event.payload.len();
             self.memos.resize_with(number as usize, Memo::default);
@@ -210,7 +228,8 @@ impl<'a> Plan<'a> {
     /// The event with what was decoded of it.
     fn event(&self, touch: &Touch) -> EventRef<'_> {
         let memo = self.memos.get(touch.event as usize).filter(|memo| !memo.is_empty());
-        EventRef { memo, ..self.events[touch.event as usize] }
+        let Planned { dot, stamp, event_type, payload } = &self.events[touch.event as usize];
+        EventRef { memo, ..EventRef::new(*dot, *stamp, &self.types[*event_type as usize], payload) }
     }
 
     fn key(&self, touch: &Touch) -> &[u8] {

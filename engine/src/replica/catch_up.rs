@@ -1,6 +1,7 @@
 //! Folding the log into views that lie behind it: new views, new versions, views to be rebuilt.
 
-use super::turn::{Turn, rows};
+use super::fold::Whose;
+use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError};
 use crate::id::{Cursor, Position};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
@@ -71,14 +72,12 @@ impl Inner {
         let page = self.store.read(after, CHUNK).await?;
         let projections = self.projections.filter(|known| *known == view);
         let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
-        let Some(folded) = self.fold(turn, plan).await? else { return Ok(true) };
         let batch = WriteBatch {
             expected: Some(turn.status.revision),
-            rows: rows(folded),
             views: vec![(view, page.next.position)],
             ..WriteBatch::default()
         };
-        match self.commit(turn, batch).await {
+        match self.commit_folded(turn, plan, batch, Whose::Anyones).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
             Err(error) => Err(error),
         }

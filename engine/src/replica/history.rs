@@ -86,7 +86,7 @@ impl Inner {
 }
 
 /// Returns the events that were put aside.
-fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan<'_>) -> Vec<Aside> {
+fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan) -> Vec<Aside> {
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
     let folded = plan.fold(keys, loaded);

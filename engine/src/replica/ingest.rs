@@ -1,5 +1,6 @@
 //! Takes bundles from a peer: drops the known ones, checks and folds the others, and commits them with the cursor.
 
+use super::fold::{Folding, Whose};
 use super::peers::Known;
 use super::sent::sent_row;
 use super::sync::{Held, SyncError};
@@ -29,8 +30,8 @@ impl Inner {
             self.catch_up_some(&mut turn).await?;
             let (appends, held) = self.select(&turn, runs, vouched)?;
             let bundles = appends.iter().map(|verified| verified.run().count()).sum();
-            let Some(folded) = self.fold_runs(&mut turn, &appends).await? else { continue };
-            let mut batch = self.append_batch(&turn, appends, folded);
+            let plan = self.plan(&turn, &appends);
+            let mut batch = self.append_batch(&turn, appends);
             let row = self.row_for(&turn, known);
             if held.is_none() {
                 batch.rows.extend(known.rows(&row));
@@ -40,10 +41,10 @@ impl Inner {
             let returned = own.map(|verified| verified.head().seq);
             let sent = returned.map(|last| turn.sent.with_returned(last));
             batch.rows.extend(sent.iter().map(sent_row));
-            match self.commit(&mut turn, batch).await {
-                Ok(_) if held.is_none() => locked(&self.peers).note_met(row, known.met),
-                Ok(_) => {}
-                Err(StoreError::Conflict { .. }) => continue,
+            match self.commit_folded(&mut turn, plan, batch, Whose::Anyones).await {
+                Ok(Folding::Committed) if held.is_none() => locked(&self.peers).note_met(row, known.met),
+                Ok(Folding::Committed) => {}
+                Ok(_) | Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error.into()),
             }
             sent.into_iter().zip(returned).for_each(|(sent, last)| turn.sent.has_returned(sent, last));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::store::{EventStore, RowKey, RowWrite, StoreError, whole};
+use crate::store::{RowKey, RowWrite, whole};
 
 /// Rows kept, at most, and the bytes that they take.
 const ROWS_MAX: usize = 16_384;
@@ -20,14 +20,28 @@ pub(super) struct Recent {
     bytes: usize,
 }
 
-impl Recent {
-    /// The rows with these keys, as they are stored: those that are known, and the others from the store.
-    pub(super) async fn load(&self, store: &dyn EventStore, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let unknown: Vec<_> = keys.iter().filter(|key| !self.rows.contains_key(key)).cloned().collect();
-        let read = if unknown.is_empty() { Vec::new() } else { store.load(&unknown).await? };
+/// What is known of some rows.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// The keys of those that are to be read, in their order.
+    pub(super) unknown: Vec<RowKey>,
+    rows: Vec<Option<Option<Bytes>>>,
+}
+
+impl Known {
+    /// All of the rows, with those that were read.
+    pub(super) fn with(self, read: Vec<Option<Bytes>>) -> Vec<Option<Bytes>> {
         let mut read = read.into_iter();
-        let row = |key| self.rows.get(key).cloned().unwrap_or_else(|| read.next().flatten());
-        Ok(keys.iter().map(row).collect())
+        self.rows.into_iter().map(|row| row.unwrap_or_else(|| read.next().flatten())).collect()
+    }
+}
+
+impl Recent {
+    /// What is known of the rows with these keys, as they are stored.
+    pub(super) fn known(&self, keys: &[RowKey]) -> Known {
+        let rows: Vec<_> = keys.iter().map(|key| self.rows.get(key).cloned()).collect();
+        let unknown = keys.iter().zip(&rows).filter(|(_, row)| row.is_none()).map(|(key, _)| key.clone());
+        Known { unknown: unknown.collect(), rows }
     }
 
     /// Notes what a commit has written, but for the pieces of large rows.
@@ -61,9 +75,7 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryStore;
     use crate::store::ViewId;
-    use futures_executor::block_on;
 
     fn write(key: u32, value: Option<&str>) -> RowWrite {
         let view = ViewId::new("todo@1").unwrap();
@@ -71,11 +83,12 @@ mod tests {
         RowWrite { key, value: value.map(|value| Bytes::copy_from_slice(value.as_bytes())) }
     }
 
-    /// The rows with these keys over a store that has none.
-    fn load(recent: &Recent, keys: impl IntoIterator<Item = u32>) -> Vec<Option<Bytes>> {
-        let store = MemoryStore::new(crate::LogId::from_bytes([1; 16]).unwrap());
+    /// The rows with these keys, if all that are to be read have this value.
+    fn load(recent: &Recent, keys: impl IntoIterator<Item = u32>, value: Option<&str>) -> Vec<Option<Bytes>> {
         let keys: Vec<_> = keys.into_iter().map(|key| write(key, None).key).collect();
-        block_on(recent.load(&store, &keys)).unwrap()
+        let known = recent.known(&keys);
+        let read = known.unknown.iter().map(|_| write(0, value).value).collect();
+        known.with(read)
     }
 
     #[test]
@@ -83,10 +96,13 @@ mod tests {
         let mut recent = Recent::default();
         recent.note(vec![write(2, Some("two")), write(4, Some("four"))]);
         recent.note(vec![write(4, None), write(2, Some("zwei"))]);
-        assert_eq!(load(&recent, [1, 2, 3, 4]), [None, Some("zwei".into()), None, None]);
+        assert_eq!(
+            load(&recent, [1, 2, 3, 4], Some("read")),
+            ["read", "zwei", "read", ""].map(|value| { (!value.is_empty()).then(|| Bytes::from(value)) })
+        );
         assert_eq!(recent.bytes, 2 * 4 + "zwei".len());
         recent.forget();
-        assert_eq!(load(&recent, [2]), [None]);
+        assert_eq!(load(&recent, [2], None), [None]);
     }
 
     #[test]

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use super::Inner;
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
-use super::unreadable::notes;
 use super::write::Taken;
+use crate::format::heads::Head;
 use crate::format::run::VerifiedRun;
+use crate::format::time::NTP64;
 use crate::id::{Position, ReplicaId};
-use crate::projection::fold::{Folded, Plan};
+use crate::projection::fold::Plan;
 use crate::reserved::{self, IDENTITY, SENT, SentRow};
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
@@ -33,7 +34,7 @@ pub(super) struct Turn {
     /// Rows as of the status.
     pub(super) recent: Recent,
     /// Views that were folded again since the replica was opened, because a stored row did not read back.
-    mended: BTreeSet<ViewId>,
+    pub(super) mended: BTreeSet<ViewId>,
 }
 
 impl Turn {
@@ -93,47 +94,23 @@ impl Inner {
         if turn.stale { self.reload(turn).await } else { Ok(()) }
     }
 
-    /// Folds these runs into every view that is current. `None` if that has found damaged rows: start over.
-    pub(super) async fn fold_runs(&self, turn: &mut Turn, runs: &[VerifiedRun]) -> Result<Option<Folded>, StoreError> {
-        let projections = self.projections.filter(|view| turn.is_current(view));
-        self.fold(turn, projections.plan(runs.iter().map(VerifiedRun::run))).await
+    /// What these runs touch in every view that is current.
+    pub(super) fn plan(&self, turn: &Turn, runs: &[VerifiedRun]) -> Plan {
+        self.projections.filter(|view| turn.is_current(view)).plan(runs.iter().map(VerifiedRun::run))
     }
 
-    /// The batch that appends these runs, as they were folded into every view that is current.
-    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<VerifiedRun>, folded: Folded) -> WriteBatch {
+    /// The batch that appends these runs and folds them into every view that is current, without their rows.
+    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<VerifiedRun>) -> WriteBatch {
         let head = turn.status.head.plus(runs.iter().map(|verified| verified.run().count()).sum());
         let clock = runs.iter().map(|verified| verified.head().time).max().unwrap_or(turn.status.clock);
         let current = self.projections.views().filter(|view| turn.is_current(view));
         WriteBatch {
             expected: Some(turn.status.revision),
             runs,
-            rows: rows(folded),
             views: current.map(|view| (view.clone(), head)).collect(),
             clock: clock.max(turn.status.clock),
             ..WriteBatch::default()
         }
-    }
-
-    /// Folds planned events into the rows, and gives these as they are to be stored. `None` if a row did not read back and its view was
-    /// cleared, to be folded again from the log: start over. That is done once for each view, since a row that this very program writes so
-    /// that it cannot read it would come back; its events are then put aside.
-    pub(super) async fn fold(&self, turn: &mut Turn, plan: Plan<'_>) -> Result<Option<Folded>, StoreError> {
-        let keys = plan.rows();
-        let stored = turn.recent.load(&*self.store, &keys).await?;
-        let (loaded, stubs) = whole::join(&*self.store, &keys, stored).await?;
-        let folded = plan.fold(keys, loaded);
-        let clear: Vec<_> = folded.damaged.keys().filter(|view| !turn.mended.contains(*view)).cloned().collect();
-        if clear.is_empty() {
-            let rows = whole::writes(folded.rows, &stubs, self.piece_bytes);
-            return Ok(Some(Folded { rows, ..folded }));
-        }
-        let batch = WriteBatch { expected: Some(turn.status.revision), clear: clear.clone(), ..WriteBatch::default() };
-        match self.commit(turn, batch).await {
-            Ok(_) => turn.mended.extend(clear),
-            Err(StoreError::Conflict { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        Ok(None)
     }
 
     /// What is to be stored when `touched` rows have been folded again: those in `rows` as they are there, and no others.
@@ -174,17 +151,23 @@ impl Inner {
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
     pub(super) async fn commit(&self, turn: &mut Turn, mut batch: WriteBatch) -> Result<Committed, StoreError> {
         batch.clear = batch.clear.into_iter().flat_map(|view| [whole::pieces_view(&view), view]).collect();
-        let heads: Vec<_> = batch.runs.iter().map(|verified| (verified.run().origin(), verified.head())).collect();
-        let (views, clear, clock) = (batch.views.clone(), batch.clear.clone(), batch.clock);
-        let rows = batch.rows.clone();
+        let change = Change::of(&batch);
         turn.stale = true;
-        let committed = match self.store.commit(batch).await {
-            Ok(committed) => committed,
+        match self.store.commit(batch).await {
+            Ok(committed) => {
+                self.note(turn, committed, change);
+                Ok(committed)
+            }
             Err(error) => {
                 self.reload(turn).await?;
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Notes what a commit has changed.
+    pub(super) fn note(&self, turn: &mut Turn, committed: Committed, change: Change) {
+        let Change { heads, views, clear, rows, clock } = change;
         turn.stale = false;
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
@@ -201,7 +184,24 @@ impl Inner {
         let cleared: Vec<_> =
             clear.into_iter().filter(|view| self.projections.views().any(|ours| ours == view)).collect();
         self.watchers.publish(committed.head, &changed, &cleared);
-        Ok(committed)
+    }
+}
+
+/// What a batch changes of that which the holder of the turn knows.
+#[derive(Debug)]
+pub(super) struct Change {
+    heads: Vec<(ReplicaId, Head)>,
+    views: Vec<(ViewId, Position)>,
+    clear: Vec<ViewId>,
+    pub(super) rows: Vec<RowWrite>,
+    clock: NTP64,
+}
+
+impl Change {
+    pub(super) fn of(batch: &WriteBatch) -> Self {
+        let heads = batch.runs.iter().map(|verified| (verified.run().origin(), verified.head())).collect();
+        let (views, clear, rows) = (batch.views.clone(), batch.clear.clone(), batch.rows.clone());
+        Self { heads, views, clear, rows, clock: batch.clock }
     }
 }
 
@@ -213,11 +213,4 @@ async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<
     let id = reserved::get(IDENTITY, row)?;
     let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
     Ok(Some((id, Sent::stored(sent, id, status.heads.get(id).seq))))
-}
-
-/// The rows of a fold, with the notes of the events put aside.
-pub(super) fn rows(folded: Folded) -> Vec<RowWrite> {
-    let mut rows = folded.rows;
-    rows.extend(notes(folded.aside));
-    rows
 }

@@ -10,6 +10,7 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
 use super::dead_letter::rewritten;
+use super::fold::{Folding, Whose};
 use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
@@ -208,19 +209,25 @@ impl Inner {
             }
             // Somebody else may have committed without these views: one chunk, so that no write waits for a whole log.
             self.catch_up_some(turn).await?;
-            let Some(folded) = self.fold_runs(turn, std::slice::from_ref(&verified)).await? else { continue };
-            if refuse_unfoldable(turn, &folded.aside) || self.refuse_overgrown(turn, folded.grown.as_ref()) {
-                self.repack(turn)?;
-                continue;
-            }
-            let mut batch = self.append_batch(turn, vec![verified.clone()], folded);
+            let plan = self.plan(turn, std::slice::from_ref(&verified));
+            let mut batch = self.append_batch(turn, vec![verified.clone()]);
             batch.rows.extend(turn.taken.iter().flat_map(Taken::letters).flatten());
             batch.rows.extend(self.reading_of(verified.run()));
             let sent = turn.sent.with_write(verified.head().seq);
             batch.rows.extend(sent.iter().map(sent_row));
-            let Err(error) = self.commit(turn, batch).await else {
-                sent.into_iter().for_each(|sent| turn.sent.wrote(sent));
-                return Ok(());
+            let error = match self.commit_folded(turn, plan, batch, Whose::Own).await {
+                Ok(Folding::Committed) => {
+                    sent.into_iter().for_each(|sent| turn.sent.wrote(sent));
+                    return Ok(());
+                }
+                Ok(Folding::Refused(folded)) => {
+                    let _ =
+                        refuse_unfoldable(turn, &folded.aside) || self.refuse_overgrown(turn, folded.grown.as_ref());
+                    self.repack(turn)?;
+                    continue;
+                }
+                Ok(Folding::StartOver) => continue,
+                Err(error) => error,
             };
             let own = turn.status.heads.get(turn.id);
             if own == verified.head() {

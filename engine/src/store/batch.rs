@@ -70,6 +70,11 @@ pub struct RowWrite {
     pub value: Option<Bytes>,
 }
 
+/// Makes row writes of stored rows: it gets one value per key, in the order asked. `None` says that nothing is to be committed.
+///
+/// It is pure, and waits for nothing. A store may call it on any thread, while others wait for its answer.
+pub type RowFold = Box<dyn FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send>;
+
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {

@@ -13,8 +13,8 @@ use super::check::{check_append, check_cursor, check_row};
 use super::page::{PageBuilder, RowPageBuilder};
 use super::rewrite::{Emptied, check_rewrite};
 use super::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowKey, RowRange, Storage, StoreError,
-    StoredRun, ViewId, WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowFold, RowKey, RowRange, RowWrite,
+    Storage, StoreError, StoredRun, ViewId, WriteBatch,
 };
 use crate::format::run::VerifiedRun;
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
@@ -34,7 +34,7 @@ struct State {
     log: BTreeMap<Position, StoredRun>,
     /// Place in `log` by origin and the run's last seq.
     by_origin: BTreeMap<(ReplicaId, Seq), Position>,
-    rows: BTreeMap<(ViewId, Bytes), Bytes>,
+    rows: BTreeMap<RowKey, Bytes>,
 }
 
 impl MemoryStore {
@@ -74,8 +74,7 @@ impl EventStore for MemoryStore {
     }
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        let state = self.state();
-        Ok(keys.iter().map(|RowKey { view, key }| state.rows.get(&(view.clone(), key.clone())).cloned()).collect())
+        Ok(self.state().load(keys))
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
@@ -83,7 +82,7 @@ impl EventStore for MemoryStore {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let key = |key: &Bytes| (view.clone(), key.clone());
+        let key = |key: &Bytes| RowKey { view: view.clone(), key: key.clone() };
         let start = match &range.start {
             Bound::Unbounded => Bound::Included(key(&Bytes::new())),
             start => start.as_ref().map(key),
@@ -95,7 +94,7 @@ impl EventStore for MemoryStore {
         };
         let rows = range.direction.walk(state.rows.range((start, end)));
         let mut page = RowPageBuilder::new(limit);
-        for ((_, key), value) in rows {
+        for (RowKey { key, .. }, value) in rows {
             if !page.push(key.len() + value.len(), || Row { key: key.clone(), value: value.clone() }) {
                 break;
             }
@@ -107,6 +106,23 @@ impl EventStore for MemoryStore {
         let committed = self.state().apply(batch)?;
         self.changed.notify(usize::MAX);
         Ok(committed)
+    }
+
+    async fn commit_folded(
+        &self,
+        mut batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        let committed = {
+            let mut state = self.state();
+            state.check_revision(batch.expected)?;
+            let Some(rows) = fold(state.load(&keys)) else { return Ok(None) };
+            batch.rows.extend(rows);
+            state.apply(batch)?
+        };
+        self.changed.notify(usize::MAX);
+        Ok(Some(committed))
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
@@ -142,12 +158,11 @@ impl State {
         }
         self.make_voids(&batch.voids);
         if !batch.clear.is_empty() {
-            self.rows.retain(|(view, _), _| !batch.clear.contains(view));
+            self.rows.retain(|key, _| !batch.clear.contains(&key.view));
             self.status.views.retain(|view, _| !batch.clear.contains(view));
         }
-        for row in batch.rows {
-            let key = (row.key.view, row.key.key);
-            match row.value {
+        for RowWrite { key, value } in batch.rows {
+            match value {
                 Some(value) => self.rows.insert(key, value),
                 None => self.rows.remove(&key),
             };
@@ -158,11 +173,20 @@ impl State {
         Ok(Committed { revision: self.status.revision, head: self.status.head })
     }
 
-    fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+    fn load(&self, keys: &[RowKey]) -> Vec<Option<Bytes>> {
+        keys.iter().map(|key| self.rows.get(key).cloned()).collect()
+    }
+
+    fn check_revision(&self, expected: Option<Revision>) -> Result<(), StoreError> {
         let found = self.status.revision;
-        if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
-            return Err(StoreError::Conflict { expected, found });
+        match expected.filter(|expected| *expected != found) {
+            Some(expected) => Err(StoreError::Conflict { expected, found }),
+            None => Ok(()),
         }
+    }
+
+    fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+        self.check_revision(batch.expected)?;
         let mut heads = self.status.heads.clone();
         let mut appends: Vec<&VerifiedRun> = Vec::new();
         if let Some(rewrite) = &batch.rewrite {

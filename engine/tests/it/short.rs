@@ -18,7 +18,7 @@ struct Forgets(Arc<MemoryStore>, Seq);
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EventStore for Forgets {
-    forward!(self.0: status, read, load, scan, commit, changed);
+    forward!(self.0: status, read, load, scan, commit, commit_folded, changed);
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
         self.0.read_origin(origin, after.max(self.1), limit).await

@@ -7,11 +7,12 @@ use std::thread::{Builder, JoinHandle};
 
 use futures_channel::oneshot;
 use syncline::store::draft::Outcome;
-use syncline::store::{EventStore, LogStatus, Retry, StoreError, WriteBatch};
+use syncline::store::{Committed, EventStore, LogStatus, Retry, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
 
 use crate::backend::{Backend, Found, Place, Session};
 use crate::error::guarded;
+use crate::fold::Folding;
 use crate::poison::Poison;
 use crate::queue::Queue;
 use crate::space::{OpenSpaces, Space};
@@ -213,12 +214,33 @@ impl<B: Backend> Database<B> {
 
     /// Commits, sharing a transaction with others that wait. Happens even if the future is dropped, once it was polled.
     pub(crate) async fn commit(&self, space: &Arc<Space<B::Key>>, batch: WriteBatch) -> Outcome {
+        let committed = self.queue(space, batch, None).await?;
+        Ok(committed.expect("only a fold declines a commit"))
+    }
+
+    /// Commits a batch with rows that are folded from stored rows, on the writing thread. See
+    /// [`commit_folded`](EventStore::commit_folded).
+    pub(crate) async fn commit_folded(
+        &self,
+        space: &Arc<Space<B::Key>>,
+        batch: WriteBatch,
+        folding: Folding,
+    ) -> Result<Option<Committed>, StoreError> {
+        self.queue(space, batch, Some(folding)).await
+    }
+
+    async fn queue(
+        &self,
+        space: &Arc<Space<B::Key>>,
+        batch: WriteBatch,
+        folding: Option<Folding>,
+    ) -> Result<Option<Committed>, StoreError> {
         self.check()?;
         let (answer, answered) = oneshot::channel();
-        let weight = batch.bytes();
-        let job = Job::Commit(Box::new(Commit { space: space.clone(), batch, answer }));
+        let weight = batch.bytes() + folding.as_ref().map_or(0, Folding::bytes);
+        let job = Job::Commit(Box::new(Commit { space: space.clone(), batch, folding, answer }));
         self.jobs.push(job, weight).await.map_err(|_| self.ended())?;
-        answered.await.map_err(|_| self.ended())?
+        answered.await.map_err(|_| self.ended())?.into_outcome()
     }
 
     async fn request<T: Send + 'static>(

@@ -12,14 +12,14 @@ use thiserror::Error;
 ///
 /// # Errors
 /// Those of `work`, and a panic's message.
-pub fn guarded<T>(
+pub fn guarded<T, E: From<StoreError>>(
     backend: &'static str,
     what: &dyn fmt::Display,
-    work: impl FnOnce() -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why = format!("{backend} panicked: {}", message(&*panic));
-        Err(StoreError::Corrupt { backend, at: what.to_string(), why })
+        Err(StoreError::Corrupt { backend, at: what.to_string(), why }.into())
     })
 }
 

@@ -23,6 +23,7 @@ mod backend;
 mod database;
 mod error;
 pub mod files;
+mod fold;
 mod log;
 mod pack;
 mod plan;

@@ -9,12 +9,13 @@ use syncline::id::Revision;
 use syncline::store::check::check_cursor;
 use syncline::store::page::{PageBuilder, RowPageBuilder};
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };
 use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
 use crate::backend::{Backend, Session};
 use crate::database::Database;
+use crate::fold::Folding;
 use crate::log;
 use crate::space::Space;
 
@@ -77,6 +78,15 @@ impl<B: Backend> EventStore for EmbeddedStore<B> {
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         self.database.commit(&self.space, batch).await
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        self.database.commit_folded(&self.space, batch, Folding { keys, fold }).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

@@ -15,6 +15,7 @@ use syncline::store::{StoreError, WriteBatch};
 
 use crate::backend::{Backend, Failure};
 use crate::error::{message, shared};
+use crate::fold::{Answer, Folding, fold_all};
 use crate::plan::Plan;
 use crate::poison::Poison;
 use crate::queue::Queue;
@@ -44,7 +45,9 @@ type Work<B> = Box<dyn FnOnce(&mut Writer<B>) + Send>;
 pub(crate) struct Commit<B: Backend> {
     pub(crate) space: Arc<Space<B::Key>>,
     pub(crate) batch: WriteBatch,
-    pub(crate) answer: oneshot::Sender<Outcome>,
+    /// What makes the rest of its rows; none once that is done.
+    pub(crate) folding: Option<Folding>,
+    pub(crate) answer: oneshot::Sender<Answer>,
 }
 
 /// What the writer has done since the database was opened.
@@ -64,6 +67,13 @@ pub(crate) struct Writer<B: Backend> {
     pub(crate) jobs: Arc<Queue<Job<B>>>,
     /// How many commits there may be at a time: those answered last, whose callers may come again, and those that waited.
     pub(crate) expected: usize,
+}
+
+impl<B: Backend> Commit<B> {
+    /// Whether the other one is of the same space.
+    fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.space, &other.space)
+    }
 }
 
 impl<B: Backend> Writer<B> {
@@ -88,7 +98,13 @@ impl<B: Backend> Writer<B> {
         let mut group = Vec::new();
         for job in jobs {
             match job {
-                Job::Commit(commit) => group.push(*commit),
+                Job::Commit(commit) => {
+                    // What is folded from stored rows must find those of the commits before it.
+                    if commit.folding.is_some() && group.iter().any(|other| commit.is_beside(other)) {
+                        self.commit(std::mem::take(&mut group));
+                    }
+                    group.push(*commit);
+                }
                 Job::Alone(work) => {
                     self.commit(std::mem::take(&mut group));
                     work(self);
@@ -98,26 +114,31 @@ impl<B: Backend> Writer<B> {
         self.commit(group);
     }
 
-    fn commit(&mut self, group: Vec<Commit<B>>) {
+    fn commit(&mut self, mut group: Vec<Commit<B>>) {
         if group.is_empty() {
             return;
         }
-        let (mut began, mut plan) = (false, None);
+        let (mut begun, mut plan, commits) = (0, None, &mut group);
         let done = self.transaction(|session, changes| {
-            began = true;
-            plan = Some(Plan::write(session, changes, &group)?);
+            let commits = commits;
+            begun = commits.len();
+            fold_all(session, commits)?;
+            plan = Some(Plan::write(session, changes, commits)?);
             Ok(())
         });
-        if began && plan.is_none() && group.len() > 1 && self.poison.check().is_ok() {
+        if begun > 1 && plan.is_none() && self.poison.check().is_ok() {
             // One of them, which is not known, met damage or a full disk: the others must not suffer.
             return group.into_iter().for_each(|commit| self.commit(vec![commit]));
         }
-        let outcomes = match done {
-            Ok(()) => plan.map(Plan::publish).unwrap_or_default(),
-            Err(error) => failed_outcomes(error, plan, group.len()),
+        let outcomes = match (done, plan) {
+            (Ok(()), plan) => plan.map(Plan::publish).unwrap_or_default(),
+            (Err(error), plan) => {
+                let known = plan.map(|plan| plan.outcomes);
+                failed_outcomes(error, known, group.len())
+            }
         };
         self.count(&outcomes);
-        group.into_iter().zip(outcomes).for_each(|(commit, outcome)| _ = commit.answer.send(outcome));
+        group.into_iter().zip(outcomes).for_each(|(commit, outcome)| _ = commit.answer.send(Answer::Outcome(outcome)));
     }
 
     fn count(&mut self, outcomes: &[Outcome]) {
@@ -173,10 +194,10 @@ impl<B: Backend> Writer<B> {
 }
 
 /// What becomes of commits whose transaction has failed: those that were refused before are refused all the same.
-fn failed_outcomes<B: Backend>(error: StoreError, plan: Option<Plan<'_, B>>, count: usize) -> Vec<Outcome> {
+fn failed_outcomes(error: StoreError, known: Option<Vec<Outcome>>, count: usize) -> Vec<Outcome> {
     let error = shared(error);
-    match plan {
-        Some(plan) => plan.outcomes.into_iter().map(|outcome| outcome.and_then(|_| Err(error()))).collect(),
+    match known {
+        Some(outcomes) => outcomes.into_iter().map(|outcome| outcome.and_then(|_| Err(error()))).collect(),
         None => (0..count).map(|_| Err(error())).collect(),
     }
 }

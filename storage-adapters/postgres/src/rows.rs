@@ -5,19 +5,21 @@ use std::ops::Bound;
 use bytes::Bytes;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use syncline::SpaceId;
-use syncline::ViewId;
+use syncline::id::Revision;
 use syncline::store::{Direction, Limit, Row, RowKey, RowRange};
+use syncline::{SpaceId, ViewId};
 
 use crate::ask::Ask;
 use crate::connection::Connection;
 use crate::error::Result;
+use crate::number::from_bigint;
+use crate::tail::gone;
 
 /// How many rows a scan looks at first. If that is not enough, it looks at so many times more.
 const ROWS_FIRST: i64 = 1_024;
 const ROWS_GROWTH: i64 = 8;
 
-/// Rows by their keys.
+/// Rows by their keys, and the log's revision at that moment.
 pub(crate) struct Load {
     pub(crate) space: SpaceId,
     pub(crate) keys: Vec<RowKey>,
@@ -25,19 +27,24 @@ pub(crate) struct Load {
 
 impl Ask for Load {
     const DURING: &'static str = "loading rows";
-    type Answer = Vec<Option<Bytes>>;
+    type Answer = (Revision, Vec<Option<Bytes>>);
 
-    async fn ask(&self, connection: &mut Connection) -> Result<Vec<Option<Bytes>>> {
+    async fn ask(&self, connection: &mut Connection) -> Result<(Revision, Vec<Option<Bytes>>)> {
         // `OFFSET 0` keeps the planner from turning this round: to read the whole space once looks cheap while it is empty.
-        let select = "SELECT value FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS wanted (view, key, place)
+        let select = "SELECT revision, value FROM spaces
+            LEFT JOIN unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS wanted (view, key, place) ON true
             LEFT JOIN LATERAL (
                 SELECT value FROM rows WHERE space = $1 AND rows.view = wanted.view AND rows.key = wanted.key OFFSET 0
-            ) AS found ON true ORDER BY place";
+            ) AS found ON true WHERE name = $1 ORDER BY place";
         let views: Vec<&str> = self.keys.iter().map(|key| key.view.as_str()).collect();
         let keys: Vec<&[u8]> = self.keys.iter().map(|key| &key.key[..]).collect();
         let query = sqlx::query(select).bind(self.space.as_str()).bind(views).bind(keys);
         let rows = query.fetch_all(connection).await?;
-        rows.iter().map(|row| Ok(row.try_get::<Option<&[u8]>, _>(0)?.map(Bytes::copy_from_slice))).collect()
+        let first = rows.first().ok_or_else(|| gone(&self.space))?;
+        let revision = Revision::new(from_bigint("a space's revision", first.try_get(0)?)?);
+        let value = |row: &PgRow| Ok(row.try_get::<Option<&[u8]>, _>(1)?.map(Bytes::copy_from_slice));
+        // Without keys there is one row, for the revision.
+        Ok((revision, rows.iter().take(self.keys.len()).map(value).collect::<Result<_>>()?))
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, StoreError, StoredRun, WriteBatch,
 };
 use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
@@ -53,7 +53,8 @@ impl EventStore for PostgresStore {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        self.database.ask(Load { space: self.space.name.clone(), keys: keys.to_vec() }).await
+        let (_, rows) = self.database.ask(Load { space: self.space.name.clone(), keys: keys.to_vec() }).await?;
+        Ok(rows)
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
@@ -65,6 +66,22 @@ impl EventStore for PostgresStore {
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         writer::commit(&self.database, &self.space, batch).await
+    }
+
+    /// The rows and their revision come with one statement, so no other asks for the revision.
+    async fn commit_folded(
+        &self,
+        mut batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        let (found, stored) = self.database.ask(Load { space: self.space.name.clone(), keys }).await?;
+        if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
+            return Err(StoreError::Conflict { expected, found });
+        }
+        let Some(rows) = fold(stored) else { return Ok(None) };
+        batch.rows.extend(rows);
+        self.commit(WriteBatch { expected: Some(found), ..batch }).await.map(Some)
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

@@ -59,7 +59,7 @@ impl Drop for Follower<'_> {
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EventStore for FollowedStore {
-    forward!(self.0: status, read, read_origin, load, scan, commit);
+    forward!(self.0: status, read, read_origin, load, scan, commit, commit_folded);
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {
         self.1.send_modify(|count| *count += 1);

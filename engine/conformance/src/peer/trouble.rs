@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline::store::memory::MemoryStore;
-use syncline::store::{Committed, Durability, EventStore, Retry, Storage, StoreError, WriteBatch, forward};
+use syncline::store::{
+    Committed, Durability, EventStore, Retry, RowFold, RowKey, Storage, StoreError, WriteBatch, forward,
+    load_and_commit,
+};
 use syncline::{Dot, SpaceId};
 
 use crate::new_log_id;
@@ -53,5 +56,14 @@ impl EventStore for Troubled {
             }
             _ => Err(StoreError::Backend { backend: "conformance", retry: Retry::Never, source: SECRET.into() }),
         }
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, keys, fold).await
     }
 }

@@ -3,12 +3,15 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proptest::strategy::{Strategy, ValueTree};
 use syncline::format::heads::Head;
 use syncline::format::time::NTP64;
 use syncline::id::Revision;
 use syncline::store::memory::MemoryStore;
-use syncline::store::{Durability, EventStore, Limit, Rewrite, RowRange, RowWrite, Storage, StoreError, WriteBatch};
+use syncline::store::{
+    Durability, EventStore, Limit, Rewrite, RowFold, RowKey, RowRange, RowWrite, Storage, StoreError, WriteBatch,
+};
 use syncline::{Cursor, Position, Seq, ViewId};
 
 use crate::strategies::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
@@ -87,10 +90,11 @@ impl Pair {
     async fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Commit(change) => self.commit(change).await,
+            Step::Fold(change, keys, declines) => self.fold(change, &keys_of(keys), *declines).await,
             Step::Read(after, limit) => self.read(*after, *limit).await,
             Step::ReadOrigin(author, after, limit) => self.read_origin(*author, *after, *limit).await,
             Step::Load(keys) => {
-                let keys: Vec<_> = keys.iter().map(|(view, key)| row_key(&view_of(*view), KEYS[*key])).collect();
+                let keys = keys_of(keys);
                 same("load", told(self.store.load(&keys).await), told(self.oracle.load(&keys).await))
             }
             Step::Scan(view, range, limit) => self.scan(&view_of(*view), range, *limit).await,
@@ -107,6 +111,22 @@ impl Pair {
             self.authors = authors;
         }
         same("commit", found, expected)?;
+        self.look().await
+    }
+
+    async fn fold(&mut self, change: &Change, keys: &[RowKey], declines: bool) -> Result<(), String> {
+        let revision = told(self.oracle.status().await)?.revision;
+        let (batch, authors) = self.batch(change, revision).await?;
+        let fold = || -> RowFold {
+            let keys = keys.to_vec();
+            Box::new(move |stored| (!declines).then(|| lengthened(keys, stored)))
+        };
+        let found = told(self.store.commit_folded(batch.clone(), keys.to_vec(), fold()).await);
+        let expected = told(self.oracle.commit_folded(batch, keys.to_vec(), fold()).await);
+        if matches!(expected, Ok(Some(_))) {
+            self.authors = authors;
+        }
+        same("commit with a fold", found, expected)?;
         self.look().await
     }
 
@@ -221,6 +241,16 @@ impl Pair {
         let found = told(self.store.scan(view, range.clone(), limit).await)?;
         check_cut(&found, &all, limit)
     }
+}
+
+/// Each row one byte longer than it was. A row that was not there has one.
+fn lengthened(keys: Vec<RowKey>, stored: Vec<Option<Bytes>>) -> Vec<RowWrite> {
+    let longer = |value: Option<Bytes>| Some([&value.unwrap_or_default()[..], b"+"].concat().into());
+    keys.into_iter().zip(stored).map(|(key, value)| RowWrite { key, value: longer(value) }).collect()
+}
+
+fn keys_of(indices: &[(usize, usize)]) -> Vec<RowKey> {
+    indices.iter().map(|(view, key)| row_key(&view_of(*view), KEYS[*key])).collect()
 }
 
 fn view_of(index: usize) -> ViewId {

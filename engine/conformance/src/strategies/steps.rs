@@ -19,6 +19,8 @@ pub const KEYS: [&[u8]; 8] = [b"", b"\0", b"a", b"a\0", b"a\xff", b"b", b"\x80",
 pub enum Step {
     /// Commit a batch.
     Commit(Change),
+    /// Commit a batch with what a fold makes of these rows, by view and key; or the fold declines.
+    Fold(Change, Vec<(usize, usize)>, bool),
     /// Read a page behind a position; beyond the head by up to two.
     Read(u64, Limit),
     /// Read what an author wrote, behind a seq; beyond their last by up to two.
@@ -93,11 +95,16 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => change().prop_map(Step::Commit),
         2 => (any::<u64>(), limit()).prop_map(|(after, limit)| Step::Read(after, limit)),
         2 => (0..AUTHORS, any::<u64>(), limit()).prop_map(|(who, after, limit)| Step::ReadOrigin(who, after, limit)),
-        1 => vec((0..VIEWS.len(), 0..KEYS.len()), 0..6).prop_map(Step::Load),
+        2 => (change(), keys(), prop::bool::weighted(0.2)).prop_map(|(change, keys, no)| Step::Fold(change, keys, no)),
+        1 => keys().prop_map(Step::Load),
         2 => (0..VIEWS.len(), range(), limit()).prop_map(|(view, range, limit)| Step::Scan(view, range, limit)),
         1 => Just(Step::Reopen),
     ];
     vec(step, 1..24)
+}
+
+fn keys() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    vec((0..VIEWS.len(), 0..KEYS.len()), 0..6)
 }
 
 fn change() -> impl Strategy<Value = Change> {

@@ -60,6 +60,11 @@ fn faults_of_rows_are_caught() {
 }
 
 #[test]
+fn faults_of_folds_are_caught() {
+    assert_caught(twins::folds::all());
+}
+
+#[test]
 fn faults_of_many_tasks_and_spaces_are_caught() {
     assert_caught(twins::races::all());
 }
@@ -94,6 +99,7 @@ fn every_store_law_has_a_store_that_breaks_it() {
         twins::refusals::all(),
         twins::pages::all(),
         twins::rows::all(),
+        twins::folds::all(),
         twins::races::all(),
         twins::processes::all(),
         twins::restarts::all(),

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 use syncline::id::Revision;
 use syncline::store::memory::MemoryStorage;
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, Storage, StoreError,
+    StoredRun, WriteBatch,
 };
 use syncline::{Cursor, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_conformance::{StoreHarness, new_log_id};
@@ -47,6 +47,7 @@ pub(crate) struct Fault {
     pub(crate) load: Method<Vec<RowKey>, Vec<Option<Bytes>>>,
     pub(crate) scan: Method<(ViewId, RowRange, Limit), Vec<Row>>,
     pub(crate) commit: Method<WriteBatch, Committed>,
+    pub(crate) commit_folded: Method<(WriteBatch, Vec<RowKey>, RowFold), Option<Committed>>,
     pub(crate) changed: Method<Revision, Revision>,
     pub(crate) open: Open,
     pub(crate) spaces: Spaces,
@@ -71,6 +72,7 @@ pub(crate) fn sound() -> Fault {
             Box::pin(async move { handle.store.scan(&view, range, limit).await })
         }),
         commit: Box::new(|handle, batch| handle.store.commit(batch)),
+        commit_folded: Box::new(|handle, (batch, keys, fold)| handle.store.commit_folded(batch, keys, fold)),
         changed: Box::new(|handle, since| handle.store.changed(since)),
         open: Box::new(|storage, space| Box::pin(async move { storage.open(&space).await })),
         spaces: Box::new(|storage| storage.spaces()),
@@ -160,6 +162,15 @@ impl EventStore for FaultyStore {
         let committed = (self.fault.commit)(&self.handle, batch).await?;
         self.handle.committed.store(committed.revision.get(), Ordering::SeqCst);
         Ok(committed)
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        (self.fault.commit_folded)(&self.handle, (batch, keys, fold)).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

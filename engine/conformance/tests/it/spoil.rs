@@ -5,7 +5,7 @@ use syncline::format::run::{Body, RunBuilder};
 use syncline::format::time::NTP64;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, Limit, LogStatus, Page, Row, RowKey, RowRange, StoreError, StoredRun, ViewId, WriteBatch,
+    Committed, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, StoreError, StoredRun, ViewId, WriteBatch,
 };
 use syncline::{Cursor, Position, ReplicaId, Seq};
 
@@ -29,6 +29,7 @@ replaces! {
     loads: load(Vec<RowKey>) -> Vec<Option<Bytes>>;
     scans: scan((ViewId, RowRange, Limit)) -> Vec<Row>;
     commits: commit(WriteBatch) -> Committed;
+    folds: commit_folded((WriteBatch, Vec<RowKey>, RowFold)) -> Option<Committed>;
     waits: changed(Revision) -> Revision;
 }
 

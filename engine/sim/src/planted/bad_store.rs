@@ -10,7 +10,7 @@ use syncline::format::heads::Head;
 use syncline::format::{ChainHash, Run};
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, Durability, EventStore, Holder, Limit, LogStatus, Page, Retry, Row, RowKey, RowRange, RowWrite,
+    Committed, Durability, EventStore, Holder, Limit, LogStatus, Page, Retry, Row, RowFold, RowKey, RowRange, RowWrite,
     StoreError, StoredRun, WriteBatch, forward,
 };
 use syncline::tools::{
@@ -333,6 +333,18 @@ impl EventStore for BadStore {
                 self.lets_pass(&stored, &error).await.ok_or(error)
             }
         }
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        // Its status, which may be false, is not asked.
+        let Some(rows) = fold(self.load(&keys).await?) else { return Ok(None) };
+        let rows = batch.rows.iter().cloned().chain(rows).collect();
+        self.commit(WriteBatch { rows, ..batch }).await.map(Some)
     }
 }
 

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_executor::block_on;
-use syncline::store::{Committed, Durability, EventStore, Limit, Page, Retry, RowKey, StoreError, WriteBatch, forward};
+use syncline::store::{
+    Committed, Durability, EventStore, Limit, Page, Retry, RowFold, RowKey, StoreError, WriteBatch, forward,
+    load_and_commit,
+};
 use syncline::{Cursor, LogId, MemoryStore};
 use syncline_sim::{Crash, Failure, Law, Profile, Stores, lab};
 
@@ -108,6 +111,15 @@ impl EventStore for Mine {
         let committed = live.commit(batch).await?;
         self.batches.lock().unwrap().push(stored);
         Ok(committed)
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, keys, fold).await
     }
 }
 

@@ -127,7 +127,7 @@ impl Changes {
 #[async_trait::async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EventStore for Changes {
-    forward!(self.0: status, read, read_origin, commit, changed);
+    forward!(self.0: status, read, read_origin, commit, commit_folded, changed);
 
     async fn load(&self, keys: &[RowKey]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let loaded = self.0.load(keys).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use syncline::store::{Committed, Durability, WriteBatch, forward};
+use syncline::store::{Committed, Durability, RowFold, RowKey, WriteBatch, forward};
 use syncline::{EventStore, SpaceId, Storage, StoreError};
 
 use super::{Kept, Metrics};
@@ -52,16 +52,52 @@ impl EventStore for Metered<dyn EventStore> {
     forward!(self.inner: status, read, read_origin, load, scan, changed);
 
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
-        let bundles = || batch.runs.iter().flat_map(|verified| verified.run().bundles());
-        let (count, voids) = (bundles().count() as u64, bundles().filter(|bundle| bundle.is_void()).count() as u64);
-        let bytes: usize = batch.runs.iter().map(|verified| verified.run().as_bytes().len()).sum();
-        let started = Instant::now();
+        let count = Count::start(&batch);
         let committed = self.inner.commit(batch).await?;
-        let Metrics { bundles, bundle_bytes, commits, .. } = &*self.metrics;
-        commits.observe(started.elapsed().as_secs_f64());
-        bundles.get_or_create(&Kept { outcome: "stored" }).inc_by(count - voids);
-        bundles.get_or_create(&Kept { outcome: "refused" }).inc_by(voids);
-        bundle_bytes.inc_by(bytes as u64);
+        count.note(&self.metrics);
         Ok(committed)
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        let count = Count::start(&batch);
+        let committed = self.inner.commit_folded(batch, keys, fold).await?;
+        if committed.is_some() {
+            count.note(&self.metrics);
+        }
+        Ok(committed)
+    }
+}
+
+/// What one commit adds to the counts.
+struct Count {
+    bundles: u64,
+    voids: u64,
+    bytes: usize,
+    started: Instant,
+}
+
+impl Count {
+    fn start(batch: &WriteBatch) -> Self {
+        let bundles = || batch.runs.iter().flat_map(|verified| verified.run().bundles());
+        Self {
+            bundles: bundles().count() as u64,
+            voids: bundles().filter(|bundle| bundle.is_void()).count() as u64,
+            bytes: batch.runs.iter().map(|verified| verified.run().as_bytes().len()).sum(),
+            started: Instant::now(),
+        }
+    }
+
+    /// The commit has returned.
+    fn note(self, metrics: &Metrics) {
+        let Metrics { bundles, bundle_bytes, commits, .. } = metrics;
+        commits.observe(self.started.elapsed().as_secs_f64());
+        bundles.get_or_create(&Kept { outcome: "stored" }).inc_by(self.bundles - self.voids);
+        bundles.get_or_create(&Kept { outcome: "refused" }).inc_by(self.voids);
+        bundle_bytes.inc_by(self.bytes as u64);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::attributes::{Attribute, Attributes};
-use syncline::store::{Committed, RowKey, WriteBatch, forward};
+use syncline::store::{Committed, RowFold, RowKey, WriteBatch, forward};
 use syncline::{EventStore, MemoryStore, Replica, SpaceId, StoreError};
 
 /// Counts commits, and rows read and written. The same trait in, the same trait out.
@@ -18,12 +18,12 @@ struct Metered {
     inner: Arc<dyn EventStore>,
     commits: AtomicU64,
     rows_loaded: AtomicU64,
-    rows_written: AtomicU64,
+    rows_written: Arc<AtomicU64>,
 }
 
 impl Metered {
     fn new(inner: Arc<dyn EventStore>) -> Self {
-        Self { inner, commits: AtomicU64::new(0), rows_loaded: AtomicU64::new(0), rows_written: AtomicU64::new(0) }
+        Self { inner, commits: AtomicU64::new(0), rows_loaded: AtomicU64::new(0), rows_written: Arc::default() }
     }
 }
 
@@ -41,6 +41,24 @@ impl EventStore for Metered {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
         self.inner.commit(batch).await
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.rows_loaded.fetch_add(keys.len() as u64, Ordering::Relaxed);
+        self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
+        let rows_written = self.rows_written.clone();
+        let fold = move |stored| {
+            let rows = fold(stored)?;
+            rows_written.fetch_add(rows.len() as u64, Ordering::Relaxed);
+            Some(rows)
+        };
+        self.inner.commit_folded(batch, keys, Box::new(fold)).await
     }
 }
 

@@ -10,7 +10,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use syncline::authority::{Authority, AuthorityError, Claim, Principal, Role};
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Storage, StoreError, StoredRun, WriteBatch, forward,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, RowFold, RowKey, Storage, StoreError, StoredRun,
+    WriteBatch, forward,
 };
 use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, SpaceId, Transport};
 use syncline_conformance::{Author, new_log_id, space};
@@ -88,6 +89,16 @@ impl EventStore for Pooled<dyn EventStore> {
     async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
         let _connection = self.pool.lease().await;
         self.inner.commit(batch).await
+    }
+
+    async fn commit_folded(
+        &self,
+        batch: WriteBatch,
+        keys: Vec<RowKey>,
+        fold: RowFold,
+    ) -> Result<Option<Committed>, StoreError> {
+        let _connection = self.pool.lease().await;
+        self.inner.commit_folded(batch, keys, fold).await
     }
 }
 
