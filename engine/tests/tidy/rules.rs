@@ -104,7 +104,8 @@ pub(crate) fn engine_manifest(file: &File<'_>) -> Vec<String> {
 
 pub(crate) fn one_table(file: &File<'_>) -> Vec<String> {
     // Workspaces of their own.
-    let apart = ["fuzz/", "examples/outside-adapter/"].iter().any(|folder| file.path.starts_with(folder));
+    let apart =
+        ["fuzz/", "examples/outside-adapter/", "benches/peers/"].iter().any(|folder| file.path.starts_with(folder));
     let member = file.path.ends_with("Cargo.toml") && file.path != "Cargo.toml" && !apart;
     let sections = file.text.split("\n[").filter(|section| member && section.contains("dependencies]"));
     let lines = sections
