@@ -1,7 +1,6 @@
 //! The Postgres server that is measured.
 
 use std::env;
-use std::panic;
 
 use syncline_postgres_testing as testing;
 
@@ -27,27 +26,13 @@ impl Server {
         if let Ok(url) = env::var(testing::URL_VARIABLE) {
             return Ok(Self { url: Some(url), _own: None });
         }
-        // It is made for tests, which may fail with a panic. Here that is one line of the output.
-        let hook = panic::take_hook();
-        panic::set_hook(Box::new(|_| {}));
-        let started = tokio::task::spawn_blocking(testing::Server::start).await;
-        panic::set_hook(hook);
-        match started {
-            Ok(own) => Ok(Self { url: Some(own.url().to_owned()), _own: Some(own) }),
-            Err(error) => Err(match error.try_into_panic() {
-                Ok(panic) => message(&*panic).replace('\n', " "),
-                Err(error) => error.to_string(),
-            }),
-        }
+        let started = tokio::task::spawn_blocking(testing::Server::try_start).await;
+        let own = started.map_err(|error| error.to_string())?.map_err(|error| error.to_string().replace('\n', " "))?;
+        Ok(Self { url: Some(own.url().to_owned()), _own: Some(own) })
     }
 
     /// How to connect.
     pub fn url(&self) -> Option<String> {
         self.url.clone()
     }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "it failed".into())
 }

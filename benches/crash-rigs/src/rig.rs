@@ -4,7 +4,6 @@ mod ground;
 mod hand;
 mod image;
 mod life;
-mod postgres;
 mod tools;
 mod worker;
 
@@ -13,6 +12,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use syncline_postgres_testing::ServerError;
 use thiserror::Error;
 
 use crate::chance::Chance;
@@ -63,6 +63,9 @@ pub enum RigError {
         /// What it said.
         output: String,
     },
+    /// The Postgres server failed.
+    #[error(transparent)]
+    Postgres(#[from] ServerError),
     /// The folder is not one that may be used up.
     #[error("{folder}: {why}; name an empty folder that is called `{SCRATCH_PREFIX}` and something", folder = .folder.display())]
     NotOurs {
@@ -121,7 +124,7 @@ pub fn run(series: &Series, mut progress: impl FnMut(&Outcome)) -> Result<Outcom
         let crashes = CRASHES_PER_LIFE.min(series.count - outcome.crashes);
         ground.begin(number)?;
         Life::new(series, chance, crashes, &mut ground, &mut hand, &mut outcome).run()?;
-        ground.end(&mut hand)?;
+        ground.end()?;
         number += 1;
         progress(&outcome);
     }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use syncline_postgres_testing::{Cluster, Postmaster};
+
 use super::hand::Hand;
 use super::image::Image;
-use super::postgres::Postgres;
 use super::tools::{program, run};
 use super::worker::Worker;
 use super::{RigError, Series, at};
@@ -14,12 +15,27 @@ use crate::setting::{Backend, Crash};
 /// Room for a store of a few megabytes and its waste.
 const IMAGE_BYTES: u64 = 512 * 1024 * 1024;
 
+/// Small, so that a server starts quickly, and as safe as a server is by default.
+const SERVER_SETTINGS: &str = "
+max_connections = 40
+shared_buffers = 16MB
+dynamic_shared_memory_type = mmap
+min_wal_size = 4MB
+max_wal_size = 64MB
+fsync = on
+full_page_writes = on
+synchronous_commit = on
+autovacuum_naptime = 10s
+";
+
 /// The file system and the server beneath a store.
 #[derive(Debug)]
 pub(super) struct Ground {
     scratch: PathBuf,
     image: Option<Image>,
-    postgres: Option<Postgres>,
+    /// The cluster whose copies are the stores of a server.
+    cluster: Option<Cluster>,
+    server: Option<Postmaster>,
     /// Where the present store lies.
     folder: PathBuf,
 }
@@ -28,15 +44,19 @@ impl Ground {
     pub(super) fn new(series: &Series) -> Result<Self, RigError> {
         let scratch = series.scratch.join(format!("{}-{}", series.setting, series.crash.as_str()));
         fs::create_dir(&scratch).map_err(at(scratch.display().to_string()))?;
-        let postgres = match series.setting.backend {
-            Backend::Postgres => Some(Postgres::new(&scratch)?),
+        let cluster = match series.setting.backend {
+            Backend::Postgres => {
+                let folder = scratch.join("cluster");
+                fs::create_dir(&folder).map_err(at(folder.display().to_string()))?;
+                Some(Cluster::create(&folder, &["--wal-segsize", "1"], SERVER_SETTINGS)?)
+            }
             _ => None,
         };
         let image = match series.crash {
             Crash::Cut => Some(Image::new(&scratch, IMAGE_BYTES)?),
             Crash::Kill => None,
         };
-        Ok(Self { folder: scratch.clone(), scratch, image, postgres })
+        Ok(Self { folder: scratch.clone(), scratch, image, cluster, server: None })
     }
 
     /// Makes the folder of a new store, so that it will still be there after a cut.
@@ -44,8 +64,8 @@ impl Ground {
         let place = self.image.as_ref().map_or(self.scratch.as_path(), Image::path);
         self.folder = place.join(format!("store-{number}"));
         fs::create_dir(&self.folder).map_err(at(self.folder.display().to_string()))?;
-        if let Some(postgres) = &self.postgres {
-            postgres.copy_to(&self.folder)?;
+        if let Some(cluster) = &self.cluster {
+            cluster.copy_to(&self.data())?;
         }
         self.write_back()
     }
@@ -60,8 +80,16 @@ impl Ground {
 
     /// Starts the server, if there is one.
     pub(super) fn start(&mut self) -> Result<(), RigError> {
-        match &mut self.postgres {
-            Some(postgres) => postgres.start(&self.folder),
+        if let Some(cluster) = &self.cluster {
+            self.server = Some(cluster.start_on(&self.data())?);
+        }
+        Ok(())
+    }
+
+    /// Kills the server, if there is one.
+    fn kill_server(&mut self) -> Result<(), RigError> {
+        match self.server.take() {
+            Some(mut server) => Ok(server.kill()?),
             None => Ok(()),
         }
     }
@@ -75,19 +103,17 @@ impl Ground {
         let mut late = u64::MAX;
         if let Some(image) = &self.image {
             late = hand.cut(image.path())?;
-        } else if let Some(postgres) = &mut self.postgres {
+        } else {
             // The server first: its client is to be told of commits up to the last moment.
-            postgres.fell(hand)?;
+            self.kill_server()?;
         }
         worker.kill()?;
         Ok(late)
     }
 
     /// Once the writing process is gone: ends what is left of the server, and brings the file system back.
-    pub(super) fn come_back(&mut self, hand: &mut Hand) -> Result<(), RigError> {
-        if let Some(postgres) = &mut self.postgres {
-            postgres.fell(hand)?;
-        }
+    pub(super) fn come_back(&mut self) -> Result<(), RigError> {
+        self.kill_server()?;
         if let Some(image) = &mut self.image {
             image.unmount()?;
             image.mount()?;
@@ -96,10 +122,8 @@ impl Ground {
     }
 
     /// Deletes the store.
-    pub(super) fn end(&mut self, hand: &mut Hand) -> Result<(), RigError> {
-        if let Some(postgres) = &mut self.postgres {
-            postgres.fell(hand)?;
-        }
+    pub(super) fn end(&mut self) -> Result<(), RigError> {
+        self.kill_server()?;
         fs::remove_dir_all(&self.folder).map_err(at(self.folder.display().to_string()))
     }
 
@@ -110,7 +134,12 @@ impl Ground {
 
     /// How to connect to its server.
     pub(super) fn url(&self) -> Option<String> {
-        self.postgres.as_ref().map(Postgres::url)
+        self.cluster.as_ref().map(Cluster::url)
+    }
+
+    /// Where the data of its server are.
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// A file for what the writing process says if it fails.
@@ -121,7 +150,7 @@ impl Ground {
     /// What process and server have said last.
     pub(super) fn last_words(&self) -> String {
         let work = fs::read_to_string(self.log()).unwrap_or_default();
-        let server = self.postgres.as_ref().map(Postgres::last_words).unwrap_or_default();
+        let server = self.cluster.as_ref().map(Cluster::log).unwrap_or_default();
         let all = format!("{}\n{}", work.trim(), server.trim());
         let from = all.char_indices().rev().nth(1_500).map_or(0, |(at, _)| at);
         all[from..].trim().to_owned()
@@ -131,7 +160,7 @@ impl Ground {
 impl Drop for Ground {
     fn drop(&mut self) {
         // In this order: the server uses the file system.
-        self.postgres = None;
+        self.server = None;
         self.image = None;
         let _ = fs::remove_dir_all(&self.scratch); // the script that made the folder deletes it, too
     }

@@ -1,6 +1,6 @@
-//! The hand that makes the crash: a process kept ready, so that it takes no longer than the system call.
+//! The hand that cuts the power: a process kept ready, so that it takes no longer than the system call.
 //!
-//! What it does has no safe form in the standard library, and this workspace has no unsafe code.
+//! That call has no safe form in any library, and this workspace has no unsafe code.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -9,39 +9,22 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use super::tools::program;
 use super::{RigError, at};
 
-/// `cut FOLDER` takes the file system down without writing its journal (`EXT4_IOC_SHUTDOWN`, flag 2).
-/// `fell PID` stops a process, and once it stands still kills it and its children, which may be leaders of groups of their own,
-/// and waits until these are gone. Each tells when it began, in microseconds since 1970.
+/// Takes the file system of each folder that it reads down without writing its journal (`EXT4_IOC_SHUTDOWN`, flag 2), and tells when it
+/// began, in microseconds since 1970.
 const SCRIPT: &str = r#"
-use Time::HiRes qw(time sleep);
+use Time::HiRes qw(time);
 $| = 1;
-sub state { open(my $stat, '<', "/proc/$_[0]/stat") or return 'X'; return <$stat> =~ /\) (\w) / ? $1 : 'X'; }
-while (my $line = <STDIN>) {
-    chomp $line;
-    my ($word, $what) = split / /, $line, 2;
-    my $done = 0;
+while (my $folder = <STDIN>) {
+    chomp $folder;
+    my $flags = pack('L', 2);
+    my $handle;
     my $began = int(time * 1e6);
-    if ($word eq 'cut') {
-        my $flags = pack('L', 2);
-        my $folder;
-        $began = int(time * 1e6);
-        $done = 1 if sysopen($folder, $what, 0) && ioctl($folder, 0x8004587d, $flags);
-    } elsif ($word eq 'fell') {
-        kill 'STOP', $what;
-        for (1 .. 1000) { last if state($what) =~ /[TZX]/; }
-        my @children;
-        if (open(my $list, '<', "/proc/$what/task/$what/children")) { @children = split ' ', (<$list> // ''); }
-        $done = kill 'KILL', $what, @children;
-        for (1 .. 5000) {
-            @children = grep { state($_) !~ /[ZX]/ } @children or last;
-            sleep 0.001;
-        }
-    }
+    my $done = sysopen($handle, $folder, 0) && ioctl($handle, 0x8004587d, $flags);
     print $done ? "done $began\n" : "failed $!\n";
 }
 "#;
 
-/// The process that makes crashes, started when it is first needed. Ends when dropped.
+/// The process that makes cuts, started when it is first needed. Ends when dropped.
 #[derive(Debug, Default)]
 pub(super) struct Hand(Option<Perl>);
 
@@ -73,24 +56,17 @@ impl Hand {
 
     /// Takes the file system of a folder down, and says when that began.
     pub(super) fn cut(&mut self, folder: &Path) -> Result<u64, RigError> {
-        self.order(&format!("cut {}", folder.display()))
-    }
-
-    /// Kills a process and its children.
-    pub(super) fn fell(&mut self, process: u32) -> Result<(), RigError> {
-        self.order(&format!("fell {process}")).map(drop)
-    }
-
-    fn order(&mut self, order: &str) -> Result<u64, RigError> {
         self.ready()?;
         let perl = self.0.as_mut().expect("it was started");
-        perl.input.write_all(format!("{order}\n").as_bytes()).map_err(at(order))?;
+        let folder = folder.display().to_string();
+        writeln!(perl.input, "{folder}").map_err(at(&folder))?;
         let mut answer = String::new();
-        perl.output.read_line(&mut answer).map_err(at(order))?;
+        perl.output.read_line(&mut answer).map_err(at(&folder))?;
         if let Some(began) = answer.trim_end().strip_prefix("done ").and_then(|began| began.parse().ok()) {
             return Ok(began);
         }
-        Err(RigError::Program { command: order.to_owned(), output: answer.trim_end().to_owned() })
+        let (command, output) = (format!("cut {folder}"), answer.trim_end().to_owned());
+        Err(RigError::Program { command, output })
     }
 }
 

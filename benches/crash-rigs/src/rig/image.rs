@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::tools::{is_root, program, run};
+use rustix::process::geteuid;
+
+use super::tools::{program, run};
 use super::{RigError, at};
 
 /// How long the processes of a dead server may still hold the file system.
@@ -23,7 +25,7 @@ pub(super) struct Image {
 impl Image {
     /// Makes one in `scratch`, and mounts it there. It takes up no more than what is written to it.
     pub(super) fn new(scratch: &Path, bytes: u64) -> Result<Self, RigError> {
-        if !is_root() {
+        if !geteuid().is_root() {
             let (what, advice) =
                 ("only root may mount the file systems whose power is cut", "run as root, or ask for kills");
             return Err(RigError::Missing { what, advice });

@@ -129,7 +129,7 @@ impl<'a> Life<'a> {
         let crashed = Instant::now();
         let late = self.ground.crash(self.hand, &mut worker)?;
         let lines = worker.end()?;
-        self.ground.come_back(self.hand)?;
+        self.ground.come_back()?;
         self.outcome.crashes += 1;
         self.outcome.while_opening += u64::from(!lines.iter().any(|(_, it)| matches!(it, Message::Opened(_))));
         self.take(lines, Some(crashed), late);
@@ -146,7 +146,7 @@ impl<'a> Life<'a> {
         }
         let lines = worker.end()?;
         if !looked {
-            self.ground.come_back(self.hand)?;
+            self.ground.come_back()?;
         }
         self.take(lines, None, u64::MAX);
         Ok(if looked { Goes::On } else { Goes::No })

@@ -22,13 +22,3 @@ pub(super) fn program<S: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<
     command.args(arguments).env("LC_ALL", "C");
     command
 }
-
-/// Whether this process may do everything.
-pub(super) fn is_root() -> bool {
-    id(&["-u"]) == Some(0)
-}
-
-/// A number that `id` tells.
-pub(super) fn id(arguments: &[&str]) -> Option<u32> {
-    run(&mut program("id", arguments)).ok()?.parse().ok()
-}

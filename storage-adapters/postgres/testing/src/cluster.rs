@@ -1,125 +1,151 @@
-//! A cluster of our own.
+//! A cluster: the files of a server, and the programs that work on them.
 
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::keeper::{self, Keeper, as_user};
+use crate::error::{ServerError, at};
+use crate::keeper::{as_user, directory};
+use crate::postmaster::Postmaster;
 use crate::programs;
 use crate::user::{self, User};
 
-/// Whether the server waits for the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Disk {
-    Trusted,
-    Ignored,
-}
-
-/// A running server and its keeper.
+/// The files of a server in one folder: its data, its log, and its socket while it runs.
+///
+/// Whoever makes a cluster stops its server and deletes the folder. A [`Server`](crate::Server) does both by itself.
 #[derive(Debug)]
-pub(crate) struct Cluster {
+pub struct Cluster {
     programs: PathBuf,
-    directory: PathBuf,
     user: Option<User>,
-    _keeper: Keeper,
+    folder: PathBuf,
 }
-
-/// Arguments: the programs, the directory, the settings, the directory of the primary if this is to be a standby, and what else to
-/// prepare.
-const KEEPER: &str = r#"
-programs=$1 directory=$2
-leave() {
-    "$programs/pg_ctl" -D "$directory/data" -m immediate stop >/dev/null 2>&1
-    cd / && rm -rf "$directory"
-}
-trap leave EXIT
-fail() {
-    tail -n 20 "$directory/log" >&2
-    exit 1
-}
-if [ -n "$4" ]; then
-    "$programs/pg_basebackup" -D "$directory/data" -h "$4" -U sync -R -c fast --no-sync \
-        >"$directory/log" 2>&1 </dev/null || fail
-else
-    "$programs/initdb" -D "$directory/data" -U sync -A trust -E UTF8 --locale=C --no-sync --no-instructions \
-        >"$directory/log" 2>&1 </dev/null || fail
-fi
-printf '%s\n' "$3" >>"$directory/data/postgresql.conf"
-(cd "$directory/data" && eval "$5") >>"$directory/log" 2>&1 </dev/null || fail
-"$programs/pg_ctl" -D "$directory/data" -l "$directory/log" -w -t 60 start >/dev/null 2>&1 </dev/null || fail
-echo ready
-while read -r _; do :; done
-"#;
 
 impl Cluster {
-    /// Makes a cluster and starts its server.
+    /// Makes a cluster in an empty folder, with more options for `initdb` and more lines for its configuration. The folder belongs to
+    /// the server's user from then on. The server listens on a socket in this folder only.
     ///
-    /// # Panics
-    /// If that fails.
-    pub(crate) fn start(disk: Disk) -> Self {
-        Self::make(disk, "", "true", Path::new(""))
+    /// # Errors
+    /// [`ServerError::Missing`] without a Postgres or a user for it, [`ServerError::Program`] if `initdb` fails, and
+    /// [`ServerError::Io`] if the folder cannot be written to.
+    pub fn create(folder: &Path, initdb: &[&str], settings: &str) -> Result<Self, ServerError> {
+        let (programs, user) = (programs::find_or_install()?, user::substitute()?);
+        let cluster = Self { programs, user, folder: folder.to_owned() };
+        if let Some(User { uid, gid }) = user {
+            chown(folder, Some(uid), Some(gid)).map_err(at(folder.display().to_string()))?;
+        }
+        let [program, arguments @ ..] = &cluster.initdb()[..] else { unreachable!("a command has a program") };
+        let mut command = as_user(Command::new(program), user, folder);
+        run(command.args(arguments).args(initdb))?;
+        let file = cluster.data().join("postgresql.conf");
+        let text = format!("{}\n{settings}\n", cluster.settings());
+        let written = OpenOptions::new().append(true).open(&file).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(at(file.display().to_string()))?;
+        Ok(cluster)
     }
 
-    /// The same, listening with TLS at a port of this machine.
-    pub(crate) fn start_with_tls(port: u16) -> Self {
-        let settings = format!("listen_addresses = 'localhost'\nport = {port}\nssl = on");
-        let certify = "openssl req -new -x509 -days 2 -nodes -subj /CN=localhost -keyout server.key -out server.crt
-            chmod 600 server.key";
-        Self::make(Disk::Ignored, &settings, certify, Path::new(""))
+    /// A cluster that is yet to be made, in a new temporary folder. Nobody deletes it but a keeper.
+    pub(crate) fn temporary() -> Result<Self, ServerError> {
+        let (programs, user) = (programs::find_or_install()?, user::substitute()?);
+        let folder = directory(user).map_err(at("a temporary folder for Postgres"))?;
+        Ok(Self { programs, user, folder })
     }
 
-    /// Makes a copy of this cluster, which follows it.
+    /// Copies the data of a cluster whose server does not run.
     ///
-    /// # Panics
-    /// If that fails.
-    pub(crate) fn standby(&self) -> Self {
-        Self::make(Disk::Trusted, "", "true", &self.directory)
+    /// # Errors
+    /// [`ServerError`] if that fails.
+    pub fn copy_to(&self, data: &Path) -> Result<(), ServerError> {
+        run(Command::new("cp").arg("-a").arg(self.data()).arg(data))
     }
 
-    fn make(disk: Disk, more: &str, prepare: &str, primary: &Path) -> Self {
-        let programs = programs::find_or_install();
-        let user = user::substitute();
-        let directory = keeper::directory(user).expect("a temporary directory can be made for the server's user");
-        let settings = settings(&directory, disk) + "\n" + more;
-        let arguments =
-            [programs.as_os_str(), directory.as_os_str(), settings.as_ref(), primary.as_os_str(), prepare.as_ref()];
-        let keeper = Keeper::start(KEEPER, user, &directory, &arguments);
-        Self { programs, directory, user, _keeper: keeper }
+    /// Starts a server on a copy of the data. It recovers what a crash has left, and then answers; nobody waits for that here.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if the program or its log cannot be started.
+    pub fn start_on(&self, data: &Path) -> Result<Postmaster, ServerError> {
+        let file = self.log_file();
+        let log = File::create(&file).and_then(|log| Ok((log.try_clone()?, log)));
+        let (log, other) = log.map_err(at(file.display().to_string()))?;
+        let mut command = as_user(Command::new(self.program("postgres")), self.user, &self.folder);
+        command.arg("-D").arg(data).stdin(Stdio::null()).stdout(log).stderr(other);
+        command.spawn().map(Postmaster::new).map_err(at("postgres"))
     }
 
-    /// Where its socket lies.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    /// How to connect.
+    pub fn url(&self) -> String {
+        url(&self.folder)
     }
 
-    pub(crate) fn stop(&self) {
-        self.control(&["-m", "immediate", "stop"]);
+    /// What the server has said since it was started.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    pub(crate) fn restart(&self) {
-        let log = self.directory.join("log");
-        self.control(&["-l", &log.to_string_lossy(), "-m", "immediate", "-w", "-t", "60", "restart"]);
+    /// Where its socket is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    pub(crate) fn promote(&self) {
-        self.control(&["-w", "-t", "60", "promote"]);
+    pub(crate) fn user(&self) -> Option<User> {
+        self.user
     }
 
-    fn control(&self, arguments: &[&str]) {
-        let mut command = as_user(Command::new(self.programs.join("pg_ctl")), self.user, &self.directory);
-        command.arg("-D").arg(self.directory.join("data")).args(arguments);
-        // The server itself writes to its log, so the pipe ends with pg_ctl.
-        let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().expect("pg_ctl runs");
-        assert!(output.status.success(), "pg_ctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The command that makes the data.
+    pub(crate) fn initdb(&self) -> Vec<OsString> {
+        let options = ["-U", "sync", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"];
+        let place = [self.program("initdb").into(), "-D".into(), self.data().into()];
+        place.into_iter().chain(options.map(OsString::from)).collect()
+    }
+
+    /// The command that makes the data as a copy of another cluster, whose server runs.
+    pub(crate) fn base_backup(&self, primary: &Path) -> Vec<OsString> {
+        let options = ["-U", "sync", "-R", "-c", "fast", "--no-sync"].map(OsString::from);
+        let place =
+            [self.program("pg_basebackup").into(), "-D".into(), self.data().into(), "-h".into(), primary.into()];
+        place.into_iter().chain(options).collect()
+    }
+
+    /// The lines that every configuration has.
+    pub(crate) fn settings(&self) -> String {
+        format!("listen_addresses = ''\nunix_socket_directories = '{}'", self.folder.display())
+    }
+
+    /// Runs `pg_ctl`.
+    pub(crate) fn control(&self, arguments: &[&str]) -> Result<(), ServerError> {
+        let mut command = as_user(Command::new(self.program("pg_ctl")), self.user, &self.folder);
+        command.arg("-D").arg(self.data()).arg("-l").arg(self.log_file()).args(arguments);
+        run(&mut command)
     }
 }
 
-fn settings(directory: &Path, disk: Disk) -> String {
-    let common = format!(
-        "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 200\nautovacuum_naptime = 10min",
-        directory.display()
-    );
-    match disk {
-        Disk::Trusted => common,
-        Disk::Ignored => format!("{common}\nfsync = off\nfull_page_writes = off\nsynchronous_commit = off"),
+/// How to connect to the server whose socket is in this folder.
+pub(crate) fn url(folder: &Path) -> String {
+    format!("postgres://sync@localhost/postgres?host={}", folder.display())
+}
+
+/// Runs a program to its end.
+pub(crate) fn run(command: &mut Command) -> Result<(), ServerError> {
+    let text = format!("{command:?}");
+    // A server that `pg_ctl` starts inherits neither of them, so both end with the program.
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).output().map_err(at(text.clone()))?;
+    if output.status.success() {
+        return Ok(());
     }
+    let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(ServerError::Program { command: text, output })
 }

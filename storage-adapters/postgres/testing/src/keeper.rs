@@ -1,13 +1,14 @@
 //! Programs that are gone with the tests that started them.
 
-use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, io};
 
+use crate::error::{ServerError, at};
 use crate::user::User;
 
 /// The longest path of a directory that a socket's name still fits behind.
@@ -19,20 +20,29 @@ const DIRECTORY_BYTES_MAX: usize = 80;
 pub(crate) struct Keeper(Child);
 
 impl Keeper {
-    /// Runs a script, and waits until it is ready.
+    /// Runs a script that starts a program of this name, and waits until it is ready.
     ///
-    /// # Panics
-    /// If it does not become ready.
-    pub(crate) fn start(script: &str, user: Option<User>, directory: &Path, arguments: &[&OsStr]) -> Self {
+    /// # Errors
+    /// [`ServerError::Program`] with what the script printed in place of `ready`.
+    pub(crate) fn start(
+        name: &str,
+        script: &str,
+        user: Option<User>,
+        directory: &Path,
+        arguments: &[OsString],
+    ) -> Result<Self, ServerError> {
         let mut command = as_user(Command::new("/bin/sh"), user, directory);
         command.args(["-c", script, "keeper"]).args(arguments);
         let keeper = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut keeper = keeper.expect("a shell runs");
-        let mut line = String::new();
-        let output = keeper.stdout.take().expect("its output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the keeper's output can be read");
-        assert_eq!(line.trim(), "ready", "the program did not start; what it said stands above");
-        Self(keeper)
+        let mut keeper = Self(keeper.map_err(at("/bin/sh"))?);
+        let mut output = BufReader::new(keeper.0.stdout.take().expect("its output is a pipe"));
+        let mut said = String::new();
+        output.read_line(&mut said).map_err(at(name))?;
+        if said.trim() == "ready" {
+            return Ok(keeper);
+        }
+        output.read_to_string(&mut said).map_err(at(name))?;
+        Err(ServerError::Program { command: name.to_owned(), output: said.trim().to_owned() })
     }
 }
 

@@ -8,27 +8,35 @@
 //!
 //! Postgres refuses to run as root; for root the server runs as `postgres` or `nobody`.
 //!
+//! A [`Cluster`] is the files of a server alone, for programs that start and kill servers on copies of them. What it cannot do is a
+//! [`ServerError`].
+//!
 //! A [`Pooler`] is PgBouncer before such a server, and is found and installed in the same way (`PGBOUNCER` names the program). A
 //! server may have a [`standby`](Server::standby), and an [`Address`] that leads to either of both.
 
 use std::env;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
 mod cluster;
+mod error;
 mod keeper;
+mod kept;
 mod pooler;
+mod postmaster;
 mod programs;
 mod scratch;
 mod user;
 
+pub use cluster::Cluster;
+pub use error::ServerError;
 pub use pooler::{Address, Pooler};
+pub use postmaster::Postmaster;
 pub use scratch::Scratch;
 
-use cluster::{Cluster, Disk};
+use kept::{Disk, Kept};
 
 /// Names a running server to be used in place of one of our own.
 pub const URL_VARIABLE: &str = "SYNCLINE_TEST_POSTGRES_URL";
@@ -38,7 +46,7 @@ pub const URL_VARIABLE: &str = "SYNCLINE_TEST_POSTGRES_URL";
 pub struct Server {
     url: String,
     /// `None` if the server is somebody else's.
-    cluster: Option<Cluster>,
+    kept: Option<Kept>,
 }
 
 impl Server {
@@ -49,8 +57,8 @@ impl Server {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| match env::var(URL_VARIABLE) {
-            Ok(url) => Self { url, cluster: None },
-            Err(_) => Self::of(Cluster::start(Disk::Ignored)),
+            Ok(url) => Self { url, kept: None },
+            Err(_) => Self::of(done(Kept::start(Disk::Ignored))),
         })
     }
 
@@ -61,7 +69,7 @@ impl Server {
     pub fn shared_own() -> &'static Self {
         static OWN: OnceLock<Server> = OnceLock::new();
         let shared = Self::shared();
-        if shared.cluster.is_some() { shared } else { OWN.get_or_init(|| Self::of(Cluster::start(Disk::Ignored))) }
+        if shared.kept.is_some() { shared } else { OWN.get_or_init(|| Self::of(done(Kept::start(Disk::Ignored)))) }
     }
 
     /// A server of the caller's own, to be restarted or broken, that keeps what it has acknowledged. Stopped when dropped.
@@ -69,7 +77,15 @@ impl Server {
     /// # Panics
     /// If none can be had. The message says what to do.
     pub fn start() -> Self {
-        Self::of(Cluster::start(Disk::Trusted))
+        done(Self::try_start())
+    }
+
+    /// The same for programs that can do without.
+    ///
+    /// # Errors
+    /// [`ServerError`] if none can be had. The message says what to do.
+    pub fn try_start() -> Result<Self, ServerError> {
+        Kept::start(Disk::Trusted).map(Self::of)
     }
 
     /// A server that listens with TLS, and a certificate of its own making, at the port that its URL names. Needs `openssl`.
@@ -79,12 +95,12 @@ impl Server {
     pub fn start_with_tls() -> Self {
         let free = std::net::TcpListener::bind(("localhost", 0)).and_then(|listener| listener.local_addr());
         let port = free.expect("this machine has a free port").port();
-        let cluster = Cluster::start_with_tls(port);
-        Self { url: format!("postgres://sync@localhost:{port}/postgres"), cluster: Some(cluster) }
+        let kept = done(Kept::start_with_tls(port));
+        Self { url: format!("postgres://sync@localhost:{port}/postgres"), kept: Some(kept) }
     }
 
-    fn of(cluster: Cluster) -> Self {
-        Self { url: url(cluster.directory()), cluster: Some(cluster) }
+    fn of(kept: Kept) -> Self {
+        Self { url: cluster::url(kept.folder()), kept: Some(kept) }
     }
 
     /// A server that holds a copy of this one and follows it, until it is promoted. Stopped when dropped.
@@ -92,7 +108,7 @@ impl Server {
     /// # Panics
     /// If this server is somebody else's, or does not let itself be copied.
     pub fn standby(&self) -> Self {
-        Self::of(self.own().standby())
+        Self::of(done(self.own().standby()))
     }
 
     /// Makes a standby a server of its own.
@@ -100,7 +116,7 @@ impl Server {
     /// # Panics
     /// If it is none.
     pub fn promote(&self) {
-        self.own().promote();
+        done(self.own().promote());
     }
 
     /// How to connect.
@@ -110,7 +126,7 @@ impl Server {
 
     /// A schema that nobody else uses. It does not exist yet; on a server of somebody else it is deleted when dropped.
     pub fn scratch(&self) -> Scratch {
-        Scratch::new(self.url.clone(), self.cluster.is_none())
+        Scratch::new(self.url.clone(), self.kept.is_none())
     }
 
     /// Stops the server in the middle of what it does, and starts it again.
@@ -118,7 +134,7 @@ impl Server {
     /// # Panics
     /// If the server is somebody else's, or does not start.
     pub fn restart(&self) {
-        self.own().restart();
+        done(self.own().restart());
     }
 
     /// Stops the server in the middle of what it does, until [`restart`](Self::restart).
@@ -126,7 +142,7 @@ impl Server {
     /// # Panics
     /// If the server is somebody else's.
     pub fn stop(&self) {
-        self.own().stop();
+        done(self.own().stop());
     }
 
     /// Runs a statement as the server's administrator, and gives the first column of its first row as text.
@@ -139,12 +155,12 @@ impl Server {
         row.and_then(|row| row.try_get(0).ok())
     }
 
-    fn own(&self) -> &Cluster {
-        self.cluster.as_ref().expect("only a server of the caller's own is stopped, copied or pooled")
+    fn own(&self) -> &Kept {
+        self.kept.as_ref().expect("only a server of the caller's own is stopped, copied or pooled")
     }
 }
 
-/// How to connect to the server whose socket lies in this directory.
-fn url(directory: &Path) -> String {
-    format!("postgres://sync@localhost/postgres?host={}", directory.display())
+/// A test cannot continue without its server.
+fn done<T>(outcome: Result<T, ServerError>) -> T {
+    outcome.unwrap_or_else(|error| panic!("{error}"))
 }

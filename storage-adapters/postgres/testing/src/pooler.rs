@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::cluster::url;
 use crate::keeper::{self, Keeper};
 use crate::user::{self, User};
-use crate::{Server, programs, url};
+use crate::{Server, programs};
 
 /// The port that names the pooler's socket.
 const PORT: u16 = 6432;
@@ -29,7 +30,7 @@ leave() {
 }
 trap leave EXIT
 while ! [ -S "$directory/.s.PGSQL.6432" ]; do
-    kill -0 "$pooler" 2>/dev/null || { tail -n 20 "$directory/log" >&2; exit 1; }
+    kill -0 "$pooler" 2>/dev/null || { tail -n 20 "$directory/log"; exit 1; }
     sleep 0.05
 done
 echo ready
@@ -43,7 +44,7 @@ impl Pooler {
     /// # Panics
     /// If it is here and does not start, or the server is somebody else's.
     pub fn start(server: &Server, settings: &str) -> Option<Self> {
-        Self::before(server.own().directory(), settings)
+        Self::before(server.own().folder(), settings)
     }
 
     /// Starts PgBouncer before the server that has this address now.
@@ -63,7 +64,7 @@ impl Pooler {
             }
         };
         // Like Postgres, it does not run as root.
-        let user = user::substitute();
+        let user = user::substitute().expect("there is a user for it");
         let directory = keeper::directory(user).expect("a temporary directory can be made for the pooler's user");
         let (users, configuration) = (directory.join("users"), directory.join("pgbouncer.ini"));
         fs::write(&users, "\"sync\" \"\"\n").expect("the directory can be written to");
@@ -75,8 +76,9 @@ impl Pooler {
             users.display(),
         );
         fs::write(&configuration, text).expect("the directory can be written to");
-        let keeper = Keeper::start(KEEPER, user, &directory, &[program.as_os_str(), directory.as_os_str()]);
-        Some(Self { directory, _keeper: keeper })
+        let arguments = [program.into(), directory.clone().into()];
+        let keeper = Keeper::start("PgBouncer", KEEPER, user, &directory, &arguments);
+        Some(Self { directory, _keeper: keeper.unwrap_or_else(|error| panic!("{error}")) })
     }
 
     /// How to connect.
@@ -95,7 +97,7 @@ impl Address {
     /// # Panics
     /// If the server is somebody else's, or the file system has no symbolic links.
     pub fn of(server: &Server) -> Self {
-        let user = user::substitute();
+        let user = user::substitute().expect("there is a user for the server");
         let address = Self(keeper::directory(user).expect("a temporary directory can be made"));
         if let Some(User { uid, gid }) = user {
             chown(&address.0, Some(uid), Some(gid)).expect("root gives a directory away");
@@ -110,7 +112,7 @@ impl Address {
     /// As [`of`](Self::of).
     pub fn move_to(&self, server: &Server) {
         let next = self.0.join("next");
-        symlink(server.own().directory(), &next).expect("the file system has symbolic links");
+        symlink(server.own().folder(), &next).expect("the file system has symbolic links");
         fs::rename(next, self.link()).expect("the link can be replaced");
     }
 

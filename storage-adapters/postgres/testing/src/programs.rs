@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::error::ServerError;
 use crate::user;
 
 /// What a cluster is made with.
@@ -12,27 +13,26 @@ const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 
 /// The directory of the server's programs.
 ///
-/// # Panics
-/// If there are none and none can be installed.
-pub(crate) fn find_or_install() -> PathBuf {
-    if let Ok(named) = env::var("PG_BIN_DIR") {
-        let named = PathBuf::from(named);
-        assert!(is_complete(&named), "PG_BIN_DIR names {}, which holds not all of {NEEDED:?}", named.display());
-        return named;
+/// # Errors
+/// [`ServerError::Missing`] if there are none and none can be installed.
+pub(crate) fn find_or_install() -> Result<PathBuf, ServerError> {
+    if let Some(named) = env::var_os("PG_BIN_DIR").map(PathBuf::from) {
+        let incomplete = || format!("PG_BIN_DIR names {}, which holds not all of {NEEDED:?}", named.display());
+        return if is_complete(&named) { Ok(named) } else { Err(ServerError::Missing(incomplete())) };
     }
     if let Some(found) = find() {
-        return found;
+        return Ok(found);
     }
     let failure = match install("postgresql", || find().is_some()) {
         Ok(()) => "the package `postgresql` has none of them".to_owned(),
         Err(why) => why,
     };
-    find().unwrap_or_else(|| panic!("{}", advice(&failure)))
+    find().ok_or_else(|| ServerError::Missing(advice(&failure)))
 }
 
 fn advice(failure: &str) -> String {
     format!(
-        "these tests need a Postgres server, and its programs {NEEDED:?} were not found ({failure}). Install the package \
+        "a Postgres server is needed, and its programs {NEEDED:?} were not found ({failure}). Install the package \
          `postgresql`, or name the programs' directory in PG_BIN_DIR, or a running server in {}",
         crate::URL_VARIABLE
     )

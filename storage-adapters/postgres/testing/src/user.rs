@@ -2,6 +2,10 @@
 
 use std::process::Command;
 
+use rustix::process::geteuid;
+
+use crate::error::ServerError;
+
 /// A user of this system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct User {
@@ -11,18 +15,20 @@ pub(crate) struct User {
 
 /// Whether this process may do everything.
 pub(crate) fn is_root() -> bool {
-    id(&["-u"]) == Some(0)
+    geteuid().is_root()
 }
 
 /// The user whom root lets run the server, which does not run as root. `None` if this process is not root.
 ///
-/// # Panics
-/// If the system has neither of the usual users.
-pub(crate) fn substitute() -> Option<User> {
-    is_root().then(|| {
-        let found = ["postgres", "nobody"].into_iter().find_map(find);
-        found.expect("Postgres does not run as root, and there is no user `postgres` or `nobody` to run it: add one")
-    })
+/// # Errors
+/// [`ServerError::Missing`] if the system has neither of the usual users.
+pub(crate) fn substitute() -> Result<Option<User>, ServerError> {
+    if !is_root() {
+        return Ok(None);
+    }
+    let missing = "Postgres does not run as root, and there is no user `postgres` or `nobody` to run it: add one";
+    let found = ["postgres", "nobody"].into_iter().find_map(find);
+    found.map(Some).ok_or_else(|| ServerError::Missing(missing.into()))
 }
 
 fn find(name: &str) -> Option<User> {

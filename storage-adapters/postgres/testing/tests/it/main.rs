@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use sqlx::{Connection, Executor, PgConnection};
-use syncline_postgres_testing::Server;
+use syncline_postgres_testing::{Cluster, Server};
 
 /// A program with a server, and the directory of the server.
 fn start_program() -> (Child, String, PathBuf) {
@@ -66,4 +66,36 @@ async fn scratch_schemas_of_one_server_have_names_of_their_own() {
     let (one, other) = (server.scratch(), server.scratch());
     assert_ne!(one.schema(), other.schema());
     assert!(one.connect().await.ping().await.is_ok());
+}
+
+/// Connects as soon as the server answers.
+async fn connect(cluster: &Cluster) -> PgConnection {
+    loop {
+        if let Ok(connection) = PgConnection::connect(&cluster.url()).await {
+            return connection;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_is_killed_on_a_copy_of_a_cluster_is_gone_and_recovers_what_was_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (home, data) = (folder.path().join("home"), folder.path().join("copy"));
+    std::fs::create_dir(&home).unwrap();
+    let cluster = Cluster::create(&home, &[], "fsync = off").unwrap();
+    cluster.copy_to(&data).unwrap();
+    let mut server = cluster.start_on(&data).unwrap();
+    let mut connection = connect(&cluster).await;
+    connection.execute("CREATE TABLE kept (value integer); INSERT INTO kept VALUES (7)").await.unwrap();
+    server.kill().unwrap();
+    assert!(connection.ping().await.is_err());
+    // The socket of the dead server is still there, and nobody listens.
+    assert!(PgConnection::connect(&cluster.url()).await.is_err());
+    let _server = cluster.start_on(&data).unwrap();
+    let kept: i32 = sqlx::query_scalar("SELECT value FROM kept").fetch_one(&mut connect(&cluster).await).await.unwrap();
+    assert_eq!(kept, 7);
+    assert!(cluster.log().contains("not properly shut down"), "{}", cluster.log());
 }
