@@ -1,10 +1,12 @@
 //! The work: attribute writes without chance, the same in every run.
 
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use syncline::Event;
 use syncline::attributes::{Attribute, Op, Value};
 
 use crate::Failure;
-use crate::report::grouped;
+use crate::table::grouped;
 
 /// The attributes of one entity, in turns.
 const ATTRIBUTES: [&str; 4] = ["title", "status", "assignee", "due"];
@@ -139,12 +141,9 @@ impl Iterator for Workload {
     }
 }
 
-/// Maps numbers to numbers one to one and without visible order: the finalizer of splitmix64.
+/// Maps numbers to numbers one to one and without visible order: the first number that SplitMix64 makes of a seed.
 pub(crate) fn scatter(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    SplitMix64::seed_from_u64(number).next_u64()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use syncline_postgres_testing::ServerError;
 use thiserror::Error;
 
-use crate::chance::Chance;
+use crate::chance::part;
 use crate::report::Outcome;
 use crate::setting::{Crash, Setting};
 use ground::Ground;
@@ -120,7 +120,7 @@ pub fn run(series: &Series, mut progress: impl FnMut(&Outcome)) -> Result<Outcom
     }
     let mut number = 0;
     while outcome.crashes < series.count {
-        let chance = Chance::new(series.seed).part(number);
+        let chance = part(series.seed, number);
         let crashes = CRASHES_PER_LIFE.min(series.count - outcome.crashes);
         ground.begin(number)?;
         Life::new(series, chance, crashes, &mut ground, &mut hand, &mut outcome).run()?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use rand::{Rng as _, RngExt as _};
 use syncline::format::event::encode_body;
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{Head, VerifiedRun};
@@ -10,7 +11,7 @@ use syncline::projection::fold::Projections;
 use syncline::projection::{Keys, Reads};
 use syncline::{Dot, Event, EventRef, EventType, NTP64, Projection, ReplicaId, Seq, SpaceId, Unreadable, ViewId};
 
-use crate::chance::Chance;
+use crate::chance::part;
 
 /// The spaces of a store.
 pub const SPACES: u8 = 3;
@@ -46,10 +47,9 @@ impl Script {
 
     /// The origin that a writer of a space writes as.
     pub fn origin(self, space: u8, writer: u8) -> ReplicaId {
-        let mut chance = Chance::new(self.seed).part(u64::from(space) << 8 | u64::from(writer));
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&chance.number().to_be_bytes());
-        bytes[8..].copy_from_slice(&(chance.number() | 1).to_be_bytes());
+        part(self.seed, u64::from(space) << 8 | u64::from(writer)).fill_bytes(&mut bytes);
+        bytes[15] |= 1;
         ReplicaId::from_bytes(bytes).expect("the last bit is set")
     }
 
@@ -62,12 +62,12 @@ impl Script {
     pub fn body(self, dot: Dot) -> Vec<u8> {
         let origin = dot.origin.to_bytes();
         let origin = u64::from_be_bytes(origin[..8].try_into().expect("8 of 16 bytes"));
-        let mut chance = Chance::new(self.seed ^ origin).part(dot.seq.get());
-        let long = chance.once_in(400);
-        let events: Vec<_> = (0..chance.between(1, 3))
+        let mut chance = part(self.seed ^ origin, dot.seq.get());
+        let lengths = if chance.random_ratio(1, 400) { 20_000..=60_000 } else { 16..=200 };
+        let events: Vec<_> = (0..chance.random_range(1..=3))
             .map(|_| {
-                let bytes = if long { chance.between(20_000, 60_000) } else { chance.between(16, 200) };
-                let payload: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(|_| chance.number().to_be_bytes()).collect();
+                let mut payload = vec![0; chance.random_range(lengths.clone())];
+                chance.fill_bytes(&mut payload);
                 Event::new(NOTED, payload)
             })
             .collect();

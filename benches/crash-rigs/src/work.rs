@@ -14,7 +14,7 @@ use syncline::store::{EventStore, Storage};
 use thiserror::Error;
 use tokio::task::JoinSet;
 
-use crate::chance::Chance;
+use crate::chance::part;
 use crate::check::check;
 use crate::ledger::Ledger;
 use crate::message::Message;
@@ -118,7 +118,7 @@ async fn write_all(task: &Task, script: Script, stores: Vec<Arc<dyn EventStore>>
     for (space, store) in (0..SPACES).zip(stores) {
         let turn = Arc::new(tokio::sync::Mutex::new(()));
         for number in 0..WRITERS {
-            let chance = Chance::new(task.chance).part(u64::from(space) << 8 | u64::from(number));
+            let chance = part(task.chance, u64::from(space) << 8 | u64::from(number));
             let (store, turn, pipe) = (store.clone(), turn.clone(), pipe.clone());
             let mut writer = Writer { script, space, number, store, turn, chance, pipe };
             writers.spawn(async move { writer.run().await });

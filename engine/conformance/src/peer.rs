@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use syncline::authority::Principal;
 use syncline::format::Run;
 use syncline::format::time::NTP64;
@@ -209,10 +211,8 @@ pub fn after(cursor: Cursor, limit: Limit) -> Pull {
 }
 
 /// Bytes that do not compress, so that a limit is a limit on the wire, too.
-pub fn noise(bytes: usize, mut seed: u64) -> Vec<u8> {
-    let next = || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 56) as u8
-    };
-    std::iter::repeat_with(next).take(bytes).collect()
+pub fn noise(bytes: usize, seed: u64) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    Xoshiro256PlusPlus::seed_from_u64(seed).fill_bytes(&mut noise);
+    noise
 }

@@ -1,19 +1,19 @@
 //! Chance from a seed: the same numbers on every machine, for ever.
 
-/// A seeded source of numbers: xoshiro256++ (Blackman and Vigna, 2019), filled from the seed by SplitMix64.
+use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
+use rand_xoshiro::{SplitMix64, Xoshiro256PlusPlus};
+
+/// A seeded source of numbers: xoshiro256++, filled from the seed by SplitMix64.
 ///
-/// Not for secrets. A clone continues with the same numbers.
+/// Not for secrets. A clone continues with the same numbers. Ranges and orders are drawn here and not by `rand`, which changes between its
+/// versions how it draws them: a seed that was kept must play the same history for ever.
 #[derive(Debug, Clone)]
-pub struct Rng([u64; 4]);
+pub struct Rng(Xoshiro256PlusPlus);
 
 impl Rng {
     /// The numbers of this seed.
     pub fn new(seed: u64) -> Self {
-        let mut state = seed;
-        Self(std::array::from_fn(|_| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            mix(state)
-        }))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     /// The numbers of this seed for one purpose, so that more use of one purpose does not change another's.
@@ -23,16 +23,7 @@ impl Rng {
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.0;
-        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
-        let shifted = *b << 17;
-        *c ^= *a;
-        *d ^= *b;
-        *b ^= *c;
-        *a ^= *d;
-        *c ^= shifted;
-        *d = d.rotate_left(45);
-        result
+        self.0.next_u64()
     }
 
     /// A number below `bound`, which must not be zero.
@@ -79,11 +70,12 @@ impl Rng {
 }
 
 /// Spreads a number over all 64 bits, reversibly: SplitMix64's finish.
-pub(crate) fn mix(mut word: u64) -> u64 {
-    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
+pub(crate) fn mix(word: u64) -> u64 {
+    SplitMix64::seed_from_u64(word.wrapping_sub(SPLIT_MIX_STEP)).next_u64()
 }
+
+/// What SplitMix64 adds to its state before it makes a number of it.
+const SPLIT_MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +86,11 @@ mod tests {
         let mut rng = Rng::new(42);
         let numbers: Vec<u64> = (0..3).map(|_| rng.bits()).collect();
         assert_eq!(numbers, [15_021_278_609_987_233_951, 5_881_210_131_331_364_753, 18_149_643_915_985_481_100]);
+    }
+
+    #[test]
+    fn a_number_is_spread_the_same_way_for_ever() {
+        assert_eq!([0, 1, u64::MAX].map(mix), [0, 6_238_072_747_940_578_789, 13_029_008_266_876_403_067]);
     }
 
     #[test]

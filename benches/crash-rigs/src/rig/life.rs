@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rand::{Rng as _, RngExt as _};
+
 use super::ground::Ground;
 use super::hand::Hand;
 use super::worker::{Line, Worker};
@@ -60,7 +62,7 @@ impl<'a> Life<'a> {
         hand: &'a mut Hand,
         outcome: &'a mut Outcome,
     ) -> Self {
-        let script = chance.number();
+        let script = chance.next_u64();
         let (ledger, opening) = (Ledger::default(), OPENING_MAX.min(Duration::from_millis(10)));
         Self { series, script, chance, crashes, ground, hand, outcome, ledger, opening, is_crashed: false }
     }
@@ -69,7 +71,7 @@ impl<'a> Life<'a> {
     pub(super) fn run(mut self) -> Result<(), RigError> {
         let mut left = self.crashes;
         // Some are crashed before they have come to be.
-        let mut opening = u64::from(self.chance.once_in(4));
+        let mut opening = u64::from(self.chance.random_ratio(1, 4));
         while left > 0 {
             let moment = if opening > 0 { Moment::Opening } else { Moment::Writing };
             if self.crash(moment)? == Goes::No {
@@ -79,7 +81,7 @@ impl<'a> Life<'a> {
             opening = match moment {
                 Moment::Opening => opening - 1,
                 // Half of the crashes are followed by another while the store recovers, a few by several: a third of all.
-                Moment::Writing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.between(0, 7) as usize],
+                Moment::Writing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
             };
         }
         match self.look()? {
@@ -98,7 +100,7 @@ impl<'a> Life<'a> {
             folder: self.ground.folder().to_owned(),
             url: self.ground.url(),
             script: self.script,
-            chance: self.chance.number(),
+            chance: self.chance.next_u64(),
             ledger: self.ledger.clone(),
             writes,
         };
@@ -117,8 +119,8 @@ impl<'a> Life<'a> {
                 Moment::Opening => [Duration::ZERO, (self.opening * 3 / 2).clamp(OPENING_MIN, OPENING_MAX)],
                 Moment::Writing => WRITING,
             };
-            let mut span = self.chance.span(low, high);
-            if moment == Moment::Writing && self.is_control() && self.chance.once_in(2) {
+            let mut span = self.chance.random_range(low..=high);
+            if moment == Moment::Writing && self.is_control() && self.chance.random_ratio(1, 2) {
                 // As the system does by itself every few seconds: so that a loss is not always one of everything.
                 span /= 2;
                 thread::sleep(span);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rand::RngExt as _;
 use syncline::format::{Run, VerifiedRun};
 use syncline::store::{EventStore, Limit, LogStatus, WriteBatch};
 use syncline::{Cursor, Position, StoreError};
@@ -42,8 +43,8 @@ impl Writer {
 
     /// Sizes from 1 to 500, small ones more often.
     fn count(&mut self) -> u64 {
-        let most = [1, 1, 8, 60, BATCH_MAX][usize::try_from(self.chance.between(0, 4)).expect("it is small")];
-        self.chance.between(1, most)
+        let most = [1, 1, 8, 60, BATCH_MAX][self.chance.random_range(0..5)];
+        self.chance.random_range(1..=most)
     }
 
     async fn append(&mut self) -> Result<(), StoreError> {

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
+use rand::{RngExt as _, SeedableRng as _};
 use syncline::protocol::{Answer, Notice, Pushed, Reply, Request};
 use syncline::replica::{AckLevel, Outcome};
 use syncline::{Cursor, SpaceId, Transport, TransportError};
 use syncline_http::Backoff;
 
-use crate::chance::Chance;
+use crate::chance::{Chance, seed, text};
 use crate::fleet::{Fleet, Member, client, in_time};
 use crate::proxy::{FAULTS, Fault};
 
@@ -26,10 +27,10 @@ const AT_ONCE: Backoff = Backoff { first: Duration::from_millis(1), most: Durati
 async fn weather(faults: &[Fault], seed: u64) -> Fleet {
     let fleet = Fleet::start(faults, seed).await;
     let strive = |number: u64, member: &Member| {
-        let (fleet, member, mut chance) = (&fleet, member.clone(), Chance::new(seed ^ number));
+        let (fleet, member, mut chance) = (&fleet, member.clone(), Chance::seed_from_u64(seed ^ number));
         async move {
             while !fleet.proxy.have_fired(faults, TIMES) {
-                for _ in 0..chance.within(1..4) {
+                for _ in 0..chance.random_range(1..4) {
                     member.write(&mut chance).await;
                 }
                 member.try_sync(&*fleet.site.storage).await;
@@ -43,7 +44,7 @@ async fn weather(faults: &[Fault], seed: u64) -> Fleet {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_come_together_after_every_kind_of_fault() {
-    let seed = Chance::seed();
+    let seed = seed();
     let fleet = weather(&FAULTS, seed).await;
     eprintln!("{:?}", fleet.proxy.fired());
     fleet.come_together().await;
@@ -52,7 +53,7 @@ async fn replicas_come_together_after_every_kind_of_fault() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_come_together_after_each_fault_alone() {
-    let seed = Chance::seed();
+    let seed = seed();
     let alone = async |fault: Fault| {
         let fleet = weather(&[fault], seed).await;
         assert_eq!(fleet.proxy.fired().into_keys().collect::<Vec<_>>(), [fault]);
@@ -64,11 +65,11 @@ async fn replicas_come_together_after_each_fault_alone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn live_replicas_stay_live_through_every_kind_of_fault() {
-    let seed = Chance::seed();
+    let seed = seed();
     let fleet = Fleet::start(&FAULTS, seed).await;
     let live = |Member { replica, way, .. }: Member| tokio::spawn(async move { replica.live(&*way, &AT_ONCE).await });
     let lives: Vec<_> = fleet.members.iter().cloned().map(live).collect();
-    let mut chance = Chance::new(seed);
+    let mut chance = Chance::seed_from_u64(seed);
     in_time(live_through_faults(&fleet, &mut chance)).await;
     assert!(lives.iter().all(|live| !live.is_finished()), "a live sync has ended");
     lives.into_iter().for_each(|live| live.abort());
@@ -100,11 +101,12 @@ async fn live_through_faults(fleet: &Fleet, chance: &mut Chance) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_again_and_again_loses_nothing_that_it_has_acknowledged() {
-    let seed = Chance::seed();
+    let seed = seed();
     let mut fleet = Fleet::start(&[Fault::CutRequest, Fault::CutAnswer, Fault::LoseAnswer, Fault::Delay], seed).await;
     let over = Arc::new(AtomicBool::new(false));
     let strive = |(number, member): (u64, Member)| {
-        let (over, server, mut chance) = (over.clone(), fleet.site.storage.clone(), Chance::new(seed ^ number));
+        let (over, server, mut chance) =
+            (over.clone(), fleet.site.storage.clone(), Chance::seed_from_u64(seed ^ number));
         tokio::spawn(async move {
             while !over.load(Ordering::SeqCst) {
                 member.write(&mut chance).await;
@@ -130,12 +132,12 @@ async fn a_server_that_is_killed_again_and_again_loses_nothing_that_it_has_ackno
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_tries_once_says_that_it_is_not_in_sync_and_is_so_after_the_next_sync() {
-    let mut fleet = Fleet::start(&[Fault::LoseAnswer], Chance::seed()).await;
+    let mut fleet = Fleet::start(&[Fault::LoseAnswer], seed()).await;
     let once = client(&fleet.proxy.url()).attempts(1).build().unwrap();
     fleet.members.truncate(1);
     fleet.members[0].way = Arc::new(once);
     let member = fleet.members[0].clone();
-    let mut chance = Chance::new(1);
+    let mut chance = Chance::seed_from_u64(1);
     // Until the lost answer was that of a push: the server has the bundle then, and the replica does not know.
     loop {
         let written = member.write(&mut chance).await;
@@ -183,7 +185,7 @@ impl Transport for Liar {
 async fn a_way_that_drops_bundles_is_found_out() {
     let mut fleet = Fleet::start(&[], 0).await;
     fleet.members[0].way = Arc::new(Liar(fleet.members[0].way.clone()));
-    let written = fleet.members[0].write(&mut Chance::new(1)).await;
+    let written = fleet.members[0].write(&mut Chance::seed_from_u64(1)).await;
     let _ = fleet.members[0].replica.sync(&*fleet.members[0].way).await;
     let findings = fleet.findings().await;
     assert!(findings.contains(&format!("bundle {} is lost", written.dot)), "{findings:?}");
@@ -193,8 +195,8 @@ async fn a_way_that_drops_bundles_is_found_out() {
 #[tokio::test]
 async fn an_application_that_writes_again_after_a_failed_sync_is_found_out() {
     let fleet = Fleet::start(&[], 0).await;
-    let mut chance = Chance::new(1);
-    let text = chance.text(2);
+    let mut chance = Chance::seed_from_u64(1);
+    let text = text(&mut chance, 2);
     for _ in 0..2 {
         fleet.members[0].write_text(&mut chance, text.clone()).await;
     }

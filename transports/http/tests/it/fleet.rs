@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rand::RngExt as _;
 use syncline::attributes::{Attribute, Attributes, Value};
 use syncline::replica::{SyncError, SyncReport, Written};
 use syncline::store::{RowRange, Storage};
@@ -11,7 +12,7 @@ use syncline::{Dot, MemoryStorage, Replica, ReplicaId, Transport};
 use syncline_conformance::{Content, Placed, Subject, new_log_id, space};
 use syncline_http::{HttpTransport, HttpTransportBuilder, RouterOptions, Server, ServerOptions, Shutdown, router};
 
-use crate::chance::Chance;
+use crate::chance::{self, Chance};
 use crate::people::{ANN, SPACE};
 use crate::proxy::{Fault, Proxy};
 use crate::site::{NOW, Plan, SOON, Site};
@@ -117,13 +118,13 @@ impl Fleet {
 impl Member {
     /// Sets an attribute that others set, too, to a text that nobody else writes.
     pub(crate) async fn write(&self, chance: &mut Chance) -> Written {
-        let words = chance.within(1..200);
-        let text = chance.text(1 + words);
+        let words = chance.random_range(2..201);
+        let text = chance::text(chance, words);
         self.write_text(chance, text).await
     }
 
     pub(crate) async fn write_text(&self, chance: &mut Chance, text: String) -> Written {
-        let attribute = Attribute::new(&format!("shared/{}", chance.within(0..5)), "text").unwrap();
+        let attribute = Attribute::new(&format!("shared/{}", chance.random_range(0..5)), "text").unwrap();
         let value = Value::string(&text).unwrap();
         let written = self.replica.attributes().unwrap().set(&attribute, value).await.unwrap();
         let before = self.ledger.lock().unwrap().insert(written.dot, text);

@@ -8,24 +8,13 @@ use syncline::limits::{FRAME_BYTES_MAX, PAGE_BYTES_MAX, PUSH_ORIGINS_MAX};
 use syncline::protocol::{Code, Reply, Request};
 use syncline::{Cursor, ReplicaId, Transport, TransportError};
 use syncline_conformance::Author;
+use syncline_conformance::peer::noise;
 
 use crate::asking::{Raw, get, http, post, post_json, send};
 use crate::people::ANN;
 use crate::site::{Site, body, message, pull, push, pushed};
 
 const MIB: usize = 1024 * 1024;
-
-/// Bytes that do not compress, the same every time.
-fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    std::iter::repeat_with(&mut next).flatten().take(size).collect()
-}
 
 /// A zstd frame of 512 MiB in 16 KiB: blocks that repeat one byte. `announced`: the frame's header says how long it is.
 fn bomb(announced: bool) -> Vec<u8> {
@@ -53,7 +42,7 @@ fn peak_memory() -> Option<usize> {
 
 /// Runs of one origin, ten bundles of noise that together make `bytes`.
 fn large(author: &mut Author, bytes: usize) -> Vec<VerifiedRun> {
-    let body = body(&noise(bytes / 10));
+    let body = body(&noise(bytes / 10, 0));
     (0..10).map(|_| author.write_bodies(&[&body])).collect()
 }
 

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -68,7 +70,7 @@ impl Proxy {
         let (fired, _) = watch::channel(Fired::new());
         let (server, leads_to) = watch::channel(Some(server));
         let (counter, mut deck) = (fired.clone(), Deck { faults: faults.to_vec(), left: Vec::new() });
-        let mut chance = Chance::new(seed);
+        let mut chance = Chance::seed_from_u64(seed);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let calmed = calmed.clone();
@@ -124,7 +126,7 @@ impl Deck {
     fn draw(&mut self, chance: &mut Chance) -> Fault {
         if self.left.is_empty() {
             self.left.clone_from(&self.faults);
-            chance.shuffle(&mut self.left);
+            self.left.shuffle(chance);
         }
         self.left.pop().unwrap()
     }
@@ -148,17 +150,17 @@ impl Plan {
 
     fn draw(fault: Fault, chance: &mut Chance) -> Self {
         let after = match fault {
-            Fault::LoseAnswer => chance.within(0..3),
+            Fault::LoseAnswer => chance.random_range(0..3),
             // Slow connections end, too, so that others come.
             Fault::Delay | Fault::Throttle => 32 * 1024,
-            _ => chance.within(0..4_000),
+            _ => chance.random_range(0..4_000),
         };
         let (piece, pause) = match fault {
-            Fault::Delay => (Self::PLAIN.piece, chance.within(1..20)),
-            Fault::Throttle => (chance.within(32..512) as usize, 1),
+            Fault::Delay => (Self::PLAIN.piece, chance.random_range(1..20)),
+            Fault::Throttle => (chance.random_range(32..512), 1),
             _ => (Self::PLAIN.piece, 0),
         };
-        Self { fault: Some(fault), after, piece, pause: Duration::from_millis(pause), reset: chance.within(0..2) == 0 }
+        Self { fault: Some(fault), after, piece, pause: Duration::from_millis(pause), reset: chance.random_ratio(1, 2) }
     }
 }
 
