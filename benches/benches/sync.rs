@@ -67,12 +67,12 @@ fn over_http(criterion: &mut Criterion) {
 
 fn sync_ours(runtime: &Runtime, sites: &Sites, durability: Durability) -> Duration {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
-    runtime.block_on(fresh::sync_ours(sites, folder.path(), durability)).expect("the sync ends well").1.took
+    runtime.block_on(fresh::sync_ours(&sites.ours, folder.path(), durability)).expect("the sync ends well").1.took
 }
 
 fn sync_by_hand(runtime: &Runtime, sites: &Sites, durability: Durability) -> Duration {
     let folder = tempfile::tempdir().expect("there is room for temporary files");
-    runtime.block_on(fresh::sync_by_hand(sites, folder.path(), durability)).expect("the sync ends well").1.took
+    runtime.block_on(fresh::sync_by_hand(&sites.by_hand, folder.path(), durability)).expect("the sync ends well").1.took
 }
 
 criterion_group!(benches, in_memory, over_http);

@@ -207,8 +207,12 @@ pub struct Synced {
 ///
 /// # Errors
 /// [`Failure`] of the store, the engine or the server.
-pub async fn sync_ours(sites: &Sites, folder: &Path, durability: Durability) -> Result<(Replica, Synced), Failure> {
-    let transport = sites.ours.transport()?;
+pub async fn sync_ours(
+    server: &OurServer,
+    folder: &Path,
+    durability: Durability,
+) -> Result<(Replica, Synced), Failure> {
+    let transport = server.transport()?;
     let start = Instant::now();
     let replica = ours::open_sqlite(&folder.join("ours.sqlite"), durability).await?;
     replica.sync(&transport).await?;
@@ -221,12 +225,12 @@ pub async fn sync_ours(sites: &Sites, folder: &Path, durability: Durability) -> 
 /// # Errors
 /// [`Failure`] of SQLite or the server.
 pub async fn sync_by_hand(
-    sites: &Sites,
+    server: &PipelineServer,
     folder: &Path,
     durability: Durability,
 ) -> Result<(PipelineStore, Synced), Failure> {
     let start = Instant::now();
-    let (store, bytes) = pipeline::pull(&sites.by_hand, &folder.join("by-hand.sqlite"), durability).await?;
+    let (store, bytes) = pipeline::pull(server, &folder.join("by-hand.sqlite"), durability).await?;
     Ok((store, Synced { took: start.elapsed(), bytes: bytes as u64 }))
 }
 
@@ -236,7 +240,7 @@ pub async fn sync_by_hand(
 /// [`Failure`] of a store, the engine or a server.
 pub async fn states(plan: &Plan, folder: &Path) -> Result<(State, State), Failure> {
     let sites = Sites::start(plan, folder).await?;
-    let (replica, _) = sync_ours(&sites, folder, Durability::Process).await?;
-    let (store, _) = sync_by_hand(&sites, folder, Durability::Process).await?;
+    let (replica, _) = sync_ours(&sites.ours, folder, Durability::Process).await?;
+    let (store, _) = sync_by_hand(&sites.by_hand, folder, Durability::Process).await?;
     Ok((ours::state(&replica).await?, store.state()?))
 }

@@ -1,4 +1,4 @@
-//! Cells in columns, for a terminal.
+//! Cells in columns and numbers in groups, for a terminal.
 
 use std::fmt::Write as _;
 
@@ -21,4 +21,33 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]], text: &[usize]) -> S
         out.push('\n');
     }
     out
+}
+
+/// A number in groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_to_the_left_and_numbers_to_the_right() {
+        let rows = [["store", "events/s"], ["redb", "1,234"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows, &[0]), "store  events/s\nredb      1,234\n");
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!(["7", "1,000", "1,234,567"], [7, 1_000, 1_234_567].map(grouped).each_ref().map(String::as_str));
+    }
 }

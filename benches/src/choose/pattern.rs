@@ -10,7 +10,7 @@ use syncline::attributes::{Attribute, Op};
 use syncline::store::Durability;
 use thiserror::Error;
 
-use crate::report::grouped;
+use crate::table::grouped;
 use crate::workload::scatter;
 
 /// What an application does: each of its writers writes bundles one after the other, and reads rows in between.

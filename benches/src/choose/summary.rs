@@ -15,8 +15,8 @@ use crate::Failure;
 use crate::compare::measure::Latency;
 use crate::memory::Ended;
 use crate::place::{Ground, size};
-use crate::report::grouped;
 use crate::table::columns;
+use crate::table::grouped;
 
 /// What one store took for a pattern.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

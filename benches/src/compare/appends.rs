@@ -135,6 +135,33 @@ pub(super) async fn writers(bench: &Bench<'_>) -> Result<Sides, Failure> {
     Ok((ours, by_hand))
 }
 
+/// Many writers at once, and one: each waits for one commit before it makes the next.
+pub(super) async fn grouping(bench: &Bench<'_>) -> Result<Sides, Failure> {
+    let place = bench.place()?;
+    let replica = ours::open(&place, bench.durability, true).await?;
+    let (mut many, mut one) = (Side::default(), Side::default());
+    let mut workload = Workload::new(FEW, 1);
+    for round in 0..=bench.effort.rounds {
+        let (mut many_took, mut one_took) = (Vec::new(), Vec::new());
+        let mut many_worked = Duration::ZERO;
+        while many_worked + one_took.iter().sum() < bench.effort.round && many_took.len() < EVENTS_MAX {
+            let (together, alone) = (workload.take_events(SLICE * WRITERS)?, workload.take_events(SLICE)?);
+            let start = Instant::now();
+            many_took.extend(at_once(&replica, &together).await?);
+            many_worked += start.elapsed();
+            each_commit(&replica, &alone, 1, &mut one_took).await?;
+        }
+        if round > 0 {
+            many.values.push(rate(many_took.len(), many_worked));
+            many.took.extend(many_took);
+            note(&mut one, one_took, 1);
+        }
+    }
+    drop(replica);
+    place.delete().await?;
+    Ok((many, Some(one)))
+}
+
 async fn at_once(replica: &Replica, events: &[Event]) -> Result<Vec<Duration>, Failure> {
     let tasks = events.chunks(events.len().div_ceil(WRITERS)).map(|events| {
         let (replica, events) = (replica.clone(), events.to_vec());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::compare::{Measurement, Report, Unit, Work};
 use crate::place::Backend;
-use crate::report::grouped;
+use crate::table::grouped;
 
 /// What is compared, and how strictly.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ impl fmt::Display for Worse {
         write!(f, "{}: ", self.what)?;
         match self.how {
             How::Ratio { before, now } => {
-                write!(f, "{now:.2} of the bare library, was {before:.2}: {loss:.0} % worse")
+                write!(f, "ratio {now:.2}, was {before:.2}: {loss:.0} % worse")
             }
             How::Value { before, now, unit } => {
                 let (before, now) = (unit.print(before), unit.print(now));
@@ -148,7 +148,7 @@ mod tests {
         let found = worse(&before, &report(20.0, Some(10.0)), RULE, ALL);
         assert_eq!(found[0].how, How::Ratio { before: 1.0, now: 0.5 });
         let text = found[0].to_string();
-        assert_eq!(text, "redb, synced, reopen after kill -9: 0.50 of the bare library, was 1.00: 50 % worse");
+        assert_eq!(text, "redb, synced, reopen after kill -9: ratio 0.50, was 1.00: 50 % worse");
     }
 
     #[test]

@@ -6,8 +6,10 @@ use syncline::store::Durability;
 
 use crate::Failure;
 use crate::compare::measure::Side;
-use crate::compare::{Measurement, Work, appends, arrival, crash, fresh, reads, weight};
+use crate::compare::work::FEW;
+use crate::compare::{Measurement, Work, appends, arrival, bytes, crash, fresh, reads, weight};
 use crate::place::{Backend, Ground, Place};
+use crate::workload::Keys;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,8 +57,9 @@ pub struct Bench<'a> {
     pub ground: &'a Ground,
     /// How much is measured.
     pub effort: Effort,
-    /// The program that is started if a process of its own is measured, with [`crash::ERRAND`] and an errand; it must
-    /// [run](crash::Errand::run) that.
+    /// The program that is started if a process of its own is measured: with [`crash::ERRAND`] and an errand, which it must
+    /// [run](crash::Errand::run), or with [`memory::SERVE`](crate::memory::SERVE) and a file, which it must
+    /// [serve](crate::memory::serve).
     pub program: &'a std::path::Path,
 }
 
@@ -66,7 +69,9 @@ impl Bench<'_> {
         match (work, self.backend) {
             (Work::Reopen, Backend::Memory) => Some("nothing is left to open after a kill"),
             (Work::Disk, Backend::Memory) => Some("it takes nothing on the disk"),
-            (Work::Memory, _) if !cfg!(target_os = "linux") => Some("only Linux tells the peak of a process"),
+            (Work::Memory | Work::Server, _) if !cfg!(target_os = "linux") => {
+                Some("only Linux tells the peak of a process")
+            }
             _ => None,
         }
     }
@@ -81,13 +86,22 @@ impl Bench<'_> {
                 appends::one_writer(self, work).await?
             }
             Work::Writers => appends::writers(self).await?,
+            Work::Grouping => appends::grouping(self).await?,
             Work::InOrder | Work::Late => arrival::arrival(self, work == Work::Late).await?,
             Work::Tail => reads::tail(self).await?,
             Work::Rebuild => reads::rebuild(self).await?,
-            Work::Fresh => fresh::fresh(self).await?,
+            Work::Fresh => fresh::fresh(self, FEW).await?,
+            Work::FreshDistinct => fresh::fresh(self, Keys::Distinct).await?,
             Work::Reopen => crash::reopen(self).await?,
             Work::Disk => weight::disk(self).await?,
             Work::Memory => weight::memory(self).await?,
+            Work::Wire => bytes::wire(self, FEW).await?,
+            Work::WireDistinct => bytes::wire(self, Keys::Distinct).await?,
+            Work::Push => bytes::push(self).await?,
+            Work::LogSingle => bytes::log(self, 1).await?,
+            Work::LogBundles => bytes::log(self, 10).await?,
+            Work::LogSynced => bytes::synced_log(self).await?,
+            Work::Server => bytes::server(self).await?,
         };
         Ok(Measurement::new(work, self.backend, self.durability, ours, by_hand))
     }

@@ -5,19 +5,19 @@ use std::time::Instant;
 use crate::compare::Bench;
 use crate::compare::bench::Sides;
 use crate::compare::measure::Side;
-use crate::compare::work::FEW;
 use crate::fresh::{OurServer, Plan, write_log, write_pipeline};
 use crate::pipeline::{self, PipelineServer, PipelineStore};
 use crate::place::Backend;
 use crate::rounds::rate;
+use crate::workload::Keys;
 use crate::{Failure, ours};
 
 /// Events in the log.
 const EVENTS: usize = 50_000;
 
 /// From opening the replica to the end of the sync.
-pub(super) async fn fresh(bench: &Bench<'_>) -> Result<Sides, Failure> {
-    let plan = Plan { keys: FEW, events: bench.effort.events(EVENTS), per_bundle: 10 };
+pub(super) async fn fresh(bench: &Bench<'_>, keys: Keys) -> Result<Sides, Failure> {
+    let plan = Plan { keys, events: bench.effort.events(EVENTS), per_bundle: 10 };
     let (place, place_by_hand) = (bench.place()?, bench.place()?);
     let server = OurServer::start(place.open(bench.durability).await?).await?;
     write_log(&plan, &server.transport()?).await?;

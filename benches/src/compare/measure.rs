@@ -7,8 +7,8 @@ use syncline::store::Durability;
 
 use crate::compare::Work;
 use crate::place::Backend;
-use crate::report::grouped;
 use crate::rounds::median;
+use crate::table::grouped;
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

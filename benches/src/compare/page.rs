@@ -70,7 +70,7 @@ fn head(out: &mut String, report: &Report) {
     }
     let _ = writeln!(
         out,
-        "<li>{} ours</li>\n<li>{} by hand on the bare library</li>\n</ul>",
+        "<li>{} ours</li>\n<li>{} by hand on the bare library, or what else it is compared with</li>\n</ul>",
         plot::key(true),
         plot::key(false)
     );
@@ -121,12 +121,13 @@ fn section(out: &mut String, report: &Report, work: Work) {
         out,
         "<section id=\"{work_id}\">\n<h2>{title}</h2>\n<p class=\"note\">{explanation}</p>\n<div class=\"rows\">\n\
          <div class=\"row columns\"><div class=\"name\"></div><div class=\"plot\">{unit}, {better}</div>\
-         <div class=\"ours\">ours</div><div class=\"hand\">by hand</div><div class=\"latency\">{latency}</div>\
+         <div class=\"ours\">ours</div><div class=\"hand\">{other}</div><div class=\"latency\">{latency}</div>\
          <div class=\"ratio\">ratio</div></div>\n",
         work_id = work.to_string().replace([' ', ','], "-"),
         title = capital(work.title()),
         explanation = escape(work.explanation()),
         unit = work.unit().label(),
+        other = work.compared_with(),
     );
     let values = measured.iter().flat_map(|measured| std::iter::once(&measured.ours).chain(&measured.by_hand));
     let scale = Scale::of(values.map(|figure| figure.value));
@@ -147,7 +148,7 @@ fn row(out: &mut String, measured: &Measurement, scale: &Scale) {
         out,
         "<div class=\"row {class}\"><div class=\"name\"><b>{backend}</b> {chip}<span class=\"setting\">{setting}</span></div>\
          <div class=\"plot\">{plot}</div><div class=\"ours\"><span class=\"label\">ours </span>{ours}</div>\
-         <div class=\"hand\"><span class=\"label\">by hand </span>{by_hand}</div><div class=\"latency\">{latency}</div>\
+         <div class=\"hand\"><span class=\"label\">{other} </span>{by_hand}</div><div class=\"latency\">{latency}</div>\
          <div class=\"ratio\">{verdict}</div></div>",
         class = class(measured.durability),
         backend = measured.backend,
@@ -155,6 +156,7 @@ fn row(out: &mut String, measured: &Measurement, scale: &Scale) {
         setting = setting(measured),
         plot = scale.pair(measured),
         ours = value(&measured.ours),
+        other = measured.work.compared_with(),
         verdict = verdict(measured),
     );
 }

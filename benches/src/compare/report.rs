@@ -12,7 +12,7 @@ use crate::compare::{Gap, Measurement};
 /// What marks a file as ours.
 const FORMAT: &str = "syncline-compare";
 /// The version that is written, and the newest that is read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Everything that a run came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

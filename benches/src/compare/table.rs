@@ -6,7 +6,10 @@ use crate::compare::measure::Figure;
 use crate::compare::{Measurement, Report, Work};
 use crate::table::columns;
 
-const HEAD: [&str; 9] = ["", "durability", "ours", "p50 µs", "p99 µs", "by hand", "", "ratio", "target"];
+/// What stands over the columns of some work.
+fn head(work: Work) -> [String; 9] {
+    ["", "durability", "ours", "p50 µs", "p99 µs", work.compared_with(), "", "ratio", "target"].map(str::to_owned)
+}
 
 /// The whole report.
 pub fn print(report: &Report) -> String {
@@ -21,7 +24,7 @@ pub fn print(report: &Report) -> String {
             continue;
         }
         let _ = writeln!(out, "{work} ({})", work.unit().label());
-        let rows: Vec<_> = std::iter::once(HEAD.map(str::to_owned)).chain(measured.into_iter().map(cells)).collect();
+        let rows: Vec<_> = std::iter::once(head(work)).chain(measured.into_iter().map(cells)).collect();
         out.push_str(&columns(&rows, &[0, 1, 6, 8]));
         out.push('\n');
     }

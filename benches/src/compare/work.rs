@@ -25,6 +25,8 @@ pub enum Work {
     Batch,
     /// 16 writers at once, one event per commit each.
     Writers,
+    /// 16 writers at once, compared with one.
+    Grouping,
     /// One event per commit, and its attribute row.
     SingleRow,
     /// 100 events per commit, and their rows out of 10,000.
@@ -41,20 +43,37 @@ pub enum Work {
     Rebuild,
     /// A replica that has nothing yet, synced over HTTP.
     Fresh,
+    /// The same with a row of its own for each event.
+    FreshDistinct,
     /// The first status after the writing process was killed.
     Reopen,
     /// What an event takes on the disk.
     Disk,
     /// The most memory that a process takes which writes and reads a log.
     Memory,
+    /// What an event takes over the wire when a fresh replica syncs.
+    Wire,
+    /// The same with a row of its own for each event.
+    WireDistinct,
+    /// What a push of one event takes in addition to its payload.
+    Push,
+    /// What a log of single events takes in its tables.
+    LogSingle,
+    /// What a log in bundles takes in its tables.
+    LogBundles,
+    /// What such a log takes on a replica that has received it.
+    LogSynced,
+    /// The most memory that a server takes.
+    Server,
 }
 
 impl Work {
     /// All of them, in the order of the tables.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 23] = [
         Self::Single,
         Self::Batch,
         Self::Writers,
+        Self::Grouping,
         Self::SingleRow,
         Self::FewKeys,
         Self::ManyKeys,
@@ -63,9 +82,17 @@ impl Work {
         Self::Tail,
         Self::Rebuild,
         Self::Fresh,
+        Self::FreshDistinct,
         Self::Reopen,
         Self::Disk,
         Self::Memory,
+        Self::Wire,
+        Self::WireDistinct,
+        Self::Push,
+        Self::LogSingle,
+        Self::LogBundles,
+        Self::LogSynced,
+        Self::Server,
     ];
 
     /// A line that names it.
@@ -74,6 +101,7 @@ impl Work {
             Self::Single => "append, one event per commit",
             Self::Batch => "append, 100 events per commit",
             Self::Writers => "append, 16 writers at once",
+            Self::Grouping => "append and row, 16 writers compared with one",
             Self::SingleRow => "append and row, one event per commit",
             Self::FewKeys => "append and rows, 100 per commit, 10,000 keys",
             Self::ManyKeys => "append and rows, 100 per commit, all keys distinct",
@@ -82,9 +110,17 @@ impl Work {
             Self::Tail => "tail read of 100 bundles",
             Self::Rebuild => "rebuild of a view",
             Self::Fresh => "fresh replica over HTTP",
+            Self::FreshDistinct => "fresh replica over HTTP, all keys distinct",
             Self::Reopen => "reopen after kill -9",
             Self::Disk => "bytes on the disk",
             Self::Memory => "peak memory",
+            Self::Wire => "bytes over the wire for a fresh replica",
+            Self::WireDistinct => "bytes over the wire, all keys distinct",
+            Self::Push => "bytes of a push beside its payload",
+            Self::LogSingle => "bytes of a log of single events",
+            Self::LogBundles => "bytes of a log in bundles of 10",
+            Self::LogSynced => "bytes of a log as it was received",
+            Self::Server => "peak memory of a server",
         }
     }
 
@@ -103,8 +139,12 @@ impl Work {
                 "16 tasks, one event per commit each. By hand: 16 tasks that take turns with one connection, one transaction \
                  each, because positions are given out one after the other."
             }
+            Self::Grouping => {
+                "16 tasks, one event with its row per commit each, compared with one task that does the same: what the writers gain \
+                 because those that wait share a commit."
+            }
             Self::SingleRow => {
-                "As above. The same transaction also writes the row that the event is folded into, one of 10,000. By hand: \
+                "One writer, one event per commit. The same transaction also writes the row that the event is folded into, one of 10,000. By hand: \
                  the row is written without being read."
             }
             Self::FewKeys => {
@@ -133,6 +173,7 @@ impl Work {
                 "An empty replica syncs from a server on the same backend over loopback HTTP, log and rows \
                  durable, bundles of 10. By hand, for SQLite alone: a pipeline with pages of 10,000 events."
             }
+            Self::FreshDistinct => "The same, but no key comes twice, so each event has a row of its own.",
             Self::Reopen => {
                 "A process that writes bundles of 10 with rows is killed. Then the store is opened and asked for its status: \
                  this time is measured. By hand: the same with the bare library, up to the head of the log."
@@ -145,6 +186,24 @@ impl Work {
                 "The largest resident set of a process that writes a log with rows in bundles of 100, and then reads all of \
                  it. A server of Postgres is not counted."
             }
+            Self::Wire => {
+                "An empty replica syncs a log in bundles of 10 over 10,000 keys over HTTP. Compared with the payloads of the events, compressed all at \
+                 once and with nothing around them."
+            }
+            Self::WireDistinct => "The same, but no key comes twice.",
+            Self::Push => {
+                "The most bytes that the body of a push of one event has in addition to the payload. Compared with the 40 bytes that are allowed."
+            }
+            Self::LogSingle => {
+                "Whole pages of the log's tables and indexes, and all unused pages of the file, after single events were written. Compared with \
+                 the log packed as densely as it can be."
+            }
+            Self::LogBundles => "The same after bundles of 10 were written.",
+            Self::LogSynced => "The same on a replica that has received bundles of 10 over HTTP.",
+            Self::Server => {
+                "The largest resident set of a server with small caches, while a log of a million events is pushed to it and pulled three times. \
+                 Compared with a log a tenth as long."
+            }
         }
     }
 
@@ -153,24 +212,55 @@ impl Work {
         match self {
             Self::Tail => Unit::ReadsPerSecond,
             Self::Reopen => Unit::Milliseconds,
-            Self::Disk => Unit::BytesPerEvent,
-            Self::Memory => Unit::Megabytes,
+            Self::Disk | Self::Wire | Self::WireDistinct | Self::Push => Unit::BytesPerEvent,
+            Self::LogSingle | Self::LogBundles | Self::LogSynced => Unit::BytesPerEvent,
+            Self::Memory | Self::Server => Unit::Megabytes,
             _ => Unit::EventsPerSecond,
+        }
+    }
+
+    /// What stands next to ours.
+    pub const fn compared_with(self) -> &'static str {
+        match self {
+            Self::Grouping => "one writer",
+            Self::Wire | Self::WireDistinct => "payloads",
+            Self::Push => "allowed",
+            Self::LogSingle | Self::LogBundles | Self::LogSynced => "packed",
+            Self::Server => "a tenth",
+            _ => "by hand",
+        }
+    }
+
+    /// Whether it is measured there: some things are the same on every backend, or are only promised for SQLite.
+    pub fn applies(self, backend: Backend, durability: Durability) -> bool {
+        match self {
+            Self::Wire
+            | Self::WireDistinct
+            | Self::Push
+            | Self::LogSingle
+            | Self::LogBundles
+            | Self::LogSynced
+            | Self::Server => backend == Backend::Sqlite && durability == Durability::Synced,
+            _ => true,
         }
     }
 
     /// The least that the ratio should be if something is promised.
     pub fn target(self, backend: Backend, durability: Durability) -> Option<f64> {
-        let single = match self {
-            Self::Single | Self::SingleRow => true,
-            Self::Batch | Self::FewKeys | Self::ManyKeys => false,
+        let least = match (self, backend) {
+            (_, Backend::Memory) => return None,
+            (Self::Single | Self::SingleRow | Self::Batch | Self::FewKeys | Self::ManyKeys, Backend::Postgres) => 0.8,
+            (Self::Single | Self::SingleRow, _) => 0.8,
+            (Self::Batch | Self::FewKeys | Self::ManyKeys, _) => 0.7,
+            (Self::Grouping, Backend::Sqlite) => 8.0,
+            (Self::Fresh | Self::FreshDistinct, Backend::Sqlite) => 1.5,
+            // At most 1.1 times as many bytes, and at most 1.3 times.
+            (Self::Wire | Self::WireDistinct, _) => 0.91,
+            (Self::LogSingle | Self::LogBundles | Self::LogSynced, _) => 0.77,
+            (Self::Push, _) => 1.0,
+            // At most 1.25 times as much memory for ten times as much log.
+            (Self::Server, _) => 0.8,
             _ => return None,
-        };
-        let least = match backend {
-            Backend::Sqlite | Backend::Redb | Backend::Sled if single => 0.8,
-            Backend::Sqlite | Backend::Redb | Backend::Sled => 0.7,
-            Backend::Postgres => 0.8,
-            Backend::Memory => return None,
         };
         (durability == Durability::Synced).then_some(least)
     }

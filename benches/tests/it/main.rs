@@ -6,5 +6,4 @@ mod alike;
 mod choose;
 mod compare;
 mod libraries;
-mod program;
 mod weight;

@@ -19,7 +19,7 @@ async fn a_push_takes_more_than_its_payload() {
 async fn a_sync_and_its_payloads_are_weighed() {
     let folder = tempfile::tempdir().unwrap();
     let sites = Sites::start(&PLAN, folder.path()).await.unwrap();
-    let (replica, synced) = fresh::sync_ours(&sites, folder.path(), Durability::Process).await.unwrap();
+    let (replica, synced) = fresh::sync_ours(&sites.ours, folder.path(), Durability::Process).await.unwrap();
     let payloads = sizes::compressed_payloads(&PLAN).unwrap();
     assert!(payloads > 0 && synced.bytes > payloads / 2);
     let synced = disk::weigh(replica, &folder.path().join("ours.sqlite")).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_log_is_not_smaller_on_the_disk_than_encoded() {
 #[tokio::test]
 async fn a_server_in_a_process_of_its_own_tells_its_peak() {
     let folder = tempfile::tempdir().unwrap();
-    let program = Path::new(env!("CARGO_BIN_EXE_targets"));
+    let program = Path::new(env!("CARGO_BIN_EXE_compare"));
     let peak = memory::measure(program, folder.path(), &PLAN).await.unwrap();
     assert!(peak.log_bytes > 1_000 * 60);
     assert!(peak.memory_bytes > 1_000_000);

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use syncline_benches::Failure;
 use syncline_benches::choose::{self, Candidate, Flags, Pattern};
 use syncline_benches::compare::baseline::Rule;
 use syncline_benches::compare::{Effort, Work, crash};
 use syncline_benches::place::Backend;
+use syncline_benches::{Failure, memory};
 
 /// Compares Syncline's backends with each other, and each with its bare library doing the same work by hand.
 ///
 /// Every backend (SQLite, redb, sled, Postgres, memory) does the same work with every durability that it has. The bare library does
 /// the same work by hand, in the same run and in turns, so that changes of the disk's speed affect both. The ratio compares
 /// Syncline with the work by hand. It is the median of the ratios of the rounds. 1 means as good, and more is better, for costs, too.
-/// Rates are valid for this machine only. Ratios are valid on other machines, too.
+/// Rates are valid for this machine only. Ratios are valid on other machines, too. Some ratios have targets, which stand beside them.
 ///
 /// The first table says which store suits a workload: throughput, latency, disk, memory, reopening, durability. If you describe your own
 /// workload, with the flags under that heading or with a file, only this table is made. To compare your own store with the
@@ -69,7 +69,7 @@ const AFTER: &str = "\
 Examples:
   compare                                             everything, to target/compare/compare.html
   compare --quick --backend sqlite --backend redb     a rough look at two backends
-  compare --workload single --workload batch          the work with targets, on all backends
+  compare --workload single --workload batch          some work on all backends
   compare --payload-bytes 2000 --writers 4            which store suits this workload
   compare --pattern benches/examples/chat.toml        the same, described by a file
   compare --baseline main.json --margin 0.2           exit code 1 if a ratio is more than 20 % worse
@@ -81,6 +81,9 @@ pub(crate) enum Part {
     /// What a process of its own is started for.
     #[command(name = crash::ERRAND, hide = true)]
     Errand { errand: String },
+    /// The server whose memory is weighed.
+    #[command(name = memory::SERVE, hide = true)]
+    Serve { file: PathBuf },
     /// What a process of its own is started for, to see which store suits a workload.
     #[command(name = choose::ERRAND, hide = true)]
     Choose { errand: String },

@@ -3,16 +3,16 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use clap::Parser as _;
-use syncline_benches::Failure;
 use syncline_benches::choose::{self, Candidate};
 use syncline_benches::compare::crash::Errand;
 use syncline_benches::compare::machine::Machine;
-use syncline_benches::compare::{Bench, Gap, Report, Work, baseline, date, page, table};
+use syncline_benches::compare::{Bench, Gap, Report, Work, baseline, page, table};
 use syncline_benches::place::{Backend, Ground};
 use syncline_benches::server::Server;
+use syncline_benches::{Failure, memory};
 
 mod arguments;
 
@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match &arguments.part {
         Some(Part::Errand { errand }) => return Errand::parse(errand)?.run().await.map(|()| ExitCode::SUCCESS),
+        Some(Part::Serve { file }) => return memory::serve(file).await.map(|()| ExitCode::SUCCESS),
         Some(Part::Choose { errand }) => {
             let candidates: Vec<_> = Candidate::shipped().collect();
             return choose::run_errand(errand, &candidates).await.map(|()| ExitCode::SUCCESS);
@@ -92,7 +93,8 @@ async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
             backends.retain(|backend| *backend != Backend::Postgres);
         }
     }
-    let mut report = Report::new(date::now(), arguments.quick, Machine::look(&ground).await?);
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let mut report = Report::new(date, arguments.quick, Machine::look(&ground).await?);
     report.gaps = gaps;
     let program = std::env::current_exe()?;
     if let Some(pattern) = pattern {
@@ -102,7 +104,7 @@ async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
     let by_hand = arguments.wants_by_hand();
     for work in Work::ALL.into_iter().filter(|work| by_hand && arguments.wants_work(*work)) {
         for backend in backends.iter().copied() {
-            for durability in backend.durabilities().iter().copied() {
+            for durability in backend.durabilities().iter().copied().filter(|it| work.applies(backend, *it)) {
                 let bench =
                     Bench { backend, durability, ground: &ground, effort: arguments.effort(), program: &program };
                 match bench.gap(work) {
