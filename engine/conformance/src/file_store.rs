@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use syncline::store::{Storage, StoreError};
+use syncline::store::{Limit, RowRange, Storage, StoreError, WriteBatch};
+use syncline::{Cursor, Position, Seq};
 
-use crate::{Author, Image, Scratch, Subject, appends, dot, placed, puts, run, view, voids};
+use crate::{Author, Image, Scratch, Subject, appends, dot, placed, puts, run, space, unpack, view, voids};
 
 /// Makes each of these a test of its own. The expression is a function that opens a path, which may not exist yet, and gives a storage
 /// with a `Debug` form, or an error.
@@ -52,20 +53,45 @@ fn place() -> (Scratch, PathBuf) {
     (scratch, path)
 }
 
-/// Writes something of everything.
-async fn fill(storage: &dyn Storage) -> Image {
+/// Writes something of everything to one space: runs, voids, rows and a view. Always the same.
+///
+/// # Panics
+/// If the store fails.
+pub async fn fill(storage: &dyn Storage) -> Image {
     let store = Subject::open(storage, "notes").await;
     let (mut ann, mut bob, todo) = (Author::new(1), Author::new(2), view("todo@1"));
     for round in 0..12u8 {
         let rows = puts(&todo, &[(vec![round], vec![b'v'; 200]), (vec![round % 3, round], vec![round; 10])]);
-        store.commit(syncline::store::WriteBatch { rows, ..appends([ann.write(8), bob.write(1)]) }).await;
+        let views = vec![(todo.clone(), Position::new(9 * u64::from(round)))];
+        store.commit(WriteBatch { rows, views, ..appends([ann.write(8), bob.write(1)]) }).await;
     }
     store.commit(voids([dot(&ann, 7), dot(&bob, 12)])).await;
     store.image(&[todo]).await
 }
 
+/// All that a storage says of what [`fill`] has written, the log in both ways of reading.
+///
+/// # Errors
+/// The first that the store gives.
+///
+/// # Panics
+/// If the two ways of reading show two logs.
+pub async fn read_all(storage: &dyn Storage) -> Result<Image, StoreError> {
+    let store = storage.open(&space("notes")).await?;
+    let (status, todo) = (store.status().await?, view("todo@1"));
+    let log = unpack(&store.read(Cursor::start(status.log), Limit::PAGE).await?.runs);
+    let mut own = Vec::new();
+    for (origin, _) in status.heads.iter() {
+        own.extend(unpack(&store.read_origin(origin, Seq::ZERO, Limit::PAGE).await?));
+    }
+    own.sort_by_key(|placed| placed.position);
+    assert!(own == log, "both ways of reading show one log");
+    let rows = store.scan(&todo, RowRange::all(), Limit::PAGE).await?;
+    Ok(Image { status, log, rows: vec![(todo, rows)] })
+}
+
 async fn image(storage: &dyn Storage) -> Image {
-    Subject::open(storage, "notes").await.image(&[view("todo@1")]).await
+    read_all(storage).await.expect("the store reads")
 }
 
 /// The storage and every store of it keep it in use, and the last that goes closes it.

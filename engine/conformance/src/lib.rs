@@ -77,6 +77,7 @@ pub mod peer;
 mod placed;
 pub mod projection;
 mod relay;
+mod relays;
 #[doc(hidden)]
 pub mod run;
 pub mod store;
@@ -89,6 +90,7 @@ pub use batch::{appends, deletes, dot, puts, row_key, space, view, voids, writes
 pub use harness::{Scratch, StoreHarness, TransportHarness};
 pub use placed::{Content, Placed, placed, unpack};
 pub use relay::Relay;
+pub use relays::Relays;
 pub use subject::{Image, SPACE, Subject};
 
 /// A log id that this process has not given out before.

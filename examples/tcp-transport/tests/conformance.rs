@@ -1,54 +1,31 @@
 //! Every law of a transport, held over TCP; and a transport that never connects again, which the laws catch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use syncline::{Service, Transport, TransportError};
-use syncline_conformance::{Relay, TransportHarness, run, transport, transport_suite};
+use syncline_conformance::{Relays, TransportHarness, run, transport, transport_suite};
 use syncline_example_tcp::{Line, TcpTransport, serve};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 /// Servers, and ways to them that can be cut.
 #[derive(Default)]
 struct Tcp {
     /// Whether connections that break are not replaced.
     only_lines: bool,
-    serving: Mutex<Vec<Serving>>,
-}
-
-struct Serving {
-    service: Arc<Service>,
-    relay: Arc<Relay>,
-    task: JoinHandle<()>,
-}
-
-impl Tcp {
-    fn relays(&self) -> Vec<Arc<Relay>> {
-        self.serving.lock().expect("no law panics in here").iter().map(|serving| serving.relay.clone()).collect()
-    }
-
-    /// The way to the service, which is served from now on if it was not yet.
-    async fn relay(&self, service: Arc<Service>) -> Arc<Relay> {
-        let is_same = |serving: &&Serving| Arc::ptr_eq(&serving.service, &service);
-        let known = self.serving.lock().expect("no law panics in here").iter().find(is_same).map(|it| it.relay.clone());
-        if let Some(relay) = known {
-            return relay;
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are free ports");
-        let address = listener.local_addr().expect("it is bound");
-        let relay = Arc::new(Relay::to(address).await.expect("there are free ports"));
-        let task = tokio::spawn(serve(listener, service.clone()));
-        self.serving.lock().expect("no law panics in here").push(Serving { service, relay: relay.clone(), task });
-        relay
-    }
+    relays: Relays,
 }
 
 #[async_trait]
 impl TransportHarness for Tcp {
     async fn connect(&self, service: Arc<Service>, token: &str) -> Result<Arc<dyn Transport>, TransportError> {
-        let address = self.relay(service).await.address();
+        let serve = async |service| {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("there are free ports");
+            let address = listener.local_addr().expect("it is bound");
+            (address, tokio::spawn(serve(listener, service)))
+        };
+        let address = self.relays.address(service, serve).await;
         Ok(match self.only_lines {
             true => Arc::new(Line::connect(address, token).await?),
             false => Arc::new(TcpTransport::new(address, token)),
@@ -56,23 +33,17 @@ impl TransportHarness for Tcp {
     }
 
     async fn crash(&self) -> bool {
-        let serving = std::mem::take(&mut *self.serving.lock().expect("no law panics in here"));
-        for Serving { task, .. } in serving {
-            task.abort();
-            assert!(task.await.is_err_and(|error| error.is_cancelled()), "it serves until it is stopped");
-        }
+        self.relays.crash().await;
         true
     }
 
     async fn cut(&self) -> bool {
-        for relay in self.relays() {
-            relay.cut().await;
-        }
+        self.relays.cut().await;
         true
     }
 
     async fn mend(&self) {
-        self.relays().iter().for_each(|relay| relay.mend());
+        self.relays.mend();
     }
 }
 

@@ -3,8 +3,9 @@
 use futures_executor::block_on;
 use syncline::StoreError;
 use syncline_conformance::Image;
+use syncline_conformance::file_store::{fill, read_all};
 
-use crate::file::{Place, fill, read_all};
+use crate::file::Place;
 
 /// A filled file, closed, and what it says.
 fn filled(place: &Place) -> (Vec<u8>, Image) {

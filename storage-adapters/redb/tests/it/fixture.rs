@@ -1,9 +1,10 @@
 //! A file of the first version, written when that was the newest.
 
 use futures_executor::block_on;
+use syncline_conformance::file_store::{fill, read_all};
 use syncline_conformance::{Author, Subject, appends};
 
-use crate::file::{Place, fill, read_all};
+use crate::file::Place;
 
 const V1: &[u8] = include_bytes!("../fixtures/v1.redb");
 

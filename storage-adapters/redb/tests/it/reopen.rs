@@ -5,9 +5,10 @@ use std::fs;
 use futures_executor::block_on;
 use futures_util::future::join_all;
 use syncline::store::{Durability, Storage};
+use syncline_conformance::file_store::{fill, read_all};
 use syncline_conformance::{Author, Subject, appends};
 
-use crate::file::{Place, fill, read_all};
+use crate::file::Place;
 
 #[test]
 fn everything_is_there_again_however_often_it_is_reopened_at_once() {

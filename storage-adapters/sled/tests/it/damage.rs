@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use futures_executor::block_on;
 use syncline::StoreError;
 use syncline_conformance::Image;
+use syncline_conformance::file_store::{fill, read_all};
 
-use crate::directory::{Files, Place, fill, read_all};
+use crate::directory::{Files, Place};
 
 /// The files of a filled directory, closed, and what it says.
 fn filled() -> (Files, Image) {

@@ -1,12 +1,10 @@
-//! A directory for a test, and something to put into it.
+//! A directory for a test.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syncline::store::{Limit, RowRange, Storage, WriteBatch};
-use syncline::{Cursor, Position, Seq, StoreError};
-use syncline_conformance::{Author, Image, Subject, appends, dot, puts, space, unpack, view, voids};
+use syncline::StoreError;
 use syncline_sled::{SledOptions, SledStorage};
 use tempfile::TempDir;
 
@@ -88,31 +86,4 @@ fn collect(root: &Path, dir: &Path, files: &mut Files) {
             }
         }
     }
-}
-
-/// Writes runs, voids and rows to one space.
-pub(crate) async fn fill(storage: &SledStorage) {
-    let store = Subject::open(storage, "notes").await;
-    let (mut ann, mut bob, todo) = (Author::new(1), Author::new(2), view("todo@1"));
-    for round in 0..12u8 {
-        let rows = puts(&todo, &[(vec![round], vec![b'v'; 200]), (vec![round % 3, round], vec![round; 10])]);
-        let views = vec![(todo.clone(), Position::new(9 * u64::from(round)))];
-        store.commit(WriteBatch { rows, views, ..appends([ann.write(8), bob.write(1)]) }).await;
-    }
-    store.commit(voids([dot(&ann, 7), dot(&bob, 12)])).await;
-}
-
-/// All that the storage says of that space, the log in both ways of reading, or the first error.
-pub(crate) async fn read_all(storage: &SledStorage) -> Result<Image, StoreError> {
-    let store = storage.open(&space("notes")).await?;
-    let (status, todo) = (store.status().await?, view("todo@1"));
-    let log = unpack(&store.read(Cursor::start(status.log), Limit::PAGE).await?.runs);
-    let mut own = Vec::new();
-    for (origin, _) in status.heads.iter() {
-        own.extend(unpack(&store.read_origin(origin, Seq::ZERO, Limit::PAGE).await?));
-    }
-    own.sort_by_key(|placed| placed.position);
-    assert!(own == log, "both ways of reading show one log");
-    let rows = store.scan(&todo, RowRange::all(), Limit::PAGE).await?;
-    Ok(Image { status, log, rows: vec![(todo, rows)] })
 }

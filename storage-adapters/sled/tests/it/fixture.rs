@@ -1,9 +1,10 @@
 //! A directory of the first version, written when that was the newest.
 
 use futures_executor::block_on;
+use syncline_conformance::file_store::{fill, read_all};
 use syncline_conformance::{Author, Subject, appends};
 
-use crate::directory::{Place, fill, read_all};
+use crate::directory::Place;
 
 const V1: [(&str, &[u8]); 3] = [
     ("notes/conf", include_bytes!("../fixtures/v1/conf")),

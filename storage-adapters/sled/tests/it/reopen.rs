@@ -4,9 +4,10 @@ use futures_executor::block_on;
 use futures_util::future::join_all;
 use syncline::limits::BODY_BYTES_MAX;
 use syncline::store::{Durability, Storage};
+use syncline_conformance::file_store::{fill, read_all};
 use syncline_conformance::{Author, Subject, appends, placed};
 
-use crate::directory::{Place, fill, read_all};
+use crate::directory::Place;
 
 #[test]
 fn everything_is_there_again_however_often_it_is_reopened_at_once() {

@@ -76,7 +76,8 @@ fn beside_is(fault: fn() -> Fault) -> Fault {
     Fault { beside: Box::new(beside), ..sound() }
 }
 
-fn late_reader() -> Fault {
+/// Shows some bundles of a page only when it is read for the second time.
+pub(super) fn late_reader() -> Fault {
     let seen = Mutex::new(BTreeSet::new());
     reads(move |handle, (after, limit)| {
         let is_first_look = seen.lock().unwrap().insert(after.position);

@@ -1,10 +1,9 @@
 //! Faults that show where many tasks, handles or spaces meet: waiting, moments, races, borders.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use syncline::LogId;
 use syncline::id::Revision;
@@ -228,21 +227,12 @@ fn pools() -> Vec<Broken> {
 }
 
 fn writers() -> Vec<Broken> {
-    let (seen, refused) = (Mutex::new(BTreeSet::new()), Arc::new(AtomicBool::new(false)));
+    let refused = Arc::new(AtomicBool::new(false));
     vec![
         (
             "shows some bundles later than those behind them",
             &["a_polling_reader_never_skips"],
-            reads(move |handle, (after, limit)| {
-                let is_first_look = seen.lock().unwrap().insert(after.position);
-                Box::pin(async move {
-                    let mut page = handle.store.read(after, limit).await?;
-                    if is_first_look && page.runs.len() > 1 {
-                        page.runs.remove(0);
-                    }
-                    Ok(page)
-                })
-            }),
+            super::processes::late_reader(),
         ),
         (
             "answers a group of commits alike",
