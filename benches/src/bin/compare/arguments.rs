@@ -27,7 +27,7 @@ use syncline_benches::{Failure, memory};
 #[derive(Debug, Parser)]
 #[command(name = "compare", version, after_help = AFTER, subcommand_negates_reqs = true)]
 pub(crate) struct Arguments {
-    /// A rough run of one or two minutes, in place of ten to fifteen
+    /// A rough run of about two minutes, in place of twenty
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only this backend; may be given several times
