@@ -1,6 +1,7 @@
 //! Recently committed rows, as they are stored. Folding into them again needs no read.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use bytes::Bytes;
 
@@ -12,11 +13,16 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A batch of more rows is a log being read, whose rows are not likely to be touched again soon.
 const BATCH_ROWS_MAX: usize = 1_024;
 
+/// By hash, because every write asks for each of its rows, and in a tree of this size that costs as much as folding them. The hash has no
+/// random key, since the engine draws no random numbers: somebody may choose row keys that collide, and then finds them a few microseconds
+/// later.
+type Rows = HashMap<RowKey, Option<Bytes>, BuildHasherDefault<DefaultHasher>>;
+
 /// Rows as of the revision that anyone who holds the turn knows. A batch computed from them expects that revision, so that a commit of
 /// anybody else's in between makes it a conflict and not a row folded from the wrong state.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    rows: BTreeMap<RowKey, Option<Bytes>>,
+    rows: Rows,
     bytes: usize,
 }
 
