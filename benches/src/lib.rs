@@ -3,8 +3,8 @@
 //! Rates of one machine say little about another, and disks change their mind within an hour. So everything here comes in
 //! pairs: ours, and the same work written by hand on the bare library, taken in turns. What counts is the ratio.
 //!
-//! * `cargo run --release -p syncline-benches` compares all backends, see [`compare`], prints the ratios next to their targets, and says which
-//!   backend suits a workload, see [`choose`].
+//! * `cargo run --release -p syncline-benches` compares all backends, prints the ratios next to their targets, see [`compare`], and says
+//!   which backend suits a workload, see [`choose`].
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.

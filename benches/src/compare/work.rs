@@ -140,8 +140,7 @@ impl Work {
                  each, because positions are given out one after the other."
             }
             Self::Grouping => {
-                "16 tasks, one event with its row per commit each, compared with one task that does the same: what the writers gain \
-                 because those that wait share a commit."
+                "16 tasks, one event with its row per commit each, next to one task alone: what sharing commits gains."
             }
             Self::SingleRow => {
                 "One writer, one event per commit. The same transaction also writes the row that the event is folded into, one of 10,000. By hand: \
@@ -151,9 +150,7 @@ impl Work {
                 "Bundles of 100 events and their rows, out of 10,000. By hand: each row is written once per transaction, in \
                  key order, without being read; on Postgres all with UNNEST, in one round trip."
             }
-            Self::ManyKeys => {
-                "The same, but no key comes twice, so each row is a new one at a random place of the index."
-            }
+            Self::ManyKeys => "The same, but no key comes twice, so each row is new, at a random place of the index.",
             Self::InOrder => {
                 "A log of four authors in bundles of 10, received from a peer in the same process, log and rows durable. By \
                  hand: 1,000 bundles per transaction, the later value of each row, nothing hashed or checked."
@@ -162,9 +159,7 @@ impl Work {
                 "The same bundles, but the turns of the authors are shuffled, and all bundles of one author come at the end, as \
                  from a device that was offline. The rows must be the same."
             }
-            Self::Tail => {
-                "Reads of the last 100 bundles of a log, as a polling reader makes them. By hand: one SELECT or range."
-            }
+            Self::Tail => "The last 100 bundles of a log, read as by a poller. By hand: one SELECT or range.",
             Self::Rebuild => {
                 "All rows are thrown away and folded again from the log, bundles of 10 over 10,000 keys. By hand: read all, \
                  fold in memory, write the rows in one transaction."
@@ -183,26 +178,20 @@ impl Work {
                  the same log, with a row for each event."
             }
             Self::Memory => {
-                "The largest resident set of a process that writes a log with rows in bundles of 100, and then reads all of \
-                 it. A server of Postgres is not counted."
+                "The most memory of a process that writes a log with rows, then reads it. Postgres is not counted."
             }
             Self::Wire => {
-                "An empty replica syncs a log in bundles of 10 over 10,000 keys over HTTP. Compared with the payloads of the events, compressed all at \
-                 once and with nothing around them."
+                "An empty replica syncs bundles of 10 over HTTP. Next to it: the payloads, compressed all at once."
             }
             Self::WireDistinct => "The same, but no key comes twice.",
-            Self::Push => {
-                "The most bytes that the body of a push of one event has in addition to the payload. Compared with the 40 bytes that are allowed."
-            }
+            Self::Push => "The most bytes that a push of one event adds to its payload, next to the 40 allowed.",
             Self::LogSingle => {
-                "Whole pages of the log's tables and indexes, and all unused pages of the file, after single events were written. Compared with \
-                 the log packed as densely as it can be."
+                "All pages of the log in the file after single events, next to a log packed as densely as can be."
             }
             Self::LogBundles => "The same after bundles of 10 were written.",
             Self::LogSynced => "The same on a replica that has received bundles of 10 over HTTP.",
             Self::Server => {
-                "The largest resident set of a server with small caches, while a log of a million events is pushed to it and pulled three times. \
-                 Compared with a log a tenth as long."
+                "The most memory of a server that takes and serves a million events, next to a tenth of that."
             }
         }
     }
