@@ -82,7 +82,8 @@ impl Batch {
     pub(crate) fn restore(self) -> Result<WriteBatch, impl Display> {
         let verified = |Link(run, head)| VerifiedRun::verify(run, head);
         let tail = |Tail { origin, after, runs }: Tail| {
-            let runs = runs.into_iter().map(|(position, link)| Ok((position, append(link)?))).collect::<Result<_, _>>();
+            let runs =
+                runs.into_iter().map(|(position, link)| Ok((position, verified(link)?))).collect::<Result<_, _>>();
             runs.map(|runs| Rewrite { origin, after, runs })
         };
         Ok::<_, syncline::format::run::Unchained>(WriteBatch {
