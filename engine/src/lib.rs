@@ -42,7 +42,7 @@
 //! | move a log between stores, or keep it as a file | [`portable`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
-//! | implement the format in another language | [`format`], and `docs/format.md` |
+//! | implement the format in another language | [`format`](mod@format), and `docs/format.md` |
 //!
 //! The engine starts no thread and no runtime, reads no clock and no random source, and compiles to WebAssembly.
 

@@ -35,8 +35,8 @@ pub const VIEW_BYTES_MAX: usize = 64;
 pub const CLAIMS_MAX: usize = 4_096;
 /// Origins that one refusal of a push names as those of other devices.
 pub const FOREIGN_ORIGINS_MAX: usize = 1_024;
-/// Origins in one push. Each costs a server more than the bytes of its bundles.
-pub const PUSH_ORIGINS_MAX: usize = 4_096;
+/// Origins in one push. Each costs a server more than the bytes of its bundles, and the pushes of others wait meanwhile.
+pub const PUSH_ORIGINS_MAX: usize = 1_024;
 /// Origins in one heads message, and in a log that takes bundles from peers. A log that has more, because an earlier version did not
 /// check this, is served in several messages.
 pub const HEADS_MAX: usize = 65_536;

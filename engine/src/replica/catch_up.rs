@@ -37,7 +37,7 @@ impl Replica {
 
     /// Folds every view up to the end of the log, with what others have committed to the same store. A chunk per turn, so that writers
     /// get in between. Opening and syncing do it by themselves; it is needed only if something else commits to the store, such as
-    /// the [`Service`](crate::Service) beside a [`served`](super::Compose::served) replica.
+    /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].

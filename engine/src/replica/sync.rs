@@ -130,7 +130,7 @@ pub enum WaitCause {
     /// They may have been sent: a push of them was not answered, or was refused. The wait is short, or the replica was opened without
     /// [`on_fork`](super::Compose::on_fork).
     Sent,
-    /// A service reads them from this store, see [`served`](super::Compose::served).
+    /// A service reads them from this store, see [`shared_with_service`](super::Compose::shared_with_service).
     Served,
     /// The peer's clock is not believed, see [`SyncReport::clock_doubt`].
     Doubted,
