@@ -118,13 +118,8 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     ///
     /// # Cancel
     /// As [`commit`](Self::commit).
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        load_and_commit(self, batch, keys, fold).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, fold).await
     }
 
     /// Waits until the log's revision is larger than `since`, and returns it. Wakes for commits of other processes too,
@@ -145,14 +140,14 @@ pub trait EventStore: Debug + Send + Sync + 'static {
 pub async fn load_and_commit<S: EventStore + ?Sized>(
     store: &S,
     mut batch: WriteBatch,
-    keys: Vec<RowKey>,
     fold: RowFold,
 ) -> Result<Option<Committed>, StoreError> {
     let found = store.status().await?.revision;
     if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
         return Err(StoreError::Conflict { expected, found });
     }
-    let Some(rows) = fold(store.load(&keys).await?) else { return Ok(None) };
+    let stored = store.load(&fold.keys).await?;
+    let Some(rows) = fold.make(stored) else { return Ok(None) };
     batch.rows.extend(rows);
     store.commit(WriteBatch { expected: Some(found), ..batch }).await.map(Some)
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, RowWrite, Storage, StoreError, WriteBatch,
+    Committed, EventStore, Limit, LogStatus, Page, Row, RowFold, RowKey, RowRange, RowWrite, Storage, StoreError,
+    WriteBatch,
 };
 use syncline::{Cursor, Position, ReplicaId, Seq, ViewId};
 
@@ -58,7 +59,7 @@ impl Subject {
         keys: &[RowKey],
         fold: impl FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send + 'static,
     ) -> Option<Committed> {
-        self.0.commit_folded(batch, keys.to_vec(), Box::new(fold)).await.expect("the batch is sound")
+        self.0.commit_folded(batch, RowFold::new(keys.to_vec(), fold)).await.expect("the batch is sound")
     }
 
     /// Commits what must be refused, and gives the refusal.

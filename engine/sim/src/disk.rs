@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event as Signal;
-use syncline::store::{Committed, Durability, Retry, RowFold, RowKey, StoreError, WriteBatch};
+use syncline::store::{Committed, Durability, Retry, RowFold, StoreError, WriteBatch};
 use syncline::{EventStore, LogId};
 
 use crate::clock::NodeClock;
@@ -141,21 +141,15 @@ impl Disk {
     }
 
     /// Commits with the rows that `fold` makes of stored ones, or fails as it was told to.
-    pub(crate) fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    pub(crate) fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         self.write(batch, |live, batch| {
             let (tell, told) = std::sync::mpsc::channel();
-            let fold: RowFold = Box::new(move |stored| {
-                let rows = fold(stored)?;
+            let fold = fold.then(move |rows| {
                 let _ = tell.send(rows.clone()); // the receiver is below
-                Some(rows)
+                rows
             });
-            let committed = finish(live.commit_folded(batch.clone(), keys, fold))?;
-            batch.rows.extend(told.try_iter().flatten());
+            let committed = finish(live.commit_folded(batch.clone(), fold))?;
+            batch.rows.extend(told.try_iter().flatten().flatten());
             Ok(committed)
         })
     }

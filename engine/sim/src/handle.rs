@@ -128,13 +128,8 @@ impl EventStore for SimStore {
         self.write(|disk| disk.commit(batch)).await
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        self.write(|disk| disk.commit_folded(batch, keys, fold)).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        self.write(|disk| disk.commit_folded(batch, fold)).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

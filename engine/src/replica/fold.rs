@@ -10,7 +10,7 @@ use super::turn::{Change, Turn};
 use super::unreadable::notes;
 use crate::projection::fold::{Folded, Plan};
 use crate::store::whole::{self, Stubs};
-use crate::store::{Retry, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
+use crate::store::{Retry, RowFold, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
 
 /// Whose events are folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,23 +158,23 @@ impl Inner {
             rows
         };
         turn.stale = true;
-        let error = match (self.store.commit_folded(batch, keys, Box::new(fold)).await, told.try_recv().ok().flatten())
-        {
-            (Ok(Some(committed)), Some(Attempt::Done(Ok(rows)))) => {
-                change.rows.extend(rows);
-                self.note(turn, committed, change);
-                return Ok(None);
-            }
-            (Ok(None), Some(attempt)) => {
-                turn.stale = false;
-                return Ok(Some(attempt));
-            }
-            (Err(error), _) => error,
-            (Ok(_), _) => {
-                let source = "commit_folded has answered something else than the fold that it was given".into();
-                StoreError::Backend { backend: "engine", retry: Retry::Never, source }
-            }
-        };
+        let error =
+            match (self.store.commit_folded(batch, RowFold::new(keys, fold)).await, told.try_recv().ok().flatten()) {
+                (Ok(Some(committed)), Some(Attempt::Done(Ok(rows)))) => {
+                    change.rows.extend(rows);
+                    self.note(turn, committed, change);
+                    return Ok(None);
+                }
+                (Ok(None), Some(attempt)) => {
+                    turn.stale = false;
+                    return Ok(Some(attempt));
+                }
+                (Err(error), _) => error,
+                (Ok(_), _) => {
+                    let source = "commit_folded has answered something else than the fold that it was given".into();
+                    StoreError::Backend { backend: "engine", retry: Retry::Never, source }
+                }
+            };
         self.reload(turn).await?;
         Err(error)
     }

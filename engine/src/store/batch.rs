@@ -70,10 +70,48 @@ pub struct RowWrite {
     pub value: Option<Bytes>,
 }
 
-/// Makes row writes of stored rows: it gets one value per key, in the order asked. `None` says that nothing is to be committed.
-///
-/// It is pure, and waits for nothing. A store may call it on any thread, while others wait for its answer.
-pub type RowFold = Box<dyn FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send>;
+/// Rows that a commit depends on, and a function that makes row writes of them.
+pub struct RowFold {
+    /// The rows to load.
+    pub keys: Vec<RowKey>,
+    make: Box<Make>,
+}
+
+type Make = dyn FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send;
+
+impl RowFold {
+    /// `make` gets one value per key, in the order of the keys. With `None` it says that nothing is to be committed. It is pure, and waits
+    /// for nothing: a store may call it on any thread, while others wait for its answer.
+    pub fn new(
+        keys: Vec<RowKey>,
+        make: impl FnOnce(Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> + Send + 'static,
+    ) -> Self {
+        Self { keys, make: Box::new(make) }
+    }
+
+    /// What it makes of the stored values, one per key.
+    pub fn make(self, stored: Vec<Option<Bytes>>) -> Option<Vec<RowWrite>> {
+        (self.make)(stored)
+    }
+
+    /// The same fold, which then does `then` to what it has made.
+    #[must_use]
+    pub fn then(self, then: impl FnOnce(Option<Vec<RowWrite>>) -> Option<Vec<RowWrite>> + Send + 'static) -> Self {
+        let Self { keys, make } = self;
+        Self::new(keys, move |stored| then(make(stored)))
+    }
+
+    /// About how many bytes its keys take in memory.
+    pub fn bytes(&self) -> usize {
+        self.keys.iter().map(|key| size_of::<RowKey>() + key.key.len()).sum()
+    }
+}
+
+impl std::fmt::Debug for RowFold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowFold").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
 
 /// What a commit did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

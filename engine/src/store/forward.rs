@@ -19,7 +19,7 @@ pub type Answer<'f, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// use async_trait::async_trait;
-/// use syncline::store::{Committed, RowFold, RowKey, StoreError, WriteBatch, forward};
+/// use syncline::store::{Committed, RowFold, StoreError, WriteBatch, forward};
 /// use syncline::EventStore;
 ///
 /// #[derive(Debug)]
@@ -38,14 +38,9 @@ pub type Answer<'f, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 ///         self.inner.commit(batch).await
 ///     }
 ///
-///     async fn commit_folded(
-///         &self,
-///         batch: WriteBatch,
-///         keys: Vec<RowKey>,
-///         fold: RowFold,
-///     ) -> Result<Option<Committed>, StoreError> {
+///     async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
 ///         self.commits.fetch_add(1, Ordering::Relaxed);
-///         self.inner.commit_folded(batch, keys, fold).await
+///         self.inner.commit_folded(batch, fold).await
 ///     }
 /// }
 /// ```
@@ -91,8 +86,8 @@ macro_rules! __forward_event_store {
     };
     (@commit_folded $me:ident $inner:tt) => {
         $crate::__forward_event_store! {
-            @fn commit_folded($me, $inner, batch: $crate::store::WriteBatch, keys: Vec<$crate::store::RowKey>,
-                fold: $crate::store::RowFold) -> Option<$crate::store::Committed>
+            @fn commit_folded($me, $inner, batch: $crate::store::WriteBatch, fold: $crate::store::RowFold)
+                -> Option<$crate::store::Committed>
         }
     };
     (@changed $me:ident $inner:tt) => {

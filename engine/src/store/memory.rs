@@ -108,16 +108,12 @@ impl EventStore for MemoryStore {
         Ok(committed)
     }
 
-    async fn commit_folded(
-        &self,
-        mut batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, mut batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         let committed = {
             let mut state = self.state();
             state.check_revision(batch.expected)?;
-            let Some(rows) = fold(state.load(&keys)) else { return Ok(None) };
+            let stored = state.load(&fold.keys);
+            let Some(rows) = fold.make(stored) else { return Ok(None) };
             batch.rows.extend(rows);
             state.apply(batch)?
         };

@@ -307,10 +307,9 @@ impl syncline::store::EventStore for Panics<Arc<syncline::MemoryStore>> {
     async fn commit_folded(
         &self,
         batch: syncline::store::WriteBatch,
-        keys: Vec<syncline::store::RowKey>,
         fold: syncline::store::RowFold,
     ) -> Result<Option<syncline::store::Committed>, syncline::store::StoreError> {
-        let committed = self.0.commit_folded(batch, keys, fold).await;
+        let committed = self.0.commit_folded(batch, fold).await;
         self.check();
         committed
     }

@@ -11,7 +11,7 @@ use syncline::format::{Bundle, Stamp};
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Notice, Refusal, Request};
 use syncline::replica::Compose;
-use syncline::store::{Committed, Durability, EventStore, RowFold, RowKey, Storage, StoreError, WriteBatch, forward};
+use syncline::store::{Committed, Durability, EventStore, RowFold, Storage, StoreError, WriteBatch, forward};
 use syncline::{
     Cursor, Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId,
     Service, SpaceId, Transport, TransportError, Unreadable, ViewId,
@@ -240,14 +240,9 @@ impl EventStore for Yields {
         committed
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         yield_once().await;
-        let committed = self.0.commit_folded(batch, keys, fold).await;
+        let committed = self.0.commit_folded(batch, fold).await;
         yield_once().await;
         committed
     }

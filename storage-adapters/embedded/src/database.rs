@@ -7,12 +7,11 @@ use std::thread::{Builder, JoinHandle};
 
 use futures_channel::oneshot;
 use syncline::store::draft::Outcome;
-use syncline::store::{Committed, EventStore, LogStatus, Retry, StoreError, WriteBatch};
+use syncline::store::{Committed, EventStore, LogStatus, Retry, RowFold, StoreError, WriteBatch};
 use syncline::{LogId, SpaceId};
 
 use crate::backend::{Backend, Found, Place, Session};
 use crate::error::guarded;
-use crate::fold::Folding;
 use crate::poison::Poison;
 use crate::queue::Queue;
 use crate::space::{OpenSpaces, Space};
@@ -224,21 +223,21 @@ impl<B: Backend> Database<B> {
         &self,
         space: &Arc<Space<B::Key>>,
         batch: WriteBatch,
-        folding: Folding,
+        fold: RowFold,
     ) -> Result<Option<Committed>, StoreError> {
-        self.queue(space, batch, Some(folding)).await
+        self.queue(space, batch, Some(fold)).await
     }
 
     async fn queue(
         &self,
         space: &Arc<Space<B::Key>>,
         batch: WriteBatch,
-        folding: Option<Folding>,
+        fold: Option<RowFold>,
     ) -> Result<Option<Committed>, StoreError> {
         self.check()?;
         let (answer, answered) = oneshot::channel();
-        let weight = batch.bytes() + folding.as_ref().map_or(0, Folding::bytes);
-        let job = Job::Commit(Box::new(Commit { space: space.clone(), batch, folding, answer }));
+        let weight = batch.bytes() + fold.as_ref().map_or(0, RowFold::bytes);
+        let job = Job::Commit(Box::new(Commit { space: space.clone(), batch, fold, answer }));
         self.jobs.push(job, weight).await.map_err(|_| self.ended())?;
         answered.await.map_err(|_| self.ended())?.into_outcome()
     }

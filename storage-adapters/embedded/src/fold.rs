@@ -4,24 +4,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use syncline::store::draft::Outcome;
-use syncline::store::{Committed, RowFold, RowKey, StoreError};
+use syncline::store::{Committed, StoreError};
 
 use crate::backend::{Backend, Session};
 use crate::error::guarded;
 use crate::writer::Commit;
-
-/// Rows to read, and what makes rows of them.
-pub(crate) struct Folding {
-    pub(crate) keys: Vec<RowKey>,
-    pub(crate) fold: RowFold,
-}
-
-impl Folding {
-    /// About how many bytes it takes in memory.
-    pub(crate) fn bytes(&self) -> usize {
-        self.keys.iter().map(|key| size_of::<RowKey>() + key.key.len()).sum()
-    }
-}
 
 /// What a caller is answered.
 pub(crate) enum Answer {
@@ -52,7 +39,7 @@ impl Answer {
 pub(crate) fn fold_all<B: Backend>(session: &B::Session<'_>, group: &mut Vec<Commit<B>>) -> Result<(), B::Fault> {
     let mut index = 0;
     while index < group.len() {
-        match group[index].fold(session)? {
+        match group[index].make_rows(session)? {
             // Nobody waits for it any more if it cannot be sent.
             Some(answer) => _ = group.remove(index).answer.send(answer),
             None => index += 1,
@@ -63,25 +50,30 @@ pub(crate) fn fold_all<B: Backend>(session: &B::Session<'_>, group: &mut Vec<Com
 
 impl<B: Backend> Commit<B> {
     /// Lets the fold make the rows, if there is one that has not. Gives the answer if there is nothing to commit.
-    fn fold(&mut self, session: &B::Session<'_>) -> Result<Option<Answer>, B::Fault> {
-        let Some(Folding { keys, .. }) = &self.folding else { return Ok(None) };
+    fn make_rows(&mut self, session: &B::Session<'_>) -> Result<Option<Answer>, B::Fault> {
+        let Some(fold) = self.fold.take() else { return Ok(None) };
         let revision = self.space.state().status.revision;
         if self.batch.expected.is_some_and(|expected| expected != revision) {
             // It is refused when the draft is made.
-            self.folding = None;
             return Ok(None);
         }
         let (place, at) = (&self.space.place, self.space.place.at("its rows"));
-        let read = guarded(B::BOUNDS.backend, &at, || session.load(place, keys))?;
-        let folding = self.folding.take().map(|folding| catch_unwind(AssertUnwindSafe(|| (folding.fold)(read))));
-        Ok(match folding {
-            Some(Ok(Some(rows))) => {
+        let stored = guarded(B::BOUNDS.backend, &at, || session.load(place, &fold.keys));
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(fault) => {
+                // It may be tried again alone.
+                self.fold = Some(fold);
+                return Err(fault);
+            }
+        };
+        Ok(match catch_unwind(AssertUnwindSafe(|| fold.make(stored))) {
+            Ok(Some(rows)) => {
                 self.batch.rows.extend(rows);
                 None
             }
-            Some(Ok(None)) => Some(Answer::Declined),
-            Some(Err(panic)) => Some(Answer::Panicked(panic)),
-            None => None,
+            Ok(None) => Some(Answer::Declined),
+            Err(panic) => Some(Answer::Panicked(panic)),
         })
     }
 }

@@ -15,7 +15,6 @@ use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
 use crate::backend::{Backend, Session};
 use crate::database::Database;
-use crate::fold::Folding;
 use crate::log;
 use crate::space::Space;
 
@@ -80,13 +79,8 @@ impl<B: Backend> EventStore for EmbeddedStore<B> {
         self.database.commit(&self.space, batch).await
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        self.database.commit_folded(&self.space, batch, Folding { keys, fold }).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        self.database.commit_folded(&self.space, batch, fold).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

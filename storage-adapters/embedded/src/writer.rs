@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 use syncline::store::draft::Outcome;
-use syncline::store::{StoreError, WriteBatch};
+use syncline::store::{RowFold, StoreError, WriteBatch};
 
 use crate::backend::{Backend, Failure};
 use crate::error::{message, shared};
-use crate::fold::{Answer, Folding, fold_all};
+use crate::fold::{Answer, fold_all};
 use crate::plan::Plan;
 use crate::poison::Poison;
 use crate::queue::Queue;
@@ -46,7 +46,7 @@ pub(crate) struct Commit<B: Backend> {
     pub(crate) space: Arc<Space<B::Key>>,
     pub(crate) batch: WriteBatch,
     /// What makes the rest of its rows; none once that is done.
-    pub(crate) folding: Option<Folding>,
+    pub(crate) fold: Option<RowFold>,
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
@@ -100,7 +100,7 @@ impl<B: Backend> Writer<B> {
             match job {
                 Job::Commit(commit) => {
                     // What is folded from stored rows must find those of the commits before it.
-                    if commit.folding.is_some() && group.iter().any(|other| commit.is_beside(other)) {
+                    if commit.fold.is_some() && group.iter().any(|other| commit.is_beside(other)) {
                         self.commit(std::mem::take(&mut group));
                     }
                     group.push(*commit);

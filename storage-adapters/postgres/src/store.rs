@@ -69,17 +69,13 @@ impl EventStore for PostgresStore {
     }
 
     /// The rows and their revision come with one statement, so no other asks for the revision.
-    async fn commit_folded(
-        &self,
-        mut batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        let (found, stored) = self.database.ask(Load { space: self.space.name.clone(), keys }).await?;
+    async fn commit_folded(&self, mut batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        let (found, stored) =
+            self.database.ask(Load { space: self.space.name.clone(), keys: fold.keys.clone() }).await?;
         if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
             return Err(StoreError::Conflict { expected, found });
         }
-        let Some(rows) = fold(stored) else { return Ok(None) };
+        let Some(rows) = fold.make(stored) else { return Ok(None) };
         batch.rows.extend(rows);
         self.commit(WriteBatch { expected: Some(found), ..batch }).await.map(Some)
     }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use syncline::store::memory::MemoryStore;
 use syncline::store::{
-    Committed, Durability, EventStore, Retry, RowFold, RowKey, Storage, StoreError, WriteBatch, forward,
-    load_and_commit,
+    Committed, Durability, EventStore, Retry, RowFold, Storage, StoreError, WriteBatch, forward, load_and_commit,
 };
 use syncline::{Dot, SpaceId};
 
@@ -58,12 +57,7 @@ impl EventStore for Troubled {
         }
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        load_and_commit(self, batch, keys, fold).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, fold).await
     }
 }

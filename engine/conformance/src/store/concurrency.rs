@@ -265,11 +265,18 @@ pub async fn a_commit_is_seen_by_everybody_once_it_returns(harness: &dyn StoreHa
 /// A caller that gives up does not know the outcome. But there are only two outcomes.
 pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
-    let todo = view("todo@1");
+    let begin = |byte| {
+        let rows = puts(&view("todo@1"), &[([byte, 0], "x"), ([byte, 1], "x")]);
+        store.store().commit(WriteBatch { rows, ..appends([Author::new(byte).write(1)]) })
+    };
+    assert_only_two_outcomes(&store, begin).await;
+}
+
+/// Gives up commits after more and more polls. Each appends one bundle of the author whose byte it gets, and writes two rows of
+/// `todo@1` whose keys begin with that byte.
+pub(super) async fn assert_only_two_outcomes<'s, T>(store: &'s Subject, begin: impl Fn(u8) -> BoxFuture<'s, T>) {
     for byte in 1..=12 {
-        let rows = puts(&todo, &[([byte, 0], "x"), ([byte, 1], "x")]);
-        let batch = WriteBatch { rows, ..appends([Author::new(byte).write(1)]) };
-        let mut commit = Box::pin(store.store().commit(batch));
+        let mut commit = begin(byte);
         for _ in 1..byte {
             if poll!(&mut commit).is_ready() {
                 break;
@@ -281,7 +288,7 @@ pub async fn a_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreH
     }
     // What was given up may still be under way: look until nothing has moved in between.
     let (status, rows) = loop {
-        let (status, rows) = (store.status().await, store.rows(&todo).await);
+        let (status, rows) = (store.status().await, store.rows(&view("todo@1")).await);
         if store.status().await.revision == status.revision {
             break (status, rows);
         }
@@ -304,8 +311,8 @@ pub async fn a_call_left_half_polled_holds_up_no_other(harness: &dyn StoreHarnes
     let mut left: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
     for _ in 0..LEFT {
         left.push(Box::pin(async { handle.commit(WriteBatch::default()).await.map(drop) }));
-        let fold: RowFold = Box::new(|_| Some(Vec::new()));
-        left.push(Box::pin(async { handle.commit_folded(WriteBatch::default(), keys.to_vec(), fold).await.map(drop) }));
+        let fold = RowFold::new(keys.to_vec(), |_| Some(Vec::new()));
+        left.push(Box::pin(async { handle.commit_folded(WriteBatch::default(), fold).await.map(drop) }));
         left.push(Box::pin(async { handle.status().await.map(drop) }));
         left.push(Box::pin(async { handle.read(cursor, Limit::PAGE).await.map(drop) }));
         left.push(Box::pin(async { handle.read_origin(origin, Seq::ZERO, Limit::PAGE).await.map(drop) }));

@@ -118,11 +118,11 @@ impl Pair {
         let revision = told(self.oracle.status().await)?.revision;
         let (batch, authors) = self.batch(change, revision).await?;
         let fold = || -> RowFold {
-            let keys = keys.to_vec();
-            Box::new(move |stored| (!declines).then(|| lengthened(keys, stored)))
+            let own = keys.to_vec();
+            RowFold::new(keys.to_vec(), move |stored| (!declines).then(|| lengthened(own, stored)))
         };
-        let found = told(self.store.commit_folded(batch.clone(), keys.to_vec(), fold()).await);
-        let expected = told(self.oracle.commit_folded(batch, keys.to_vec(), fold()).await);
+        let found = told(self.store.commit_folded(batch.clone(), fold()).await);
+        let expected = told(self.oracle.commit_folded(batch, fold()).await);
         if matches!(expected, Ok(Some(_))) {
             self.authors = authors;
         }

@@ -6,16 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, join_all};
-use futures_util::poll;
-use syncline::format::heads::Head;
 use syncline::format::time::NTP64;
 use syncline::id::Revision;
 use syncline::limits::ROW_BYTES_MAX;
-use syncline::store::{Rewrite, RowFold, RowKey, RowWrite, StoreError, WriteBatch};
+use syncline::store::{RowFold, RowKey, RowWrite, StoreError, WriteBatch};
 use syncline::{Position, ViewId};
 use tokio::task::yield_now;
 
-use super::concurrency::ended;
+use super::concurrency::{assert_only_two_outcomes, ended};
+use super::refusal::{spoil, what_is_wrong};
 use crate::{Author, StoreHarness, Subject, appends, deletes, dot, puts, row_key, view, writes};
 
 /// How many tasks commit at once.
@@ -106,15 +105,13 @@ pub async fn a_fold_at_another_revision_is_a_conflict_and_not_called(harness: &d
     let before = store.image(&[todo()]).await;
     for expected in [0, 1, 3, u64::MAX].map(Revision::new) {
         let called = Arc::new(AtomicBool::new(false));
-        let fold: RowFold = {
-            let called = called.clone();
-            Box::new(move |_| {
-                called.store(true, Ordering::SeqCst);
-                None
-            })
-        };
+        let calls = called.clone();
+        let fold = RowFold::new(vec![key("a")], move |_| {
+            calls.store(true, Ordering::SeqCst);
+            None
+        });
         let batch = WriteBatch { expected: Some(expected), ..WriteBatch::default() };
-        let answer = store.store().commit_folded(batch, vec![key("a")], fold).await;
+        let answer = store.store().commit_folded(batch, fold).await;
         let right = matches!(&answer, Err(StoreError::Conflict { expected: theirs, found })
             if *theirs == expected && *found == before.status.revision);
         assert!(right && !called.load(Ordering::SeqCst), "{expected}: {answer:?}");
@@ -131,9 +128,9 @@ async fn scene(store: &Subject) -> (WriteBatch, Author) {
     (batch, ann)
 }
 
-/// A fold of these rows, to which every row that is read adds itself.
+/// A fold of these rows, to which row `a` adds itself.
 fn fold_of(rows: Vec<RowWrite>) -> RowFold {
-    Box::new(|stored| {
+    RowFold::new(vec![key("a")], |stored| {
         let read = stored.into_iter().flatten().map(|value| RowWrite { key: key("read"), value: Some(value) });
         Some(rows.into_iter().chain(read).collect())
     })
@@ -145,10 +142,10 @@ pub async fn a_batch_refused_behind_its_fold_leaves_no_trace(harness: &dyn Store
     let (batch, _) = scene(&store).await;
     let before = store.image(&[todo()]).await;
     let large = puts(&todo(), &[("large", vec![0; ROW_BYTES_MAX + 1])]);
-    let refusal = store.store().commit_folded(batch.clone(), vec![key("a")], fold_of(large)).await;
+    let refusal = store.store().commit_folded(batch.clone(), fold_of(large)).await;
     assert!(matches!(refusal, Err(StoreError::TooLarge { .. })), "{refusal:?}");
     assert_eq!(store.image(&[todo()]).await, before);
-    let passes = store.store().commit_folded(batch, vec![key("a")], fold_of(Vec::new())).await;
+    let passes = store.store().commit_folded(batch, fold_of(Vec::new())).await;
     assert_eq!(passes.expect("it is sound now").expect("it is wanted").head, Position::new(4));
 }
 
@@ -160,23 +157,10 @@ pub async fn of_several_errors_of_a_folded_batch_the_first_is_told(harness: &dyn
     let _lost = ann.write(1);
     let mut told = Vec::new();
     for step in 0..5 {
-        match step {
-            0 => {}
-            1 => spoilt.voids.push(dot(&ann, 9)),
-            2 => spoilt.runs.push(ann.write(1)),
-            3 => spoilt.rewrite = Some(Rewrite { origin: ann.origin(), after: Head::NONE, runs: Vec::new() }),
-            _ => spoilt.expected = Some(Revision::ZERO),
-        }
+        spoil(&mut spoilt, &mut ann, step);
         let large = puts(&todo(), &[("large", vec![0; ROW_BYTES_MAX + 1])]);
-        let answer = store.store().commit_folded(spoilt.clone(), vec![key("a")], fold_of(large)).await;
-        told.push(match answer.expect_err("the batch must be refused") {
-            StoreError::TooLarge { .. } => "row",
-            StoreError::NoSuchBundle { .. } => "void",
-            StoreError::OutOfOrder { .. } => "run",
-            StoreError::Misplaced { .. } => "rewrite",
-            StoreError::Conflict { .. } => "revision",
-            other => panic!("{other:?}"),
-        });
+        let answer = store.store().commit_folded(spoilt.clone(), fold_of(large)).await;
+        told.push(what_is_wrong(&answer.expect_err("the batch must be refused")));
     }
     assert_eq!(told, ["row", "void", "run", "rewrite", "revision"]);
     assert_eq!(store.image(&[todo()]).await, before);
@@ -186,15 +170,13 @@ pub async fn of_several_errors_of_a_folded_batch_the_first_is_told(harness: &dyn
 async fn count(store: &Subject) -> (u8, Revision) {
     loop {
         let before = Arc::new(std::sync::Mutex::new(0));
-        let fold: RowFold = {
-            let before = before.clone();
-            Box::new(move |rows| {
-                let value = number(rows[0].as_ref());
-                *before.lock().expect("no panic") = value;
-                Some(puts(&todo(), &[("count", [value + 1])]))
-            })
-        };
-        match store.store().commit_folded(WriteBatch::default(), vec![key("count")], fold).await {
+        let told = before.clone();
+        let fold = RowFold::new(vec![key("count")], move |rows| {
+            let value = number(rows[0].as_ref());
+            *told.lock().expect("no panic") = value;
+            Some(puts(&todo(), &[("count", [value + 1])]))
+        });
+        match store.store().commit_folded(WriteBatch::default(), fold).await {
             Ok(committed) => {
                 let revision = committed.expect("it is wanted").revision;
                 return (*before.lock().expect("no panic"), revision);
@@ -260,9 +242,9 @@ pub async fn a_panic_of_a_fold_reaches_its_caller_and_harms_nobody_else(harness:
             let mut author = Author::new(byte);
             for _ in 0..ROUNDS {
                 if byte % 4 == 0 {
-                    let fold: RowFold = Box::new(|_| std::panic::resume_unwind(Box::new("a fold fails")));
-                    let call =
-                        store.store().commit_folded(appends([author.clone().write(1)]), vec![key("count")], fold);
+                    let fold = |_| std::panic::resume_unwind(Box::new("a fold fails"));
+                    let fold = RowFold::new(vec![key("count")], fold);
+                    let call = store.store().commit_folded(appends([author.clone().write(1)]), fold);
                     let panic = AssertUnwindSafe(call).catch_unwind().await.expect_err("the panic goes on");
                     assert_eq!(panic.downcast_ref::<&str>(), Some(&"a fold fails"));
                 } else if byte % 4 == 1 {
@@ -283,29 +265,10 @@ pub async fn a_panic_of_a_fold_reaches_its_caller_and_harms_nobody_else(harness:
 /// As for any commit: there are only two outcomes, and a fold is no half of one.
 pub async fn a_folded_commit_given_up_is_done_wholly_or_not_at_all(harness: &dyn StoreHarness) {
     let store = Subject::fresh(harness).await;
-    for byte in 1..=12 {
+    let begin = |byte| {
         let batch = WriteBatch { rows: puts(&todo(), &[([byte, 0], "x")]), ..appends([Author::new(byte).write(1)]) };
-        let fold: RowFold = Box::new(move |_| Some(puts(&todo(), &[([byte, 1], "x")])));
-        let mut commit = store.store().commit_folded(batch, vec![key("a")], fold);
-        for _ in 1..byte {
-            if poll!(&mut commit).is_ready() {
-                break;
-            }
-            yield_now().await;
-        }
-        drop(commit);
-        store.commit(WriteBatch::default()).await;
-    }
-    // What was given up may still be under way: look until nothing has moved in between.
-    let (status, rows) = loop {
-        let (status, rows) = (store.status().await, store.rows(&todo()).await);
-        if store.status().await.revision == status.revision {
-            break (status, rows);
-        }
+        let fold = RowFold::new(vec![key("a")], move |_| Some(puts(&todo(), &[([byte, 1], "x")])));
+        store.store().commit_folded(batch, fold)
     };
-    for byte in 1..=12 {
-        let bundles = status.heads.get(Author::new(byte).origin()).seq.get();
-        let rows = rows.iter().filter(|(key, _)| key[0] == byte).count() as u64;
-        assert_eq!(rows, 2 * bundles, "after {} polls", byte - 1);
-    }
+    assert_only_two_outcomes(&store, begin).await;
 }

@@ -103,24 +103,36 @@ pub async fn of_several_errors_the_first_is_told(harness: &dyn StoreHarness) {
     let _lost = ann.write(1);
     let mut spoilt = scene.batch.clone();
     let mut told = Vec::new();
-    // Each error that is added comes before those that are there.
     for step in 0..5 {
         match step {
             0 => spoilt.rows.extend(puts(&view("todo@1"), &[("large", vec![0; ROW_BYTES_MAX + 1])])),
-            1 => spoilt.voids.push(dot(&ann, 9)),
-            2 => spoilt.runs.push(ann.write(1)),
-            3 => spoilt.rewrite = Some(Rewrite { origin: ann.origin(), after: Head::NONE, runs: Vec::new() }),
-            _ => spoilt.expected = Some(Revision::ZERO),
+            step => spoil(&mut spoilt, &mut ann, step),
         }
-        told.push(match scene.store.refusal(spoilt.clone()).await {
-            StoreError::TooLarge { .. } => "row",
-            StoreError::NoSuchBundle { .. } => "void",
-            StoreError::OutOfOrder { .. } => "run",
-            StoreError::Misplaced { .. } => "rewrite",
-            StoreError::Conflict { .. } => "revision",
-            other => panic!("{other:?}"),
-        });
+        told.push(what_is_wrong(&scene.store.refusal(spoilt.clone()).await));
     }
     assert_eq!(told, ["row", "void", "run", "rewrite", "revision"]);
     assert_eq!(scene.store.image(&[view("todo@1"), view("tags@1")]).await, scene.before);
+}
+
+/// Adds an error from step 1 on, which comes before those of the steps before it.
+pub(super) fn spoil(batch: &mut WriteBatch, ann: &mut Author, step: usize) {
+    match step {
+        0 => {}
+        1 => batch.voids.push(dot(ann, 9)),
+        2 => batch.runs.push(ann.write(1)),
+        3 => batch.rewrite = Some(Rewrite { origin: ann.origin(), after: Head::NONE, runs: Vec::new() }),
+        _ => batch.expected = Some(Revision::ZERO),
+    }
+}
+
+/// The part of a batch that a refusal is about.
+pub(super) fn what_is_wrong(refusal: &StoreError) -> &'static str {
+    match refusal {
+        StoreError::TooLarge { .. } => "row",
+        StoreError::NoSuchBundle { .. } => "void",
+        StoreError::OutOfOrder { .. } => "run",
+        StoreError::Misplaced { .. } => "rewrite",
+        StoreError::Conflict { .. } => "revision",
+        other => panic!("{other:?}"),
+    }
 }

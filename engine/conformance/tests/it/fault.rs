@@ -47,7 +47,7 @@ pub(crate) struct Fault {
     pub(crate) load: Method<Vec<RowKey>, Vec<Option<Bytes>>>,
     pub(crate) scan: Method<(ViewId, RowRange, Limit), Vec<Row>>,
     pub(crate) commit: Method<WriteBatch, Committed>,
-    pub(crate) commit_folded: Method<(WriteBatch, Vec<RowKey>, RowFold), Option<Committed>>,
+    pub(crate) commit_folded: Method<(WriteBatch, RowFold), Option<Committed>>,
     pub(crate) changed: Method<Revision, Revision>,
     pub(crate) open: Open,
     pub(crate) spaces: Spaces,
@@ -72,7 +72,7 @@ pub(crate) fn sound() -> Fault {
             Box::pin(async move { handle.store.scan(&view, range, limit).await })
         }),
         commit: Box::new(|handle, batch| handle.store.commit(batch)),
-        commit_folded: Box::new(|handle, (batch, keys, fold)| handle.store.commit_folded(batch, keys, fold)),
+        commit_folded: Box::new(|handle, (batch, fold)| handle.store.commit_folded(batch, fold)),
         changed: Box::new(|handle, since| handle.store.changed(since)),
         open: Box::new(|storage, space| Box::pin(async move { storage.open(&space).await })),
         spaces: Box::new(|storage| storage.spaces()),
@@ -164,13 +164,8 @@ impl EventStore for FaultyStore {
         Ok(committed)
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        (self.fault.commit_folded)(&self.handle, (batch, keys, fold)).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        (self.fault.commit_folded)(&self.handle, (batch, fold)).await
     }
 
     async fn changed(&self, since: Revision) -> Result<Revision, StoreError> {

@@ -29,7 +29,7 @@ replaces! {
     loads: load(Vec<RowKey>) -> Vec<Option<Bytes>>;
     scans: scan((ViewId, RowRange, Limit)) -> Vec<Row>;
     commits: commit(WriteBatch) -> Committed;
-    folds: commit_folded((WriteBatch, Vec<RowKey>, RowFold)) -> Option<Committed>;
+    folds: commit_folded((WriteBatch, RowFold)) -> Option<Committed>;
     waits: changed(Revision) -> Revision;
 }
 

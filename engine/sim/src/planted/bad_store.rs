@@ -335,14 +335,10 @@ impl EventStore for BadStore {
         }
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         // Its status, which may be false, is not asked.
-        let Some(rows) = fold(self.load(&keys).await?) else { return Ok(None) };
+        let stored = self.load(&fold.keys).await?;
+        let Some(rows) = fold.make(stored) else { return Ok(None) };
         let rows = batch.rows.iter().cloned().chain(rows).collect();
         self.commit(WriteBatch { rows, ..batch }).await.map(Some)
     }

@@ -113,13 +113,8 @@ impl EventStore for Mine {
         Ok(committed)
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
-        load_and_commit(self, batch, keys, fold).await
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
+        load_and_commit(self, batch, fold).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use syncline::store::{Committed, Durability, RowFold, RowKey, WriteBatch, forward};
+use syncline::store::{Committed, Durability, RowFold, WriteBatch, forward};
 use syncline::{EventStore, SpaceId, Storage, StoreError};
 
 use super::{Kept, Metrics};
@@ -58,14 +58,9 @@ impl EventStore for Metered<dyn EventStore> {
         Ok(committed)
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         let count = Count::start(&batch);
-        let committed = self.inner.commit_folded(batch, keys, fold).await?;
+        let committed = self.inner.commit_folded(batch, fold).await?;
         if committed.is_some() {
             count.note(&self.metrics);
         }

@@ -43,22 +43,16 @@ impl EventStore for Metered {
         self.inner.commit(batch).await
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.rows_loaded.fetch_add(keys.len() as u64, Ordering::Relaxed);
+        self.rows_loaded.fetch_add(fold.keys.len() as u64, Ordering::Relaxed);
         self.rows_written.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
         let rows_written = self.rows_written.clone();
-        let fold = move |stored| {
-            let rows = fold(stored)?;
-            rows_written.fetch_add(rows.len() as u64, Ordering::Relaxed);
-            Some(rows)
-        };
-        self.inner.commit_folded(batch, keys, Box::new(fold)).await
+        let fold = fold.then(move |rows| {
+            rows_written.fetch_add(rows.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
+            rows
+        });
+        self.inner.commit_folded(batch, fold).await
     }
 }
 

@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use syncline::authority::{Authority, AuthorityError, Claim, Principal, Role};
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, RowFold, RowKey, Storage, StoreError, StoredRun,
-    WriteBatch, forward,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, RowFold, Storage, StoreError, StoredRun, WriteBatch,
+    forward,
 };
 use syncline::{Cursor, MemoryStore, ReplicaId, Seq, Service, SpaceId, Transport};
 use syncline_conformance::{Author, new_log_id, space};
@@ -91,14 +91,9 @@ impl EventStore for Pooled<dyn EventStore> {
         self.inner.commit(batch).await
     }
 
-    async fn commit_folded(
-        &self,
-        batch: WriteBatch,
-        keys: Vec<RowKey>,
-        fold: RowFold,
-    ) -> Result<Option<Committed>, StoreError> {
+    async fn commit_folded(&self, batch: WriteBatch, fold: RowFold) -> Result<Option<Committed>, StoreError> {
         let _connection = self.pool.lease().await;
-        self.inner.commit_folded(batch, keys, fold).await
+        self.inner.commit_folded(batch, fold).await
     }
 }
 
