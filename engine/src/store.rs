@@ -277,7 +277,7 @@ impl LogStatus {
     /// # Errors
     /// What is wrong, in words: [`StoreError::Corrupt`] takes them.
     pub fn check(&self) -> Result<(), String> {
-        let bundles: u128 = self.heads.iter().map(|(_, head)| u128::from(head.seq.get())).sum();
+        let bundles = self.heads.bundles();
         if bundles == u128::from(self.head.get()) {
             return Ok(());
         }
@@ -286,7 +286,7 @@ impl LogStatus {
 
     /// The largest time that must not be issued again: the clock's, and that of any bundle.
     pub fn high_water(&self) -> NTP64 {
-        self.heads.iter().map(|(_, head)| head.time).fold(self.clock, NTP64::max)
+        self.clock.max(self.heads.latest()[0])
     }
 }
 

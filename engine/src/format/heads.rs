@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::format::time::{self, NTP64};
 use crate::id::{Dot, ReplicaId, Seq};
 use crate::limits::HEADS_MAX;
+
+mod digest;
+mod hash;
+mod tree;
+
+pub use digest::{HeadsDigest, Prefix};
+use hash::hash_of_32_bytes;
+use tree::Node;
 
 /// BLAKE3 of a bundle's body, over the bytes as they were received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +39,6 @@ impl ChainHash {
     /// The hash before an origin's first bundle.
     pub const GENESIS: Self = Self([0; 32]);
 
-    /// The hash with these bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The hash's bytes.
-    pub fn to_bytes(self) -> [u8; 32] {
-        self.0
-    }
-
     /// The hash after one more bundle: `BLAKE3(1, this, origin, seq, time, body length, body digest)`, numbers big-endian.
     #[must_use]
     pub fn next(self, dot: Dot, time: NTP64, body_bytes: u32, digest: BodyDigest) -> Self {
@@ -62,34 +59,7 @@ impl ChainHash {
     }
 }
 
-impl fmt::Display for ChainHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for ChainHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ChainHash({})", HEXLOWER.encode(&self.0[..6]))
-    }
-}
-
-impl Serialize for ChainHash {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
-    }
-}
-
-impl<'de> Deserialize<'de> for ChainHash {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if !deserializer.is_human_readable() {
-            return <[u8; 32]>::deserialize(deserializer).map(Self);
-        }
-        let text = String::deserialize(deserializer)?;
-        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| de::Error::custom("a chain hash takes 64 lower-case hex digits"))
-    }
-}
+hash_of_32_bytes!(ChainHash, "a chain hash");
 
 /// The last bundle of one origin in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,49 +81,72 @@ impl Head {
 /// Per origin the last bundle of a log: a version vector that also detects forks and tampering. Complete, because a log has
 /// no holes.
 ///
-/// Clones share their origins until one of them changes. A log of 65,536 origins has 6 MB of heads, and everyone who asks for its
-/// status gets them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Heads(Arc<BTreeMap<ReplicaId, Head>>);
+/// A tree of which clones share what neither of them changes. So a clone is free, a change costs a few nodes, and the digest after a
+/// change costs a few hashes, however many origins there are.
+#[derive(Clone)]
+pub struct Heads(Arc<Node>);
+
+/// An origin that ends differently in two logs. [`Head::NONE`] stands for a log that has nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// The origin.
+    pub origin: ReplicaId,
+    /// Its head in the log that was asked.
+    pub ours: Head,
+    /// Its head in the other.
+    pub theirs: Head,
+}
+
+/// What is below one prefix of origins' ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// All heads: there are 16 at most.
+    Heads(Heads),
+    /// By the next hex digit, the digests of what is below.
+    Digests(Box<[HeadsDigest; 16]>),
+}
 
 impl Heads {
     /// The heads of an empty log.
     pub fn new() -> Self {
-        Self::default()
+        Self(Node::empty())
     }
 
     /// The head of one origin, [`Head::NONE`] if the log has nothing of it.
     pub fn get(&self, origin: ReplicaId) -> Head {
-        self.0.get(&origin).copied().unwrap_or(Head::NONE)
+        self.0.get(origin).unwrap_or(Head::NONE)
     }
 
     /// Sets the head of one origin.
     pub fn set(&mut self, origin: ReplicaId, head: Head) {
-        Arc::make_mut(&mut self.0).insert(origin, head);
+        Node::set(&mut self.0, origin, head, 0);
     }
 
     /// Forgets an origin of which the log no longer has any bundle.
     pub fn remove(&mut self, origin: ReplicaId) {
-        Arc::make_mut(&mut self.0).remove(&origin);
+        if self.0.get(origin).is_some() {
+            Node::remove(&mut self.0, origin, 0);
+        }
     }
 
     /// All origins with their heads, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (ReplicaId, Head)> + '_ {
-        self.0.iter().map(|(origin, head)| (*origin, *head))
+        self.0.iter()
     }
 
     /// At most [`HEADS_MAX`] origins, in the order of their ids, beginning after `after`: as many as one message carries.
     pub fn page(&self, after: Option<ReplicaId>) -> Self {
-        if after.is_none() && self.0.len() <= HEADS_MAX {
+        if after.is_none() && self.len() <= HEADS_MAX {
             return self.clone();
         }
-        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        self.0.range(behind).take(HEADS_MAX).map(|(origin, head)| (*origin, *head)).collect()
+        let page: Vec<_> = self.iter().skip_while(|(origin, _)| Some(*origin) <= after).take(HEADS_MAX).collect();
+        Self(Node::build(&page, 0))
     }
 
     /// The last origin of a message that is full: behind it there may be more.
     pub fn end_of_full_page(&self) -> Option<ReplicaId> {
-        self.0.keys().next_back().copied().filter(|_| self.0.len() >= HEADS_MAX)
+        self.0.last().filter(|_| self.len() >= HEADS_MAX)
     }
 
     /// How many origins the log knows.
@@ -163,41 +156,122 @@ impl Heads {
 
     /// Whether the log is empty.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// The digest of all heads.
+    pub fn digest(&self) -> HeadsDigest {
+        self.0.summary().digest
+    }
+
+    /// How many bundles there are up to these heads.
+    pub fn bundles(&self) -> u128 {
+        self.0.summary().bundles
+    }
+
+    /// The largest time of a head, and the second largest, which is that of another origin; zero if there is none.
+    pub fn latest(&self) -> [NTP64; 2] {
+        self.0.summary().latest
+    }
+
+    /// What is below a prefix, in at most 16 heads or digests.
+    pub fn part(&self, prefix: &Prefix) -> Part {
+        let below = Node::under(&self.0, prefix);
+        match below.children() {
+            Some(children) => Part::Digests(Box::new(children.each_ref().map(|child| child.summary().digest))),
+            None => Part::Heads(Self(below)),
+        }
+    }
+
+    /// The digest of what is below a prefix.
+    pub fn digest_below(&self, prefix: &Prefix) -> HeadsDigest {
+        Node::under(&self.0, prefix).summary().digest
+    }
+
+    /// Puts other heads in the place of those below a prefix. Those that are not below it are left out.
+    pub fn replace_below(&mut self, prefix: &Prefix, heads: &Self) {
+        for (origin, _) in Node::under(&self.0, prefix).iter() {
+            self.remove(origin);
+        }
+        let below = heads.iter().filter(|(origin, _)| prefix.holds(*origin));
+        below.for_each(|(origin, head)| self.set(origin, head));
+    }
+
+    /// The origins that end differently in two logs, in the order of their ids. Equal subtrees are skipped.
+    pub fn differences(&self, other: &Self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        Node::differences(&self.0, &other.0, &mut found);
+        found
     }
 
     /// Whether this log has, by number, everything that the log with `other` heads has.
     pub fn covers(&self, other: &Heads) -> bool {
-        other.iter().all(|(origin, head)| self.get(origin).seq >= head.seq)
+        self.differences(other).iter().all(|Difference { ours, theirs, .. }| ours.seq >= theirs.seq)
+    }
+
+    /// How many bundles this log has that the log with `other` heads lacks, by number.
+    pub fn ahead_of(&self, other: &Heads) -> u64 {
+        self.differences(other).iter().map(|Difference { ours, theirs, .. }| ours.seq.since(theirs.seq)).sum()
     }
 
     /// The first origin whose last bundle has the same number in both logs, but different hashes. This proves a fork.
     pub fn fork(&self, other: &Heads) -> Option<Dot> {
-        let forked = |(origin, theirs): &(ReplicaId, Head)| {
-            let ours = self.get(*origin);
-            ours.seq == theirs.seq && ours.chain != theirs.chain
-        };
-        other.iter().find(forked).map(|(origin, head)| Dot { origin, seq: head.seq })
+        self.differences(other).iter().find_map(Difference::fork)
+    }
+}
+
+impl Difference {
+    /// The last bundle, if it has the same number in both logs, but different hashes. This proves a fork.
+    pub fn fork(&self) -> Option<Dot> {
+        let Self { origin, ours, theirs } = self;
+        (ours.seq == theirs.seq && ours.chain != theirs.chain).then_some(Dot { origin: *origin, seq: theirs.seq })
+    }
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// By the digests, which cost nothing if they are known.
+impl PartialEq for Heads {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest() == other.digest()
+    }
+}
+
+impl Eq for Heads {}
+
+impl fmt::Debug for Heads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
 impl FromIterator<(ReplicaId, Head)> for Heads {
     fn from_iter<I: IntoIterator<Item = (ReplicaId, Head)>>(heads: I) -> Self {
-        Self(Arc::new(heads.into_iter().collect()))
+        let sorted: BTreeMap<_, _> = heads.into_iter().collect();
+        Self(Node::build(&sorted.into_iter().collect::<Vec<_>>(), 0))
     }
 }
 
 impl Serialize for Heads {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.as_ref().serialize(serializer)
+        let mut map = serializer.serialize_map(Some(self.len()))?;
+        self.iter().try_for_each(|(origin, head)| map.serialize_entry(&origin, &head))?;
+        map.end()
     }
 }
 
 impl<'de> Deserialize<'de> for Heads {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(deserializer).map(|heads| Self(Arc::new(heads)))
+        Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

@@ -35,10 +35,7 @@ struct Marks {
 impl Proven {
     /// Notes what a log proves.
     pub(super) fn note(&self, heads: &Heads, drift: Duration) {
-        let (mut first, mut second) = (NTP64(0), NTP64(0));
-        for time in heads.iter().map(|(_, head)| head.time) {
-            (first, second) = (first.max(time), second.max(first.min(time)));
-        }
+        let [_, second] = heads.latest();
         let mut marks = self.marks();
         marks.latest = marks.latest.max(before(second.min(TIMES_END), drift));
     }

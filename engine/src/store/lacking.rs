@@ -24,9 +24,10 @@ pub(crate) async fn place_before_lacking(
     wanted: impl Fn(ReplicaId) -> bool,
 ) -> Result<Cursor, StoreError> {
     let at = |position| Cursor { log: status.log, position };
+    let differ = status.heads.differences(have);
     let lacking = || {
-        let known = status.heads.iter().map(|(origin, head)| (origin, have.get(origin).seq, head.seq));
-        known.filter(|(origin, known, last)| known < last && wanted(*origin)).map(|(origin, known, _)| (origin, known))
+        let behind = differ.iter().filter(|differ| differ.theirs.seq < differ.ours.seq && wanted(differ.origin));
+        behind.map(|differ| (differ.origin, differ.theirs.seq))
     };
     match lacking().take(LOOKUPS_MAX + 1).count() {
         0 => return Ok(at(status.head)),
