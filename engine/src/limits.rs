@@ -40,6 +40,8 @@ pub const PUSH_ORIGINS_MAX: usize = 1_024;
 /// Origins in one heads message, and in a log that takes bundles from peers. A log that has more, because an earlier version did not
 /// check this, is served in several messages.
 pub const HEADS_MAX: usize = 65_536;
+/// Subtrees of heads that one request may ask for.
+pub const COMPARE_PARTS_MAX: usize = 1_024;
 /// Bytes of the name of a user or a device.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Bytes of a refusal's code.

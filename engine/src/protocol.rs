@@ -1,12 +1,15 @@
-//! Protocol v1: the messages between a replica and a peer, as plain values.
+//! Protocol v1 and v2: the messages between a replica and a peer, as plain values.
 //!
 //! A request names a space, is answered once, and may be repeated at any time. Pushes and pulls carry packed runs; heads are
 //! the always-correct way to find what is missing, the cursor is the fast way along the tail. Every answer carries the peer's
 //! physical clock.
+//!
+//! Version 2 adds [`Compare`] and [`Have::Tail`]: two sides compare digests of their heads, and tell only heads that differ. A replica uses
+//! them if the peer's [`Hello`] names version 2.
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::heads::Heads;
+use crate::format::heads::{Heads, HeadsDigest, Part, Prefix};
 use crate::format::run::Run;
 use crate::format::time::{self, NTP64};
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq, SpaceId};
@@ -16,8 +19,10 @@ mod problem;
 
 pub use problem::{Code, Problem};
 
-/// The protocol version that this build speaks.
+/// The protocol version that every build speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
+/// The protocol version in which heads are compared by digests.
+pub const DIGEST_VERSION: u16 = 2;
 
 /// What a replica asks of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +41,8 @@ pub enum Request {
     /// The heads of the origins after this one, in the order of ids. A log with more than [`HEADS_MAX`](crate::limits::HEADS_MAX)
     /// origins needs this.
     HeadsAfter(SpaceId, ReplicaId),
+    /// How far the peer's log reaches, by digests. Since version 2.
+    Compare(SpaceId, Compare),
 }
 
 impl Request {
@@ -43,9 +50,11 @@ impl Request {
     pub fn space(&self) -> Option<&SpaceId> {
         match self {
             Self::Hello => None,
-            Self::Heads(space) | Self::Pull(space, _) | Self::Push(space, ..) | Self::HeadsAfter(space, _) => {
-                Some(space)
-            }
+            Self::Heads(space)
+            | Self::Pull(space, _)
+            | Self::Push(space, ..)
+            | Self::HeadsAfter(space, _)
+            | Self::Compare(space, _) => Some(space),
         }
     }
 }
@@ -59,6 +68,18 @@ pub enum Have {
     /// These bundles, wherever they are. Always right, but more expensive for the peer. At most
     /// [`HEADS_MAX`](crate::limits::HEADS_MAX) origins; a replica with more reads from the log's start.
     Heads(Heads),
+    /// As a cursor, but the answer is a [`Tail`]: the last page brings a digest and no heads. Since version 2.
+    Tail(Cursor),
+}
+
+/// Asks how far a log reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compare {
+    /// The place of the peer's log at which the replica knows its heads, if it knows them.
+    pub since: Option<Cursor>,
+    /// The subtrees to tell about, at most [`COMPARE_PARTS_MAX`](crate::limits::COMPARE_PARTS_MAX).
+    pub parts: Vec<Prefix>,
 }
 
 /// Asks for bundles. A page may be empty and still move the cursor forward, past bundles that the replica has.
@@ -103,6 +124,10 @@ pub enum Reply {
     Pull(Pulled),
     /// To [`Request::Push`].
     Push(Pushed),
+    /// To [`Request::Compare`].
+    Compare(Compared),
+    /// To [`Request::Pull`] with [`Have::Tail`].
+    Tail(Tail),
 }
 
 /// What a peer is able to do.
@@ -125,6 +150,33 @@ pub struct PeerHeads {
     pub head: Cursor,
     /// Per origin the last bundle. At most [`HEADS_MAX`](crate::limits::HEADS_MAX) origins: if there are so many, there may be more.
     pub heads: Heads,
+}
+
+/// How far a peer's log reaches, all of it from one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The end of its log.
+    pub head: Cursor,
+    /// The digest of all its heads.
+    pub digest: HeadsDigest,
+    /// The heads of the origins that have bundles behind the place that was named. Empty if these are too many, or if the log does not
+    /// have this place.
+    pub moved: Heads,
+    /// The subtrees that were asked for, in the same order.
+    pub parts: Vec<Part>,
+}
+
+/// One page of what lies behind a cursor and a replica lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// Runs, in the peer's log order.
+    pub runs: Vec<Run>,
+    /// The cursor to continue from.
+    pub next: Cursor,
+    /// The end of the peer's log when it answered; the page is the last if `next` has reached it.
+    pub head: Position,
+    /// The digest of the peer's heads, with the last page.
+    pub digest: Option<HeadsDigest>,
 }
 
 /// One page of what a replica lacks.

@@ -57,7 +57,7 @@ pub use watch::{Changed, Changes};
 pub use write::Written;
 
 use peers::Peers;
-use sync::Sizes;
+use sync::{Holdings, Sizes};
 use turn::Turn;
 use watch::Watchers;
 use write::Pending;
@@ -93,6 +93,7 @@ struct Inner {
     queue: Mutex<Vec<Pending>>,
     peers: Mutex<Peers>,
     sizes: Mutex<Sizes>,
+    holdings: Mutex<Holdings>,
     watchers: Arc<Watchers>,
     /// Rung after every own write.
     written: Signal,
@@ -317,6 +318,7 @@ impl Compose {
             queue: Mutex::default(),
             peers: Mutex::new(Peers::load(&*self.store).await?),
             sizes: Mutex::default(),
+            holdings: Mutex::default(),
             watchers: Arc::default(),
             written: Signal::new(),
             answered: Signal::new(),

@@ -15,10 +15,11 @@ use crate::clock::{MAX_DRIFT, PhysicalClock};
 use crate::format::run::RUN_VERSION;
 use crate::id::{Cursor, ReplicaId, SpaceId};
 use crate::limits::{FRAME_BYTES_MAX, HEADS_MAX};
-use crate::protocol::{Answer, Code, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
+use crate::protocol::{Answer, Code, DIGEST_VERSION, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
 use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
+mod compare;
 mod entered;
 mod owner;
 mod pull;
@@ -195,7 +196,13 @@ impl Service {
             }
             Request::Pull(space, pull) => {
                 let store = self.permitted_store(principal, &space, Role::Reader).await?;
-                Reply::Pull(pull::pull(&*store, pull).await?)
+                pull::pull(&*store, pull).await?
+            }
+            Request::Compare(space, asked) => {
+                let store = self.permitted_store(principal, &space, Role::Reader).await?;
+                let status = store.status().await?;
+                self.note_times(&status.heads);
+                Reply::Compare(compare::compare(&*store, &status, asked).await?)
             }
             Request::Push(space, own, push) => {
                 let store = self.permitted_store(principal, &space, Role::Writer).await?;
@@ -206,7 +213,7 @@ impl Service {
 
     fn hello(&self) -> Hello {
         Hello {
-            versions: vec![PROTOCOL_VERSION],
+            versions: vec![PROTOCOL_VERSION, DIGEST_VERSION],
             run_versions: vec![RUN_VERSION],
             frame_bytes_max: FRAME_BYTES_MAX as u32,
             drift_ms_max: u64::try_from(self.max_drift.as_millis()).unwrap_or(u64::MAX),

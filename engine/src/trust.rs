@@ -152,13 +152,22 @@ impl Evidence<'_> {
 
 /// What the last times of the origins in a log prove: the largest of them. If both clocks are behind that one by more than the drift, and
 /// both were set, it is the odd one out, and the largest counts that is not; but never less than the second largest.
-pub(crate) fn proven(times: impl Iterator<Item = NTP64>, now: Contact, drift: Duration) -> NTP64 {
+///
+/// `latest` is the largest of them. It almost always counts, and then no other is looked at.
+pub(crate) fn proven<I>(latest: NTP64, times: impl FnOnce() -> I, now: Contact, drift: Duration) -> NTP64
+where
+    I: IntoIterator<Item = NTP64>,
+{
     let contradicts = |clock: NTP64, time| (is_set(clock) || !is_set(time)) && after(clock, drift) < time;
+    let is_odd = |time| contradicts(now.theirs, time) && contradicts(now.ours, time);
+    let latest = latest.min(TIMES_END);
+    if !is_odd(latest) {
+        return latest;
+    }
     let (mut first, mut second, mut reached) = (NTP64(0), NTP64(0), NTP64(0));
-    for time in times.map(|time| time.min(TIMES_END)) {
+    for time in times().into_iter().map(|time| time.min(TIMES_END)) {
         (first, second) = (first.max(time), second.max(first.min(time)));
-        let odd = contradicts(now.theirs, time) && contradicts(now.ours, time);
-        reached = if odd { reached } else { reached.max(time) };
+        reached = if is_odd(time) { reached } else { reached.max(time) };
     }
     second.max(reached)
 }
@@ -260,16 +269,18 @@ mod tests {
     #[test]
     fn a_time_that_both_clocks_contradict_proves_nothing_unless_another_does_as_well() {
         let found = |times: &[u64]| {
-            proven(times.iter().map(|seconds| NTP64(seconds << 32)), met(NOW, NOW - DAY), MAX_DRIFT).0 >> 32
+            let times: Vec<_> = times.iter().map(|seconds| NTP64(seconds << 32)).collect();
+            let latest = times.iter().copied().max().unwrap_or(NTP64(0));
+            proven(latest, || times, met(NOW, NOW - DAY), MAX_DRIFT).0 >> 32
         };
         assert_eq!(found(&[]), 0);
         assert_eq!(found(&[NOW + 60]), NOW + 60);
         assert_eq!(found(&[NOW + DAY, 5, NOW - DAY]), NOW - DAY);
         assert_eq!(found(&[NOW + DAY, NOW + 2 * DAY, 5]), NOW + DAY);
         for silent in [10, u64::from(u32::MAX)] {
-            let times = [NTP64(NOW << 32)].into_iter();
+            let time = NTP64(NOW << 32);
             assert_eq!(
-                proven(times, met(NOW - 2 * DAY, silent), MAX_DRIFT),
+                proven(time, || [time], met(NOW - 2 * DAY, silent), MAX_DRIFT),
                 NTP64(NOW << 32),
                 "a clock not set says nothing"
             );

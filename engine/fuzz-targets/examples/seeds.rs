@@ -11,10 +11,11 @@ use futures_executor::block_on;
 use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
 use syncline::format::codec;
 use syncline::format::event::encode_body;
+use syncline::format::heads::Prefix;
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{ChainHash, Head, Heads, Run, Stamp, VerifiedRun};
 use syncline::projection::RowState;
-use syncline::protocol::{Code, Have, Problem, Pull, Push, Request};
+use syncline::protocol::{Code, Compare, Have, Problem, Pull, Push, Request};
 use syncline::store::{EventStore, Limit, WriteBatch};
 use syncline::{
     Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Projection, ReplicaId, Seq, SpaceId,
@@ -94,6 +95,8 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
         ("heads", Request::Heads(space.clone())),
         ("pull-by-cursor", pull(Have::Cursor(cursor))),
         ("pull-by-heads", pull(Have::Heads(Heads::new()))),
+        ("pull-tail", pull(Have::Tail(cursor))),
+        ("compare", Request::Compare(space.clone(), Compare { since: Some(cursor), parts: vec![Prefix::default()] })),
         ("push", Request::Push(space.clone(), Some(run.origin()), Push { runs: vec![run.clone()] })),
     ]
 }

@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use syncline::authority::Principal;
 use syncline::format::ChainHash;
-use syncline::protocol::{Answer, Notice, Push, Reply, Request};
+use syncline::protocol::{Answer, Notice, Pulled, Push, Reply, Request, Tail};
 use syncline::service::ServiceError;
 use syncline::{Cursor, Dot, Position, Seq, Service, SpaceId, Transport, TransportError};
 
@@ -172,7 +172,9 @@ impl SimTransport {
         let (log, head, through) = match &answer.reply {
             Reply::Hello(_) => return,
             Reply::Heads(heads) => (heads.head.log, heads.head.position, BTreeMap::new()),
+            Reply::Compare(told) => (told.head.log, told.head.position, BTreeMap::new()),
             Reply::Pull(pulled) => (pulled.next.log, pulled.head, BTreeMap::new()),
+            Reply::Tail(tail) => (tail.next.log, tail.head, BTreeMap::new()),
             Reply::Push(pushed) => {
                 let before = self.witness.told(self.device).last().map_or(Position::ZERO, |told| told.head);
                 let head = pushed.placed.map_or(before, |(_, last)| last.max(before));
@@ -251,7 +253,9 @@ fn pushed_bytes(request: &Request) -> usize {
 /// Bytes of runs in an answer.
 fn pulled_bytes(answer: &Answer) -> usize {
     match &answer.reply {
-        Reply::Pull(pulled) => pulled.runs.iter().map(|run| run.as_bytes().len()).sum(),
+        Reply::Pull(Pulled { runs, .. }) | Reply::Tail(Tail { runs, .. }) => {
+            runs.iter().map(|run| run.as_bytes().len()).sum()
+        }
         _ => 0,
     }
 }

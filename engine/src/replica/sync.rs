@@ -10,11 +10,10 @@ use super::peers::{Heard, Known, stranger};
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::caught::caught;
 use crate::clock::ClockDrift;
-use crate::format::heads::Heads;
 use crate::format::run::Unchained;
 use crate::format::time::NTP64;
-use crate::id::{Dot, ReplicaId, Seq};
-use crate::protocol::{PeerHeads, Problem, Refusal, Reply, Request};
+use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
+use crate::protocol::{PeerHeads, Problem, Refusal};
 use crate::reserved::PeerRow;
 use crate::store::{Limit, StoreError};
 use crate::transport::{Transport, TransportError};
@@ -24,17 +23,19 @@ mod clocks;
 mod early;
 mod fork;
 mod heads;
+mod known;
 mod pull;
 mod push;
 mod size;
 
 use size::Sent;
 
+pub(super) use known::Holdings;
 pub use size::Oversized;
 pub(super) use size::Sizes;
 
 use clocks::Clocks;
-use heads::all_heads;
+use heads::{Met, meet};
 
 /// Bytes of runs that one pull asks for.
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
@@ -297,6 +298,10 @@ struct Session<'a> {
     own: ReplicaId,
     /// What the peer has, as far as it has said.
     theirs: PeerHeads,
+    /// The place of the peer's log at which it had these heads. Bundles of others may lie between this place and the end.
+    exact: Position,
+    /// Whether the peer compares digests.
+    digests: bool,
     /// The peer's clock, as it said last.
     clock: NTP64,
     /// How far ahead of it the peer lets times lie, if it was asked.
@@ -314,13 +319,11 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn begin(inner: &'a Arc<Inner>, peer: &'a dyn Transport) -> Result<Self, SyncError> {
-        let answer = peer.call(Request::Heads(inner.space.clone())).await?;
-        let Reply::Heads(begun) = answer.reply else { return Err(SyncError::Unexpected) };
-        let theirs = all_heads(peer, &inner.space, begun).await?.heads;
+        let Met { theirs, clock, digests } = meet(inner, peer).await?;
         let log = theirs.head.log;
         let turn = inner.turn.lock().await;
-        let met = Contact { theirs: answer.clock, ours: inner.clock.uncorrected() };
-        let missing = lacking(&theirs.heads, &turn.status.heads);
+        let met = Contact { theirs: clock, ours: inner.clock.uncorrected() };
+        let missing = theirs.heads.ahead_of(&turn.status.heads);
         let heard = Heard { log, head: theirs.head.position, missing, lacking: None, clocks: met, doubt: None };
         let (row, clocks) = {
             let mut peers = locked(&inner.peers);
@@ -328,13 +331,19 @@ impl<'a> Session<'a> {
             (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(inner, &turn, &peers, &theirs, met))
         };
         let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
-        let (clock, allowed, sent) = (answer.clock, None, None);
-        Ok(Self { inner, peer, own: turn.id, theirs, clock, allowed, clocks, retimed: false, row, sent, report })
+        let (own, exact, allowed, retimed, sent) = (turn.id, theirs.head.position, None, false, None);
+        Ok(Self { inner, peer, own, theirs, exact, digests, clock, allowed, clocks, retimed, row, sent, report })
     }
 
     /// What this session has learnt.
     fn known(&self) -> Known {
         Known { own: self.own, row: self.row, met: self.to_keep_in_mind() }
+    }
+
+    /// What the peer is known to hold.
+    fn holding(&self) -> PeerHeads {
+        let head = Cursor { position: self.exact, ..self.theirs.head };
+        PeerHeads { head, heads: self.theirs.heads.clone() }
     }
 
     async fn own_seq(&self) -> Seq {
@@ -352,14 +361,12 @@ impl<'a> Session<'a> {
         let mut turn = self.inner.turn.lock().await;
         self.inner.reload(&mut turn).await?;
         let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
-        let (missing, lacking) = (lacking(theirs, ours), lacking(ours, theirs));
+        let (missing, lacking) = (theirs.ahead_of(ours), ours.ahead_of(theirs));
         locked(&self.inner.peers).set_end(missing, lacking, self.report.stopped.clone());
         drop(turn);
+        if self.digests {
+            locked(&self.inner.holdings).note(self.holding());
+        }
         Ok(self.report)
     }
-}
-
-/// How many bundles one log has that the other lacks.
-fn lacking(ours: &Heads, theirs: &Heads) -> u64 {
-    ours.iter().map(|(origin, head)| head.seq.since(theirs.get(origin).seq)).sum()
 }

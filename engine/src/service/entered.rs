@@ -4,7 +4,7 @@ use super::{Service, ServiceError};
 use crate::authority::{Principal, Role};
 use crate::caught::caught_in;
 use crate::id::{ReplicaId, SpaceId};
-use crate::protocol::{Answer, Pull, Push, Request};
+use crate::protocol::{Answer, Compare, Pull, Push, Request};
 
 /// A principal in a space, with a role that was found to suffice. A transport that receives a request piece by piece enters first, and
 /// reads the content of the request afterwards: who may not push cannot make it read megabytes.
@@ -49,6 +49,11 @@ impl Entered<'_> {
             None => Request::Heads(space),
         })
         .await
+    }
+
+    /// How far the log reaches, by digests.
+    pub async fn compare(&self, asked: Compare) -> Result<Answer, ServiceError> {
+        self.ask(Request::Compare(self.space.clone(), asked)).await
     }
 
     /// One page of what the replica lacks.

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod clocks;
+mod digests;
 mod healing;
 mod large;
 mod live;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use syncline::TransportError;
 use syncline::format::run::Run;
-use syncline::protocol::{Answer, Have, Notice, Reply, Request};
+use syncline::protocol::{Answer, Have, Notice, Pulled, Reply, Request, Tail};
 
 /// One message of a device to the server with what came back, or one notice of the server.
 #[derive(Debug, Clone)]
@@ -95,7 +95,7 @@ impl What {
     pub(crate) fn of(request: &Request) -> Self {
         match request {
             Request::Hello => Self::Hello,
-            Request::Heads(_) | Request::HeadsAfter(..) => Self::Heads,
+            Request::Heads(_) | Request::HeadsAfter(..) | Request::Compare(..) => Self::Heads,
             Request::Pull(_, pull) => Self::Pull { by_heads: matches!(pull.have, Have::Heads(_)) },
             Request::Push(_, _, push) => Self::Push(Load::of(&push.runs)),
         }
@@ -116,8 +116,9 @@ impl Came {
         match &answer.reply {
             Reply::Hello(_) => Self::Answer,
             Reply::Heads(heads) => Self::Log { head: heads.head.position.get() },
-            Reply::Pull(page) => {
-                Self::Bundles { load: Load::of(&page.runs), left: page.head.since(page.next.position) }
+            Reply::Compare(told) => Self::Log { head: told.head.position.get() },
+            Reply::Pull(Pulled { runs, next, head, .. }) | Reply::Tail(Tail { runs, next, head, .. }) => {
+                Self::Bundles { load: Load::of(runs), left: head.since(next.position) }
             }
             Reply::Push(pushed) => Self::Taken {
                 refused: pushed.refused.len(),

@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 use syncline::format::event::encode_body;
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{ChainHash, Head, Heads};
-use syncline::protocol::{Answer, Code, Have, Notice, Problem, Pull, Push, Pushed, Reply, Request};
+use syncline::protocol::{Answer, Code, Have, Notice, PROTOCOL_VERSION, Problem, Pull, Push, Pushed, Reply, Request};
 use syncline::{Cursor, Event, LogId, NTP64, ReplicaId, Seq, SpaceId, Transport, TransportError};
 
 use crate::lock::locked;
@@ -49,7 +49,7 @@ pub(crate) enum Flaw {
     Invents,
 }
 
-/// A way with one flaw.
+/// A way with one flaw, to a peer of protocol version 1: what it breaks are heads, which travel in this version.
 #[derive(Debug)]
 pub(crate) struct BadWay {
     pub(crate) flaw: Flaw,
@@ -99,7 +99,7 @@ impl BadWay {
     async fn pull(&self, space: SpaceId, pull: Pull) -> Result<Answer, TransportError> {
         let known = match &pull.have {
             Have::Heads(heads) => heads.clone(),
-            Have::Cursor(_) => Heads::new(),
+            Have::Cursor(_) | Have::Tail(_) => Heads::new(),
         };
         let mut answer = self.inner.call(Request::Pull(space, pull)).await?;
         let Reply::Pull(pulled) = &mut answer.reply else { return Ok(answer) };
@@ -169,11 +169,15 @@ impl Transport for BadWay {
         let answered = match request {
             Request::Push(space, own, push) => self.push(space, own, push).await,
             Request::Pull(space, pull) => self.pull(space, pull).await,
+            Request::Compare(..) => Err(Problem::new(Code::Unsupported, "version 1 has no such request").into()),
             other => self.inner.call(other).await,
         };
         let mut answer = answered.map_err(|error| self.told(error))?;
         if self.flaw == Flaw::RefusesClocksMute {
             answer.clock = NTP64(0);
+        }
+        if let Reply::Hello(hello) = &mut answer.reply {
+            hello.versions = vec![PROTOCOL_VERSION];
         }
         if let Reply::Heads(heads) = &mut answer.reply {
             *locked(&self.log) = Some(heads.head.log);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Session, SyncError};
+use crate::format::heads::Heads;
 use crate::format::time::{NTP64, Offset, TIMES_END, after};
 use crate::id::{LogId, Seq};
 use crate::protocol::PeerHeads;
@@ -22,22 +23,32 @@ pub(super) struct Clocks {
     met: Contact,
     /// Which of them is believed.
     verdict: Verdict,
-    /// The last times of all origins that have come through a server: of others in this log, and of all in the peer's.
-    times: Vec<NTP64>,
+    /// The last bundles of all origins that have come through a server: of others in this log, and of all in the peer's.
+    ours: Heads,
+    theirs: Heads,
+    /// The largest time of them.
+    newest: NTP64,
     /// The largest time in this log.
     latest: NTP64,
 }
 
 impl Clocks {
     pub(super) fn weigh(inner: &Inner, turn: &Turn, peers: &Peers, theirs: &PeerHeads, met: Contact) -> Self {
-        let ours = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id);
-        let mut times: BTreeMap<_, _> = theirs.heads.iter().map(|(origin, head)| (origin, head.time)).collect();
-        for (origin, head) in ours {
+        let (mut ours, theirs_at) = (turn.status.heads.clone(), theirs.head.log);
+        ours.remove(turn.id);
+        let newer = ours.differences(&theirs.heads).into_iter().map(|differ| differ.ours.time);
+        let (theirs, newest) = (theirs.heads.clone(), newer.fold(theirs.heads.latest()[0], NTP64::max));
+        let clocks = Self { met, verdict: Verdict::Agree, ours, theirs, newest, latest: turn.status.high_water() };
+        clocks.weighed(inner, peers, theirs_at, met)
+    }
+
+    /// The last time of each origin.
+    fn times(&self) -> impl Iterator<Item = NTP64> {
+        let mut times: BTreeMap<_, _> = self.theirs.iter().map(|(origin, head)| (origin, head.time)).collect();
+        for (origin, head) in self.ours.iter() {
             times.entry(origin).and_modify(|time| *time = head.time.max(*time)).or_insert(head.time);
         }
-        let (times, latest) = (times.into_values().collect(), turn.status.high_water());
-        let clocks = Self { met, verdict: Verdict::Agree, times, latest };
-        clocks.weighed(inner, peers, theirs.head.log, met)
+        times.into_values()
     }
 
     /// What is made of the clocks if they show this now.
@@ -46,7 +57,7 @@ impl Clocks {
         let evidence = Evidence {
             now: met,
             drift,
-            proven: proven(self.times.iter().copied(), met, drift),
+            proven: proven(self.newest, || self.times(), met, drift),
             latest: self.latest,
             before: peers.contact(log),
             others: &peers.other_contacts(log),

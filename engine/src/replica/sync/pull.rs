@@ -2,13 +2,13 @@
 
 use futures_util::future::join;
 
-use super::heads::{all_heads, have};
+use super::heads::{Gathered, all_heads, have, refresh};
 use super::{Session, SyncError};
-use crate::format::heads::Heads;
+use crate::format::heads::{Difference, Heads, HeadsDigest};
 use crate::format::run::{Run, Unchained};
 use crate::format::time::NTP64;
-use crate::id::{Cursor, Dot, ReplicaId};
-use crate::protocol::{Code, Have, PeerHeads, Problem, Pull, Pulled, Reply, Request};
+use crate::id::{Cursor, Dot, ReplicaId, Seq};
+use crate::protocol::{Code, Have, PeerHeads, Problem, Pull, Pulled, Reply, Request, Tail};
 use crate::replica::locked;
 use crate::replica::peers::{Heard, Known};
 use crate::reserved::PeerRow;
@@ -27,6 +27,12 @@ struct Batch {
     end: Option<Heads>,
 }
 
+/// What the last page says of the peer's heads.
+enum End {
+    Heads(Heads),
+    Digest(HeadsDigest),
+}
+
 impl Session<'_> {
     /// Pulls what is missing: along the cursor if there is one, by heads if that is refused or leaves something out.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
@@ -39,7 +45,7 @@ impl Session<'_> {
             {
                 return Ok(());
             }
-            match self.pull_from(Have::Cursor(self.row.cursor), without).await {
+            match self.pull_from(self.behind(self.row.cursor), without).await {
                 Ok(None) => return Ok(()),
                 // Something is left out: this replica's cursor is into a log that has been restored since.
                 Ok(Some(_)) | Err(SyncError::Diverged(Unchained::Gap { .. })) => {}
@@ -68,7 +74,7 @@ impl Session<'_> {
             let (ingested, fetched) = match batch.end {
                 Some(_) => (ingest.await?, None),
                 None => {
-                    let (ingested, fetched) = join(ingest, self.fetch(Have::Cursor(batch.next), without)).await;
+                    let (ingested, fetched) = join(ingest, self.fetch(self.behind(batch.next), without)).await;
                     (ingested?, Some(fetched?))
                 }
             };
@@ -82,6 +88,7 @@ impl Session<'_> {
                 (Some(fetched), _) => batch = fetched,
                 (None, heads) => {
                     self.theirs.heads = heads.unwrap_or_default();
+                    self.exact = row.cursor.position;
                     return Ok(self.unequal(&self.theirs.heads).await?);
                 }
             }
@@ -99,8 +106,10 @@ impl Session<'_> {
                 Err(error) => return Err(error.into()),
             };
             self.pull_passed();
-            let Reply::Pull(Pulled { runs: page, next, head, heads }) = answer.reply else {
-                return Err(SyncError::Unexpected);
+            let (page, next, head, end) = match answer.reply {
+                Reply::Pull(Pulled { runs, next, head, heads }) => (runs, next, head, heads.map(End::Heads)),
+                Reply::Tail(Tail { runs, next, head, digest }) => (runs, next, head, digest.map(End::Digest)),
+                _ => return Err(SyncError::Unexpected),
             };
             if next.log != self.row.cursor.log {
                 return Err(SyncError::Replaced);
@@ -110,20 +119,33 @@ impl Session<'_> {
             locked(&self.inner.peers).heard_page(heard);
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
-            let end = match heads.filter(|_| next.position == head) {
-                Some(heads) => self.heads_at_end(PeerHeads { head: next, heads }).await?,
+            let end = match end.filter(|_| next.position == head) {
+                Some(end) => self.heads_at_end(next, end).await?,
                 None => None,
             };
             if end.is_some() || bytes >= COMMIT_BYTES {
                 return Ok(Batch { runs, next, end });
             }
-            have = Have::Cursor(next);
+            have = self.behind(next);
         }
     }
 
-    /// All heads at the end of the peer's log, of which the last page has brought the first. `None` if the log has moved on since.
-    async fn heads_at_end(&self, begun: PeerHeads) -> Result<Option<Heads>, SyncError> {
-        let all = all_heads(self.peer, &self.inner.space, begun).await?;
+    /// How to ask for what lies behind a place of the peer's log.
+    fn behind(&self, cursor: Cursor) -> Have {
+        if self.digests { Have::Tail(cursor) } else { Have::Cursor(cursor) }
+    }
+
+    /// All heads at the end of the peer's log, of which the last page has brought the first, or the digest. `None` if the log has moved on
+    /// since.
+    async fn heads_at_end(&self, next: Cursor, end: End) -> Result<Option<Heads>, SyncError> {
+        let all = match end {
+            End::Digest(digest) if digest == self.theirs.heads.digest() => return Ok(Some(self.theirs.heads.clone())),
+            End::Digest(_) => {
+                let all = refresh(self.peer, &self.inner.space, &self.holding()).await?;
+                Gathered { is_one_moment: all.is_one_moment && all.heads.head == next, ..all }
+            }
+            End::Heads(heads) => all_heads(self.peer, &self.inner.space, PeerHeads { head: next, heads }).await?,
+        };
         Ok(all.is_one_moment.then_some(all.heads.heads))
     }
 
@@ -131,12 +153,15 @@ impl Session<'_> {
     /// hash here at the same bundle: a fork must not hide behind a longer log.
     async fn unequal(&self, theirs: &Heads) -> Result<Option<Dot>, StoreError> {
         let ours = self.inner.turn.lock().await.status.heads.clone();
-        let missing = theirs.iter().find(|(origin, head)| ours.get(*origin).seq < head.seq);
-        let differs = ours.fork(theirs).or_else(|| missing.map(|(origin, head)| Dot { origin, seq: head.seq }));
-        if differs.is_some() {
-            return Ok(differs);
+        let differ = ours.differences(theirs);
+        let missing = || differ.iter().find(|differ| differ.ours.seq < differ.theirs.seq);
+        let missing = || missing().map(|Difference { origin, theirs, .. }| Dot { origin: *origin, seq: theirs.seq });
+        if let Some(at) = differ.iter().find_map(Difference::fork).or_else(missing) {
+            return Ok(Some(at));
         }
-        for (origin, head) in theirs.iter().filter(|(origin, head)| ours.get(*origin).seq > head.seq) {
+        let shorter =
+            differ.into_iter().filter(|differ| Seq::ZERO < differ.theirs.seq && differ.theirs.seq < differ.ours.seq);
+        for Difference { origin, theirs: head, .. } in shorter {
             let next = self.inner.store.read_origin(origin, head.seq, Limit::items(1)).await?;
             if next.first().is_some_and(|stored| stored.previous != head.chain) {
                 return Ok(Some(Dot { origin, seq: head.seq }));

@@ -176,6 +176,9 @@ impl Session<'_> {
             if at_end && self.row.cursor.position.plus(1) == first {
                 self.row.cursor.position = last;
             }
+            if self.exact.plus(1) == first {
+                self.exact = last;
+            }
             self.theirs.head.position = self.theirs.head.position.max(last);
         }
         let turn = self.inner.turn.lock().await;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{PULL, PUSH, Session, SyncError};
 use crate::format::run::Run;
 use crate::id::{Dot, LogId};
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Compare, Compared, PeerHeads, Reply, Request};
 use crate::replica::locked;
 use crate::store::Limit;
 use crate::transport::TransportError;
@@ -126,10 +126,15 @@ impl Session<'_> {
 
     /// Makes sure that the peer answers small questions.
     async fn look(&self) -> Result<(), SyncError> {
-        let answer = self.peer.call(Request::Heads(self.inner.space.clone())).await?;
-        match answer.reply {
-            Reply::Heads(heads) if heads.head.log == self.row.cursor.log => Ok(()),
-            Reply::Heads(_) => Err(SyncError::Replaced),
+        let space = self.inner.space.clone();
+        let request = if self.digests { Request::Compare(space, Compare::default()) } else { Request::Heads(space) };
+        match self.peer.call(request).await?.reply {
+            Reply::Heads(PeerHeads { head, .. }) | Reply::Compare(Compared { head, .. })
+                if head.log == self.row.cursor.log =>
+            {
+                Ok(())
+            }
+            Reply::Heads(_) | Reply::Compare(_) => Err(SyncError::Replaced),
             _ => Err(SyncError::Unexpected),
         }
     }
