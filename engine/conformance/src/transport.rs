@@ -37,6 +37,7 @@ macro_rules! for_each_transport_law {
                 every_answer_is_the_one_the_service_gives
                 every_answer_brings_the_peers_clock
                 heads_arrive_as_the_peer_has_them
+                digests_lead_to_the_heads_that_differ
                 concurrent_answers_do_not_mix
                 a_slow_call_holds_up_no_other
                 many_slow_calls_and_watches_hold_up_no_other
@@ -62,6 +63,7 @@ macro_rules! for_each_transport_law {
             pull {
                 a_pull_by_cursor_brings_all_behind_it
                 a_pull_by_heads_brings_what_they_lack
+                a_tail_is_the_pull_by_cursor_with_a_digest
                 a_pull_leaves_out_the_origin_that_is_not_wanted
                 the_limits_of_a_pull_reach_the_peer
                 pages_of_a_pull_join_to_the_whole_log

@@ -156,6 +156,7 @@ pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
         .route("/readyz", get(ready::ready))
         .route("/v1", get(answer::hello))
         .route("/v1/spaces/{space}/heads", get(answer::heads))
+        .route("/v1/spaces/{space}/compare", post(answer::compare))
         .route("/v1/spaces/{space}/pull", post(answer::pull))
         .route("/v1/spaces/{space}/push", post(answer::push))
         .route("/v1/spaces/{space}/watch", get(watch::watch))

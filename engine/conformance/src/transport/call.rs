@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use futures_util::poll;
 use syncline::format::Heads;
-use syncline::protocol::{Have, Hello, Pull, Reply, Request};
+use syncline::format::heads::{Part, Prefix};
+use syncline::protocol::{Compare, Have, Hello, Pull, Reply, Request};
 use syncline::store::Limit;
 use syncline::{Event, Position};
 use tokio::task::yield_now;
@@ -20,6 +21,12 @@ async fn readings(peer: &Peer) -> Vec<Request> {
         Request::Heads(space(SPACE)),
         Request::Heads(space("other")),
         Request::HeadsAfter(space(SPACE), Author::new(1).origin()),
+        Request::Compare(space(SPACE), Compare { since: Some(log.cursor(3).await), parts: vec![Prefix::default()] }),
+        Request::Compare(space("other"), Compare::default()),
+        Request::Pull(
+            space(SPACE),
+            Pull { have: Have::Tail(log.cursor(3).await), ..after(log.cursor(3).await, Limit::PAGE) },
+        ),
         Request::Pull(space(SPACE), after(log.cursor(0).await, Limit::PAGE)),
         Request::Pull(space(SPACE), after(log.cursor(3).await, Limit::items(2))),
         Request::Pull(space(SPACE), Pull { have: Have::Heads(heads), without: None, limit: Limit::bytes(200) }),
@@ -62,6 +69,43 @@ pub async fn every_answer_brings_the_peers_clock(harness: &dyn TransportHarness)
     for request in requests {
         assert_eq!(line.call(request.clone()).await.clock, NOW, "{request:?}");
     }
+}
+
+/// Two sides that compare digests must read the same ones, find the origins that have moved, and reach every subtree by its name.
+pub async fn digests_lead_to_the_heads_that_differ(harness: &dyn TransportHarness) {
+    let peer = Peer::new();
+    let log = peer.log(SPACE).await;
+    let mut authors: Vec<_> = (1..=200).map(Author::new).collect();
+    log.commit(appends(authors.iter_mut().map(|author| author.write(1)))).await;
+    let (before, since) = (log.status().await.heads, log.cursor(200).await);
+    log.commit(appends([authors[3].write(2), authors[150].write(1)])).await;
+    let (heads, line) = (log.status().await.heads, peer.connect(harness).await);
+    let ask = async |since, parts| {
+        let answer = line.call(Request::Compare(space(SPACE), Compare { since, parts })).await;
+        let Reply::Compare(told) = answer.reply else { panic!("a comparison was asked for, not {answer:?}") };
+        assert_eq!((told.head, told.digest), (log.cursor(203).await, heads.digest()));
+        told
+    };
+    let moved = heads.differences(&before).into_iter().map(|differ| (differ.origin, differ.ours)).collect::<Heads>();
+    assert_eq!(ask(Some(since), Vec::new()).await.moved, moved);
+    let (mut found, mut open) = (before, vec![Prefix::default()]);
+    while !open.is_empty() {
+        assert!(open.len() <= moved.len(), "more subtrees differ than origins have moved: {open:?}");
+        let told = ask(None, open.clone()).await;
+        assert_eq!(told.parts.len(), open.len(), "one part for each prefix");
+        for (prefix, part) in std::mem::take(&mut open).into_iter().zip(told.parts) {
+            match part {
+                Part::Heads(below) => found.replace_below(&prefix, &below),
+                Part::Digests(digests) => {
+                    let below = (0..16).filter_map(|digit| prefix.then(digit)).zip(*digests);
+                    open.extend(
+                        below.filter(|(below, told)| found.digest_below(below) != *told).map(|(below, _)| below),
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(found, heads);
 }
 
 /// Every part of a head decides: seq, hash, and time.

@@ -3,7 +3,7 @@
 use syncline::format::run::VerifiedRun;
 use syncline::format::{Head, Heads};
 use syncline::limits::PAYLOAD_BYTES_MAX;
-use syncline::protocol::{Have, Pull, Pulled};
+use syncline::protocol::{Have, Pull, Pulled, Reply, Tail};
 use syncline::store::Limit;
 use syncline::{Event, Position};
 
@@ -55,6 +55,21 @@ async fn pages(line: &Line, mut asked: Pull) -> Vec<Pulled> {
             return pages;
         }
         asked.have = Have::Cursor(next);
+    }
+}
+
+/// A replica that compares digests asks for the same bundles, and needs no heads with the last page.
+pub async fn a_tail_is_the_pull_by_cursor_with_a_digest(harness: &dyn TransportHarness) {
+    let (peer, log, written) = filled().await;
+    let line = peer.connect(harness).await;
+    for (position, limit) in [(0, Limit::PAGE), (5, Limit::items(3)), (placed(1, &written).len() as u64, Limit::PAGE)] {
+        let cursor = log.cursor(position).await;
+        let pulled = line.pull(after(cursor, limit)).await;
+        let answer = line.call(pull(Pull { have: Have::Tail(cursor), ..after(cursor, limit) })).await;
+        let Reply::Tail(tail) = answer.reply else { panic!("a tail was asked for, not {answer:?}") };
+        let digest = pulled.heads.map(|heads| heads.digest());
+        let expected = Tail { runs: pulled.runs, next: pulled.next, head: pulled.head, digest };
+        assert_eq!(tail, expected, "behind {position}");
     }
 }
 

@@ -50,6 +50,7 @@ impl Inner {
             Request::Heads(space) => (format!("v1/spaces/{space}/heads"), None),
             Request::HeadsAfter(space, origin) => (format!("v1/spaces/{space}/heads?after={origin}"), None),
             Request::Pull(space, pull) => (format!("v1/spaces/{space}/pull"), Some(self.form.encode(pull))),
+            Request::Compare(space, ask) => (format!("v1/spaces/{space}/compare"), Some(self.form.encode(ask))),
             Request::Push(space, own, push) => {
                 let own = own.map(|own| format!("?own={own}")).unwrap_or_default();
                 (format!("v1/spaces/{space}/push{own}"), Some(self.form.encode(push)))
@@ -181,7 +182,8 @@ fn fits(request: &Request, reply: &Reply) -> bool {
         (request, reply),
         (Request::Hello, Reply::Hello(_))
             | (Request::Heads(_) | Request::HeadsAfter(..), Reply::Heads(_))
-            | (Request::Pull(..), Reply::Pull(_))
+            | (Request::Compare(..), Reply::Compare(_))
+            | (Request::Pull(..), Reply::Pull(_) | Reply::Tail(_))
             | (Request::Push(..), Reply::Push(_))
     )
 }

@@ -1,4 +1,4 @@
-//! Requests that are answered once: hello, heads, pull, push.
+//! Requests that are answered once: hello, heads, compare, pull, push.
 
 use axum::body::Body;
 use axum::extract::{Query, Request as HttpRequest, State};
@@ -54,6 +54,12 @@ pub(super) async fn heads(State(app): State<App>, request: HttpRequest) -> Respo
     end(response, &parts, body).await
 }
 
+pub(super) async fn compare(State(app): State<App>, request: HttpRequest) -> Response {
+    let (mut parts, mut body) = request.into_parts();
+    let response = tell_compared(&app, &mut parts, &mut body).await;
+    end(response, &parts, body).await
+}
+
 pub(super) async fn pull(State(app): State<App>, request: HttpRequest) -> Response {
     let (mut parts, mut body) = request.into_parts();
     let response = give_page(&app, &mut parts, &mut body).await;
@@ -78,6 +84,17 @@ async fn tell_heads(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
     let form = negotiate::answer_form(&parts.headers, None)?;
     let space = begun.enter(app, parts, Role::Reader).await?;
     let answer = space.heads(after(parts)?).await?;
+    begun.tell(app, &answer, form, &parts.headers).await
+}
+
+async fn tell_compared(app: &App, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
+    let begun = Begun::of(app, parts).await?;
+    let (body_form, form) = forms(&parts.headers)?;
+    let space = begun.enter(app, parts, Role::Reader).await?;
+    let read = body::read(app, &begun.principal.user, body, &parts.headers, body_form).await?;
+    let asked = body_form.decode("compare", &read.bytes).map_err(malformed)?;
+    drop(read);
+    let answer = space.compare(asked).await?;
     begun.tell(app, &answer, form, &parts.headers).await
 }
 

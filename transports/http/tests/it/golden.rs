@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use syncline::format::heads::{ChainHash, Head};
+use syncline::format::heads::{ChainHash, Head, Prefix};
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{Heads, Run, codec};
 use syncline::protocol::{
-    Answer, Code, Have, Hello, Notice, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Refusal, RefusedBundle, Reply,
-    Request,
+    Answer, Code, Compare, Compared, Have, Hello, Notice, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Refusal,
+    RefusedBundle, Reply, Request, Tail,
 };
 use syncline::store::Limit;
 use syncline::{Cursor, Dot, LogId, NTP64, Position, ReplicaId, Seq, Transport, TransportError};
@@ -87,6 +87,9 @@ fn requests_read_for_ever() {
     let limit = Limit { items: 1_000, bytes: 1 << 20 };
     check("pull-by-cursor", &Pull { have: Have::Cursor(cursor(300)), without: Some(origin(1)), limit });
     check("pull-by-heads", &Pull { have: Have::Heads(heads()), without: None, limit });
+    check("pull-tail", &Pull { have: Have::Tail(cursor(300)), without: Some(origin(1)), limit });
+    let parts = vec![Prefix::default(), Prefix::default().then(0).unwrap().then(11).unwrap()];
+    check("compare", &Compare { since: Some(cursor(300)), parts });
     check("push", &Push { runs: runs() });
 }
 
@@ -101,6 +104,12 @@ fn answers_read_for_ever() {
         "answer-pull-empty",
         &answer(Reply::Pull(Pulled { runs: Vec::new(), next, head: head.plus(9), heads: None })),
     );
+    let digest = Some(heads().digest());
+    check("answer-tail", &answer(Reply::Tail(Tail { runs: runs(), next, head, digest })));
+    let many: Heads = (1..=40).map(|byte| (origin(byte), heads().get(origin(1)))).collect();
+    let parts = vec![many.part(&Prefix::default()), many.part(&Prefix::default().then(2).unwrap())];
+    let told = Compared { head: cursor(77), digest: many.digest(), moved: heads(), parts };
+    check("answer-compare", &answer(Reply::Compare(told)));
     let refusal = Refusal::new("no-such-list", "the list is archived; write to another one");
     let refused = vec![RefusedBundle { origin: origin(1), seq: Seq::new(2), refusal }];
     let through = vec![(origin(1), Seq::new(3)), (origin(2), Seq::new(1 << 40))];

@@ -104,6 +104,7 @@ fn every_message_on_file_fits_its_schema() {
             continue;
         }
         let schema = match name.split(['-', '.']).next().unwrap() {
+            "compare" => "Compare",
             "pull" => "Pull",
             "push" => "Push",
             "answer" => "Answer",
@@ -119,5 +120,5 @@ fn every_message_on_file_fits_its_schema() {
         checked += 1;
     }
     let kinds = all["Problem"]["properties"]["code"]["enum"].as_array().unwrap().len();
-    assert_eq!(checked, 9 + kinds, "one file for each message, and one for each kind of problem");
+    assert_eq!(checked, 13 + kinds, "one file for each message, and one for each kind of problem");
 }
