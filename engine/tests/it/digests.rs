@@ -213,7 +213,7 @@ fn a_digest_that_no_subtree_explains_leads_to_all_heads() {
     fill(&service, 0..100);
     let one = replica(1, &clock);
     for round in 0..3 {
-        write(&one, &format!("{round}"));
+        write(&one, &format!("round {round}"));
         assert!(block_on(one.sync(&Lies(way(&service)))).unwrap().is_complete());
     }
     assert_eq!(pairs(&one).len(), 103);
