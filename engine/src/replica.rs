@@ -20,6 +20,7 @@ use crate::store::{EventStore, StoreError, ViewId};
 
 mod attributes;
 mod catch_up;
+mod checkpoint;
 mod dead_letter;
 mod fold;
 mod heal;
@@ -61,6 +62,9 @@ use sync::{Holdings, Sizes};
 use turn::Turn;
 use watch::Watchers;
 use write::Pending;
+
+/// After how many bundles a sync moves the checkpoint if nothing else is said.
+pub const CHECKPOINT_BUNDLES: u64 = 4_096;
 
 /// One device's copy of a space. It is a handle: clones share everything.
 ///
@@ -107,6 +111,8 @@ struct Inner {
     row_bytes_max: usize,
     /// Larger rows are kept in pieces of so many bytes.
     piece_bytes: usize,
+    /// After so many bundles a sync moves the checkpoint.
+    checkpoint_every: u64,
 }
 
 impl fmt::Debug for Replica {
@@ -231,6 +237,7 @@ pub struct Compose {
     shared: bool,
     row_bytes_max: usize,
     piece_bytes: usize,
+    checkpoint_every: u64,
     refused: Option<InvalidId>,
 }
 
@@ -285,6 +292,14 @@ impl Compose {
         self
     }
 
+    /// After how many bundles a sync moves the [checkpoint](Replica::checkpoint), from which rows are folded again if a bundle is refused
+    /// or rewritten: [`CHECKPOINT_BUNDLES`] by default. A shorter distance makes a refusal cheaper. It also makes writes more expensive: the
+    /// first change of a row behind a checkpoint stores the row as it was. 0: never.
+    pub fn checkpoint_every(mut self, bundles: u64) -> Self {
+        self.checkpoint_every = bundles;
+        self
+    }
+
     /// Maintains this projection's view.
     pub fn projection(mut self, projection: impl Projection) -> Self {
         if let Err(refused) = self.projections.add(Arc::new(projection)) {
@@ -326,6 +341,7 @@ impl Compose {
             shared: self.shared,
             row_bytes_max: self.row_bytes_max,
             piece_bytes: self.piece_bytes,
+            checkpoint_every: self.checkpoint_every,
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
@@ -348,6 +364,7 @@ impl Replica {
             shared: false,
             row_bytes_max: OWN_ROW_BYTES_MAX,
             piece_bytes: ROW_BYTES_MAX,
+            checkpoint_every: CHECKPOINT_BUNDLES,
             refused: None,
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::codec;
 use crate::format::event::EventType;
 use crate::format::wire::DecodeError;
-use crate::id::{Cursor, Dot, LogId, ReplicaId, Seq};
+use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Seq};
 use crate::projection::{Aside, Cause};
 use crate::protocol::Refusal;
 use crate::store::{Row, RowKey, RowRange, RowWrite, StoreError, ViewId};
@@ -21,6 +21,10 @@ pub const PEERS: &str = "syncline.peers@1";
 pub const CLOCKS: &str = "syncline.clocks@1";
 /// At a replica: first of some own bundles → how far what the clock showed when they were written is from their times.
 pub const READINGS: &str = "syncline.readings@1";
+/// At a replica: up to where the rows of all views are kept as they were. One row, with an empty key.
+pub const CHECKPOINT: &str = "syncline.checkpoint@1";
+/// How the names of views begin that keep the rows of another view as they were at the checkpoint.
+const PRE_IMAGES: &str = "syncline.before.";
 /// At a replica: its own identity.
 pub const IDENTITY: &str = "syncline.identity@1";
 /// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that
@@ -51,6 +55,13 @@ pub struct SentRow {
     pub through: Seq,
     /// Which handle has written the row: each takes the next number when it writes over another's.
     pub writer: u64,
+}
+
+/// Where the checkpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRow {
+    /// Up to which bundle the rows are kept as they were.
+    pub position: Position,
 }
 
 /// What two clocks showed when a replica and a peer met.
@@ -91,6 +102,12 @@ pub(crate) struct DeadLetterRow {
 
 pub(crate) fn view(name: &str) -> ViewId {
     ViewId::new(name).expect("the engine's own view names are well formed")
+}
+
+/// The view that keeps a view's rows as they were at the checkpoint. Hashed, since the view's own name may be as long as a name can be.
+pub(crate) fn pre_images(of: &ViewId) -> ViewId {
+    let hash = blake3::hash(of.as_str().as_bytes()).to_hex();
+    view(&format!("{PRE_IMAGES}{}@1", &hash[..32]))
 }
 
 /// A bundle's key: origin, then seq big-endian, so that keys sort as bundles do.
@@ -170,6 +187,16 @@ pub(crate) fn first_layout_view(key: &[u8]) -> Option<&str> {
 /// The row that says up to which own bundle others may have copies.
 pub fn sent_row(row: &SentRow) -> RowWrite {
     put(SENT, Bytes::new(), row)
+}
+
+/// The row that says where the checkpoint is.
+pub fn checkpoint_row(row: &CheckpointRow) -> RowWrite {
+    put(CHECKPOINT, Bytes::new(), row)
+}
+
+/// Whether a view keeps the rows of another one as they were at the checkpoint.
+pub fn is_pre_image(view: &ViewId) -> bool {
+    view.as_str().starts_with(PRE_IMAGES)
 }
 
 /// Writes an engine row.

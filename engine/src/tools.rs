@@ -2,8 +2,8 @@
 //!
 //! Nothing here is for applications, and all of it may change with any version.
 
-pub use crate::reserved::{CLOCKS, DEAD_LETTERS, IDENTITY, PEERS, READINGS, SENT, UNREADABLE};
-pub use crate::reserved::{PeerRow, SentRow, read_note, sent_row};
+pub use crate::reserved::{CHECKPOINT, CLOCKS, DEAD_LETTERS, IDENTITY, PEERS, READINGS, SENT, UNREADABLE};
+pub use crate::reserved::{CheckpointRow, PeerRow, SentRow, checkpoint_row, is_pre_image, read_note, sent_row};
 pub use crate::store::whole::is_piece;
 
 use crate::id::ReplicaId;
@@ -19,6 +19,8 @@ pub enum OwnRow {
     Sent(SentRow),
     /// How far it has read a peer's log.
     Peer(PeerRow),
+    /// From where its rows can be folded again.
+    Checkpoint(CheckpointRow),
 }
 
 impl OwnRow {
@@ -32,6 +34,7 @@ impl OwnRow {
             IDENTITY => Some(Self::Identity(get(IDENTITY, value)?)),
             SENT => Some(Self::Sent(get(SENT, value)?)),
             PEERS => Some(Self::Peer(get(PEERS, value)?)),
+            CHECKPOINT => Some(Self::Checkpoint(get(CHECKPOINT, value)?)),
             _ => None,
         })
     }

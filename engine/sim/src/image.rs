@@ -102,7 +102,7 @@ impl Image {
                 Some(OwnRow::Identity(id)) => self.identity = Some(id),
                 Some(OwnRow::Sent(mark)) => self.mark = Some(mark),
                 Some(OwnRow::Peer(peer)) => added.cursors.push(peer),
-                None => {}
+                Some(OwnRow::Checkpoint(_)) | None => {}
             }
         }
         self.identities.extend(self.identity);

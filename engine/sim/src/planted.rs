@@ -251,6 +251,12 @@ plants! {
     StoresTheFirstPiece = "stores-the-first-piece", "", "limits that decide by order of arrival", Part::Store(Storing::StoresTheFirstPiece), Large;
     /// A piece that a row no longer needs is kept.
     KeepsPieces = "keeps-pieces", "", "limits that decide by order of arrival", Part::Store(Storing::KeepsPieces), Large;
+    /// A row as it was at the checkpoint is forgotten when it changes.
+    LosesPreImages = "loses-pre-images", "", "a log that stays small", Part::Store(Storing::LosesPreImages), Hostile;
+    /// A checkpoint moves, and rows as they were at the one before are taken for those of the new one.
+    KeepsPreImages = "keeps-pre-images", "", "a log that stays small", Part::Store(Storing::KeepsPreImages), Hostile;
+    /// A checkpoint is off by one bundle.
+    CheckpointsTooEarly = "checkpoints-too-early", "", "a log that stays small", Part::Store(Storing::CheckpointsTooEarly), Hostile;
     /// An event is put aside if what it builds on has not arrived.
     AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
     /// What an old version has put aside is forgotten, and not counted.

@@ -50,6 +50,15 @@ impl Replica {
     }
 }
 
+impl Turn {
+    /// How much is folded at a time behind `after`. A chunk ends at the checkpoint: rows have pre-images only behind it.
+    fn chunk(&self, after: Position) -> Limit {
+        let ahead = self.checkpoint.position().filter(|checkpoint| *checkpoint > after);
+        let items = ahead.map_or(CHUNK.items, |checkpoint| checkpoint.since(after).try_into().unwrap_or(u32::MAX));
+        Limit { items, ..CHUNK }
+    }
+}
+
 impl Inner {
     /// Folds every view up to the head as it is known here.
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
@@ -69,7 +78,7 @@ impl Inner {
             return Ok(true);
         }
         let after = Cursor { log: turn.status.log, position: turn.folded(&view) };
-        let page = self.store.read(after, CHUNK).await?;
+        let page = self.store.read(after, turn.chunk(after.position)).await?;
         let projections = self.projections.filter(|known| *known == view);
         let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
         let batch = WriteBatch {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_channel::oneshot;
 
-use super::Inner;
+use super::checkpoint::{pre_image_keys, pre_images};
 use super::turn::{Change, Turn};
 use super::unreadable::notes;
+use super::{Inner, checkpoint};
 use crate::projection::fold::{Folded, Plan};
 use crate::store::whole::{self, Stubs};
 use crate::store::{Retry, RowFold, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
@@ -58,17 +59,32 @@ enum Attempt {
     /// All rows were whole. Gives what is to be stored.
     Done(Result<Vec<RowWrite>, Refusal>),
     /// Some rows are kept in pieces, which have to be read first.
-    InPieces { plan: Box<Plan>, keys: Vec<RowKey>, stored: Vec<Option<Bytes>> },
+    InPieces { plan: Box<Plan>, keys: Vec<RowKey>, stored: Vec<Option<Bytes>>, kept: Vec<Option<Bytes>> },
 }
 
 impl Rules {
-    /// Folds planned events into rows as they are stored.
-    fn fold(&self, plan: Plan, keys: Vec<RowKey>, stored: Vec<Option<Bytes>>) -> Attempt {
+    /// Folds planned events into rows as they are stored. Behind the rows, `stored` has their pre-images, if any are kept.
+    fn fold(&self, plan: Plan, keys: Vec<RowKey>, mut stored: Vec<Option<Bytes>>) -> Attempt {
+        let kept = stored.split_off(keys.len());
         match whole::stubs(&keys, &stored) {
-            Ok(stubs) if stubs.is_empty() => Attempt::Done(self.judge(plan.fold(keys, stored), &stubs)),
+            Ok(stubs) if stubs.is_empty() => Attempt::Done(self.fold_whole(plan, keys, (stored, &kept), &stubs)),
             // If a stub does not read back, whoever reads the pieces is told.
-            _ => Attempt::InPieces { plan: Box::new(plan), keys, stored },
+            _ => Attempt::InPieces { plan: Box::new(plan), keys, stored, kept },
         }
+    }
+
+    /// Folds planned events into whole rows, and adds the pre-images that are missing.
+    fn fold_whole(
+        &self,
+        plan: Plan,
+        keys: Vec<RowKey>,
+        (loaded, kept): (Vec<Option<Bytes>>, &[Option<Bytes>]),
+        stubs: &Stubs,
+    ) -> Result<Vec<RowWrite>, Refusal> {
+        let before = whole::writes(pre_images(&keys, &loaded, kept), &Stubs::new(), self.piece_bytes);
+        let mut rows = self.judge(plan.fold(keys, loaded), stubs)?;
+        rows.extend(before);
+        Ok(rows)
     }
 
     /// Decides whether folded rows are to be committed, and gives them as they are stored, with the notes of events put aside. `stubs` are
@@ -107,7 +123,17 @@ impl Inner {
         let row_bytes_max = Some(self.row_bytes_max).filter(|_| whose == Whose::Own);
         let rules = Rules { mended: turn.mended.clone(), row_bytes_max, piece_bytes: self.piece_bytes };
         let keys = plan.rows();
-        let mut known = turn.recent.known(&keys);
+        let folded = batch.views.iter().map(|(_, position)| *position).max();
+        let mut wanted = keys.clone();
+        if let Some((checkpoint, folded)) = turn.checkpoint.position().zip(folded) {
+            if folded > checkpoint {
+                wanted.extend(pre_image_keys(&keys));
+            }
+            let view = checkpoint::view();
+            batch.views.push((view.clone(), folded.max(turn.folded(&view))));
+        }
+        turn.drop_spoiled(&mut batch);
+        let mut known = turn.recent.known(&wanted);
         let unknown = std::mem::take(&mut known.unknown);
         let attempt = if unknown.is_empty() {
             rules.fold(plan, keys, known.with(Vec::new()))
@@ -123,9 +149,9 @@ impl Inner {
         };
         let judged = match attempt {
             Attempt::Done(judged) => judged,
-            Attempt::InPieces { plan, keys, stored } => {
+            Attempt::InPieces { plan, keys, stored, kept } => {
                 let (loaded, stubs) = whole::join(&*self.store, &keys, stored).await?;
-                rules.judge(plan.fold(keys, loaded), &stubs)
+                rules.fold_whole(*plan, keys, (loaded, &kept), &stubs)
             }
         };
         match judged {

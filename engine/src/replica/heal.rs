@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::checkpoint::Start;
 use super::peers::{Peers, peer_row};
 use super::readings::reading_rows;
 use super::restamp::Restamped;
@@ -202,7 +203,11 @@ impl Inner {
         let Rewritten { runs, letters } = self.rewritten(turn, tail, from, repair, times);
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
-        batch.rows = self.refold_tail(turn, tail, from.seq, &runs).await?;
+        let touched = self.touched(tail, &runs);
+        let first = tail.first().map_or(turn.status.head, |stored| stored.position);
+        let start = self.start(turn, &touched, first).await?;
+        batch.clear.extend(start.clear.clone());
+        batch.rows = self.refold_tail(turn, touched, start, from.seq, &runs).await?;
         batch.rows.extend(letters);
         batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
         let read = runs.iter().flat_map(|(_, verified)| verified.run().bundles()).zip(readings);
@@ -274,18 +279,24 @@ impl Inner {
         Ok(if changed { Some(encode_body(&events)?) } else { None })
     }
 
-    /// Folds the rows that the tail touches again, without the old tail and with the new, and notes which events of the new one are
-    /// put aside.
+    /// The rows that a tail touches as it is, or in its new form.
+    fn touched(&self, tail: &[StoredRun], new: &[(Position, VerifiedRun)]) -> BTreeSet<RowKey> {
+        let old = self.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
+        let new = self.projections.plan(new.iter().map(|(_, verified)| verified.run())).rows();
+        old.into_iter().chain(new).collect()
+    }
+
+    /// Folds touched rows again from `start` on, without the old tail and with the new, and notes which events of the new one are put
+    /// aside.
     async fn refold_tail(
         &self,
         turn: &Turn,
-        tail: &[StoredRun],
+        touched: BTreeSet<RowKey>,
+        mut start: Start,
         after: Seq,
         new: &[(Position, VerifiedRun)],
     ) -> Result<Vec<RowWrite>, StoreError> {
-        let old = self.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
         let runs: Vec<Run> = new.iter().map(|(_, verified)| verified.run().clone()).collect();
-        let touched: BTreeSet<RowKey> = old.into_iter().chain(self.projections.plan(&runs).rows()).collect();
         let own = turn.id;
         let kept = |stored: &StoredRun| match stored.run.origin() == own {
             true => stored.run.until(after, stored.previous).filter(|_| stored.run.first() <= after),
@@ -293,8 +304,10 @@ impl Inner {
         };
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
-        let (rows, aside) = self.refold(&self.projections, kept, |_| true, wanted, &runs).await?;
+        let pre_images = std::mem::take(&mut start.pre_images);
+        let (rows, aside) = self.refold(start, &self.projections, kept, |_| true, wanted, &runs).await?;
         let mut rows = self.refolded(touched, rows).await?;
+        rows.extend(pre_images);
         // The old tail takes its notes along, and the new one has its own, perhaps under the same names.
         let gone = self.notes_gone(own, after.plus(1), turn.status.heads.get(own).seq).await?.into_iter();
         let notes: BTreeMap<_, _> = gone.chain(notes(aside)).map(|row| (row.key.clone(), row)).collect();

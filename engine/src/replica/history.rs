@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::checkpoint::Start;
 use super::{Inner, ReplicaError, View};
 use crate::format::event::EventRef;
 use crate::format::run::Run;
@@ -11,7 +12,7 @@ use crate::format::time::Moment;
 use crate::id::Cursor;
 use crate::projection::fold::{Plan, Projections};
 use crate::projection::{Aside, Projection};
-use crate::store::{Limit, RowKey, StoreError, StoredRun, ViewId};
+use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, ViewId};
 
 /// Log bytes read at a time.
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
@@ -53,24 +54,25 @@ impl<P: Projection> View<P> {
         let projections = inner.projections.filter(|view| *view == self.view);
         let seen = |stored: &StoredRun| Some(stored.run.clone());
         let keep = |event: &EventRef<'_>| until.includes(event.stamp.timestamp());
-        let (rows, _) = inner.refold(&projections, seen, keep, |_, key| wanted(key), &[]).await?;
+        let (rows, _) = inner.refold(Start::default(), &projections, seen, keep, |_, key| wanted(key), &[]).await?;
         Ok(rows)
     }
 }
 
 impl Inner {
-    /// Folds the whole log in memory, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the rows
+    /// Folds the log in memory from `start` on, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the rows
     /// that `wanted` wants. Returns the rows, and which events of `more` were put aside.
     pub(super) async fn refold(
         &self,
+        start: Start,
         projections: &Projections,
         seen: impl Fn(&StoredRun) -> Option<Run>,
         keep: impl Fn(&EventRef<'_>) -> bool,
         wanted: impl Fn(&ViewId, &[u8]) -> bool,
         more: &[Run],
     ) -> Result<(BTreeMap<RowKey, Bytes>, Vec<Aside>), StoreError> {
-        let mut rows = BTreeMap::new();
-        let mut cursor = Cursor::start(self.store.status().await?.log);
+        let Start { after, mut rows, .. } = start;
+        let mut cursor = Cursor { log: self.store.status().await?.log, position: after };
         loop {
             let page = self.store.read(cursor, CHUNK).await?;
             let runs: Vec<Run> = page.runs.iter().filter_map(&seen).collect();
@@ -90,6 +92,11 @@ fn fold_into(rows: &mut BTreeMap<RowKey, Bytes>, plan: Plan) -> Vec<Aside> {
     let keys = plan.rows();
     let loaded = keys.iter().map(|key| rows.get(key).cloned()).collect();
     let folded = plan.fold(keys, loaded);
-    rows.extend(folded.rows.into_iter().filter_map(|row| Some((row.key, row.value?))));
+    for RowWrite { key, value } in folded.rows {
+        match value {
+            Some(value) => rows.insert(key, value),
+            None => rows.remove(&key),
+        };
+    }
     folded.aside
 }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use super::checkpoint::Start;
 use super::peers::Known;
 use super::turn::Turn;
 use super::{Inner, locked};
-use crate::format::run::{Body, Run};
+use crate::format::run::Body;
 use crate::id::Seq;
 use crate::projection::fold::Projections;
 use crate::protocol::RefusedBundle;
@@ -39,7 +40,7 @@ impl Inner {
     ) -> Result<WriteBatch, StoreError> {
         let clear = self.foreign_views(turn);
         let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
-        let mut runs = Vec::new();
+        let (mut runs, mut first) = (Vec::new(), turn.status.head);
         for RefusedBundle { origin, seq, refusal } in refused {
             let stored = self.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
             let Some(stored) = stored.into_iter().next() else { continue };
@@ -50,18 +51,26 @@ impl Inner {
             batch.rows.push(reserved::put(DEAD_LETTERS, reserved::dot_key(bundle.dot), &letter));
             batch.rows.extend(self.notes_gone(bundle.dot.origin, bundle.dot.seq, bundle.dot.seq).await?);
             batch.voids.push(bundle.dot);
+            first = first.min(stored.position);
             runs.push(stored.run.clone());
         }
-        batch.rows.extend(
-            self.refold_without(turn, &runs, &batch.voids.iter().map(|dot| dot.seq).collect::<Vec<_>>()).await?,
-        );
+        let touched: BTreeSet<RowKey> = self.projections.plan(&runs).rows().into_iter().collect();
+        let start = self.start(turn, &touched, first).await?;
+        batch.clear.extend(start.clear.clone());
+        let seqs: Vec<_> = batch.voids.iter().map(|dot| dot.seq).collect();
+        batch.rows.extend(self.refold_without(turn, touched, start, &seqs).await?);
         batch.rows.extend(rows);
         Ok(batch)
     }
 
-    /// Folds the rows that `runs` touch again from the log, without the own bundles `seqs`.
-    async fn refold_without(&self, turn: &Turn, runs: &[Run], seqs: &[Seq]) -> Result<Vec<RowWrite>, StoreError> {
-        let touched: BTreeSet<RowKey> = self.projections.plan(runs).rows().into_iter().collect();
+    /// Folds touched rows again from `start` on, without the own bundles `seqs`.
+    async fn refold_without(
+        &self,
+        turn: &Turn,
+        touched: BTreeSet<RowKey>,
+        mut start: Start,
+        seqs: &[Seq],
+    ) -> Result<Vec<RowWrite>, StoreError> {
         if touched.is_empty() {
             return Ok(Vec::new());
         }
@@ -75,7 +84,9 @@ impl Inner {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
         let projections: &Projections = &self.projections;
-        let (rows, _) = self.refold(projections, seen, |_| true, wanted, &[]).await?;
-        self.refolded(touched, rows).await
+        let mut writes = std::mem::take(&mut start.pre_images);
+        let (rows, _) = self.refold(start, projections, seen, |_| true, wanted, &[]).await?;
+        writes.extend(self.refolded(touched, rows).await?);
+        Ok(writes)
     }
 }

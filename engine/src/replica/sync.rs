@@ -287,6 +287,7 @@ impl Replica {
         let report = session.finish().await?;
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
+        self.inner.move_checkpoint_if_due().await?;
         Ok(report)
     }
 }

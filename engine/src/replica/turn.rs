@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 
 use super::Inner;
+use super::checkpoint::{self, Checkpoint};
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
 use super::write::Taken;
@@ -33,6 +34,8 @@ pub(super) struct Turn {
     pub(super) stale: bool,
     /// Rows as of the status.
     pub(super) recent: Recent,
+    /// Where the checkpoint is.
+    pub(super) checkpoint: Checkpoint,
     /// Views that were folded again since the replica was opened, because a stored row did not read back.
     pub(super) mended: BTreeSet<ViewId>,
 }
@@ -42,9 +45,9 @@ impl Turn {
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
             let status = store.status().await?;
-            if let Some((id, sent)) = load_self(store, &status).await? {
+            if let Some((id, sent, checkpoint)) = load_self(store, &status).await? {
                 let (taken, recent, mended) = (None, Recent::default(), BTreeSet::new());
-                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent, mended });
+                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent, checkpoint, mended });
             }
             // Nothing of an identity that nobody has heard of was ever sent; the log may be a copy that knows it.
             let sent = SentRow { origin: fresh, through: status.heads.get(fresh).seq, writer: 0 };
@@ -62,6 +65,14 @@ impl Turn {
         self.folded(view) == self.status.head
     }
 
+    /// Lets a batch delete a checkpoint that cannot be believed.
+    pub(super) fn drop_spoiled(&self, batch: &mut WriteBatch) {
+        let view = checkpoint::view();
+        if self.checkpoint == Checkpoint::Spoiled && !batch.clear.contains(&view) {
+            batch.clear.push(view);
+        }
+    }
+
     /// Up to where a view's rows are folded.
     pub(super) fn folded(&self, view: &ViewId) -> Position {
         self.status.views.get(view).copied().unwrap_or(Position::ZERO)
@@ -76,8 +87,9 @@ impl Inner {
             turn.recent.forget();
         }
         turn.status = status;
-        if let Some((id, sent)) = load_self(&*self.store, &turn.status).await? {
+        if let Some((id, sent, checkpoint)) = load_self(&*self.store, &turn.status).await? {
             turn.sent.read(sent);
+            turn.checkpoint = checkpoint;
             if id != turn.id {
                 turn.id = id;
                 *super::locked(&self.peers) = super::peers::Peers::load(&*self.store).await?;
@@ -129,7 +141,7 @@ impl Inner {
     /// them again.
     pub(super) fn foreign_views(&self, turn: &Turn) -> Vec<ViewId> {
         let known = |view: &&ViewId| self.projections.views().any(|ours| ours == *view);
-        turn.status.views.keys().filter(|view| !known(view)).cloned().collect()
+        turn.status.views.keys().filter(|view| !view.is_reserved() && !known(view)).cloned().collect()
     }
 
     /// Commits rows of the engine that depend on nothing else.
@@ -150,7 +162,8 @@ impl Inner {
     /// # Errors
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
     pub(super) async fn commit(&self, turn: &mut Turn, mut batch: WriteBatch) -> Result<Committed, StoreError> {
-        batch.clear = batch.clear.into_iter().flat_map(|view| [whole::pieces_view(&view), view]).collect();
+        turn.drop_spoiled(&mut batch);
+        batch.clear = batch.clear.into_iter().flat_map(with_kept).collect();
         let change = Change::of(&batch);
         turn.stale = true;
         match self.store.commit(batch).await {
@@ -172,6 +185,9 @@ impl Inner {
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
             turn.recent.forget();
+        }
+        if clear.contains(&checkpoint::view()) {
+            turn.checkpoint = Checkpoint::None;
         }
         turn.recent.note(rows);
         let status = &mut turn.status;
@@ -205,12 +221,28 @@ impl Change {
     }
 }
 
-/// The stored identity, and up to where its bundles may have been sent.
-async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<(ReplicaId, Sent)>, StoreError> {
-    let keys = [IDENTITY, SENT].map(|view| RowKey::new(reserved::view(view), Bytes::new()));
+/// A view to be cleared, with those that keep something of it: pieces of its rows, and its rows as they were at the checkpoint.
+fn with_kept(view: ViewId) -> Vec<ViewId> {
+    let mut views = vec![whole::pieces_view(&view)];
+    if !view.is_reserved() {
+        let kept = reserved::pre_images(&view);
+        views.extend([whole::pieces_view(&kept), kept]);
+    }
+    views.push(view);
+    views
+}
+
+/// The stored identity, up to where its bundles may have been sent, and the checkpoint.
+async fn load_self(
+    store: &dyn EventStore,
+    status: &LogStatus,
+) -> Result<Option<(ReplicaId, Sent, Checkpoint)>, StoreError> {
+    let own = |view| RowKey::new(reserved::view(view), Bytes::new());
+    let keys = [own(IDENTITY), own(SENT), checkpoint::key()];
     let rows = store.load(&keys).await?;
     let Some(row) = &rows[0] else { return Ok(None) };
     let id = reserved::get(IDENTITY, row)?;
     let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
-    Ok(Some((id, Sent::stored(sent, id, status.heads.get(id).seq))))
+    let sent = Sent::stored(sent, id, status.heads.get(id).seq);
+    Ok(Some((id, sent, Checkpoint::read(rows[2].as_ref(), status)?)))
 }

@@ -14,7 +14,8 @@ use syncline::store::{
     StoreError, StoredRun, WriteBatch, forward,
 };
 use syncline::tools::{
-    CLOCKS, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, is_piece, sent_row,
+    CLOCKS, CheckpointRow, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, checkpoint_row,
+    is_piece, is_pre_image, sent_row,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
@@ -192,6 +193,9 @@ impl BadStore {
             Flaw::StoresTheFirstPiece => {
                 batch.rows.retain(|row| !is_piece(&row.key.view) || row.key.key.ends_with(&[0; 4]))
             }
+            Flaw::LosesPreImages => batch.rows.retain(|row| !is_pre_image(&row.key.view)),
+            Flaw::KeepsPreImages => batch.clear.retain(|view| !is_pre_image(view)),
+            Flaw::CheckpointsTooEarly => batch.rows.iter_mut().for_each(checkpoint_too_early),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(&row.key.view) || row.value.is_some()),
             Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != UNREADABLE),
             Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != READINGS),
@@ -377,4 +381,11 @@ fn with_other_check(run: &Run) -> Run {
 
 fn failed(why: &str) -> StoreError {
     StoreError::Backend { backend: "planted", retry: Retry::Later, source: why.into() }
+}
+
+/// Changes the row of a checkpoint to one that lies one bundle earlier.
+fn checkpoint_too_early(row: &mut RowWrite) {
+    if let Ok(Some(OwnRow::Checkpoint(CheckpointRow { position }))) = OwnRow::read(row) {
+        *row = checkpoint_row(&CheckpointRow { position: Position::new(position.get().saturating_sub(1)) });
+    }
 }

@@ -71,6 +71,12 @@ pub(crate) enum Flaw {
     PanicsAtLoads,
     /// Only the first piece of a row in several pieces is stored.
     StoresTheFirstPiece,
+    /// The rows as they were at the checkpoint are thrown away.
+    LosesPreImages,
+    /// Those of an earlier checkpoint stay.
+    KeepsPreImages,
+    /// A checkpoint is stored one bundle too early.
+    CheckpointsTooEarly,
     /// A piece of a row that is deleted stays.
     KeepsPieces,
     /// All devices' stores are one: their names are not looked at.
