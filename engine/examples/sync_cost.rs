@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release -p syncline --example sync_cost`
 
+#![allow(clippy::print_stdout, reason = "it tells what it has measured")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
