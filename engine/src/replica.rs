@@ -292,9 +292,9 @@ impl Compose {
         self
     }
 
-    /// After how many bundles a sync moves the [checkpoint](Replica::checkpoint), from which rows are folded again if a bundle is refused
-    /// or rewritten: [`CHECKPOINT_BUNDLES`] by default. A shorter distance makes a refusal cheaper. It also makes writes more expensive: the
-    /// first change of a row behind a checkpoint stores the row as it was. 0: never.
+    /// After how many bundles a sync moves the [checkpoint](Replica::checkpoint): [`CHECKPOINT_BUNDLES`] by default. Rows are folded again
+    /// from there if a bundle is refused or rewritten. A shorter distance makes a refusal cheaper. It also makes writes more expensive:
+    /// the first change of a row behind a checkpoint stores the row as it was. 0: never.
     pub fn checkpoint_every(mut self, bundles: u64) -> Self {
         self.checkpoint_every = bundles;
         self

@@ -7,8 +7,8 @@
 //! since a peer may still refuse a pending one.
 //!
 //! Pre-images and checkpoint are rows of the engine, so every store keeps them. The view of the checkpoint has progress like a folded one,
-//! and takes part in every commit that folds rows. A program that knows no checkpoints does not move it along, and clears it when it changes
-//! rows behind the log's end. So if any view is folded further than the checkpoint's own view, the checkpoint is not believed.
+//! and takes part in every commit that folds rows. A program that knows no checkpoints does not move it along, and clears it when it takes
+//! events back. So if any view is folded further than the checkpoint's own view, the checkpoint is not believed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

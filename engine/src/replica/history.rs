@@ -60,8 +60,8 @@ impl<P: Projection> View<P> {
 }
 
 impl Inner {
-    /// Folds the log in memory from `start` on, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the rows
-    /// that `wanted` wants. Returns the rows, and which events of `more` were put aside.
+    /// Folds the log in memory from `start` on, and `more` after it: every run as `seen` shows it, the events that `keep` keeps, into the
+    /// rows that `wanted` wants. Returns the rows, and which events of `more` were put aside.
     pub(super) async fn refold(
         &self,
         start: Start,

@@ -3,6 +3,7 @@
 pub(crate) mod alarms;
 pub(crate) mod calls;
 pub(crate) mod cuts;
+pub(crate) mod digests;
 pub(crate) mod folds;
 pub(crate) mod log;
 pub(crate) mod pages;

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use syncline::TransportError;
-use syncline::format::heads::Prefix;
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{ChainHash, Heads, Run};
 use syncline::protocol::{Answer, Code, Have, Pull, Pulled, Reply, Request};
@@ -50,44 +49,6 @@ fn answering() -> Vec<Broken> {
             requests(|request| {
                 if let Request::HeadsAfter(space, _) = request {
                     *request = Request::Heads(space.clone());
-                }
-            }),
-        ),
-        (
-            "forgets what the sender knows of the heads",
-            &["digests_lead_to_the_heads_that_differ"],
-            requests(|request| {
-                if let Request::Compare(_, ask) = request {
-                    ask.since = None;
-                }
-            }),
-        ),
-        (
-            "tells of all heads, whatever subtree is asked for",
-            &["digests_lead_to_the_heads_that_differ"],
-            requests(|request| {
-                if let Request::Compare(_, ask) = request {
-                    ask.parts.iter_mut().for_each(|prefix| *prefix = Prefix::default());
-                }
-            }),
-        ),
-        (
-            "answers a tail without its digest",
-            &["a_tail_is_the_pull_by_cursor_with_a_digest"],
-            answers(|answer| {
-                if let Reply::Tail(tail) = &mut answer.reply {
-                    tail.digest = None;
-                }
-            }),
-        ),
-        (
-            "takes a tail for a pull by cursor",
-            &["a_tail_is_the_pull_by_cursor_with_a_digest"],
-            requests(|request| {
-                if let Request::Pull(_, Pull { have, .. }) = request
-                    && let Have::Tail(cursor) = *have
-                {
-                    *have = Have::Cursor(cursor);
                 }
             }),
         ),
