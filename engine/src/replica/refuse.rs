@@ -16,13 +16,13 @@ use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 impl Inner {
     /// Notes which own bundles a peer has refused, together with the peer's row, in one transaction.
     pub(super) async fn refuse(&self, refused: &[RefusedBundle], known: Known) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock().await;
+        let mut turn = self.turn().await;
         loop {
-            while self.catch_up_some(&mut turn).await? {}
+            while turn.catch_up_some().await? {}
             let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
-            let row = self.row_for(&turn, known);
-            let batch = self.refusal_batch(&turn, &own, known.rows(&row)).await?;
-            match self.commit(&mut turn, batch).await {
+            let row = locked(&self.peers).row_for(turn.id, known);
+            let batch = turn.refusal_batch(&own, known.rows(&row)).await?;
+            match turn.commit(batch).await {
                 Ok(_) => locked(&self.peers).note_met(row, known.met),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error),
@@ -30,18 +30,19 @@ impl Inner {
             return Ok(());
         }
     }
+}
 
+impl Turn<'_> {
     async fn refusal_batch(
         &self,
-        turn: &Turn,
         refused: &[RefusedBundle],
         rows: impl Iterator<Item = RowWrite>,
     ) -> Result<WriteBatch, StoreError> {
-        let clear = self.foreign_views(turn);
-        let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
+        let clear = self.foreign_views();
+        let mut batch = WriteBatch { expected: Some(self.status.revision), clear, ..WriteBatch::default() };
         let mut runs = Vec::new();
         for RefusedBundle { origin, seq, refusal } in refused {
-            let stored = self.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
+            let stored = self.inner.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
             let Some(stored) = stored.into_iter().next() else { continue };
             let Some(bundle) = stored.run.bundles().next() else { continue };
             // A void here: it was taken note of before, and the acknowledgement was lost.
@@ -52,20 +53,20 @@ impl Inner {
             batch.voids.push(bundle.dot);
             runs.push(stored.run.clone());
         }
-        batch.rows.extend(
-            self.refold_without(turn, &runs, &batch.voids.iter().map(|dot| dot.seq).collect::<Vec<_>>()).await?,
-        );
+        batch
+            .rows
+            .extend(self.refold_without(&runs, &batch.voids.iter().map(|dot| dot.seq).collect::<Vec<_>>()).await?);
         batch.rows.extend(rows);
         Ok(batch)
     }
 
     /// Folds the rows that `runs` touch again from the log, without the own bundles `seqs`.
-    async fn refold_without(&self, turn: &Turn, runs: &[Run], seqs: &[Seq]) -> Result<Vec<RowWrite>, StoreError> {
-        let touched: BTreeSet<RowKey> = self.projections.plan(runs).rows().into_iter().collect();
+    async fn refold_without(&self, runs: &[Run], seqs: &[Seq]) -> Result<Vec<RowWrite>, StoreError> {
+        let touched: BTreeSet<RowKey> = self.inner.projections.plan(runs).rows().into_iter().collect();
         if touched.is_empty() {
             return Ok(Vec::new());
         }
-        let own = turn.id;
+        let own = self.id;
         let seen = |stored: &StoredRun| {
             let run = &stored.run;
             let hit = run.origin() == own && seqs.iter().any(|seq| (run.first()..=run.last()).contains(seq));
@@ -74,8 +75,8 @@ impl Inner {
         let wanted = |view: &crate::store::ViewId, key: &[u8]| {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
-        let projections: &Projections = &self.projections;
-        let (rows, _) = self.refold(projections, seen, |_| true, wanted, &[]).await?;
+        let projections: &Projections = &self.inner.projections;
+        let (rows, _) = self.inner.refold(projections, seen, |_| true, wanted, &[]).await?;
         self.refolded(touched, rows).await
     }
 }

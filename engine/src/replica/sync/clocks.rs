@@ -29,7 +29,7 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn weigh(inner: &Inner, turn: &Turn, peers: &Peers, theirs: &PeerHeads, met: Contact) -> Self {
+    pub(super) fn weigh(turn: &Turn<'_>, peers: &Peers, theirs: &PeerHeads, met: Contact) -> Self {
         let ours = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id);
         let mut times: BTreeMap<_, _> = theirs.heads.iter().map(|(origin, head)| (origin, head.time)).collect();
         for (origin, head) in ours {
@@ -37,7 +37,7 @@ impl Clocks {
         }
         let (times, latest) = (times.into_values().collect(), turn.status.high_water());
         let clocks = Self { met, verdict: Verdict::Agree, times, latest };
-        clocks.weighed(inner, peers, theirs.head.log, met)
+        clocks.weighed(turn.inner, peers, theirs.head.log, met)
     }
 
     /// What is made of the clocks if they show this now.
@@ -122,8 +122,7 @@ impl Session<'_> {
 
     /// The last own bundle that may be elsewhere: only what follows is rewritten in place.
     async fn unseen_from(&self) -> Seq {
-        let turn = self.inner.turn.lock().await;
-        self.inner.seen(&turn)
+        self.inner.turn().await.seen()
     }
 
     /// Why the peer's clock is not believed.
@@ -142,14 +141,14 @@ impl Session<'_> {
 
     /// Whether a bundle behind `seen` may have another time than it should have had. Cheap, since the answer is almost always no.
     async fn may_need_times(&self, seen: Seq, by: Offset) -> Result<bool, SyncError> {
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         let head = turn.status.heads.get(turn.id);
         if head.seq <= seen {
             return Ok(false);
         }
         let now = by.after(self.inner.clock.uncorrected());
         let ahead = head.time > after(now, self.inner.clock.max_drift());
-        Ok(ahead || by != Offset::ZERO || self.inner.readings(&turn).await?.reach_beyond(seen))
+        Ok(ahead || by != Offset::ZERO || turn.readings().await?.reach_beyond(seen))
     }
 
     /// What the clocks showed, unless the like of it is kept in mind already. A contact at which one clock was known to be wrong says
@@ -170,10 +169,10 @@ impl Session<'_> {
 
     /// Forgets what the clock showed when bundles were written that the peer has now.
     pub(super) async fn end_of_readings(&self) -> Result<Vec<RowWrite>, SyncError> {
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         if self.report.pushed == 0 || turn.id != self.own {
             return Ok(Vec::new());
         }
-        Ok(self.inner.readings(&turn).await?.forget_through(turn.id, self.row.acked))
+        Ok(turn.readings().await?.forget_through(turn.id, self.row.acked))
     }
 }
