@@ -26,12 +26,14 @@ mod fold;
 mod heal;
 mod history;
 mod ingest;
+mod leave;
 mod live;
 mod log;
 mod old_views;
 mod outcome;
 mod peers;
 mod pending;
+mod queue;
 mod readings;
 mod recent;
 mod refuse;
@@ -51,17 +53,17 @@ pub use live::{Pause, Schedule};
 pub use log::LoggedBundle;
 pub use outcome::{AckLevel, Outcome};
 pub use pending::PendingBundle;
+pub use queue::Written;
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
 pub use view::View;
 pub use watch::{Changed, Changes};
-pub use write::Written;
 
 use peers::Peers;
+use queue::Pending;
 use sync::{Holdings, Sizes};
-use turn::Turn;
+use turn::LogState;
 use watch::Watchers;
-use write::Pending;
 
 /// After how many bundles a sync moves the checkpoint if nothing else is said.
 pub const CHECKPOINT_BUNDLES: u64 = 4_096;
@@ -89,8 +91,8 @@ struct Inner {
     store: Arc<dyn EventStore>,
     clock: HybridClock,
     projections: Projections,
-    /// Only the holder of the turn may commit. Everybody may read.
-    turn: AsyncMutex<Turn>,
+    /// Locked by [`turn`](Self::turn) alone: only the holder of the turn may commit. Everybody may read.
+    log: AsyncMutex<LogState>,
     /// One sync at a time.
     syncing: AsyncMutex<()>,
     /// Writes that wait for a turn: the next one takes them all along.
@@ -321,14 +323,14 @@ impl Compose {
         if let Some(refused) = self.refused {
             return Err(ReplicaError::View(refused));
         }
-        let turn = Turn::begin(&*self.store, fresh).await?;
+        let log = LogState::begin(&*self.store, fresh).await?;
         let source = self.clock.unwrap_or_else(|| Arc::new(|| crate::format::time::NTP64(0)));
-        let clock = HybridClock::resume(source, self.max_drift, turn.status.high_water());
+        let clock = HybridClock::resume(source, self.max_drift, log.status.high_water());
         let inner = Inner {
             space: self.space,
             clock,
             projections: self.projections,
-            turn: AsyncMutex::new(turn),
+            log: AsyncMutex::new(log),
             syncing: AsyncMutex::default(),
             queue: Mutex::default(),
             peers: Mutex::new(Peers::load(&*self.store).await?),
@@ -345,7 +347,7 @@ impl Compose {
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
-        replica.inner.renew_outdated(&mut *replica.inner.turn.lock().await).await?;
+        replica.inner.turn().await.renew_outdated().await?;
         replica.inner.catch_up().await?;
         Ok(replica)
     }
@@ -381,7 +383,7 @@ impl Replica {
 
     /// The replica's identity: the origin of what it writes.
     pub async fn id(&self) -> ReplicaId {
-        self.inner.turn.lock().await.id
+        self.inner.turn().await.id
     }
 }
 

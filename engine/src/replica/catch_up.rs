@@ -23,10 +23,10 @@ impl Replica {
             return Err(ReplicaError::NoSuchView { view: view.to_string() });
         }
         loop {
-            let mut turn = self.inner.turn.lock().await;
+            let mut turn = self.inner.turn().await;
             let batch =
                 WriteBatch { expected: Some(turn.status.revision), clear: vec![view.clone()], ..WriteBatch::default() };
-            match self.inner.commit(&mut turn, batch).await {
+            match turn.commit(batch).await {
                 Ok(_) => break,
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -45,17 +45,8 @@ impl Replica {
     /// # Cancel
     /// What was folded stays.
     pub async fn catch_up(&self) -> Result<(), ReplicaError> {
-        self.inner.reload(&mut *self.inner.turn.lock().await).await?;
+        self.inner.turn().await.reload().await?;
         self.inner.catch_up().await
-    }
-}
-
-impl Turn {
-    /// How much is folded at a time behind `after`. A chunk ends at the checkpoint: rows have pre-images only behind it.
-    fn chunk(&self, after: Position) -> Limit {
-        let ahead = self.checkpoint.position().filter(|checkpoint| *checkpoint > after);
-        let items = ahead.map_or(CHUNK.items, |checkpoint| checkpoint.since(after).try_into().unwrap_or(u32::MAX));
-        Limit { items, ..CHUNK }
     }
 }
 
@@ -63,30 +54,39 @@ impl Inner {
     /// Folds every view up to the head as it is known here.
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
         loop {
-            let mut turn = self.turn.lock().await;
-            if !self.catch_up_some(&mut turn).await? {
+            let mut turn = self.turn().await;
+            if !turn.catch_up_some().await? {
                 return Ok(());
             }
         }
     }
+}
+
+impl Turn<'_> {
+    /// How much is folded at a time behind `after`. A chunk ends at the checkpoint: rows have pre-images only behind it.
+    fn chunk(&self, after: Position) -> Limit {
+        let ahead = self.checkpoint.position().filter(|checkpoint| *checkpoint > after);
+        let items = ahead.map_or(CHUNK.items, |checkpoint| checkpoint.since(after).try_into().unwrap_or(u32::MAX));
+        Limit { items, ..CHUNK }
+    }
 
     /// Folds one chunk of the log into the view that lies furthest behind. Returns whether there was one.
-    pub(super) async fn catch_up_some(&self, turn: &mut Turn) -> Result<bool, StoreError> {
-        let behind = self.projections.views().filter(|view| !turn.is_current(view));
-        let Some(view) = behind.min_by_key(|view| turn.folded(view)).cloned() else { return Ok(false) };
-        if turn.folded(&view) == Position::ZERO && self.forget_notes(turn, &view).await? {
+    pub(super) async fn catch_up_some(&mut self) -> Result<bool, StoreError> {
+        let behind = self.inner.projections.views().filter(|view| !self.is_current(view));
+        let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
+        if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {
             return Ok(true);
         }
-        let after = Cursor { log: turn.status.log, position: turn.folded(&view) };
-        let page = self.store.read(after, turn.chunk(after.position)).await?;
-        let projections = self.projections.filter(|known| *known == view);
+        let after = Cursor { log: self.status.log, position: self.folded(&view) };
+        let page = self.inner.store.read(after, self.chunk(after.position)).await?;
+        let projections = self.inner.projections.filter(|known| *known == view);
         let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
         let batch = WriteBatch {
-            expected: Some(turn.status.revision),
+            expected: Some(self.status.revision),
             views: vec![(view, page.next.position)],
             ..WriteBatch::default()
         };
-        match self.commit_folded(turn, plan, batch, Whose::Anyones).await {
+        match self.commit_folded(plan, batch, Whose::Anyones).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
             Err(error) => Err(error),
         }

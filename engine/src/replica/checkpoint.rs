@@ -128,45 +128,47 @@ impl Replica {
     /// # Cancel
     /// It is moved, or stays where it is.
     pub async fn checkpoint(&self) -> Result<Option<Position>, ReplicaError> {
-        let mut turn = self.inner.turn.lock().await;
-        self.inner.settle(&mut turn).await;
-        self.inner.refresh(&mut turn).await?;
-        Ok(self.inner.move_checkpoint(&mut turn).await?)
+        let mut turn = self.inner.turn().await;
+        turn.settle().await;
+        turn.refresh().await?;
+        Ok(turn.move_checkpoint().await?)
     }
 }
 
 impl Inner {
     /// Moves the checkpoint if the log has grown enough since it was moved last.
     pub(super) async fn move_checkpoint_if_due(&self) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock().await;
+        let mut turn = self.turn().await;
         let last = turn.checkpoint.position().unwrap_or_default();
         if self.checkpoint_every > 0 && turn.status.head.since(last) >= self.checkpoint_every {
-            self.move_checkpoint(&mut turn).await?;
+            turn.move_checkpoint().await?;
         }
         Ok(())
     }
+}
 
-    async fn move_checkpoint(&self, turn: &mut Turn) -> Result<Option<Position>, StoreError> {
+impl Turn<'_> {
+    async fn move_checkpoint(&mut self) -> Result<Option<Position>, StoreError> {
         loop {
-            while self.catch_up_some(turn).await? {}
-            let head = turn.status.head;
-            if self.shared || turn.status.heads.get(turn.id).seq > locked(&self.peers).acked() {
+            while self.catch_up_some().await? {}
+            let head = self.status.head;
+            if self.inner.shared || self.status.heads.get(self.id).seq > locked(&self.inner.peers).acked() {
                 return Ok(None);
             }
-            if turn.checkpoint == Checkpoint::At(head) {
+            if self.checkpoint == Checkpoint::At(head) {
                 return Ok(Some(head));
             }
-            let folded = turn.status.views.keys().filter(|view| !view.is_reserved());
+            let folded = self.status.views.keys().filter(|view| !view.is_reserved());
             let batch = WriteBatch {
-                expected: Some(turn.status.revision),
+                expected: Some(self.status.revision),
                 clear: folded.map(reserved::pre_images).collect(),
                 rows: vec![reserved::checkpoint_row(&CheckpointRow { position: head })],
                 views: vec![(view(), head)],
                 ..WriteBatch::default()
             };
-            match self.commit(turn, batch).await {
+            match self.commit(batch).await {
                 Ok(_) => {
-                    turn.checkpoint = Checkpoint::At(head);
+                    self.checkpoint = Checkpoint::At(head);
                     return Ok(Some(head));
                 }
                 Err(StoreError::Conflict { .. }) => {}
@@ -177,20 +179,15 @@ impl Inner {
 
     /// From where `touched` rows are to be folded again if the bundle at `first` changes, or a later one: from the checkpoint if it lies
     /// before that, else from the log's start. Then the checkpoint goes.
-    pub(super) async fn start(
-        &self,
-        turn: &Turn,
-        touched: &BTreeSet<RowKey>,
-        first: Position,
-    ) -> Result<Start, StoreError> {
-        let Some(after) = turn.checkpoint.position() else { return Ok(Start::default()) };
+    pub(super) async fn start(&self, touched: &BTreeSet<RowKey>, first: Position) -> Result<Start, StoreError> {
+        let Some(after) = self.checkpoint.position() else { return Ok(Start::default()) };
         if first <= after {
             return Ok(Start { clear: Some(view()), ..Start::default() });
         }
         let keys: Vec<_> = touched.iter().cloned().collect();
-        let now = whole::load(&*self.store, &keys).await?;
-        let kept = whole::load(&*self.store, &pre_image_keys(&keys)).await?;
-        let pre_images = whole::writes(pre_images(&keys, &now, &kept), &BTreeMap::new(), self.piece_bytes);
+        let now = whole::load(&*self.inner.store, &keys).await?;
+        let kept = whole::load(&*self.inner.store, &pre_image_keys(&keys)).await?;
+        let pre_images = whole::writes(pre_images(&keys, &now, &kept), &BTreeMap::new(), self.inner.piece_bytes);
         let mut rows = BTreeMap::new();
         for ((key, now), kept) in keys.into_iter().zip(now).zip(kept) {
             let then = kept.as_ref().map(decode).transpose()?.unwrap_or(now);

@@ -1,6 +1,6 @@
 //! What was refused, and how the application deals with it: it writes the events again in another form, or forgets them.
 
-use super::write::Written;
+use super::queue::Written;
 use super::{Replica, ReplicaError};
 use crate::format::event::{Event, Events, encode_body};
 use crate::format::time::NTP64;
@@ -43,11 +43,11 @@ impl Replica {
     /// The bundle may still be written, by the next turn at the latest, and the letter forgotten with it.
     pub async fn rewrite_dead_letter<E: ToEvents>(&self, dot: Dot, events: &[E]) -> Result<Written, ReplicaError> {
         let body = encode_body(&E::to_events(events)?)?;
-        let mut turn = self.inner.turn.lock().await;
+        let mut turn = self.inner.turn().await;
         // A rewriting that was given up half way comes first, so that no letter is written twice.
-        self.inner.settle(&mut turn).await;
+        turn.settle().await;
         load(&*self.inner.store, dot).await?;
-        self.inner.write_in_turn(&mut turn, body.into(), Some(dot)).await
+        turn.write(body.into(), Some(dot)).await
     }
 
     /// Forgets a dead letter, because the application does not need it. Its bundle stays a void, and its outcome stays the refusal.
@@ -60,7 +60,7 @@ impl Replica {
     pub async fn forget_dead_letter(&self, dot: Dot) -> Result<(), ReplicaError> {
         let refusal = load(&*self.inner.store, dot).await?.refusal;
         let rows = vec![forgotten(dot), reserved::put(REFUSED, reserved::dot_key(dot), &refusal)];
-        Ok(self.inner.commit_rows(rows).await?)
+        Ok(self.inner.turn().await.commit_rows(rows).await?)
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_channel::oneshot;
 
+use super::checkpoint;
 use super::checkpoint::{pre_image_keys, pre_images};
 use super::turn::{Change, Turn};
 use super::unreadable::notes;
-use super::{Inner, checkpoint};
 use crate::projection::fold::{Folded, Plan};
 use crate::store::whole::{self, Stubs};
 use crate::store::{Retry, RowFold, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
@@ -107,33 +107,32 @@ impl Rules {
     }
 }
 
-impl Inner {
+impl Turn<'_> {
     /// Folds planned events into rows, and commits `batch` with these rows. `batch` was computed from the turn's status, and clears no
     /// view.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
     pub(super) async fn commit_folded(
-        &self,
-        turn: &mut Turn,
+        &mut self,
         plan: Plan,
         mut batch: WriteBatch,
         whose: Whose,
     ) -> Result<Folding, StoreError> {
-        let row_bytes_max = Some(self.row_bytes_max).filter(|_| whose == Whose::Own);
-        let rules = Rules { mended: turn.mended.clone(), row_bytes_max, piece_bytes: self.piece_bytes };
+        let row_bytes_max = Some(self.inner.row_bytes_max).filter(|_| whose == Whose::Own);
+        let rules = Rules { mended: self.mended.clone(), row_bytes_max, piece_bytes: self.inner.piece_bytes };
         let keys = plan.rows();
         let folded = batch.views.iter().map(|(_, position)| *position).max();
         let mut wanted = keys.clone();
-        if let Some((checkpoint, folded)) = turn.checkpoint.position().zip(folded) {
+        if let Some((checkpoint, folded)) = self.checkpoint.position().zip(folded) {
             if folded > checkpoint {
                 wanted.extend(pre_image_keys(&keys));
             }
             let view = checkpoint::view();
-            batch.views.push((view.clone(), folded.max(turn.folded(&view))));
+            batch.views.push((view.clone(), folded.max(self.folded(&view))));
         }
-        turn.drop_spoiled(&mut batch);
-        let mut known = turn.recent.known(&wanted);
+        self.drop_spoiled(&mut batch);
+        let mut known = self.recent.known(&wanted);
         let unknown = std::mem::take(&mut known.unknown);
         let attempt = if unknown.is_empty() {
             rules.fold(plan, keys, known.with(Vec::new()))
@@ -142,7 +141,7 @@ impl Inner {
                 let rules = rules.clone();
                 move |read| rules.fold(plan, keys, known.with(read))
             };
-            match self.fold_in_store(turn, batch.clone(), unknown, fold).await? {
+            match self.fold_in_store(batch.clone(), unknown, fold).await? {
                 Some(attempt) => attempt,
                 None => return Ok(Folding::Committed),
             }
@@ -150,17 +149,17 @@ impl Inner {
         let judged = match attempt {
             Attempt::Done(judged) => judged,
             Attempt::InPieces { plan, keys, stored, kept } => {
-                let (loaded, stubs) = whole::join(&*self.store, &keys, stored).await?;
+                let (loaded, stubs) = whole::join(&*self.inner.store, &keys, stored).await?;
                 rules.fold_whole(*plan, keys, (loaded, &kept), &stubs)
             }
         };
         match judged {
             Ok(rows) => {
                 batch.rows.extend(rows);
-                self.commit(turn, batch).await?;
+                self.commit(batch).await?;
                 Ok(Folding::Committed)
             }
-            Err(Refusal::Damaged(views)) => self.mend(turn, views).await.map(|()| Folding::StartOver),
+            Err(Refusal::Damaged(views)) => self.mend(views).await.map(|()| Folding::StartOver),
             Err(Refusal::Unwritable(folded)) => Ok(Folding::Refused(folded)),
         }
     }
@@ -168,8 +167,7 @@ impl Inner {
     /// Lets the store read rows, call `fold` and commit `batch` with what it gives, all in one step. Gives the fold's outcome if
     /// nothing was committed.
     async fn fold_in_store(
-        &self,
-        turn: &mut Turn,
+        &mut self,
         batch: WriteBatch,
         keys: Vec<RowKey>,
         fold: impl FnOnce(Vec<Option<Bytes>>) -> Attempt + Send + 'static,
@@ -183,33 +181,35 @@ impl Inner {
             let _ = tell.send(attempt);
             rows
         };
-        turn.stale = true;
-        let error =
-            match (self.store.commit_folded(batch, RowFold::new(keys, fold)).await, told.try_recv().ok().flatten()) {
-                (Ok(Some(committed)), Some(Attempt::Done(Ok(rows)))) => {
-                    change.rows.extend(rows);
-                    self.note(turn, committed, change);
-                    return Ok(None);
-                }
-                (Ok(None), Some(attempt)) => {
-                    turn.stale = false;
-                    return Ok(Some(attempt));
-                }
-                (Err(error), _) => error,
-                (Ok(_), _) => {
-                    let source = "commit_folded has answered something else than the fold that it was given".into();
-                    StoreError::Backend { backend: "engine", retry: Retry::Never, source }
-                }
-            };
-        self.reload(turn).await?;
+        self.stale = true;
+        let error = match (
+            self.inner.store.commit_folded(batch, RowFold::new(keys, fold)).await,
+            told.try_recv().ok().flatten(),
+        ) {
+            (Ok(Some(committed)), Some(Attempt::Done(Ok(rows)))) => {
+                change.rows.extend(rows);
+                self.note(committed, change);
+                return Ok(None);
+            }
+            (Ok(None), Some(attempt)) => {
+                self.stale = false;
+                return Ok(Some(attempt));
+            }
+            (Err(error), _) => error,
+            (Ok(_), _) => {
+                let source = "commit_folded has answered something else than the fold that it was given".into();
+                StoreError::Backend { backend: "engine", retry: Retry::Never, source }
+            }
+        };
+        self.reload().await?;
         Err(error)
     }
 
     /// Clears views with rows that do not read back, so that they are folded again from the log.
-    async fn mend(&self, turn: &mut Turn, views: Vec<ViewId>) -> Result<(), StoreError> {
-        let batch = WriteBatch { expected: Some(turn.status.revision), clear: views.clone(), ..WriteBatch::default() };
-        match self.commit(turn, batch).await {
-            Ok(_) => turn.mended.extend(views),
+    async fn mend(&mut self, views: Vec<ViewId>) -> Result<(), StoreError> {
+        let batch = WriteBatch { expected: Some(self.status.revision), clear: views.clone(), ..WriteBatch::default() };
+        match self.commit(batch).await {
+            Ok(_) => self.mended.extend(views),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error),
         }

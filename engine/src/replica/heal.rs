@@ -1,7 +1,7 @@
 //! Healing without a person: the tail of own bundles is rewritten.
 //!
 //! This solves two problems. *The clock was far off*: the tail gets new times from the corrected clock. It keeps its names if it is here
-//! alone ([`Inner::seen`]). A bundle that may have been sent never changes under its name, so it moves under a new identity. *The
+//! alone ([`Turn::seen`]). A bundle that may have been sent never changes under its name, so it moves under a new identity. *The
 //! history has forked*, because the device was cloned or restored from a backup: the replica takes a new identity, and the tail moves
 //! under it. In both cases the bundles keep their places in the log and their order, and the rows that they touch are folded again.
 
@@ -118,33 +118,33 @@ struct Rewritten {
 impl Inner {
     /// Rewrites the own bundles behind `after`, if `at`, the bundle that is in trouble or was compared last, is still what it was.
     pub(super) async fn heal(&self, after: Seq, at: Option<Head>, repair: Repair) -> Result<Healed, ReplicaError> {
-        let mut turn = self.turn.lock().await;
+        let mut turn = self.turn().await;
         loop {
-            while self.catch_up_some(&mut turn).await? {}
-            let tail = self.own_tail(&turn, after).await?;
-            let from = self.head_at(&turn, after, &tail).await?;
+            while turn.catch_up_some().await? {}
+            let tail = turn.own_tail(after).await?;
+            let from = turn.head_at(after, &tail).await?;
             if at.is_some_and(|at| !still_there(&tail, from, at)) {
                 return Ok(Healed::ByAnother);
             }
-            if !self.may_repair(&turn, after, repair).await? {
+            if !turn.may_repair(after, repair).await? {
                 return Ok(Healed::Not);
             }
             let new = match repair.peer() {
-                Some(peer) => self.right_times(&turn, &tail, from, peer).await?,
-                None => self.kept_times(&turn, &tail).await?,
+                Some(peer) => turn.right_times(&tail, from, peer).await?,
+                None => turn.kept_times(&tail).await?,
             };
             let Some(first) = new.first else { return Ok(Healed::Not) };
             // Bundles before the first that changes stay as they are, unless all get another name.
             let after = repair.fresh().map_or(Seq::new(first.get() - 1), |_| after);
-            let tail = self.own_tail(&turn, after).await?;
-            let from = self.head_at(&turn, after, &tail).await?;
-            let (batch, rows) = self.rewrite_batch(&turn, &tail, from, repair, &new).await?;
+            let tail = turn.own_tail(after).await?;
+            let from = turn.head_at(after, &tail).await?;
+            let (batch, rows) = turn.rewrite_batch(&tail, from, repair, &new).await?;
             if repair.peer().is_some_and(|peer| !helps(&batch, peer)) {
                 return Ok(Healed::Not);
             }
             // Only what remains has been issued.
             self.clock.rewind(batch.clock);
-            if let Err(error) = self.commit(&mut turn, batch).await {
+            if let Err(error) = turn.commit(batch).await {
                 // The old tail is still there, as far as is known: no time of it may be issued again.
                 self.clock.advance(turn.status.high_water());
                 match error {
@@ -153,27 +153,29 @@ impl Inner {
                 }
             }
             rows.into_iter().for_each(|row| locked(&self.peers).note(row));
-            self.reload(&mut turn).await?;
+            turn.reload().await?;
             return Ok(Healed::Bundles(if repair.fresh().is_some() { bundles(&tail) } else { new.count }));
         }
     }
+}
 
+impl Turn<'_> {
     /// Whether the own bundles behind `after` may be rewritten in this way.
-    async fn may_repair(&self, turn: &Turn, after: Seq, repair: Repair) -> Result<bool, StoreError> {
+    async fn may_repair(&self, after: Seq, repair: Repair) -> Result<bool, StoreError> {
         Ok(match repair {
-            Repair::Restamp { .. } => self.seen(turn) <= after,
+            Repair::Restamp { .. } => self.seen() <= after,
             // What a peer has stored would be there twice. Another handle may have had the answer.
-            Repair::Move { .. } => Peers::load(&*self.store).await?.acked() <= after,
+            Repair::Move { .. } => Peers::load(&*self.inner.store).await?.acked() <= after,
             // A log with two histories of one origin cannot be exchanged at all: here, twice is the lesser evil.
             Repair::Rehome { .. } => true,
         })
     }
 
     /// The own runs behind `after`, as they lie in the log.
-    pub(super) async fn own_tail(&self, turn: &Turn, after: Seq) -> Result<Vec<StoredRun>, StoreError> {
+    pub(super) async fn own_tail(&self, after: Seq) -> Result<Vec<StoredRun>, StoreError> {
         let (mut tail, mut from) = (Vec::<StoredRun>::new(), after);
         loop {
-            let page = self.store.read_origin(turn.id, from, CHUNK).await?;
+            let page = self.inner.store.read_origin(self.id, from, CHUNK).await?;
             let Some(last) = page.last() else { return Ok(tail) };
             from = last.run.last();
             tail.extend(page);
@@ -181,60 +183,59 @@ impl Inner {
     }
 
     /// The own head as it was after bundle `after`.
-    pub(super) async fn head_at(&self, turn: &Turn, after: Seq, tail: &[StoredRun]) -> Result<Head, StoreError> {
-        let Some(first) = tail.first() else { return Ok(turn.status.heads.get(turn.id)) };
+    pub(super) async fn head_at(&self, after: Seq, tail: &[StoredRun]) -> Result<Head, StoreError> {
+        let Some(first) = tail.first() else { return Ok(self.status.heads.get(self.id)) };
         if after == Seq::ZERO {
             return Ok(Head::NONE);
         }
-        let last = self.store.read_origin(turn.id, Seq::new(after.get() - 1), Limit::items(1)).await?;
+        let last = self.inner.store.read_origin(self.id, Seq::new(after.get() - 1), Limit::items(1)).await?;
         let time = last.first().map_or(NTP64(0), |stored| stored.run.last_time());
         Ok(Head { seq: after, chain: first.previous, time })
     }
 
     async fn rewrite_batch(
         &self,
-        turn: &Turn,
         tail: &[StoredRun],
         from: Head,
         repair: Repair,
         new: &Restamped,
     ) -> Result<(WriteBatch, Vec<PeerRow>), ReplicaError> {
         let (times, readings) = new.last(bundles(tail));
-        let Rewritten { runs, letters } = self.rewritten(turn, tail, from, repair, times);
-        let clear = self.foreign_views(turn);
-        let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
+        let Rewritten { runs, letters } = self.rewritten(tail, from, repair, times);
+        let clear = self.foreign_views();
+        let mut batch = WriteBatch { expected: Some(self.status.revision), clear, ..WriteBatch::default() };
         let touched = self.touched(tail, &runs);
-        let first = tail.first().map_or(turn.status.head, |stored| stored.position);
-        let start = self.start(turn, &touched, first).await?;
+        let first = tail.first().map_or(self.status.head, |stored| stored.position);
+        let start = self.start(&touched, first).await?;
         batch.clear.extend(start.clear.clone());
-        batch.rows = self.refold_tail(turn, touched, start, from.seq, &runs).await?;
+        batch.rows = self.refold_tail(touched, start, from.seq, &runs).await?;
         batch.rows.extend(letters);
-        batch.rows.extend(self.readings(turn).await?.forget_behind(turn.id, from.seq));
+        batch.rows.extend(self.readings().await?.forget_behind(self.id, from.seq));
         let read = runs.iter().flat_map(|(_, verified)| verified.run().bundles()).zip(readings);
         let read = read.map(|(bundle, reading)| (bundle.dot, bundle.time, *reading));
-        batch.rows.extend(reading_rows(read, self.clock.max_drift()));
+        batch.rows.extend(reading_rows(read, self.inner.clock.max_drift()));
         let mut peers = Vec::new();
         if let Some(fresh) = repair.fresh() {
             batch.rows.push(reserved::put(IDENTITY, Bytes::new(), &fresh));
-            batch.rows.push(sent_row(&turn.sent.of_new_identity(fresh)));
-            batch.rows.extend(moved_rows(turn.id, tail, &runs));
+            batch.rows.push(sent_row(&self.sent.of_new_identity(fresh)));
+            batch.rows.extend(moved_rows(self.id, tail, &runs));
             // What peers have acknowledged was of the old identity.
-            let known = Peers::load(&*self.store).await?;
+            let known = Peers::load(&*self.inner.store).await?;
             peers = known.all().map(|row| PeerRow { acked: Seq::ZERO, ..row }).collect();
             batch.rows.extend(peers.iter().map(peer_row));
         }
-        let others = turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id).map(|(_, head)| head.time);
+        let others = self.status.heads.iter().filter(|(origin, _)| *origin != self.id).map(|(_, head)| head.time);
         let times = runs.iter().map(|(_, verified)| verified.head().time).chain(others);
         batch.clock = times.chain([from.time]).max().unwrap_or(NTP64(0));
-        batch.rewrite = Some(Rewrite { origin: turn.id, after: from, runs });
+        batch.rewrite = Some(Rewrite { origin: self.id, after: from, runs });
         Ok((batch, peers))
     }
 
     /// The tail in its new form, run by run, each at its old place. A bundle that has outgrown a limit since the stamps that its events
     /// name have moved becomes void and a dead letter: nothing else waits for it, and the application hears of it.
-    fn rewritten(&self, turn: &Turn, tail: &[StoredRun], from: Head, repair: Repair, times: &[NTP64]) -> Rewritten {
-        let (origin, mut head) = repair.fresh().map_or((turn.id, from), |fresh| (fresh, Head::NONE));
-        let stays = Stamp { time: from.time, origin: turn.id, index: u16::MAX };
+    fn rewritten(&self, tail: &[StoredRun], from: Head, repair: Repair, times: &[NTP64]) -> Rewritten {
+        let (origin, mut head) = repair.fresh().map_or((self.id, from), |fresh| (fresh, Head::NONE));
+        let stays = Stamp { time: from.time, origin: self.id, index: u16::MAX };
         let mut moved = Moved::new((from.seq > Seq::ZERO).then_some(stays));
         for (bundle, time) in tail.iter().flat_map(|stored| stored.run.bundles()).zip(times) {
             for event in bundle.events().flatten() {
@@ -272,7 +273,7 @@ impl Inner {
         let mut events = Vec::new();
         for event in bundle.events() {
             let Ok(event) = event else { return Ok(None) };
-            let moved = self.projections.moved(&event, moved);
+            let moved = self.inner.projections.moved(&event, moved);
             changed |= moved.is_some();
             events.push(moved.unwrap_or_else(|| Event::new(event.event_type(), event.payload.to_vec())));
         }
@@ -281,8 +282,8 @@ impl Inner {
 
     /// The rows that a tail touches as it is, or in its new form.
     fn touched(&self, tail: &[StoredRun], new: &[(Position, VerifiedRun)]) -> BTreeSet<RowKey> {
-        let old = self.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
-        let new = self.projections.plan(new.iter().map(|(_, verified)| verified.run())).rows();
+        let old = self.inner.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
+        let new = self.inner.projections.plan(new.iter().map(|(_, verified)| verified.run())).rows();
         old.into_iter().chain(new).collect()
     }
 
@@ -290,14 +291,13 @@ impl Inner {
     /// aside.
     async fn refold_tail(
         &self,
-        turn: &Turn,
         touched: BTreeSet<RowKey>,
         mut start: Start,
         after: Seq,
         new: &[(Position, VerifiedRun)],
     ) -> Result<Vec<RowWrite>, StoreError> {
         let runs: Vec<Run> = new.iter().map(|(_, verified)| verified.run().clone()).collect();
-        let own = turn.id;
+        let own = self.id;
         let kept = |stored: &StoredRun| match stored.run.origin() == own {
             true => stored.run.until(after, stored.previous).filter(|_| stored.run.first() <= after),
             false => Some(stored.run.clone()),
@@ -305,11 +305,12 @@ impl Inner {
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
         let pre_images = std::mem::take(&mut start.pre_images);
-        let (rows, aside) = self.refold(start, &self.projections, kept, |_| true, wanted, &runs).await?;
+        let projections = &self.inner.projections;
+        let (rows, aside) = self.inner.refold(start, projections, kept, |_| true, wanted, &runs).await?;
         let mut rows = self.refolded(touched, rows).await?;
         rows.extend(pre_images);
         // The old tail takes its notes along, and the new one has its own, perhaps under the same names.
-        let gone = self.notes_gone(own, after.plus(1), turn.status.heads.get(own).seq).await?.into_iter();
+        let gone = self.notes_gone(own, after.plus(1), self.status.heads.get(own).seq).await?.into_iter();
         let notes: BTreeMap<_, _> = gone.chain(notes(aside)).map(|row| (row.key.clone(), row)).collect();
         rows.extend(notes.into_values());
         Ok(rows)

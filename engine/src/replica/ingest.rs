@@ -24,15 +24,15 @@ impl Inner {
     /// Commits what of `runs` is new, with the peer's row, in one transaction. A bundle from too far in the future is held: what
     /// precedes it is committed, the peer's cursor stays, and the next sync asks for it again.
     pub(super) async fn ingest(&self, runs: &[Run], known: Known, vouched: NTP64) -> Result<Ingested, SyncError> {
-        let mut turn = self.turn.lock().await;
+        let mut turn = self.turn().await;
         loop {
             // Somebody else may have committed without these views, as a service on the same store does.
-            self.catch_up_some(&mut turn).await?;
-            let (appends, held) = self.select(&turn, runs, vouched)?;
+            turn.catch_up_some().await?;
+            let (appends, held) = turn.select(runs, vouched)?;
             let bundles = appends.iter().map(|verified| verified.run().count()).sum();
-            let plan = self.plan(&turn, &appends);
-            let mut batch = self.append_batch(&turn, appends);
-            let row = self.row_for(&turn, known);
+            let plan = turn.plan(&appends);
+            let mut batch = turn.append_batch(appends);
+            let row = locked(&self.peers).row_for(turn.id, known);
             if held.is_none() {
                 batch.rows.extend(known.rows(&row));
             }
@@ -41,7 +41,7 @@ impl Inner {
             let returned = own.map(|verified| verified.head().seq);
             let sent = returned.map(|last| turn.sent.with_returned(last));
             batch.rows.extend(sent.iter().map(sent_row));
-            match self.commit_folded(&mut turn, plan, batch, Whose::Anyones).await {
+            match turn.commit_folded(plan, batch, Whose::Anyones).await {
                 Ok(Folding::Committed) if held.is_none() => locked(&self.peers).note_met(row, known.met),
                 Ok(Folding::Committed) => {}
                 Ok(_) | Err(StoreError::Conflict { .. }) => continue,
@@ -51,10 +51,12 @@ impl Inner {
             return Ok(Ingested { bundles, held });
         }
     }
+}
 
+impl Turn<'_> {
     /// Drops known bundles, proves the others to follow, and cuts before the first from too far in the future.
-    fn select(&self, turn: &Turn, runs: &[Run], vouched: NTP64) -> Result<(Vec<VerifiedRun>, Option<Held>), Unchained> {
-        let mut heads = turn.status.heads.clone();
+    fn select(&self, runs: &[Run], vouched: NTP64) -> Result<(Vec<VerifiedRun>, Option<Held>), Unchained> {
+        let mut heads = self.status.heads.clone();
         let mut appends = Vec::with_capacity(runs.len());
         for run in runs {
             let head = heads.get(run.origin());
@@ -75,9 +77,9 @@ impl Inner {
 
     fn first_ahead(&self, run: &Run, vouched: NTP64) -> Option<Held> {
         // Times rise within a run: if its last is near enough, all are.
-        self.clock.check(run.last_time(), Some(vouched)).err()?;
+        self.inner.clock.check(run.last_time(), Some(vouched)).err()?;
         run.bundles().find_map(|bundle| {
-            let drift = self.clock.check(bundle.time, Some(vouched)).err()?;
+            let drift = self.inner.clock.check(bundle.time, Some(vouched)).err()?;
             let dot = Dot { origin: run.origin(), seq: bundle.dot.seq };
             Some(Held { dot, drift })
         })

@@ -10,9 +10,9 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::Store`].
     pub async fn old_views(&self) -> Result<Vec<ViewId>, ReplicaError> {
-        let mut turn = self.inner.turn.lock().await;
-        self.inner.reload(&mut turn).await?;
-        Ok(self.inner.foreign_views(&turn))
+        let mut turn = self.inner.turn().await;
+        turn.reload().await?;
+        Ok(turn.foreign_views())
     }
 
     /// Deletes the rows of a view that this replica does not maintain, and what was noted of its events. The log stays as it is: a program
@@ -31,16 +31,16 @@ impl Replica {
         if self.inner.projections.views().any(|known| known == view) {
             return Err(ReplicaError::Maintained { view: view.clone() });
         }
-        let mut turn = self.inner.turn.lock().await;
+        let mut turn = self.inner.turn().await;
         loop {
             let (expected, clear) = (Some(turn.status.revision), vec![view.clone()]);
-            match self.inner.commit(&mut turn, WriteBatch { expected, clear, ..WriteBatch::default() }).await {
+            match turn.commit(WriteBatch { expected, clear, ..WriteBatch::default() }).await {
                 Ok(_) => break,
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        while self.inner.forget_notes(&mut turn, view).await? {}
+        while turn.forget_notes(view).await? {}
         Ok(())
     }
 }

@@ -46,8 +46,8 @@ impl Replica {
     /// What became of some bundles, in the order asked.
     pub(super) async fn outcomes(&self, dots: &[Dot]) -> Result<Vec<Outcome>, ReplicaError> {
         let (own, heads) = {
-            let mut turn = self.inner.turn.lock().await;
-            self.inner.refresh(&mut turn).await?;
+            let mut turn = self.inner.turn().await;
+            turn.refresh().await?;
             let heads: Vec<_> = dots.iter().map(|dot| turn.status.heads.get(dot.origin).seq).collect();
             (turn.id, heads)
         };
@@ -83,7 +83,7 @@ impl Replica {
     /// # Cancel
     /// Dropping the future stops waiting and changes nothing.
     pub async fn wait_for(&self, dot: Dot, level: AckLevel) -> Result<Outcome, ReplicaError> {
-        self.inner.settle(&mut *self.inner.turn.lock().await).await;
+        self.inner.turn().await.settle().await;
         loop {
             // Listen first, look then: an answer that comes in between is not missed.
             let answered = self.inner.answered.listen();

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::turn::Turn;
-use super::{Inner, locked};
 use crate::format::time::NTP64;
 use crate::id::{Cursor, LogId, Position, ReplicaId, Seq};
 use crate::protocol::Problem;
 use crate::reserved::{self, CLOCKS, ClockRow, PEERS, PeerRow};
-use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError, WriteBatch};
+use crate::store::{EventStore, Limit, RowRange, RowWrite, StoreError};
 use crate::trust::{ClockDoubt, Contact};
 
 /// All peers, by the identity of their logs.
@@ -137,37 +135,19 @@ impl Peers {
         self.heard
     }
 
-    /// Up to which own bundle at least one peer has answered.
-    pub(super) fn acked(&self) -> Seq {
-        self.known.values().map(|row| row.acked).max().unwrap_or_default()
-    }
-}
-
-impl Inner {
-    /// The row to store. What the peer has acknowledged of an identity that another handle on the store has given up in the meantime says
-    /// nothing of the present one.
-    pub(super) fn row_for(&self, turn: &Turn, Known { own, row, .. }: Known) -> PeerRow {
-        if turn.id == own {
+    /// The row to store while the replica's identity is `id`. What the peer has acknowledged of an identity that another handle on the
+    /// store has given up in the meantime says nothing of this one.
+    pub(super) fn row_for(&self, id: ReplicaId, Known { own, row, .. }: Known) -> PeerRow {
+        if id == own {
             return row;
         }
-        let acked = locked(&self.peers).known(row.cursor.log).map_or(Seq::ZERO, |known| known.acked);
+        let acked = self.known(row.cursor.log).map_or(Seq::ZERO, |known| known.acked);
         PeerRow { acked, ..row }
     }
 
-    /// Stores what is known of a peer, if no other commit has, and `more` rows of the engine.
-    pub(super) async fn note_peer(&self, known: Known, more: Vec<RowWrite>) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock().await;
-        loop {
-            let row = self.row_for(&turn, known);
-            let expected = Some(turn.status.revision);
-            let rows = more.iter().cloned().chain(known.rows(&row)).collect();
-            match self.commit(&mut turn, WriteBatch { expected, rows, ..WriteBatch::default() }).await {
-                Ok(_) => locked(&self.peers).note_met(row, known.met),
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            return Ok(());
-        }
+    /// Up to which own bundle at least one peer has answered.
+    pub(super) fn acked(&self) -> Seq {
+        self.known.values().map(|row| row.acked).max().unwrap_or_default()
     }
 }
 

@@ -26,9 +26,9 @@ impl Replica {
     /// [`ReplicaError::Store`].
     pub async fn pending(&self, after: Option<Dot>, limit: Limit) -> Result<Vec<PendingBundle>, ReplicaError> {
         let (own, acked) = {
-            let mut turn = self.inner.turn.lock().await;
-            self.inner.settle(&mut turn).await;
-            self.inner.refresh(&mut turn).await?;
+            let mut turn = self.inner.turn().await;
+            turn.settle().await;
+            turn.refresh().await?;
             (turn.id, locked(&self.inner.peers).acked())
         };
         let after = after.filter(|after| after.origin == own).map_or(Seq::ZERO, |after| after.seq);

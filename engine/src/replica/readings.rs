@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use super::Inner;
 use super::turn::Turn;
 use crate::format::run::Run;
 use crate::format::time::{NTP64, Offset};
@@ -50,11 +49,11 @@ impl Readings {
     }
 }
 
-impl Inner {
+impl Turn<'_> {
     /// All readings of own bundles that are kept.
-    pub(super) async fn readings(&self, turn: &Turn) -> Result<Readings, StoreError> {
-        let range = reserved::dot_range(turn.id, Seq::ZERO, Seq::new(u64::MAX));
-        let rows = self.store.scan(&reserved::view(READINGS), range, Limit::items(u32::MAX)).await?;
+    pub(super) async fn readings(&self) -> Result<Readings, StoreError> {
+        let range = reserved::dot_range(self.id, Seq::ZERO, Seq::new(u64::MAX));
+        let rows = self.inner.store.scan(&reserved::view(READINGS), range, Limit::items(u32::MAX)).await?;
         let read = |row: crate::store::Row| {
             let first = reserved::key_dot(&row.key).map_or(Seq::ZERO, |dot| dot.seq);
             Ok((first, reserved::get(READINGS, &row.value)?))
@@ -64,9 +63,9 @@ impl Inner {
 
     /// The row to store with a run just packed, if its times are not those that the clock shows.
     pub(super) fn reading_of(&self, run: &Run) -> Option<RowWrite> {
-        let reading = self.clock.uncorrected();
+        let reading = self.inner.clock.uncorrected();
         // The times of one run are a count apart at most, or all follow the clock.
-        let strays = Offset::between(run.last_time(), reading).size() > self.clock.max_drift();
+        let strays = Offset::between(run.last_time(), reading).size() > self.inner.clock.max_drift();
         let row = ReadingRow { through: run.last(), time: run.last_time().0, reading: reading.0 };
         strays.then(|| reading_row(Dot { origin: run.origin(), seq: run.first() }, &row))
     }

@@ -17,13 +17,13 @@ use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
 impl Inner {
     /// Notes which own bundles a peer has refused, together with the peer's row, in one transaction.
     pub(super) async fn refuse(&self, refused: &[RefusedBundle], known: Known) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock().await;
+        let mut turn = self.turn().await;
         loop {
-            while self.catch_up_some(&mut turn).await? {}
+            while turn.catch_up_some().await? {}
             let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
-            let row = self.row_for(&turn, known);
-            let batch = self.refusal_batch(&turn, &own, known.rows(&row)).await?;
-            match self.commit(&mut turn, batch).await {
+            let row = locked(&self.peers).row_for(turn.id, known);
+            let batch = turn.refusal_batch(&own, known.rows(&row)).await?;
+            match turn.commit(batch).await {
                 Ok(_) => locked(&self.peers).note_met(row, known.met),
                 Err(StoreError::Conflict { .. }) => continue,
                 Err(error) => return Err(error),
@@ -31,18 +31,19 @@ impl Inner {
             return Ok(());
         }
     }
+}
 
+impl Turn<'_> {
     async fn refusal_batch(
         &self,
-        turn: &Turn,
         refused: &[RefusedBundle],
         rows: impl Iterator<Item = RowWrite>,
     ) -> Result<WriteBatch, StoreError> {
-        let clear = self.foreign_views(turn);
-        let mut batch = WriteBatch { expected: Some(turn.status.revision), clear, ..WriteBatch::default() };
-        let (mut runs, mut first) = (Vec::new(), turn.status.head);
+        let clear = self.foreign_views();
+        let mut batch = WriteBatch { expected: Some(self.status.revision), clear, ..WriteBatch::default() };
+        let (mut runs, mut first) = (Vec::new(), self.status.head);
         for RefusedBundle { origin, seq, refusal } in refused {
-            let stored = self.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
+            let stored = self.inner.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
             let Some(stored) = stored.into_iter().next() else { continue };
             let Some(bundle) = stored.run.bundles().next() else { continue };
             // A void here: it was taken note of before, and the acknowledgement was lost.
@@ -54,11 +55,11 @@ impl Inner {
             first = first.min(stored.position);
             runs.push(stored.run.clone());
         }
-        let touched: BTreeSet<RowKey> = self.projections.plan(&runs).rows().into_iter().collect();
-        let start = self.start(turn, &touched, first).await?;
+        let touched: BTreeSet<RowKey> = self.inner.projections.plan(&runs).rows().into_iter().collect();
+        let start = self.start(&touched, first).await?;
         batch.clear.extend(start.clear.clone());
         let seqs: Vec<_> = batch.voids.iter().map(|dot| dot.seq).collect();
-        batch.rows.extend(self.refold_without(turn, touched, start, &seqs).await?);
+        batch.rows.extend(self.refold_without(touched, start, &seqs).await?);
         batch.rows.extend(rows);
         Ok(batch)
     }
@@ -66,7 +67,6 @@ impl Inner {
     /// Folds touched rows again from `start` on, without the own bundles `seqs`.
     async fn refold_without(
         &self,
-        turn: &Turn,
         touched: BTreeSet<RowKey>,
         mut start: Start,
         seqs: &[Seq],
@@ -74,7 +74,7 @@ impl Inner {
         if touched.is_empty() {
             return Ok(Vec::new());
         }
-        let own = turn.id;
+        let own = self.id;
         let seen = |stored: &StoredRun| {
             let run = &stored.run;
             let hit = run.origin() == own && seqs.iter().any(|seq| (run.first()..=run.last()).contains(seq));
@@ -83,9 +83,9 @@ impl Inner {
         let wanted = |view: &crate::store::ViewId, key: &[u8]| {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
-        let projections: &Projections = &self.projections;
+        let projections: &Projections = &self.inner.projections;
         let mut writes = std::mem::take(&mut start.pre_images);
-        let (rows, _) = self.refold(start, projections, seen, |_| true, wanted, &[]).await?;
+        let (rows, _) = self.inner.refold(start, projections, seen, |_| true, wanted, &[]).await?;
         writes.extend(self.refolded(touched, rows).await?);
         Ok(writes)
     }

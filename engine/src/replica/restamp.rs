@@ -53,19 +53,18 @@ impl Restamped {
     }
 }
 
-impl Inner {
+impl Turn<'_> {
     /// The times that the tail behind `from` should have had, by what the peer says of the clocks.
     pub(super) async fn right_times(
         &self,
-        turn: &Turn,
         tail: &[StoredRun],
         from: Head,
         peer: PeerClock,
     ) -> Result<Restamped, StoreError> {
-        let readings = self.readings(turn).await?;
-        let floors = Floors::read(self, turn, tail).await?;
-        let (by, shown) = (peer.off, self.clock.uncorrected());
-        let (now, drift) = (by.after(shown), self.clock.max_drift());
+        let readings = self.readings().await?;
+        let floors = Floors::read(self, tail).await?;
+        let (by, shown) = (peer.off, self.inner.clock.uncorrected());
+        let (now, drift) = (by.after(shown), self.inner.clock.max_drift());
         let mut reached = from.time;
         let mut placed: Vec<Placed> = Vec::new();
         for stored in tail {
@@ -88,8 +87,8 @@ impl Inner {
     }
 
     /// The tail under other names, with the times that it has.
-    pub(super) async fn kept_times(&self, turn: &Turn, tail: &[StoredRun]) -> Result<Restamped, StoreError> {
-        let readings = self.readings(turn).await?;
+    pub(super) async fn kept_times(&self, tail: &[StoredRun]) -> Result<Restamped, StoreError> {
+        let readings = self.readings().await?;
         let mut kept = Restamped { first: tail.first().map(|stored| stored.run.first()), ..Restamped::default() };
         for bundle in tail.iter().flat_map(|stored| stored.run.bundles()) {
             kept.times.push(bundle.time);
@@ -149,7 +148,7 @@ struct Floors {
 }
 
 impl Floors {
-    async fn read(inner: &Inner, turn: &Turn, tail: &[StoredRun]) -> Result<Self, StoreError> {
+    async fn read(turn: &Turn<'_>, tail: &[StoredRun]) -> Result<Self, StoreError> {
         let mut floors = Self { start: NTP64(0), rises: BTreeMap::new() };
         let Some(first) = tail.first() else { return Ok(floors) };
         let last = tail.last().map_or(first.position, |stored| stored.position);
@@ -157,7 +156,7 @@ impl Floors {
         let mut between: BTreeMap<ReplicaId, Seq> = BTreeMap::new();
         let mut largest = NTP64(0);
         while cursor.position < last {
-            let page = inner.store.read(cursor, CHUNK).await?;
+            let page = turn.inner.store.read(cursor, CHUNK).await?;
             let foreign = page.runs.iter().filter(|stored| stored.run.origin() != turn.id && stored.position < last);
             for StoredRun { position, run, .. } in foreign {
                 between.entry(run.origin()).or_insert(run.first());
@@ -172,7 +171,7 @@ impl Floors {
         for (origin, head) in turn.status.heads.iter().filter(|(origin, _)| *origin != turn.id) {
             let time = match between.get(&origin) {
                 None => head.time,
-                Some(first) => inner.time_before(origin, *first).await?,
+                Some(first) => turn.inner.time_before(origin, *first).await?,
             };
             floors.start = floors.start.max(time);
         }

@@ -9,36 +9,21 @@
 //! raise the mark in their own commit. So the stored mark may be above what was sent. The handle that wrote it knows better as long
 //! as it lives, unless another handle has written the mark since: each handle writes it under a number of its own.
 
-use super::turn::Turn;
-use super::{Inner, locked};
-use crate::format::time::NTP64;
 use crate::id::{ReplicaId, Seq};
 use crate::reserved::SentRow;
 pub(super) use crate::reserved::sent_row;
-use crate::store::{StoreError, WriteBatch};
 
 /// What the holder of the turn knows of the mark.
 #[derive(Debug)]
 pub(super) struct Sent {
     /// The mark as it is stored.
-    row: SentRow,
+    pub(super) row: SentRow,
     /// The number under which this handle has written the mark last.
     writer: Option<u64>,
     /// The last own bundle that a push of this handle, or anything before it wrote the mark, may have carried.
     tried: Seq,
     /// The last sync came to its end: what is written now will be sent soon.
     soon: bool,
-}
-
-/// Whether bundles may be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// They are below the stored mark: nobody writes them again.
-    Send,
-    /// The mark had to be stored first. Another handle may have written the bundles again before: read them again.
-    ReadAgain,
-    /// The replica has another identity by now.
-    GivenUp,
 }
 
 impl Sent {
@@ -58,17 +43,17 @@ impl Sent {
         self.soon = soon;
     }
 
-    fn is_mine(&self) -> bool {
+    pub(super) fn is_mine(&self) -> bool {
         self.writer == Some(self.row.writer)
     }
 
     /// The last own bundle that may have been sent.
-    fn through(&self) -> Seq {
+    pub(super) fn through(&self) -> Seq {
         if self.is_mine() { self.tried } else { self.row.through }
     }
 
     /// The mark with this value, by this handle.
-    fn with(&self, through: Seq) -> SentRow {
+    pub(super) fn with(&self, through: Seq) -> SentRow {
         let writer = if self.is_mine() { self.row.writer } else { self.row.writer + 1 };
         SentRow { through: through.max(self.through()), writer, ..self.row }
     }
@@ -106,59 +91,7 @@ impl Sent {
     }
 
     /// Own bundles up to here are elsewhere, or soon may be.
-    fn tries(&mut self, last: Seq) {
+    pub(super) fn tries(&mut self, last: Seq) {
         self.tried = self.tried.max(last);
-    }
-}
-
-impl Inner {
-    /// The last own bundle that may exist elsewhere. Only what follows it may get another content under its name. Anyone who writes own
-    /// bundles again asks this, holding the turn in which the new ones are committed.
-    pub(super) fn seen(&self, turn: &Turn) -> Seq {
-        if self.shared {
-            return turn.status.heads.get(turn.id).seq;
-        }
-        turn.sent.through().max(locked(&self.peers).acked())
-    }
-
-    /// Stores that own bundles up to `last` may be elsewhere, unless that is stored, and notes that they are sent now. All that
-    /// can be sent up to the time `bound` is marked at once, so that a long tail takes one commit.
-    ///
-    /// # Cancel
-    /// The mark may have been raised; nothing was sent.
-    pub(super) async fn leave(&self, own: ReplicaId, last: Seq, bound: NTP64) -> Result<Leave, StoreError> {
-        let mut turn = self.turn.lock().await;
-        loop {
-            if turn.id != own {
-                return Ok(Leave::GivenUp);
-            }
-            if turn.sent.is_mine() && turn.sent.row.through >= last {
-                turn.sent.tries(last);
-                return Ok(Leave::Send);
-            }
-            let head = turn.status.heads.get(own);
-            let follows = if head.time <= bound { head.seq } else { last };
-            let row = turn.sent.with(follows.max(last).max(turn.sent.row.through));
-            let (expected, rows) = (Some(turn.status.revision), vec![sent_row(&row)]);
-            match self.commit(&mut turn, WriteBatch { expected, rows, ..WriteBatch::default() }).await {
-                Ok(_) => turn.sent.wrote(row),
-                Err(StoreError::Conflict { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            return Ok(Leave::ReadAgain);
-        }
-    }
-
-    /// A peer has own bundles up to `last`. If this replica does not know that it has sent them, an earlier life of it has.
-    pub(super) async fn found_elsewhere(&self, own: ReplicaId, last: Seq) -> Result<(), StoreError> {
-        while self.seen_by(own).await.is_some_and(|seen| seen < last) {
-            self.leave(own, last, NTP64(0)).await?;
-        }
-        Ok(())
-    }
-
-    async fn seen_by(&self, own: ReplicaId) -> Option<Seq> {
-        let turn = self.turn.lock().await;
-        (turn.id == own).then(|| self.seen(&turn))
     }
 }

@@ -1,6 +1,6 @@
 //! The state of a replica. It never says "in sync" while something is pending, refused, unread or unknown.
 
-use super::write::Taken;
+use super::queue::Taken;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::format::time::Offset;
 use crate::id::{LogId, Position, ReplicaId};
@@ -68,8 +68,8 @@ impl Replica {
     pub async fn status(&self) -> Result<ReplicaStatus, ReplicaError> {
         let refused = self.inner.count(DEAD_LETTERS, RowRange::all()).await?;
         let unreadable = self.inner.count_unreadable().await?;
-        let mut turn = self.inner.turn.lock().await;
-        self.inner.refresh(&mut turn).await?;
+        let mut turn = self.inner.turn().await;
+        turn.refresh().await?;
         let peers = locked(&self.inner.peers);
         let peer = peers.heard().map(|heard| PeerStatus {
             log: heard.log,

@@ -15,7 +15,7 @@ use crate::format::time::NTP64;
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 use crate::protocol::{PeerHeads, Problem, Refusal};
 use crate::reserved::PeerRow;
-use crate::store::{Limit, StoreError};
+use crate::store::{Limit, RowWrite, StoreError, WriteBatch};
 use crate::transport::{Transport, TransportError};
 use crate::trust::{ClockDoubt, Contact};
 
@@ -233,7 +233,7 @@ impl Replica {
             (result, _) => result,
         };
         let soon = result.as_ref().is_ok_and(|report| report.stopped.is_none());
-        self.inner.turn.lock().await.sent.expect(soon);
+        self.inner.turn().await.sent.expect(soon);
         self.inner.answered.notify(usize::MAX);
         result.and_then(SyncReport::unless_not_owner)
     }
@@ -245,7 +245,7 @@ impl Replica {
             return Ok(0);
         }
         let own = {
-            let turn = self.inner.turn.lock().await;
+            let turn = self.inner.turn().await;
             turn.status.heads.get(turn.id)
         };
         let common = Session::begin(&self.inner, peer).await?.common_history().await?;
@@ -254,17 +254,17 @@ impl Replica {
 
     /// Whether the own history is another by now than this handle knew: another handle on the same store has written or rewritten it.
     async fn is_overtaken(&self) -> Result<bool, StoreError> {
-        let mut turn = self.inner.turn.lock().await;
+        let mut turn = self.inner.turn().await;
         let seen = (turn.id, turn.status.heads.get(turn.id));
-        self.inner.reload(&mut turn).await?;
+        turn.reload().await?;
         Ok((turn.id, turn.status.heads.get(turn.id)) != seen)
     }
 
     async fn exchange(&self, peer: &dyn Transport) -> Result<SyncReport, SyncError> {
         {
-            let mut turn = self.inner.turn.lock().await;
-            self.inner.settle(&mut turn).await;
-            self.inner.reload(&mut turn).await?;
+            let mut turn = self.inner.turn().await;
+            turn.settle().await;
+            turn.reload().await?;
         }
         self.inner.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
@@ -322,14 +322,14 @@ impl<'a> Session<'a> {
     async fn begin(inner: &'a Arc<Inner>, peer: &'a dyn Transport) -> Result<Self, SyncError> {
         let Met { theirs, clock, digests } = meet(inner, peer).await?;
         let log = theirs.head.log;
-        let turn = inner.turn.lock().await;
+        let turn = inner.turn().await;
         let met = Contact { theirs: clock, ours: inner.clock.uncorrected() };
         let missing = theirs.heads.ahead_of(&turn.status.heads);
         let heard = Heard { log, head: theirs.head.position, missing, lacking: None, clocks: met, doubt: None };
         let (row, clocks) = {
             let mut peers = locked(&inner.peers);
             peers.hear(heard);
-            (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(inner, &turn, &peers, &theirs, met))
+            (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(&turn, &peers, &theirs, met))
         };
         let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
         let (own, exact, allowed, retimed, sent) = (turn.id, theirs.head.position, None, false, None);
@@ -348,7 +348,23 @@ impl<'a> Session<'a> {
     }
 
     async fn own_seq(&self) -> Seq {
-        self.inner.turn.lock().await.status.heads.get(self.own).seq
+        self.inner.turn().await.status.heads.get(self.own).seq
+    }
+
+    /// Stores what is known of the peer, and `more` rows of the engine.
+    async fn note_peer(&self, known: Known, more: Vec<RowWrite>) -> Result<(), StoreError> {
+        let mut turn = self.inner.turn().await;
+        loop {
+            let row = locked(&self.inner.peers).row_for(turn.id, known);
+            let expected = Some(turn.status.revision);
+            let rows = more.iter().cloned().chain(known.rows(&row)).collect();
+            match turn.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+                Ok(_) => locked(&self.inner.peers).note_met(row, known.met),
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(());
+        }
     }
 
     /// Stores what is known of the peer now if no commit has yet.
@@ -357,10 +373,10 @@ impl<'a> Session<'a> {
         let known = self.known();
         let stored = locked(&self.inner.peers).known(self.row.cursor.log);
         if stored != Some(known.row) || known.met.is_some() || !rows.is_empty() {
-            self.inner.note_peer(known, rows).await?;
+            self.note_peer(known, rows).await?;
         }
-        let mut turn = self.inner.turn.lock().await;
-        self.inner.reload(&mut turn).await?;
+        let mut turn = self.inner.turn().await;
+        turn.reload().await?;
         let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
         let (missing, lacking) = (theirs.ahead_of(ours), ours.ahead_of(theirs));
         locked(&self.inner.peers).set_end(missing, lacking, self.report.stopped.clone());

@@ -1,14 +1,18 @@
 //! The turn to commit: what its holder knows of the log, and the only way to change it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::lock::MutexGuard;
 
-use super::Inner;
 use super::checkpoint::{self, Checkpoint};
+use super::peers::Peers;
+use super::queue::Taken;
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
-use super::write::Taken;
+use super::{Inner, locked};
 use crate::format::heads::Head;
 use crate::format::run::VerifiedRun;
 use crate::format::time::NTP64;
@@ -17,9 +21,15 @@ use crate::projection::fold::Plan;
 use crate::reserved::{self, IDENTITY, SENT, SentRow};
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
-/// What the holder of the turn knows. Survives a dropped future, so that an interrupted write can be settled.
+/// The turn to commit. One holder at a time has it, until it is dropped.
+pub(super) struct Turn<'a> {
+    pub(super) inner: &'a Inner,
+    log: MutexGuard<'a, LogState>,
+}
+
+/// What the holder of the turn knows. It stays in the replica when a future is dropped, so that an interrupted write can be settled.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct LogState {
     /// The log as of the last commit or reload. Others may have committed since; a commit then conflicts.
     pub(super) status: LogStatus,
     /// Own identity.
@@ -40,7 +50,28 @@ pub(super) struct Turn {
     pub(super) mended: BTreeSet<ViewId>,
 }
 
-impl Turn {
+impl Deref for Turn<'_> {
+    type Target = LogState;
+
+    fn deref(&self) -> &LogState {
+        &self.log
+    }
+}
+
+impl DerefMut for Turn<'_> {
+    fn deref_mut(&mut self) -> &mut LogState {
+        &mut self.log
+    }
+}
+
+impl Inner {
+    /// Waits for the turn. Dropping the future gives the place up.
+    pub(super) fn turn(&self) -> impl Future<Output = Turn<'_>> + Unpin {
+        self.log.lock().map(|log| Turn { inner: self, log })
+    }
+}
+
+impl LogState {
     /// Reads the log's status and the replica's identity, which is stored first if there is none.
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
@@ -79,48 +110,48 @@ impl Turn {
     }
 }
 
-impl Inner {
+impl Turn<'_> {
     /// Reads the log's status again, and the identity, which another handle or a commit of unknown outcome may have changed.
-    pub(super) async fn reload(&self, turn: &mut Turn) -> Result<(), StoreError> {
-        let status = self.store.status().await?;
-        if (status.log, status.revision) != (turn.status.log, turn.status.revision) {
-            turn.recent.forget();
+    pub(super) async fn reload(&mut self) -> Result<(), StoreError> {
+        let status = self.inner.store.status().await?;
+        if (status.log, status.revision) != (self.status.log, self.status.revision) {
+            self.recent.forget();
         }
-        turn.status = status;
-        if let Some((id, sent, checkpoint)) = load_self(&*self.store, &turn.status).await? {
-            turn.sent.read(sent);
-            turn.checkpoint = checkpoint;
-            if id != turn.id {
-                turn.id = id;
-                *super::locked(&self.peers) = super::peers::Peers::load(&*self.store).await?;
+        self.status = status;
+        if let Some((id, sent, checkpoint)) = load_self(&*self.inner.store, &self.status).await? {
+            self.sent.read(sent);
+            self.checkpoint = checkpoint;
+            if id != self.id {
+                self.id = id;
+                *locked(&self.inner.peers) = Peers::load(&*self.inner.store).await?;
             }
         }
-        self.clock.advance(turn.status.high_water());
-        turn.stale = false;
+        self.inner.clock.advance(self.status.high_water());
+        self.stale = false;
         Ok(())
     }
 
     /// Reads the log's status again if it may lack something: a commit was dropped half way, or has failed and so has the reading
     /// after it.
-    pub(super) async fn refresh(&self, turn: &mut Turn) -> Result<(), StoreError> {
-        if turn.stale { self.reload(turn).await } else { Ok(()) }
+    pub(super) async fn refresh(&mut self) -> Result<(), StoreError> {
+        if self.stale { self.reload().await } else { Ok(()) }
     }
 
     /// What these runs touch in every view that is current.
-    pub(super) fn plan(&self, turn: &Turn, runs: &[VerifiedRun]) -> Plan {
-        self.projections.filter(|view| turn.is_current(view)).plan(runs.iter().map(VerifiedRun::run))
+    pub(super) fn plan(&self, runs: &[VerifiedRun]) -> Plan {
+        self.inner.projections.filter(|view| self.is_current(view)).plan(runs.iter().map(VerifiedRun::run))
     }
 
     /// The batch that appends these runs and folds them into every view that is current, without their rows.
-    pub(super) fn append_batch(&self, turn: &Turn, runs: Vec<VerifiedRun>) -> WriteBatch {
-        let head = turn.status.head.plus(runs.iter().map(|verified| verified.run().count()).sum());
-        let clock = runs.iter().map(|verified| verified.head().time).max().unwrap_or(turn.status.clock);
-        let current = self.projections.views().filter(|view| turn.is_current(view));
+    pub(super) fn append_batch(&self, runs: Vec<VerifiedRun>) -> WriteBatch {
+        let head = self.status.head.plus(runs.iter().map(|verified| verified.run().count()).sum());
+        let clock = runs.iter().map(|verified| verified.head().time).max().unwrap_or(self.status.clock);
+        let current = self.inner.projections.views().filter(|view| self.is_current(view));
         WriteBatch {
-            expected: Some(turn.status.revision),
+            expected: Some(self.status.revision),
             runs,
             views: current.map(|view| (view.clone(), head)).collect(),
-            clock: clock.max(turn.status.clock),
+            clock: clock.max(self.status.clock),
             ..WriteBatch::default()
         }
     }
@@ -132,25 +163,24 @@ impl Inner {
         mut rows: BTreeMap<RowKey, Bytes>,
     ) -> Result<Vec<RowWrite>, StoreError> {
         let keys: Vec<_> = touched.into_iter().collect();
-        let stubs = whole::stubs(&keys, &self.store.load(&keys).await?)?;
+        let stubs = whole::stubs(&keys, &self.inner.store.load(&keys).await?)?;
         let rows = keys.into_iter().map(|key| RowWrite { value: rows.remove(&key), key }).collect();
-        Ok(whole::writes(rows, &stubs, self.piece_bytes))
+        Ok(whole::writes(rows, &stubs, self.inner.piece_bytes))
     }
 
     /// The views of this log that another version of the program maintains. When events go, they are cleared: anyone who knows them folds
     /// them again.
-    pub(super) fn foreign_views(&self, turn: &Turn) -> Vec<ViewId> {
-        let known = |view: &&ViewId| self.projections.views().any(|ours| ours == *view);
-        turn.status.views.keys().filter(|view| !view.is_reserved() && !known(view)).cloned().collect()
+    pub(super) fn foreign_views(&self) -> Vec<ViewId> {
+        let known = |view: &&ViewId| self.inner.projections.views().any(|ours| ours == *view);
+        self.status.views.keys().filter(|view| !view.is_reserved() && !known(view)).cloned().collect()
     }
 
     /// Commits rows of the engine that depend on nothing else.
-    pub(super) async fn commit_rows(&self, rows: Vec<RowWrite>) -> Result<(), StoreError> {
-        let mut turn = self.turn.lock().await;
+    pub(super) async fn commit_rows(&mut self, rows: Vec<RowWrite>) -> Result<(), StoreError> {
         loop {
             let batch =
-                WriteBatch { expected: Some(turn.status.revision), rows: rows.clone(), ..WriteBatch::default() };
-            match self.commit(&mut turn, batch).await {
+                WriteBatch { expected: Some(self.status.revision), rows: rows.clone(), ..WriteBatch::default() };
+            match self.commit(batch).await {
                 Err(StoreError::Conflict { .. }) => {}
                 result => return result.map(drop),
             }
@@ -161,45 +191,45 @@ impl Inner {
     ///
     /// # Errors
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
-    pub(super) async fn commit(&self, turn: &mut Turn, mut batch: WriteBatch) -> Result<Committed, StoreError> {
-        turn.drop_spoiled(&mut batch);
+    pub(super) async fn commit(&mut self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
+        self.drop_spoiled(&mut batch);
         batch.clear = batch.clear.into_iter().flat_map(with_kept).collect();
         let change = Change::of(&batch);
-        turn.stale = true;
-        match self.store.commit(batch).await {
+        self.stale = true;
+        match self.inner.store.commit(batch).await {
             Ok(committed) => {
-                self.note(turn, committed, change);
+                self.note(committed, change);
                 Ok(committed)
             }
             Err(error) => {
-                self.reload(turn).await?;
+                self.reload().await?;
                 Err(error)
             }
         }
     }
 
     /// Notes what a commit has changed.
-    pub(super) fn note(&self, turn: &mut Turn, committed: Committed, change: Change) {
+    pub(super) fn note(&mut self, committed: Committed, change: Change) {
         let Change { heads, views, clear, rows, clock } = change;
-        turn.stale = false;
+        self.stale = false;
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
-            turn.recent.forget();
+            self.recent.forget();
         }
         if clear.contains(&checkpoint::view()) {
-            turn.checkpoint = Checkpoint::None;
+            self.checkpoint = Checkpoint::None;
         }
-        turn.recent.note(rows);
-        let status = &mut turn.status;
+        self.recent.note(rows);
+        let status = &mut self.status;
         (status.revision, status.head) = (committed.revision, committed.head);
         heads.into_iter().for_each(|(origin, head)| status.heads.set(origin, head));
         status.views.retain(|view, _| !clear.contains(view));
         status.views.extend(views);
         status.clock = status.clock.max(clock);
-        self.clock.advance(clock);
+        self.inner.clock.advance(clock);
         let cleared: Vec<_> =
-            clear.into_iter().filter(|view| self.projections.views().any(|ours| ours == view)).collect();
-        self.watchers.publish(committed.head, &changed, &cleared);
+            clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
+        self.inner.watchers.publish(committed.head, &changed, &cleared);
     }
 }
 

@@ -51,16 +51,18 @@ impl Inner {
         }
         Ok(count)
     }
+}
 
+impl Turn<'_> {
     /// Deletes notes of this view, some at a time: they are of an earlier fold of it. Returns whether there were any.
-    pub(super) async fn forget_notes(&self, turn: &mut Turn, view: &ViewId) -> Result<bool, StoreError> {
+    pub(super) async fn forget_notes(&mut self, view: &ViewId) -> Result<bool, StoreError> {
         let range = reserved::notes(Some(view));
-        let rows = self.store.scan(&reserved::view(UNREADABLE), range, Limit::PAGE).await?;
+        let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range, Limit::PAGE).await?;
         if rows.is_empty() {
             return Ok(false);
         }
-        let (expected, rows) = (Some(turn.status.revision), rows.into_iter().map(deleted).collect());
-        match self.commit(turn, WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+        let (expected, rows) = (Some(self.status.revision), rows.into_iter().map(deleted).collect());
+        match self.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
             Err(error) => Err(error),
         }
@@ -74,10 +76,10 @@ impl Inner {
         last: Seq,
     ) -> Result<Vec<RowWrite>, StoreError> {
         let mut gone = Vec::new();
-        for view in self.noted() {
+        for view in self.inner.noted() {
             let mut range = reserved::notes_of(view, origin, first, last);
             loop {
-                let rows = self.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
+                let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
                 let Some(last) = rows.last() else { break };
                 range = range.after(last.key.clone());
                 gone.extend(rows.into_iter().map(deleted));
@@ -89,7 +91,7 @@ impl Inner {
     /// Clears the views that this program reads better than the notes say, so that they are folded again: it knows a version of an event
     /// that an earlier program did not, or a form of a bundle's body. Notes of the first layout do not tell, so their views are among
     /// them, once.
-    pub(super) async fn renew_outdated(&self, turn: &mut Turn) -> Result<(), StoreError> {
+    pub(super) async fn renew_outdated(&mut self) -> Result<(), StoreError> {
         loop {
             let mut outdated = Outdated::default();
             self.find_first_layout(&mut outdated).await?;
@@ -99,8 +101,8 @@ impl Inner {
             }
             let Outdated { clear, rows } = outdated;
             let clear = clear.into_iter().collect();
-            let batch = WriteBatch { expected: Some(turn.status.revision), clear, rows, ..WriteBatch::default() };
-            match self.commit(turn, batch).await {
+            let batch = WriteBatch { expected: Some(self.status.revision), clear, rows, ..WriteBatch::default() };
+            match self.commit(batch).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
@@ -111,14 +113,14 @@ impl Inner {
     async fn find_first_layout(&self, outdated: &mut Outdated) -> Result<(), StoreError> {
         let (layout, mut range) = (reserved::view(UNREADABLE_1), RowRange::all());
         loop {
-            let rows = self.store.scan(&layout, range.clone(), Limit::PAGE).await?;
+            let rows = self.inner.store.scan(&layout, range.clone(), Limit::PAGE).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             for row in &rows {
                 let view = reserved::first_layout_view(&row.key);
                 // No view: a bundle whose body is malformed, whichever view is folded.
-                outdated
-                    .clear
-                    .extend(self.projections.views().filter(|known| view.is_none_or(|v| v == known.as_str())).cloned());
+                outdated.clear.extend(
+                    self.inner.projections.views().filter(|known| view.is_none_or(|v| v == known.as_str())).cloned(),
+                );
             }
             outdated.clear.insert(layout.clone());
             range = range.after(last.key.clone());
@@ -126,22 +128,23 @@ impl Inner {
     }
 
     async fn find_outdated(&self, outdated: &mut Outdated) -> Result<(), StoreError> {
-        for view in self.noted() {
+        for view in self.inner.noted() {
             let mut range = reserved::notes(view);
             loop {
-                let rows = self.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
+                let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
                 let Some(last) = rows.last() else { break };
                 range = range.after(last.key.clone());
                 for row in rows {
                     let Aside { dot, event_type, cause, .. } = reserved::read_note(&row)?;
-                    let reads =
-                        |view| event_type.as_ref().is_some_and(|event_type| self.projections.reads(view, event_type));
+                    let reads = |view| {
+                        event_type.as_ref().is_some_and(|event_type| self.inner.projections.reads(view, event_type))
+                    };
                     match (view, cause) {
                         (Some(view), Cause::OtherVersion { .. }) if reads(view) => {
                             outdated.clear.insert(view.clone());
                         }
                         (None, _) if self.is_sound(dot).await? => {
-                            outdated.clear.extend(self.projections.views().cloned());
+                            outdated.clear.extend(self.inner.projections.views().cloned());
                             outdated.rows.push(deleted(row));
                         }
                         _ => {}
@@ -154,7 +157,7 @@ impl Inner {
 
     /// Whether this program can read the bundle's body.
     async fn is_sound(&self, dot: Dot) -> Result<bool, StoreError> {
-        let stored = self.store.read_origin(dot.origin, Seq::new(dot.seq.get() - 1), Limit::items(1)).await?;
+        let stored = self.inner.store.read_origin(dot.origin, Seq::new(dot.seq.get() - 1), Limit::items(1)).await?;
         let mut bundles = stored.iter().flat_map(|stored| stored.run.bundles());
         let reads = |bundle: Bundle<'_>| bundle.events().all(|event| event.is_ok());
         Ok(bundles.find(|bundle| bundle.dot == dot).is_none_or(reads))

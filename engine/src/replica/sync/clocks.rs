@@ -33,13 +33,13 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn weigh(inner: &Inner, turn: &Turn, peers: &Peers, theirs: &PeerHeads, met: Contact) -> Self {
+    pub(super) fn weigh(turn: &Turn<'_>, peers: &Peers, theirs: &PeerHeads, met: Contact) -> Self {
         let (mut ours, theirs_at) = (turn.status.heads.clone(), theirs.head.log);
         ours.remove(turn.id);
         let newer = ours.differences(&theirs.heads).into_iter().map(|differ| differ.ours.time);
         let (theirs, newest) = (theirs.heads.clone(), newer.fold(theirs.heads.latest()[0], NTP64::max));
         let clocks = Self { met, verdict: Verdict::Agree, ours, theirs, newest, latest: turn.status.high_water() };
-        clocks.weighed(inner, peers, theirs_at, met)
+        clocks.weighed(turn.inner, peers, theirs_at, met)
     }
 
     /// The last time of each origin.
@@ -133,8 +133,7 @@ impl Session<'_> {
 
     /// The last own bundle that may be elsewhere: only what follows is rewritten in place.
     async fn unseen_from(&self) -> Seq {
-        let turn = self.inner.turn.lock().await;
-        self.inner.seen(&turn)
+        self.inner.turn().await.seen()
     }
 
     /// Why the peer's clock is not believed.
@@ -153,14 +152,14 @@ impl Session<'_> {
 
     /// Whether a bundle behind `seen` may have another time than it should have had. Cheap, since the answer is almost always no.
     async fn may_need_times(&self, seen: Seq, by: Offset) -> Result<bool, SyncError> {
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         let head = turn.status.heads.get(turn.id);
         if head.seq <= seen {
             return Ok(false);
         }
         let now = by.after(self.inner.clock.uncorrected());
         let ahead = head.time > after(now, self.inner.clock.max_drift());
-        Ok(ahead || by != Offset::ZERO || self.inner.readings(&turn).await?.reach_beyond(seen))
+        Ok(ahead || by != Offset::ZERO || turn.readings().await?.reach_beyond(seen))
     }
 
     /// What the clocks showed, unless the like of it is kept in mind already. A contact at which one clock was known to be wrong says
@@ -181,10 +180,10 @@ impl Session<'_> {
 
     /// Forgets what the clock showed when bundles were written that the peer has now.
     pub(super) async fn end_of_readings(&self) -> Result<Vec<RowWrite>, SyncError> {
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         if self.report.pushed == 0 || turn.id != self.own {
             return Ok(Vec::new());
         }
-        Ok(self.inner.readings(&turn).await?.forget_through(turn.id, self.row.acked))
+        Ok(turn.readings().await?.forget_through(turn.id, self.row.acked))
     }
 }

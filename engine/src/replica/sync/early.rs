@@ -112,7 +112,7 @@ impl Session<'_> {
         match healed {
             Healed::Bundles(_) => return Ok(true),
             // The new tail is read and judged, unless it has another identity.
-            Healed::ByAnother => return Ok(self.inner.turn.lock().await.id == self.own),
+            Healed::ByAnother => return Ok(self.inner.turn().await.id == self.own),
             Healed::Not => {}
         }
         self.report.waiting = self.waiting(at.seq, &problem).await;
@@ -149,12 +149,12 @@ impl Session<'_> {
 
     async fn waiting(&self, at: Seq, problem: &Problem) -> Option<Waiting> {
         let Code::ClockAhead { ahead_ms, allowed_ms, .. } = problem.code else { return None };
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         let cause = if self.inner.shared {
             WaitCause::Served
         } else if at <= locked(&self.inner.peers).acked() {
             WaitCause::Stored
-        } else if at <= self.inner.seen(&turn) {
+        } else if at <= turn.seen() {
             WaitCause::Sent
         } else if self.believed().is_none() {
             WaitCause::Doubted

@@ -12,7 +12,7 @@ impl Session<'_> {
     /// life of this replica has sent, before it went back to a backup.
     pub(super) async fn check_own_history(&self) -> Result<(), SyncError> {
         let theirs = self.theirs.heads.get(self.own);
-        let ours = self.inner.turn.lock().await.status.heads.get(self.own);
+        let ours = self.inner.turn().await.status.heads.get(self.own);
         let chain = if theirs.seq == Seq::ZERO {
             ChainHash::GENESIS
         } else if theirs.seq >= ours.seq {
@@ -49,9 +49,9 @@ impl Session<'_> {
     /// `from` already.
     async fn compare_from(&self, from: Seq) -> Result<Option<Common>, SyncError> {
         let (ours, start) = {
-            let turn = self.inner.turn.lock().await;
-            let ours = self.inner.own_tail(&turn, from).await?;
-            let start = self.inner.head_at(&turn, from, &ours).await?;
+            let turn = self.inner.turn().await;
+            let ours = turn.own_tail(from).await?;
+            let start = turn.head_at(from, &ours).await?;
             (ours, start)
         };
         if start.seq != from {

@@ -71,7 +71,7 @@ async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -
     locked(&inner.holdings).spoke(Some(told.head.log));
     let base = match known {
         Some(known) => known.heads,
-        None => inner.turn.lock().await.status.heads.clone(),
+        None => inner.turn().await.status.heads.clone(),
     };
     let theirs = find(peer, &inner.space, base, told).await?.heads;
     locked(&inner.holdings).note(theirs.clone());

@@ -37,7 +37,7 @@ impl Session<'_> {
     /// Pulls what is missing: along the cursor if there is one, by heads if that is refused or leaves something out.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
         let met = locked(&self.inner.peers).known(self.row.cursor.log).is_some();
-        let heads = self.inner.turn.lock().await.status.heads.clone();
+        let heads = self.inner.turn().await.status.heads.clone();
         let read_on = self.row.cursor.position <= self.theirs.head.position && (met || heads.is_empty());
         if read_on {
             if self.row.cursor.position == self.theirs.head.position
@@ -55,7 +55,7 @@ impl Session<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let heads = self.inner.turn.lock().await.status.heads.clone();
+        let heads = self.inner.turn().await.status.heads.clone();
         // A pull by heads leaves out what is here, own bundles included. Another device under this identity may have pushed some.
         match self.pull_from(have(heads), None).await? {
             None => Ok(()),
@@ -152,7 +152,7 @@ impl Session<'_> {
     /// A bundle of the peer's that is missing here or is another one. If the peer is behind, its head is compared with the chain
     /// hash here at the same bundle: a fork must not hide behind a longer log.
     async fn unequal(&self, theirs: &Heads) -> Result<Option<Dot>, StoreError> {
-        let ours = self.inner.turn.lock().await.status.heads.clone();
+        let ours = self.inner.turn().await.status.heads.clone();
         let differ = ours.differences(theirs);
         let missing = || differ.iter().find(|differ| differ.ours.seq < differ.theirs.seq);
         let missing = || missing().map(|Difference { origin, theirs, .. }| Dot { origin: *origin, seq: theirs.seq });

@@ -10,7 +10,7 @@ use crate::format::run::{Run, pack};
 use crate::format::time::{NTP64, before};
 use crate::id::{Cursor, Dot, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
-use crate::replica::sent::Leave;
+use crate::replica::leave::Leave;
 use crate::store::lacking::place_before_lacking;
 use crate::store::{StoreError, StoredRun};
 use crate::transport::TransportError;
@@ -86,7 +86,7 @@ impl Session<'_> {
         loop {
             let page = self.inner.store.read(cursor, self.push_limit()).await?;
             // Another sync may have given this replica a new identity. Bundles under it are its own, and are sent only once that is stored.
-            if self.inner.turn.lock().await.id != self.own {
+            if self.inner.turn().await.id != self.own {
                 return Ok(());
             }
             let lacking = |stored: &StoredRun| {
@@ -125,7 +125,7 @@ impl Session<'_> {
 
     /// The place before the first bundle of another origin that the peer lacks, or an earlier one; `None` if it lacks none.
     async fn first_lacking(&self) -> Result<Option<Cursor>, StoreError> {
-        let status = self.inner.turn.lock().await.status.clone();
+        let status = self.inner.turn().await.status.clone();
         let of_another = |origin| origin != self.own;
         let place = place_before_lacking(&*self.inner.store, &status, &self.theirs.heads, of_another).await?;
         Ok(Some(place).filter(|place| place.position < status.head))
@@ -181,7 +181,7 @@ impl Session<'_> {
             }
             self.theirs.head.position = self.theirs.head.position.max(last);
         }
-        let turn = self.inner.turn.lock().await;
+        let turn = self.inner.turn().await;
         for (origin, seq) in &pushed.through {
             // The hash is compared only if the seqs are equal, and then it is this.
             let head = Head { seq: *seq, ..turn.status.heads.get(*origin) };
