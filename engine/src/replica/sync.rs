@@ -9,15 +9,14 @@ use super::heal::Repair;
 use super::peers::{Heard, Known, stranger};
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::caught::caught;
-use crate::clock::ClockDrift;
 use crate::format::run::Unchained;
 use crate::format::time::NTP64;
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
-use crate::protocol::{PeerHeads, Problem, Refusal};
+use crate::protocol::{PeerHeads, Problem};
 use crate::reserved::PeerRow;
 use crate::store::{Limit, RowWrite, StoreError, WriteBatch};
 use crate::transport::{Transport, TransportError};
-use crate::trust::{ClockDoubt, Contact};
+use crate::trust::Contact;
 
 mod clocks;
 mod early;
@@ -26,11 +25,13 @@ mod heads;
 mod known;
 mod pull;
 mod push;
+mod report;
 mod size;
 
 use size::Sent;
 
 pub(super) use known::Holdings;
+pub use report::{Held, SyncReport, WaitCause, Waiting};
 pub use size::Oversized;
 pub(super) use size::Sizes;
 
@@ -41,103 +42,6 @@ use heads::{Met, meet};
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
 /// Bytes of runs that one push carries.
 const PUSH: Limit = Limit::bytes(1024 * 1024);
-
-/// What one sync did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SyncReport {
-    /// Own bundles that the peer has answered for.
-    pub pushed: u64,
-    /// Bundles of other replicas that the peer lacked and took from this one.
-    pub supplied: u64,
-    /// Bundles that were new here.
-    pub pulled: u64,
-    /// Own bundles that got new times, because this device's clock was wrong when they were written. They had never been sent.
-    pub restamped: u64,
-    /// Own bundles that got new times and a new identity, because they may have been sent before: a push of them was not
-    /// answered. If a peer stored them then, their events exist twice.
-    pub moved: u64,
-    /// Own bundles that moved under a new identity, because the old one's history had forked.
-    pub rehomed: u64,
-    /// Own bundles that the peer has refused; see [`Replica::dead_letters`].
-    pub refused: Vec<(Dot, Refusal)>,
-    /// Why the peer accepted no more bundles. Own ones stay pending; pulling continued. If the peer refuses this replica's bundles
-    /// because it belongs to another device there, the report comes with [`SyncError::NotOwner`].
-    pub stopped: Option<Problem>,
-    /// Own bundles that wait, because the peer does not accept their times yet and they may not get others. `stopped` is then
-    /// [`Code::ClockAhead`](crate::protocol::Code::ClockAhead).
-    pub waiting: Option<Waiting>,
-    /// The bundle from too far in the future at which pulling stopped. It is not lost: the next sync asks for it again.
-    pub held: Option<Held>,
-    /// The bundle that is too large for somebody on the way to the peer, if there is one.
-    pub oversized: Option<Oversized>,
-    /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
-    pub skew_ms: i64,
-    /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
-    /// it wrong; negative if it is ahead. A correction ends with the first sync whose answers do not support it, after
-    /// [`CORRECTION_LIFETIME`](crate::clock::CORRECTION_LIFETIME), when the clock is set, and with the process.
-    pub clock_corrected_ms: Option<i64>,
-    /// Why this device's clock was not corrected by the peer's, although both differ. Bundles that this peer does not accept stay pending.
-    pub clock_doubt: Option<ClockDoubt>,
-}
-
-impl SyncReport {
-    /// Whether everything was exchanged.
-    pub fn is_complete(&self) -> bool {
-        self.stopped.is_none() && self.held.is_none() && self.oversized.is_none()
-    }
-
-    /// How long the peer asks to wait, if the reason why it accepted no more is temporary.
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.stopped.as_ref()?.retry_after()
-    }
-
-    /// The report, unless the peer takes no bundles of this replica from this device.
-    fn unless_not_owner(self) -> Result<Self, SyncError> {
-        match self.stopped.clone().filter(push::is_not_owner) {
-            Some(problem) => Err(SyncError::NotOwner { problem, report: Box::new(self) }),
-            None => Ok(self),
-        }
-    }
-}
-
-/// A peer's bundle from too far in the future.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// The bundle.
-    pub dot: Dot,
-    /// By how much.
-    pub drift: ClockDrift,
-}
-
-/// Own bundles that wait until the peer's clock comes near their times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
-    /// The first of them.
-    pub dot: Dot,
-    /// How many there are: it, and all behind it.
-    pub bundles: u64,
-    /// By how much it is ahead of the peer's clock.
-    pub drift: ClockDrift,
-    /// Why they keep their times.
-    pub cause: WaitCause,
-}
-
-/// Why own bundles keep times that a peer does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WaitCause {
-    /// Another peer has stored them.
-    Stored,
-    /// They may have been sent: a push of them was not answered, or was refused. The wait is short, or the replica was opened without
-    /// [`on_fork`](super::Compose::on_fork).
-    Sent,
-    /// A service reads them from this store, see [`shared_with_service`](super::Compose::shared_with_service).
-    Served,
-    /// The peer's clock is not believed, see [`SyncReport::clock_doubt`].
-    Doubted,
-    /// They follow bundles that are as far ahead, or have got new times in this sync already.
-    Follows,
-}
 
 /// The reason why a sync did not come to its end. Both sides keep what was exchanged before; another sync continues from there.
 #[derive(Debug, Error)]
@@ -268,22 +172,13 @@ impl Replica {
         }
         self.inner.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
-        if session.theirs.heads.get(session.own).seq > session.own_seq().await {
-            // The peer has more of this replica's bundles than the replica: it was restored from a backup. They come back first.
-            let own = session.own;
-            session.pull(None).await.map_err(|error| match error {
-                SyncError::Diverged(Unchained::WrongChain { at } | Unchained::TimeWentBack { at })
-                    if at.origin == own =>
-                {
-                    SyncError::Forked { at }
-                }
-                other => other,
-            })?;
+        if let Err(error) = session.run().await {
+            // What the peer has answered for until the way was cut need not be sent again.
+            if matches!(error, SyncError::Transport(_)) && session.report.pushed > 0 {
+                session.keep().await?;
+            }
+            return Err(error);
         }
-        session.check_own_history().await?;
-        session.settle_clocks().await?;
-        session.push_what_passes().await?;
-        session.pull(Some(session.own)).await?;
         let report = session.finish().await?;
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
@@ -336,6 +231,26 @@ impl<'a> Session<'a> {
         Ok(Self { inner, peer, own, theirs, exact, digests, clock, allowed, clocks, retimed, row, sent, report })
     }
 
+    /// Both directions.
+    async fn run(&mut self) -> Result<(), SyncError> {
+        if self.theirs.heads.get(self.own).seq > self.own_seq().await {
+            // The peer has more of this replica's bundles than the replica: it was restored from a backup. They come back first.
+            let own = self.own;
+            self.pull(None).await.map_err(|error| match error {
+                SyncError::Diverged(Unchained::WrongChain { at } | Unchained::TimeWentBack { at })
+                    if at.origin == own =>
+                {
+                    SyncError::Forked { at }
+                }
+                other => other,
+            })?;
+        }
+        self.check_own_history().await?;
+        self.settle_clocks().await?;
+        self.push_what_passes().await?;
+        self.pull(Some(self.own)).await
+    }
+
     /// What this session has learnt.
     fn known(&self) -> Known {
         Known { own: self.own, row: self.row, met: self.to_keep_in_mind() }
@@ -368,13 +283,19 @@ impl<'a> Session<'a> {
     }
 
     /// Stores what is known of the peer now if no commit has yet.
-    async fn finish(self) -> Result<SyncReport, SyncError> {
+    async fn keep(&self) -> Result<(), SyncError> {
         let rows = self.end_of_readings().await?;
         let known = self.known();
         let stored = locked(&self.inner.peers).known(self.row.cursor.log);
         if stored != Some(known.row) || known.met.is_some() || !rows.is_empty() {
             self.note_peer(known, rows).await?;
         }
+        Ok(())
+    }
+
+    /// Stores what is known of the peer, and says how far both are.
+    async fn finish(self) -> Result<SyncReport, SyncError> {
+        self.keep().await?;
         let mut turn = self.inner.turn().await;
         turn.reload().await?;
         let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);

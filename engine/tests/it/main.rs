@@ -5,6 +5,7 @@
 mod attributes;
 mod checkpoint;
 mod clocks;
+mod cut;
 mod digests;
 mod healing;
 mod large;

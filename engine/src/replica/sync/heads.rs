@@ -60,8 +60,9 @@ async fn in_full(inner: &Inner, peer: &dyn Transport) -> Result<Met, SyncError> 
 }
 
 async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -> Result<Met, SyncError> {
-    let ask = Compare { since, parts: Vec::new() };
-    let (mut clock, mut told) = compare(peer, &inner.space, ask).await?;
+    // Of a peer that is not known yet, the whole tree is asked for at once: if it has few origins, that is all of them.
+    let parts = if since.is_none() { vec![Prefix::default()] } else { Vec::new() };
+    let (mut clock, mut told) = compare(peer, &inner.space, Compare { since, parts }).await?;
     let known = locked(&inner.holdings).of(told.head.log);
     let since = known.as_ref().map(|known| known.head).filter(|known| Some(known.log) != since.map(|since| since.log));
     if since.is_some() {
@@ -112,8 +113,9 @@ async fn find(peer: &dyn Transport, space: &SpaceId, mut base: Heads, told: Comp
     if base.digest() == told.digest {
         return Ok(Gathered { heads: PeerHeads { head: begun, heads: base }, is_one_moment: true });
     }
-    if !base.is_empty()
-        && let Some(end) = descend(peer, space, &mut base, begun).await?
+    let all_are_told = matches!(told.parts[..], [Part::Heads(_)]);
+    if (all_are_told || !base.is_empty())
+        && let Some(end) = descend(peer, space, &mut base, told).await?
     {
         return Ok(Gathered { heads: PeerHeads { head: begun, heads: base }, is_one_moment: begun == end });
     }
@@ -127,19 +129,24 @@ async fn find(peer: &dyn Transport, space: &SpaceId, mut base: Heads, told: Comp
     Ok(Gathered { heads: PeerHeads { head: begun, ..gathered.heads }, is_one_moment })
 }
 
-/// Makes `heads` those of the peer, by the subtrees that differ. Returns the end of the peer's log then; `None` if it has moved on in the
-/// meantime.
+/// Makes `heads` those of the peer, by the subtrees that differ. `begun` is its first answer, perhaps with the tree's root. Returns the end
+/// of the peer's log then; `None` if it has moved on in the meantime.
 async fn descend(
     peer: &dyn Transport,
     space: &SpaceId,
     heads: &mut Heads,
-    begun: Cursor,
+    begun: Compared,
 ) -> Result<Option<Cursor>, SyncError> {
+    let log = begun.head.log;
+    let mut root = Some(begun).filter(|begun| !begun.parts.is_empty());
     let (mut open, mut asked) = (vec![Prefix::default()], 0);
     while asked < PARTS_MAX {
         let parts = open.split_off(open.len().saturating_sub(COMPARE_PARTS_MAX));
-        let (_, told) = compare(peer, space, Compare { since: None, parts: parts.clone() }).await?;
-        if told.head.log != begun.log {
+        let told = match root.take() {
+            Some(root) => root,
+            None => compare(peer, space, Compare { since: None, parts: parts.clone() }).await?.1,
+        };
+        if told.head.log != log {
             return Err(SyncError::Replaced);
         }
         if told.parts.len() != parts.len() {

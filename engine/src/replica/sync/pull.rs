@@ -95,15 +95,19 @@ impl Session<'_> {
         }
     }
 
-    /// Fetches pages until they are worth a commit or the log ends.
+    /// Fetches pages until they are worth a commit, the log ends or the way is cut.
     async fn fetch(&self, mut have: Have, without: Option<ReplicaId>) -> Result<Batch, SyncError> {
-        let (mut runs, mut bytes) = (Vec::new(), 0);
+        let (mut runs, mut bytes, mut reached) = (Vec::new(), 0, None);
         loop {
             let pull = Pull { have: have.clone(), without, limit: self.pull_limit() };
             let answer = match self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await {
                 Ok(answer) => answer,
-                Err(error) if error.may_be_size() && self.shrink_pulls().await? => continue,
-                Err(error) => return Err(error.into()),
+                // What has come is kept. The next call meets the same error.
+                Err(error) => match reached {
+                    Some(next) => return Ok(Batch { runs, next, end: None }),
+                    None if error.may_be_size() && self.shrink_pulls().await? => continue,
+                    None => return Err(error.into()),
+                },
             };
             self.pull_passed();
             let (page, next, head, end) = match answer.reply {
@@ -126,7 +130,7 @@ impl Session<'_> {
             if end.is_some() || bytes >= COMMIT_BYTES {
                 return Ok(Batch { runs, next, end });
             }
-            have = self.behind(next);
+            (have, reached) = (self.behind(next), Some(next));
         }
     }
 
