@@ -220,9 +220,9 @@ impl Disk {
             Ok(added) => self.witness.committed(&self.log, &image, &added),
             Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.log.name, finding.detail)),
         }
-        if !batch.clear.is_empty() {
-            let views = || batch.clear.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            self.sim.tell(|| format!("{}: the rows of {} go", self.log.name, views()));
+        let cleared: Vec<_> = batch.clear.iter().filter(|view| !view.is_reserved()).map(ToString::to_string).collect();
+        if !cleared.is_empty() {
+            self.sim.tell(|| format!("{}: the rows of {} go", self.log.name, cleared.join(", ")));
         }
         state.records.push(batch);
         let synced = self.durability == Durability::Synced || self.sim.state().disk.chance(FLUSHED);
