@@ -146,6 +146,7 @@ macro_rules! for_each_store_law {
                 a_rewritten_tail_takes_the_places_of_the_old_one
                 a_rewritten_tail_may_move_to_another_origin
                 a_rewritten_tail_is_read_alike_by_position_and_by_origin
+                a_tail_that_moved_before_its_new_origin_is_read_where_it_lies
                 commits_follow_the_rewritten_tail
                 a_batch_goes_on_behind_its_rewrite
                 a_rewrite_sets_the_clock_back

@@ -14,7 +14,7 @@ const RUN_FRAMING_BYTES: u64 = 43;
 const BUNDLE_FRAMING_BYTES: u64 = 13;
 
 /// Collects runs up to a limit. Cuts the first at its start and the last at its end if needed, and joins runs of one origin
-/// that lie side by side in the log, so that bundles written one by one travel packed.
+/// that follow each other and lie side by side in the log, so that bundles written one by one travel packed.
 #[derive(Debug)]
 pub struct PageBuilder {
     limit: Limit,
@@ -107,7 +107,8 @@ impl PageBuilder {
         let size = stored.run.as_bytes().len();
         let follows = |last: &StoredRun| {
             let joined: u64 = self.joined.iter().map(Run::count).sum();
-            last.run.origin() == stored.run.origin() && last.position.plus(joined) == stored.position
+            let is_next = last.run.first().plus(joined) == stored.run.first();
+            is_next && last.run.origin() == stored.run.origin() && last.position.plus(joined) == stored.position
         };
         let joins = self.runs.last().is_some_and(follows);
         if joins && self.joined_bytes + size <= RUN_BYTES_MAX {
