@@ -35,8 +35,7 @@ impl PageBuilder {
 
     /// Adds the bundles of `stored` that lie behind position `after`. Returns whether the page takes more.
     pub fn push_after(&mut self, stored: StoredRun, after: Position) -> bool {
-        let known = after.plus(1).since(stored.position);
-        match skip(stored, known) {
+        match stored.behind(after) {
             Some(rest) => self.push(rest),
             None => !self.full,
         }
@@ -45,7 +44,7 @@ impl PageBuilder {
     /// Adds the bundles of `stored` from `seq` on. Returns whether the page takes more.
     pub fn push_from(&mut self, stored: StoredRun, seq: Seq) -> bool {
         let known = seq.since(stored.run.first());
-        match skip(stored, known) {
+        match stored.skip(known) {
             Some(rest) => self.push(rest),
             None => !self.full,
         }
@@ -128,18 +127,6 @@ impl PageBuilder {
         }
         self.joined.clear();
     }
-}
-
-/// `stored` without its first `count` bundles, `None` if nothing is left.
-fn skip(stored: StoredRun, count: u64) -> Option<StoredRun> {
-    if count == 0 {
-        return Some(stored);
-    }
-    let StoredRun { position, previous, run } = stored;
-    let kept = run.since(run.first().plus(count))?;
-    let skipped = run.bundles().take(usize::try_from(count).ok()?);
-    let previous = skipped.fold(previous, |chain, bundle| bundle.chain_after(chain));
-    Some(StoredRun { position: position.plus(count), previous, run: kept })
 }
 
 /// Collects rows up to a limit. The first row is always taken.
