@@ -45,7 +45,7 @@ pub use crate::__forward_event_store as forward;
 /// A store that wraps another one passes calls on with [`forward!`].
 #[async_trait]
 pub trait EventStore: Debug + Send + Sync + 'static {
-    /// Identity, revision, head, heads, clock and view progress of the log, all from one moment.
+    /// Identity, revision, head, base, heads, clock and view progress of the log, all from one moment.
     ///
     /// # Errors
     /// [`StoreError::Backend`], [`StoreError::Corrupt`], [`StoreError::Poisoned`].
@@ -63,8 +63,10 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// if the log has nothing further of that origin.
     ///
     /// # Errors
-    /// As [`status`](Self::status). [`StoreError::Corrupt`] if the origin's head says that there is more than can be found, or
-    /// if what is found does not follow without a hole: an index that lost an entry never makes an answer short.
+    /// As [`status`](Self::status). [`StoreError::Trimmed`] if a bundle that belongs into the answer lies at or below the base, with the
+    /// first such bundle. [`StoreError::Corrupt`] if the origin's head says that there is more than can be found, or if what is found
+    /// does not follow without a hole: neither a trim nor an index that lost an entry ever makes an answer short. In a log
+    /// that was trimmed, a bundle that is not found counts as trimmed.
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError>;
 
     /// One value per key, in the order asked, from one moment. `None` if there is no such row. Rows may be large together: what
@@ -88,13 +90,19 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// the transaction: the first bundle gets `head + 1`. An empty batch is a commit too and raises the revision. There is a limit
     /// to each row and none to the rows of a batch.
     ///
+    /// A trim deletes bundles, and what belongs to these bundles alone. Positions, heads, rows and the progress of views stay, and the
+    /// log goes on as if nothing had been deleted. What goes is judged by positions, however a store packs bundles into runs.
+    ///
     /// # Errors
     /// [`StoreError::Conflict`] if `expected` is not the log's revision; [`StoreError::OutOfOrder`] if a run does not
     /// follow its origin's head by seq; [`StoreError::WrongChain`] if it does by seq and not by hash;
     /// [`StoreError::NoSuchBundle`] if a void or a rewrite names a bundle that the log does not hold;
+    /// [`StoreError::Trimmed`] if a void names a bundle at or below the base, or a rewrite empties the place of one;
     /// [`StoreError::Misplaced`] if a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
-    /// limit; [`StoreError::Backend`] if the outcome may be unknown. In every case except the last nothing has changed. If several
-    /// errors apply, the first in this order is returned: revision, rewrite, runs, voids, rows.
+    /// limit; [`StoreError::TrimBeyondHead`] if the log is to be trimmed further than it reached before the batch;
+    /// [`StoreError::Backend`] if the outcome may be unknown. In every case except the last nothing has changed. If several
+    /// errors apply, the first in this order is returned: revision, rewrite, runs, voids, rows, trim. A run that does not follow is told
+    /// as such, whether or not the log still has the bundle that it repeats: only the head's hash is compared.
     ///
     /// # Cancel
     /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).
@@ -111,7 +119,7 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`load`](Self::load) and [`commit`](Self::commit). A batch that expects nothing may be answered with
     /// [`StoreError::Conflict`], too: somebody else has committed after the rows were loaded. If several errors apply, the first in this
-    /// order is returned: revision, loading, rewrite, runs, voids, rows.
+    /// order is returned: revision, loading, rewrite, runs, voids, rows, trim.
     ///
     /// # Panics
     /// If `fold` panics, its panic goes on in the caller's task. Then nothing is committed, and no other call notices it.
@@ -247,7 +255,7 @@ pub struct LogStatus {
     pub revision: Revision,
     /// The last bundle's position.
     pub head: Position,
-    /// Bundles up to here are no longer kept. Zero: nothing is trimmed in this version.
+    /// Bundles up to here are no longer kept. Zero if the log was never trimmed.
     pub base: Position,
     /// Per origin the last bundle.
     pub heads: Heads,
@@ -340,6 +348,24 @@ impl StoredRun {
     /// Where its last bundle lies.
     pub fn end(&self) -> Position {
         self.position.plus(self.run.count() - 1)
+    }
+
+    /// What of it lies behind a position; `None` if nothing does.
+    pub fn behind(self, after: Position) -> Option<StoredRun> {
+        let known = after.plus(1).since(self.position);
+        self.skip(known)
+    }
+
+    /// What is left without the first `count` bundles; `None` if nothing is.
+    fn skip(self, count: u64) -> Option<StoredRun> {
+        if count == 0 {
+            return Some(self);
+        }
+        let StoredRun { position, previous, run } = self;
+        let kept = run.since(run.first().plus(count))?;
+        let skipped = run.bundles().take(usize::try_from(count).ok()?);
+        let previous = skipped.fold(previous, |chain, bundle| bundle.chain_after(chain));
+        Some(StoredRun { position: position.plus(count), previous, run: kept })
     }
 }
 

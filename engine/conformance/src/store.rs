@@ -23,6 +23,7 @@ pub mod rewrite;
 pub mod rows;
 pub mod scan;
 pub mod spaces;
+pub mod trim;
 pub mod views;
 pub mod voids;
 
@@ -146,6 +147,7 @@ macro_rules! for_each_store_law {
                 a_rewritten_tail_takes_the_places_of_the_old_one
                 a_rewritten_tail_may_move_to_another_origin
                 a_rewritten_tail_is_read_alike_by_position_and_by_origin
+                a_tail_that_moved_before_its_new_origin_is_read_where_it_lies
                 commits_follow_the_rewritten_tail
                 a_batch_goes_on_behind_its_rewrite
                 a_rewrite_sets_the_clock_back
@@ -164,6 +166,24 @@ macro_rules! for_each_store_law {
                 clearing_a_view_leaves_all_others
                 a_cleared_view_may_be_written_in_the_same_batch
                 clearing_an_unknown_view_is_nothing_special
+            }
+            trim {
+                a_trimmed_log_is_read_from_its_base_on
+                a_trim_keeps_heads_rows_progress_and_clock
+                a_trim_beyond_the_head_is_refused_and_leaves_no_trace
+                a_trim_at_or_below_the_base_changes_nothing
+                a_trim_is_refused_after_everything_else
+                a_void_of_a_trimmed_bundle_is_refused_and_leaves_no_trace
+                a_rewrite_reaches_down_to_the_base_and_no_further
+                an_origin_is_read_down_to_the_base_and_no_further
+                an_origin_with_a_trimmed_bundle_in_its_middle_is_not_read_past_it
+                a_trimmed_bundle_is_not_taken_again
+                commits_go_on_after_a_trim
+                a_batch_appends_changes_and_trims_at_once
+                a_reader_between_two_pages_goes_on_or_is_told
+                a_log_that_grows_and_is_trimmed_in_turn_reads_the_same
+                a_trim_is_there_after_a_restart
+                a_trim_leaves_other_spaces
             }
             clock {
                 the_clock_keeps_the_largest_time

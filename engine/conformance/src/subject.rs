@@ -104,9 +104,9 @@ impl Subject {
         all
     }
 
-    /// All bundles.
+    /// All bundles that the log keeps.
     pub async fn log(&self) -> Vec<Placed> {
-        self.log_after(0, Limit::PAGE).await
+        self.log_after(self.status().await.base.get(), Limit::PAGE).await
     }
 
     /// One origin's bundles behind `after`, at most `limit`.

@@ -8,7 +8,8 @@ use crate::format::run::VerifiedRun;
 use crate::format::time::NTP64;
 use crate::id::{Dot, Position, ReplicaId, Revision};
 
-/// Everything that one commit changes: first the rewritten tail, then runs, then voids, then cleared views, then rows.
+/// Everything that one commit changes: first the rewritten tail, then runs, then voids, then cleared views, then rows, and the
+/// trim last.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     /// The revision that the batch was computed from; `None` if it depends on nothing but contiguity, as in a relay.
@@ -27,6 +28,9 @@ pub struct WriteBatch {
     pub views: Vec<(ViewId, Position)>,
     /// A time the clock has issued or noted; the log keeps the largest.
     pub clock: NTP64,
+    /// The log's new base: bundles up to here are deleted. It is no larger than the log's head was before the batch. A position up to
+    /// which the log was trimmed before changes nothing, so that a trim may be repeated.
+    pub trim: Option<Position>,
 }
 
 /// About how much memory a run, a row or another part of a batch takes in addition to its bytes.
@@ -44,7 +48,7 @@ impl WriteBatch {
         let runs = self.verified_runs().map(|verified| PART_BYTES + verified.run().as_bytes().len());
         let value = |row: &RowWrite| row.value.as_ref().map_or(0, Bytes::len);
         let rows = self.rows.iter().map(|row| PART_BYTES + row.key.key.len() + value(row));
-        let others = 1 + self.voids.len() + self.clear.len() + self.views.len();
+        let others = 1 + self.voids.len() + self.clear.len() + self.views.len() + usize::from(self.trim.is_some());
         runs.chain(rows).sum::<usize>() + others * PART_BYTES
     }
 }

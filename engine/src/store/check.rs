@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::{LogStatus, RowKey, StoreError};
 use crate::format::heads::Head;
 use crate::format::run::VerifiedRun;
-use crate::id::{Cursor, Dot};
+use crate::id::{Cursor, Dot, Position};
 use crate::limits::{KEY_BYTES_MAX, ROW_BYTES_MAX};
 
 /// Checks that a run follows its origin's head by seq and by hash.
@@ -31,6 +31,17 @@ pub fn check_row(key: &RowKey, value: Option<&Bytes>) -> Result<(), StoreError> 
     let sizes = [("row key", key.key.len(), KEY_BYTES_MAX), ("row", value.map_or(0, Bytes::len), ROW_BYTES_MAX)];
     match sizes.into_iter().find(|(_, size, max)| size > max) {
         Some((what, size, max)) => Err(StoreError::TooLarge { what, size, max }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that a log with this head may be trimmed so far.
+///
+/// # Errors
+/// [`StoreError::TrimBeyondHead`].
+pub fn check_trim(trim: Option<Position>, head: Position) -> Result<(), StoreError> {
+    match trim.filter(|trim| *trim > head) {
+        Some(trim) => Err(StoreError::TrimBeyondHead { trim, head }),
         None => Ok(()),
     }
 }

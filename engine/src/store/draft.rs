@@ -1,6 +1,6 @@
 //! The commit rule: what batches do to a log. It is pure, and every adapter uses it.
 //!
-//! An adapter reads what [`origins`] and [`concerned`] name, lets [`Draft::of`] check and join the batches, and writes what the
+//! An adapter reads what [`origins`], [`concerned`] and [`bases`] name, lets [`Draft::of`] check and join the batches, and writes what the
 //! draft then holds. [`MemoryStore`](super::memory::MemoryStore) has the same rule in a form of its own: it is what adapters are compared
 //! with.
 
@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::check::{check_append, check_row};
-use super::rewrite::{Emptied, check_rewrite};
+use super::check::{check_append, check_row, check_trim};
+use super::rewrite::{Emptied, check_rewrite, first_missing};
 use super::{Committed, LogStatus, Rewrite, RowKey, StoreError, StoredRun, ViewId, WriteBatch};
 use crate::format::heads::Head;
 use crate::format::run::VerifiedRun;
@@ -19,7 +19,7 @@ use crate::id::{Dot, Position, ReplicaId, Revision, Seq};
 mod concerned;
 mod runs;
 
-pub use concerned::{Part, concerned, origins};
+pub use concerned::{Part, bases, concerned, origins};
 pub use runs::Runs;
 use runs::holds;
 
@@ -44,6 +44,8 @@ pub struct LogEnd {
     pub revision: Revision,
     /// The last bundle's position.
     pub head: Position,
+    /// Bundles up to here are trimmed.
+    pub base: Position,
     /// The log's clock.
     pub clock: NTP64,
     /// The heads of some origins; [`Head::NONE`] if the log has nothing of one.
@@ -54,11 +56,14 @@ pub struct LogEnd {
 #[derive(Debug)]
 pub struct Draft<'a> {
     bounds: Bounds,
-    base: LogEnd,
+    before: LogEnd,
     /// The log's revision after the change.
     pub revision: Revision,
     /// The last bundle's position after it.
     pub head: Position,
+    /// The log's base after it. If it has [moved](Self::is_trimmed), every run of the log that ends here or before goes, also from
+    /// indices. The run that it cuts, if there is one, is removed as others are, and its rest is inserted.
+    pub base: Position,
     /// The log's clock after it.
     pub clock: NTP64,
     /// The heads that moved. `None`: the log has nothing of the origin any more.
@@ -74,47 +79,52 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Takes the batches one after the other, onto a log that ends with `base`. `base` must know the heads of all their
-    /// [`origins`], and `runs` must be the log's runs that are [`concerned`]. A batch that is refused leaves no trace, and takes
-    /// none of the others with it.
+    /// Takes the batches one after the other, onto a log that ends with `before`. It must know the heads of all their
+    /// [`origins`], and `runs` must be the log's runs that are [`concerned`], or that hold places on both sides of a new base, see
+    /// [`bases`]. A batch that is refused leaves no trace, and takes none of the others with it.
     ///
     /// # Panics
-    /// If `base` does not know an origin.
+    /// If `before` does not know an origin.
     pub fn of(
         bounds: Bounds,
-        base: LogEnd,
+        before: LogEnd,
         runs: Vec<StoredRun>,
         batches: impl IntoIterator<Item = &'a WriteBatch>,
     ) -> (Self, Vec<Outcome>) {
-        let LogEnd { revision, head, clock, .. } = base;
+        let LogEnd { revision, head, base, clock, .. } = before;
         let (runs, heads, clear) = (Runs::of(runs), BTreeMap::new(), BTreeSet::new());
         let (rows, views) = (Vec::new(), BTreeMap::new());
-        let mut draft = Self { bounds, base, revision, head, clock, heads, runs, clear, rows, views };
+        let mut draft = Self { bounds, before, revision, head, base, clock, heads, runs, clear, rows, views };
         let outcomes = batches.into_iter().map(|batch| draft.take(batch)).collect();
         draft.settle_rows();
         (draft, outcomes)
     }
 
     /// The end of the log that the change was computed from.
-    pub fn base(&self) -> &LogEnd {
-        &self.base
+    pub fn before(&self) -> &LogEnd {
+        &self.before
     }
 
     /// Whether every batch was refused.
     pub fn is_empty(&self) -> bool {
-        self.revision == self.base.revision
+        self.revision == self.before.revision
+    }
+
+    /// Whether the log's base has moved.
+    pub fn is_trimmed(&self) -> bool {
+        self.base > self.before.base
     }
 
     /// The end of the log after the change, with the same heads as before and those that moved.
     pub fn into_end(self) -> LogEnd {
-        let mut heads = self.base.heads;
+        let mut heads = self.before.heads;
         heads.extend(self.heads.into_iter().map(|(origin, head)| (origin, head.unwrap_or(Head::NONE))));
-        LogEnd { revision: self.revision, head: self.head, clock: self.clock, heads }
+        LogEnd { revision: self.revision, head: self.head, base: self.base, clock: self.clock, heads }
     }
 
-    /// Makes the change known in a log's status, which was at the draft's base.
+    /// Makes the change known in a log's status, which was at the same end before.
     pub fn publish(&self, status: &mut LogStatus) {
-        (status.revision, status.head, status.clock) = (self.revision, self.head, self.clock);
+        (status.revision, status.head, status.base, status.clock) = (self.revision, self.head, self.base, self.clock);
         for (origin, head) in &self.heads {
             match head {
                 Some(head) => status.heads.set(*origin, *head),
@@ -145,6 +155,10 @@ impl<'a> Draft<'a> {
         self.rows.extend(batch.rows.iter().map(|row| (&row.key, row.value.as_ref())));
         self.views.extend(batch.views.iter().map(|(view, position)| (view, *position)));
         self.clock = if batch.rewrite.is_some() { batch.clock } else { batch.clock.max(self.clock) };
+        if let Some(base) = batch.trim.filter(|base| *base > self.base) {
+            self.base = base;
+            self.runs.trim(base);
+        }
         self.revision = self.revision.plus(1);
         Ok(Committed { revision: self.revision, head: self.head })
     }
@@ -173,27 +187,35 @@ impl<'a> Draft<'a> {
                 return Err(StoreError::NoSuchBundle { dot: *dot });
             }
             if !batch.verified_runs().any(|verified| holds(verified.run(), *dot)) {
-                self.find(*dot)?;
+                self.runs.find(*dot).ok_or_else(|| self.missing(*dot))?;
             }
         }
         batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))?;
         let mut views = batch.views.iter();
         views.try_for_each(|(_, position)| check_number("progress of a view", position.get(), number))?;
+        check_trim(batch.trim, self.head)?;
         Ok(emptied)
     }
 
     fn check_rewrite(&self, rewrite: &Rewrite) -> Result<Emptied, StoreError> {
         let tail: Vec<_> = self.runs.behind(rewrite.origin, rewrite.after.seq).cloned().collect();
-        check_rewrite(rewrite, &tail, self.head_of(rewrite.origin))
+        let head = self.head_of(rewrite.origin);
+        match first_missing(rewrite, &tail, head) {
+            Some(dot) => Err(self.missing(dot)),
+            None => check_rewrite(rewrite, &tail, head),
+        }
     }
 
-    /// The run that holds a bundle which the log must have.
-    fn find(&self, dot: Dot) -> Result<&StoredRun, StoreError> {
-        self.runs.find(dot).ok_or_else(|| StoreError::Corrupt {
+    /// What is told of a bundle that is not found, though the head of its origin tells of it.
+    fn missing(&self, dot: Dot) -> StoreError {
+        if self.base > Position::ZERO {
+            return StoreError::Trimmed { dot, base: self.base };
+        }
+        StoreError::Corrupt {
             backend: self.bounds.backend,
             at: format!("bundle {dot}"),
             why: "the log does not hold it, though the head of its origin says so".to_owned(),
-        })
+        }
     }
 
     fn rewrite(&mut self, rewrite: &Rewrite, Emptied { kept, .. }: Emptied) {
@@ -217,7 +239,7 @@ impl<'a> Draft<'a> {
     fn head_of(&self, origin: ReplicaId) -> Head {
         match self.heads.get(&origin) {
             Some(head) => head.unwrap_or(Head::NONE),
-            None => self.base.heads[&origin],
+            None => self.before.heads[&origin],
         }
     }
 

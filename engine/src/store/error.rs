@@ -48,16 +48,35 @@ pub enum StoreError {
         /// Whose tail was to be rewritten.
         origin: ReplicaId,
     },
+    /// A bundle that the log has had is not kept any longer.
+    #[error(
+        "bundle {dot} is no longer in the log, which keeps what lies behind position {base}; take it from an archive, or \
+         from a peer that keeps more"
+    )]
+    Trimmed {
+        /// The bundle asked for.
+        dot: Dot,
+        /// The log's base.
+        base: Position,
+    },
+    /// The log was to be trimmed further than it reaches.
+    #[error("the log ends at position {head} and cannot be trimmed up to {trim}; trim it up to its head at most")]
+    TrimBeyondHead {
+        /// The new base that was asked for.
+        trim: Position,
+        /// The log's head before the batch.
+        head: Position,
+    },
     /// The log cannot serve what follows this cursor completely.
-    #[error("cursor {cursor} cannot be served by log {log} (bundles {base} to {head}); start again from your heads")]
+    #[error("cursor {cursor} cannot be served by log {log} (cursors {base} to {head}); start again from your heads")]
     CursorGone {
         /// The cursor asked for.
         cursor: Cursor,
         /// The log asked.
         log: LogId,
-        /// Its oldest readable place.
+        /// Its base, the oldest cursor that it serves. A cursor of this log that is smaller has been trimmed.
         base: Position,
-        /// Its newest.
+        /// Its head, the newest cursor that it serves.
         head: Position,
     },
     /// Something exceeds a limit of [`limits`](crate::limits).
@@ -136,7 +155,9 @@ impl StoreError {
     /// What the caller can do about it.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Conflict { .. } | Self::OutOfOrder { .. } | Self::Misplaced { .. } => Retry::Reload,
+            Self::Conflict { .. } | Self::OutOfOrder { .. } | Self::Misplaced { .. } | Self::TrimBeyondHead { .. } => {
+                Retry::Reload
+            }
             Self::InUse { .. } => Retry::Later,
             Self::Backend { retry, .. } => *retry,
             _ => Retry::Never,

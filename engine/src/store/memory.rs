@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use event_listener::Event as Signal;
 
-use super::check::{check_append, check_cursor, check_row};
+use super::check::{check_append, check_cursor, check_row, check_trim};
 use super::page::{PageBuilder, RowPageBuilder};
-use super::rewrite::{Emptied, check_rewrite};
+use super::rewrite::{Emptied, check_rewrite, first_missing};
 use super::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowFold, RowKey, RowRange, RowWrite,
     Storage, StoreError, StoredRun, ViewId, WriteBatch,
 };
-use crate::format::run::VerifiedRun;
+use crate::format::run::{Run, VerifiedRun};
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
 use crate::limits::KEY_BYTES_MAX;
 
@@ -68,8 +68,15 @@ impl EventStore for MemoryStore {
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
         let state = self.state();
-        let mut page = PageBuilder::new(limit);
-        let _ = state.of(origin, after).all(|stored| page.push_from(stored.clone(), after.plus(1)));
+        let (mut page, last) = (PageBuilder::new(limit), state.status.heads.get(origin).seq);
+        let (mut next, mut runs) = (after.plus(1), state.of(origin, after));
+        let mut is_open = next <= last;
+        while is_open {
+            let stored = runs.next().filter(|stored| stored.run.first() <= next);
+            let stored = stored.ok_or_else(|| state.trimmed(Dot { origin, seq: next }))?;
+            next = stored.run.last().plus(1);
+            is_open = page.push_from(stored.clone(), after.plus(1)) && next <= last;
+        }
         Ok(page.finish())
     }
 
@@ -165,6 +172,7 @@ impl State {
         }
         self.status.views.extend(batch.views);
         self.status.clock = clock;
+        self.trim(batch.trim.unwrap_or(Position::ZERO));
         self.status.revision = self.status.revision.plus(1);
         Ok(Committed { revision: self.status.revision, head: self.status.head })
     }
@@ -186,19 +194,34 @@ impl State {
         let mut heads = self.status.heads.clone();
         let mut appends: Vec<&VerifiedRun> = Vec::new();
         if let Some(rewrite) = &batch.rewrite {
-            check_rewrite(rewrite, &self.tail(rewrite), heads.get(rewrite.origin))?;
+            let (tail, head) = (self.tail(rewrite), heads.get(rewrite.origin));
+            first_missing(rewrite, &tail, head).map_or(Ok(()), |dot| Err(self.trimmed(dot)))?;
+            check_rewrite(rewrite, &tail, head)?;
             heads.set(rewrite.origin, rewrite.after);
             appends.extend(rewrite.runs.iter().map(|(_, verified)| verified));
         }
-        for verified in appends.into_iter().chain(&batch.runs) {
+        appends.extend(&batch.runs);
+        for verified in &appends {
             check_append(verified, heads.get(verified.run().origin()))?;
             heads.set(verified.run().origin(), verified.head());
         }
-        let unknown = |dot: &&Dot| dot.seq == Seq::ZERO || dot.seq > heads.get(dot.origin).seq;
-        if let Some(dot) = batch.voids.iter().find(unknown) {
-            return Err(StoreError::NoSuchBundle { dot: *dot });
+        for dot in &batch.voids {
+            if dot.seq == Seq::ZERO || dot.seq > heads.get(dot.origin).seq {
+                return Err(StoreError::NoSuchBundle { dot: *dot });
+            }
+            let is_in = |run: &Run| run.origin() == dot.origin && run.first() <= dot.seq && dot.seq <= run.last();
+            let stored = self.of(dot.origin, Seq::new(dot.seq.get() - 1)).next();
+            let is_kept = stored.is_some_and(|stored| is_in(&stored.run));
+            if !is_kept && !appends.iter().any(|verified| is_in(verified.run())) {
+                return Err(self.trimmed(*dot));
+            }
         }
-        batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))
+        batch.rows.iter().try_for_each(|row| check_row(&row.key, row.value.as_ref()))?;
+        check_trim(batch.trim, self.status.head)
+    }
+
+    fn trimmed(&self, dot: Dot) -> StoreError {
+        StoreError::Trimmed { dot, base: self.status.base }
     }
 
     fn tail(&self, rewrite: &Rewrite) -> Vec<StoredRun> {
@@ -207,7 +230,8 @@ impl State {
 
     fn rewrite(&mut self, rewrite: Rewrite) -> Result<(), StoreError> {
         let tail = self.tail(&rewrite);
-        let Emptied { kept, .. } = check_rewrite(&rewrite, &tail, self.status.heads.get(rewrite.origin))?;
+        let head = self.status.heads.get(rewrite.origin);
+        let Emptied { kept, .. } = check_rewrite(&rewrite, &tail, head)?;
         for stored in tail {
             self.log.remove(&stored.position);
             self.by_origin.remove(&(stored.run.origin(), stored.run.last()));
@@ -230,6 +254,22 @@ impl State {
         self.by_origin.insert((origin, verified.run().last()), position);
         let stored = StoredRun { position, previous: verified.previous(), run: verified.run().clone() };
         self.log.insert(position, stored);
+    }
+
+    /// Deletes the bundles up to `base`, unless they are gone already.
+    fn trim(&mut self, base: Position) {
+        self.status.base = self.status.base.max(base);
+        while let Some(first) = self.log.first_entry().filter(|first| *first.key() <= base) {
+            let stored = first.remove();
+            let index = (stored.run.origin(), stored.run.last());
+            match stored.behind(base) {
+                Some(rest) => {
+                    self.by_origin.insert(index, rest.position);
+                    self.log.insert(rest.position, rest);
+                }
+                None => drop(self.by_origin.remove(&index)),
+            }
+        }
     }
 
     /// Makes bundles void, each run that holds some of them once.

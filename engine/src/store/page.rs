@@ -14,7 +14,7 @@ const RUN_FRAMING_BYTES: u64 = 43;
 const BUNDLE_FRAMING_BYTES: u64 = 13;
 
 /// Collects runs up to a limit. Cuts the first at its start and the last at its end if needed, and joins runs of one origin
-/// that lie side by side in the log, so that bundles written one by one travel packed.
+/// that follow each other and lie side by side in the log, so that bundles written one by one travel packed.
 #[derive(Debug)]
 pub struct PageBuilder {
     limit: Limit,
@@ -35,8 +35,7 @@ impl PageBuilder {
 
     /// Adds the bundles of `stored` that lie behind position `after`. Returns whether the page takes more.
     pub fn push_after(&mut self, stored: StoredRun, after: Position) -> bool {
-        let known = after.plus(1).since(stored.position);
-        match skip(stored, known) {
+        match stored.behind(after) {
             Some(rest) => self.push(rest),
             None => !self.full,
         }
@@ -45,7 +44,7 @@ impl PageBuilder {
     /// Adds the bundles of `stored` from `seq` on. Returns whether the page takes more.
     pub fn push_from(&mut self, stored: StoredRun, seq: Seq) -> bool {
         let known = seq.since(stored.run.first());
-        match skip(stored, known) {
+        match stored.skip(known) {
             Some(rest) => self.push(rest),
             None => !self.full,
         }
@@ -107,7 +106,8 @@ impl PageBuilder {
         let size = stored.run.as_bytes().len();
         let follows = |last: &StoredRun| {
             let joined: u64 = self.joined.iter().map(Run::count).sum();
-            last.run.origin() == stored.run.origin() && last.position.plus(joined) == stored.position
+            let is_next = last.run.first().plus(joined) == stored.run.first();
+            is_next && last.run.origin() == stored.run.origin() && last.position.plus(joined) == stored.position
         };
         let joins = self.runs.last().is_some_and(follows);
         if joins && self.joined_bytes + size <= RUN_BYTES_MAX {
@@ -127,18 +127,6 @@ impl PageBuilder {
         }
         self.joined.clear();
     }
-}
-
-/// `stored` without its first `count` bundles, `None` if nothing is left.
-fn skip(stored: StoredRun, count: u64) -> Option<StoredRun> {
-    if count == 0 {
-        return Some(stored);
-    }
-    let StoredRun { position, previous, run } = stored;
-    let kept = run.since(run.first().plus(count))?;
-    let skipped = run.bundles().take(usize::try_from(count).ok()?);
-    let previous = skipped.fold(previous, |chain, bundle| bundle.chain_after(chain));
-    Some(StoredRun { position: position.plus(count), previous, run: kept })
 }
 
 /// Collects rows up to a limit. The first row is always taken.

@@ -13,8 +13,21 @@ pub struct Emptied {
     pub kept: Option<StoredRun>,
 }
 
+/// The first bundle that a rewrite means to replace and that the log has lost, or has trimmed. `tail` and `head` are as in
+/// [`check_rewrite`].
+pub fn first_missing(rewrite: &Rewrite, tail: &[StoredRun], head: Head) -> Option<Dot> {
+    let mut next = rewrite.after.seq.plus(1);
+    for stored in tail {
+        if stored.run.first() > next {
+            break;
+        }
+        next = stored.run.last().plus(1);
+    }
+    (next <= head.seq).then_some(Dot { origin: rewrite.origin, seq: next })
+}
+
 /// Checks a rewrite against what the log holds: `tail` is every stored run of the origin that reaches beyond `rewrite.after`, in
-/// order and as it is stored, `head` the origin's head.
+/// order and as it is stored, and [whole](first_missing); `head` is the origin's head.
 ///
 /// # Errors
 /// [`StoreError::NoSuchBundle`] or [`StoreError::WrongChain`] if `after` is not what the log holds;

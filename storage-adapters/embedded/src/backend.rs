@@ -195,6 +195,8 @@ pub struct At {
     pub revision: Revision,
     /// The last bundle's position.
     pub head: Position,
+    /// Up to where the log is trimmed.
+    pub base: Position,
 }
 
 /// How a transaction failed.

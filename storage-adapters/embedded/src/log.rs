@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use syncline::store::draft::concerned;
+use syncline::store::draft::{bases, concerned};
 use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, StoreError, StoredRun, WriteBatch};
 use syncline::{Dot, Position, ReplicaId, Seq};
@@ -48,6 +48,9 @@ pub(crate) fn walk<B: Backend>(
 }
 
 /// Fills a page with the runs of an origin from `first` on, as far as its head says.
+///
+/// # Errors
+/// If one is missing: [`StoreError::Trimmed`] if the log was trimmed, [`StoreError::Corrupt`] if it never was.
 pub(crate) fn read_origin<B: Backend>(
     session: &B::Session<'_>,
     space: &Place<B::Key>,
@@ -55,66 +58,53 @@ pub(crate) fn read_origin<B: Backend>(
     first: Seq,
     limit: Limit,
 ) -> Result<PageBuilder, B::Fault> {
-    let mut page = PageBuilder::new(limit);
-    let head = session.head_of(space, origin)?;
-    if head < first {
-        return Ok(page);
+    let (mut page, head) = (PageBuilder::new(limit), session.head_of(space, origin)?);
+    let (mut next, mut is_open) = (first, first <= head);
+    if is_open {
+        session.runs_of(space, origin, first, &mut |stored| {
+            let found = stored.run.first();
+            // Only the first may begin earlier.
+            if found > next || found < next && next > first {
+                return ControlFlow::Break(());
+            }
+            next = stored.run.last().plus(1);
+            is_open = page.push_from(stored, first) && next <= head;
+            flow(is_open)
+        })?;
     }
-    let mut is_open = true;
-    let next = walk_origin::<B>(session, space, Dot { origin, seq: first }, |stored| {
-        let last = stored.run.last();
-        is_open = page.push_from(stored, first) && last < head;
-        is_open
-    })?;
-    if is_open { Err(missing_bundle::<B>(space, Dot { origin, seq: next })) } else { Ok(page) }
+    let dot = Dot { origin, seq: next };
+    match session.at(space)?.base {
+        _ if !is_open => Ok(page),
+        Position::ZERO => Err(missing::<B>(space.at(format_args!("bundle {dot}")))),
+        base => Err(StoreError::Trimmed { dot, base }.into()),
+    }
 }
 
-/// The runs of the log that these batches may change.
+/// The runs of the log that these batches may change. The commit rule notices what is missing.
 pub(crate) fn read_concerned<'a, B: Backend>(
     session: &B::Session<'_>,
     space: &Place<B::Key>,
     batches: impl IntoIterator<Item = &'a WriteBatch> + Clone,
 ) -> Result<Vec<StoredRun>, B::Fault> {
     let mut runs = Vec::new();
-    for part in concerned(batches) {
-        walk_origin::<B>(session, space, Dot { origin: part.origin, seq: part.first }, |stored| {
+    for part in concerned(batches.clone()) {
+        session.runs_of(space, part.origin, part.first, &mut |stored| {
             let more = stored.run.last() < part.last;
             runs.push(stored);
-            more
+            flow(more)
+        })?;
+    }
+    for base in bases(batches) {
+        session.runs(space, base, &mut |stored| {
+            runs.push(stored);
+            flow(false)
         })?;
     }
     Ok(runs)
 }
 
-/// Shows an origin's runs from the one that holds bundle `from` on, until `each` has enough. Returns which bundle comes next.
-///
-/// # Errors
-/// [`StoreError::Corrupt`] if one is missing before another.
-fn walk_origin<B: Backend>(
-    session: &B::Session<'_>,
-    space: &Place<B::Key>,
-    from: Dot,
-    mut each: impl FnMut(StoredRun) -> bool,
-) -> Result<Seq, B::Fault> {
-    let (mut next, mut is_first, mut has_hole) = (from.seq, true, false);
-    session.runs_of(space, from.origin, from.seq, &mut |stored| {
-        let first = stored.run.first();
-        has_hole = if is_first { first > next } else { first != next };
-        if has_hole {
-            return ControlFlow::Break(());
-        }
-        (next, is_first) = (stored.run.last().plus(1), false);
-        flow(each(stored))
-    })?;
-    if has_hole { Err(missing_bundle::<B>(space, Dot { seq: next, ..from })) } else { Ok(next) }
-}
-
 fn flow(more: bool) -> ControlFlow<()> {
     if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-}
-
-fn missing_bundle<B: Backend>(space: &Place<B::Key>, dot: Dot) -> B::Fault {
-    missing::<B>(space.at(format_args!("bundle {dot}")))
 }
 
 fn missing<B: Backend>(at: String) -> B::Fault {

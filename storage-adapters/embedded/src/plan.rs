@@ -71,15 +71,15 @@ impl<'a, B: Backend> Drafted<'a, B> {
         space: &'a Space<B::Key>,
         batches: &[&'a WriteBatch],
     ) -> Result<Self, B::Fault> {
-        let base = space.end(origins(batches.iter().copied()));
+        let before = space.end(origins(batches.iter().copied()));
         let runs = log::read_concerned::<B>(session, &space.place, batches.iter().copied())?;
-        let (mut draft, outcomes) = Draft::of(B::BOUNDS, base, runs, batches.iter().copied());
+        let (mut draft, outcomes) = Draft::of(B::BOUNDS, before, runs, batches.iter().copied());
         if draft.is_empty() {
             return Ok(Self { space, draft, outcomes, written: None });
         }
-        // What lay small at the end of the log may be another origin's after a rewrite, or be cut otherwise.
-        let is_rewritten = batches.iter().any(|batch| batch.rewrite.is_some());
-        let mut tail = if is_rewritten { Tail::default() } else { space.state().tail };
+        // What lay small at the end of the log may be another origin's after a rewrite, or gone after a trim, or be cut otherwise.
+        let is_changed = draft.is_trimmed() || batches.iter().any(|batch| batch.rewrite.is_some());
+        let mut tail = if is_changed { Tail::default() } else { space.state().tail };
         tail.pack::<B>(session, &space.place, &mut draft)?;
         let learned = B::write(session, changes, &space.place, &draft)?;
         Ok(Self { space, draft, outcomes, written: Some((tail, learned)) })

@@ -44,9 +44,9 @@ impl<K> Space<K> {
 
     /// The end of the log, with the heads of these origins.
     pub(crate) fn end(&self, origins: BTreeSet<ReplicaId>) -> LogEnd {
-        let LogStatus { revision, head, clock, ref heads, .. } = self.state().status;
+        let LogStatus { revision, head, base, clock, ref heads, .. } = self.state().status;
         let heads = origins.into_iter().map(|origin| (origin, heads.get(origin))).collect();
-        LogEnd { revision, head, clock, heads }
+        LogEnd { revision, head, base, clock, heads }
     }
 
     /// Makes a committed draft known.

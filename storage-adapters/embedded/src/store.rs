@@ -13,7 +13,7 @@ use syncline::store::{
 };
 use syncline::{Cursor, ReplicaId, Seq, ViewId};
 
-use crate::backend::{Backend, Session};
+use crate::backend::{At, Backend, Session};
 use crate::database::Database;
 use crate::log;
 use crate::space::Space;
@@ -41,7 +41,8 @@ impl<B: Backend> EventStore for EmbeddedStore<B> {
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
         let fresh = LogStatus::fresh(self.space.state().status.log);
         let read = move |session: &B::Session<'_>, space: &_| {
-            let status = LogStatus { head: session.at(space)?.head, ..fresh };
+            let At { head, base, .. } = session.at(space)?;
+            let status = LogStatus { head, base, ..fresh };
             check_cursor(after, &status)?;
             Ok(log::read::<B>(session, space, after.position, status.head, limit)?.finish_page(after, &status))
         };

@@ -50,7 +50,7 @@ impl<S: Snapshot> Session for Reading<S> {
 
     fn at(&self, space: &Place) -> Result<At> {
         let status = self.status(space)?;
-        Ok(At { revision: status.revision, head: status.head })
+        Ok(At { revision: status.revision, head: status.head, base: status.base })
     }
 
     fn spaces(&self) -> Result<Vec<SpaceId>> {
@@ -129,6 +129,9 @@ impl<K: KeyValue> Backend for Layout<K> {
         for (end, last) in draft.runs.removed() {
             log::remove(changes, space, end, last.origin, last.seq);
         }
+        if draft.is_trimmed() {
+            log::trim(&session.snapshot, changes, space, draft.before().base, draft.base)?;
+        }
         draft.runs.inserted().into_iter().for_each(|stored| log::put(changes, space, stored));
         rows::write(&session.snapshot, changes, space, &mut status, draft)?;
         for (origin, head) in &draft.heads {
@@ -136,10 +139,11 @@ impl<K: KeyValue> Backend for Layout<K> {
                 Some(head) => changes.put(space.key.head(*origin), &[&encode_head(*head)]),
                 None => changes.delete(space.key.head(*origin)),
             }
-            let (before, after) = (draft.base().heads[origin] != Head::NONE, head.is_some());
+            let (before, after) = (draft.before().heads[origin] != Head::NONE, head.is_some());
             status.heads = status.heads + u32::from(after) - u32::from(before);
         }
-        (status.revision, status.head, status.clock) = (draft.revision, draft.head, draft.clock);
+        (status.revision, status.head, status.base, status.clock) =
+            (draft.revision, draft.head, draft.base, draft.clock);
         changes.put(space.key.status(), &[&status.encode()]);
         Ok(())
     }

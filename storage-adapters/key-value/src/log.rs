@@ -1,5 +1,7 @@
 //! A space's runs, by position and by origin.
 
+use std::ops::ControlFlow;
+
 use bytes::Bytes;
 use syncline::store::StoredRun;
 use syncline::{Position, ReplicaId, Seq};
@@ -63,6 +65,23 @@ pub(crate) fn put(changes: &mut Changes, space: &Place, stored: &StoredRun) {
 pub(crate) fn remove(changes: &mut Changes, space: &Place, end: Position, origin: ReplicaId, last: Seq) {
     changes.delete(space.key.run(end));
     changes.delete(space.key.place(origin, last));
+}
+
+/// Removes the runs that end behind `after` and up to `base`.
+pub(crate) fn trim(
+    snapshot: &impl Snapshot,
+    changes: &mut Changes,
+    space: &Place,
+    after: Position,
+    base: Position,
+) -> Result<()> {
+    runs(snapshot, space, after, &mut |stored| {
+        if stored.end() > base {
+            return ControlFlow::Break(());
+        }
+        remove(changes, space, stored.end(), stored.run.origin(), stored.run.last());
+        ControlFlow::Continue(())
+    })
 }
 
 fn decode(space: &Place, end: Option<Position>, value: Bytes) -> Result<StoredRun> {

@@ -8,6 +8,7 @@
 //! status   16                     log id
 //!          8, 8, 8                revision, head, clock
 //!          4                      how many heads there are
+//!          8                      base
 //!          view*
 //! view     1, n                   `name@version`
 //!          4                      its number
@@ -48,6 +49,9 @@ fn check(key: &[u8], value: &[u8]) -> [u8; CHECK_BYTES] {
     hasher.finalize().as_bytes()[..CHECK_BYTES].try_into().expect("8 of 32 bytes")
 }
 
+/// Where the base lies in the record of what a space is at. Records of version 1 have none.
+pub(crate) const BASE_AT: usize = 44;
+
 /// What a space is at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Status {
@@ -57,6 +61,7 @@ pub(crate) struct Status {
     pub(crate) clock: NTP64,
     /// How many heads there are: a lost one is noticed.
     pub(crate) heads: u32,
+    pub(crate) base: Position,
     pub(crate) views: BTreeMap<ViewId, View>,
 }
 
@@ -71,16 +76,16 @@ pub(crate) struct View {
 impl Status {
     /// A log just created.
     pub(crate) fn fresh(log: LogId) -> Self {
-        let (revision, head) = (Revision::ZERO, Position::ZERO);
-        Self { log, revision, head, clock: NTP64(0), heads: 0, views: BTreeMap::new() }
+        let (revision, head, base) = (Revision::ZERO, Position::ZERO, Position::ZERO);
+        Self { log, revision, head, clock: NTP64(0), heads: 0, base, views: BTreeMap::new() }
     }
 
     /// The same as the engine says it.
     pub(crate) fn with_heads(&self, heads: Heads) -> LogStatus {
         let folded = |(view, state): (&ViewId, &View)| Some((view.clone(), state.folded?));
-        let Self { log, revision, head, clock, .. } = *self;
+        let Self { log, revision, head, base, clock, .. } = *self;
         let views = self.views.iter().filter_map(folded).collect();
-        LogStatus { revision, head, heads, clock, views, ..LogStatus::fresh(log) }
+        LogStatus { log, revision, head, base, heads, clock, views }
     }
 
     /// A view, which gets a number if it has none.
@@ -96,6 +101,7 @@ impl Status {
             bytes.extend(number.to_be_bytes());
         }
         bytes.extend(self.heads.to_be_bytes());
+        bytes.extend(self.base.get().to_be_bytes());
         for (view, View { key, folded }) in &self.views {
             bytes.push(u8::try_from(view.as_str().len()).expect("names of views are short"));
             bytes.extend_from_slice(view.as_str().as_bytes());
@@ -112,13 +118,13 @@ impl Status {
         let log = LogId::from_bytes(take(rest)?)?;
         let (revision, head, clock) =
             (Revision::new(number(rest)?), Position::new(number(rest)?), NTP64(number(rest)?));
-        let heads = u32::from_be_bytes(take(rest)?);
+        let (heads, base) = (u32::from_be_bytes(take(rest)?), Position::new(number(rest)?));
         let mut views = BTreeMap::new();
         while !rest.is_empty() {
             let (view, state) = decode_view(rest)?;
             views.insert(view, state);
         }
-        Some(Self { log, revision, head, clock, heads, views })
+        Some(Self { log, revision, head, clock, heads, base, views })
     }
 }
 
@@ -189,6 +195,7 @@ mod tests {
             head: Position::new(1 << 63),
             clock: NTP64(u64::MAX),
             heads: 7,
+            base: Position::new(1 << 62),
             views: [a, b].into(),
             ..Status::fresh(LogId::from_bytes([9; 16]).unwrap())
         }
@@ -199,7 +206,7 @@ mod tests {
         let bytes = status().encode();
         assert_eq!(Status::decode(&bytes), Some(status()));
         // Views follow the numbers: without the last one, or both, it is another status.
-        let whole = [bytes.len(), bytes.len() - 11, 44];
+        let whole = [bytes.len(), bytes.len() - 11, 52];
         for length in (0..bytes.len()).filter(|length| !whole.contains(length)) {
             assert_eq!(Status::decode(&bytes[..length]), None, "{length}");
         }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgRow;
 use syncline::format::{ChainHash, Head, Run, VerifiedRun};
 use syncline::id::Revision;
 use syncline::store::check::check_cursor;
-use syncline::store::draft::{Part, concerned};
+use syncline::store::draft::{LogEnd, Part, bases, concerned};
 use syncline::store::page::PageBuilder;
 use syncline::store::{Limit, LogStatus, Page, StoreError, StoredRun, WriteBatch};
 use syncline::{Cursor, Dot, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId};
@@ -30,7 +30,7 @@ impl Ask for Status {
     type Answer = LogStatus;
 
     async fn ask(&self, connection: &mut Connection) -> Result<LogStatus> {
-        let select = "SELECT log, revision, spaces.head, clock, heads.*, folded.* FROM spaces
+        let select = "SELECT log, revision, spaces.head, base, clock, heads.*, folded.* FROM spaces
             CROSS JOIN LATERAL (
                 SELECT array_agg(origin) AS origins, array_agg(seq) AS seqs, array_agg(chain) AS chains,
                     array_agg(time) AS times
@@ -43,8 +43,8 @@ impl Ask for Status {
         let row = sqlx::query(select).bind(self.0.as_str()).fetch_optional(connection).await?;
         let row = row.ok_or_else(|| gone(&self.0))?;
         let Tail { log, end } = read_head_row(&row)?;
-        let mut status =
-            LogStatus { revision: end.revision, head: end.head, clock: end.clock, ..LogStatus::fresh(log) };
+        let LogEnd { revision, head: last, base, clock, .. } = end;
+        let mut status = LogStatus { revision, head: last, base, clock, ..LogStatus::fresh(log) };
         let (origins, seqs) = (list::<Vec<u8>>(&row, "origins")?, list::<i64>(&row, "seqs")?);
         let (chains, times) = (list::<Vec<u8>>(&row, "chains")?, list::<Vec<u8>>(&row, "times")?);
         for (((origin, seq), chain), time) in origins.iter().zip(seqs).zip(chains).zip(times) {
@@ -95,7 +95,7 @@ impl Ask for ReadPage {
 
     async fn ask(&self, connection: &mut Connection) -> Result<Page> {
         // The head and the runs are of one moment because they are of one statement.
-        let select = "SELECT log, revision, head, clock, last, previous, run FROM spaces
+        let select = "SELECT log, revision, head, base, clock, last, previous, run FROM spaces
             LEFT JOIN LATERAL (
                 SELECT last, previous, run,
                     sum(octet_length(run)) OVER (ORDER BY last ROWS UNBOUNDED PRECEDING) - octet_length(run) AS before
@@ -107,7 +107,7 @@ impl Ask for ReadPage {
         let rows = query.bind(i64::from(count)).bind(i64::from(self.limit.bytes.max(1))).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(&self.space))?;
         let Tail { log, end } = read_head_row(first)?;
-        let status = LogStatus { head: end.head, ..LogStatus::fresh(log) };
+        let status = LogStatus { head: end.head, base: end.base, ..LogStatus::fresh(log) };
         check_cursor(self.after, &status)?;
         let mut page = PageBuilder::new(self.limit);
         let (mut end, mut bytes) = (self.after.position, 0);
@@ -165,7 +165,8 @@ impl Ask for ReadOrigin {
 
     async fn ask(&self, connection: &mut Connection) -> Result<Vec<StoredRun>> {
         // The origin's head and its runs are of one moment because they are of one statement.
-        let select = "SELECT heads.seq AS head, last, previous, run FROM heads
+        let select = "SELECT heads.seq AS head, base, last, previous, run FROM heads
+            JOIN spaces ON spaces.name = heads.space
             LEFT JOIN LATERAL (
                 SELECT last, seq, previous, run,
                     sum(octet_length(run)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - octet_length(run) AS before
@@ -179,30 +180,35 @@ impl Ask for ReadOrigin {
         let mut page = PageBuilder::new(self.limit);
         let Some(first) = rows.first() else { return Ok(page.finish()) };
         let head = Seq::new(from_bigint("a head's seq", first.try_get("head")?)?);
+        let base = Position::new(from_bigint("a space's base", first.try_get("base")?)?);
         let (mut end, mut bytes) = (self.after, 0);
         for row in rows.iter().filter(|_| head > self.after) {
             let Some(_) = row.try_get::<Option<i64>, _>("last")? else { break };
             let stored = read_run(&self.space, row)?;
-            self.check_place(&stored, end)?;
+            self.check_place(&stored, end, base)?;
             end = stored.run.last();
             bytes += stored.run.as_bytes().len() as u64;
             page.push_from(stored, self.after.plus(1));
         }
         let was_cut = rows.len() == count as usize && end > self.after || bytes >= u64::from(self.limit.bytes);
-        if end < head && !was_cut { Err(self.missing(end).into()) } else { Ok(page.finish()) }
+        if end < head && !was_cut { Err(self.missing(end, base).into()) } else { Ok(page.finish()) }
     }
 }
 
 impl ReadOrigin {
     /// A run must be the origin's own and follow the one before it without a hole; only the first may begin earlier.
-    fn check_place(&self, stored: &StoredRun, end: Seq) -> std::result::Result<(), StoreError> {
+    fn check_place(&self, stored: &StoredRun, end: Seq, base: Position) -> std::result::Result<(), StoreError> {
         let (next, first) = (end.plus(1), stored.run.first());
         let follows = first == next || end == self.after && first < next;
-        if follows && stored.run.origin() == self.origin { Ok(()) } else { Err(self.missing(end)) }
+        if follows && stored.run.origin() == self.origin { Ok(()) } else { Err(self.missing(end, base)) }
     }
 
-    fn missing(&self, after: Seq) -> StoreError {
+    /// In a log that was trimmed, what is not found was trimmed.
+    fn missing(&self, after: Seq, base: Position) -> StoreError {
         let dot = Dot { origin: self.origin, seq: after.plus(1) };
+        if base > Position::ZERO {
+            return StoreError::Trimmed { dot, base };
+        }
         corrupt(format!("space {}", self.space), format!("bundle {dot} is missing"))
     }
 }
@@ -224,14 +230,14 @@ fn check_run(last: Position, previous: ChainHash, bytes: Bytes) -> std::result::
     Ok(StoredRun { position, previous, run })
 }
 
-/// The runs of the log that the voids and the rewrites of these batches concern.
+/// The runs of the log that the voids, the rewrites and the new bases of these batches concern.
 pub(crate) async fn read_concerned(
     connection: &mut Connection,
     space: &SpaceId,
     batches: &[WriteBatch],
 ) -> Result<Vec<StoredRun>> {
-    let parts = concerned(batches);
-    if parts.is_empty() {
+    let (parts, bases) = (concerned(batches), bases(batches));
+    if parts.is_empty() && bases.is_empty() {
         return Ok(Vec::new());
     }
     // The runs are read once each, however many parts they hold.
@@ -244,10 +250,16 @@ pub(crate) async fn read_concerned(
                         WHERE space = $1 AND runs.origin = part.origin AND runs.seq >= part.final
                     ), part.final) OFFSET 0
             ) AS found
+            UNION
+            SELECT cut.last FROM unnest($5::bigint[]) AS base (position)
+            CROSS JOIN LATERAL (
+                SELECT last FROM runs WHERE space = $1 AND runs.last > base.position ORDER BY last LIMIT 1
+            ) AS cut
         ))";
     let origins: Vec<_> = parts.iter().map(|part| part.origin.to_bytes()).collect();
     let ends = |part: &Part| (bound(part.first.get()), bound(part.last.get()));
     let (firsts, finals): (Vec<_>, Vec<_>) = parts.iter().map(ends).unzip();
     let query = sqlx::query(select).bind(space.as_str()).bind(origins).bind(firsts).bind(finals);
+    let query = query.bind(bases.iter().map(|base| bound(base.get())).collect::<Vec<_>>());
     query.fetch_all(connection).await?.iter().map(|row| read_run(space, row)).collect()
 }

@@ -10,8 +10,11 @@ use crate::work::Work;
 
 /// What brings the tables of logs and rows from one version to the next, from 0. Never changed once released, only added to. Those
 /// of accounts have a version of their own.
-const MIGRATIONS: [&str; 2] =
-    [concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql")), include_str!("schema/history.sql")];
+const MIGRATIONS: [&str; 3] = [
+    concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql")),
+    include_str!("schema/history.sql"),
+    include_str!("schema/base.sql"),
+];
 
 /// The version that this build writes, and the newest that it reads.
 const NEWEST: u32 = MIGRATIONS.len() as u32;

@@ -37,7 +37,7 @@ impl Tail {
         space: &SpaceId,
         origins: &BTreeSet<ReplicaId>,
     ) -> Result<Self> {
-        let select = "SELECT log, revision, spaces.head, clock, origin, seq, chain, time FROM spaces
+        let select = "SELECT log, revision, spaces.head, base, clock, origin, seq, chain, time FROM spaces
             LEFT JOIN unnest($2::bytea[]) AS wanted ON true
             LEFT JOIN LATERAL (SELECT * FROM heads WHERE space = $1 AND origin = wanted OFFSET 0) AS heads ON true
             WHERE name = $1";
@@ -91,13 +91,14 @@ pub(crate) fn gone(space: &SpaceId) -> StoreError {
     corrupt(format!("space {space}"), "its row in the table of spaces is gone")
 }
 
-/// The columns `log`, `revision`, `head` and `clock`.
+/// The columns `log`, `revision`, `head`, `base` and `clock`.
 pub(crate) fn read_head_row(row: &PgRow) -> Result<Tail> {
     let log = array("a space's log", row.try_get("log")?)?;
     let log = LogId::from_bytes(log).ok_or_else(|| corrupt("a space's log", "it is all zero"))?;
     let end = LogEnd {
         revision: Revision::new(from_bigint("a space's revision", row.try_get("revision")?)?),
         head: Position::new(from_bigint("a space's head", row.try_get("head")?)?),
+        base: Position::new(from_bigint("a space's base", row.try_get("base")?)?),
         clock: from_bytes("a space's clock", row.try_get("clock")?)?,
         heads: BTreeMap::new(),
     };
@@ -134,7 +135,8 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let origin = |number: u128| ReplicaId::from_bytes(number.to_be_bytes()).unwrap();
         let heads = (1..=2_000).map(|number| (origin(number), Head::NONE)).collect();
-        let end = LogEnd { revision: Revision::ZERO, head: Position::ZERO, clock: NTP64(0), heads };
+        let (revision, head, base) = (Revision::ZERO, Position::ZERO, Position::ZERO);
+        let end = LogEnd { revision, head, base, clock: NTP64(0), heads };
         let batch = appends([Author::with_origin(origin(5)).write(1)]);
         let (draft, _) = Draft::of(BOUNDS, end, Vec::new(), [&batch]);
         let tail = Tail::after(LogId::from_bytes([1; 16]).unwrap(), draft);

@@ -66,7 +66,7 @@ pub(crate) async fn draft(
     Ok(connection.fetch_optional(query).await?.is_some())
 }
 
-/// Deletes what a draft removes or writes again: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
+/// Deletes what a draft removes or writes again: runs, heads, views, rows; and moves the base. Only within a transaction that also writes the draft, whose
 /// lock on the space keeps everything in its place.
 ///
 /// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
@@ -82,6 +82,12 @@ pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft
         ))";
         let lasts: Vec<i64> = draft.runs.removed().map(|(last, _)| to_bigint(last.get())).collect();
         sqlx::query(delete).bind(space.as_str()).bind(lasts).execute(&mut *connection).await?;
+    }
+    if draft.is_trimmed() {
+        let trim = "WITH moved AS (UPDATE spaces SET base = $3 WHERE name = $1)
+            DELETE FROM runs WHERE space = $1 AND last > $2 AND last <= $3";
+        let [before, base] = [draft.before().base, draft.base].map(|base| to_bigint(base.get()));
+        sqlx::query(trim).bind(space.as_str()).bind(before).bind(base).execute(&mut *connection).await?;
     }
     let forgotten = draft.heads.iter().filter(|(_, head)| head.is_none());
     let forgotten: Vec<_> = forgotten.map(|(origin, _)| origin.to_bytes()).collect();
@@ -111,7 +117,7 @@ pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft
 type Statement<'q> = Query<'q, sqlx::Postgres, PgArguments>;
 
 fn bind_log<'q>(query: Statement<'q>, draft: &'q Draft<'_>) -> Statement<'q> {
-    let query = query.bind(to_bigint(draft.base().revision.get())).bind(to_bigint(draft.revision.get()));
+    let query = query.bind(to_bigint(draft.before().revision.get())).bind(to_bigint(draft.revision.get()));
     let query = query.bind(to_bigint(draft.head.get())).bind(to_bytes(draft.clock));
     let runs = draft.runs.inserted();
     let query = query.bind(runs.iter().map(|stored| to_bigint(stored.end().get())).collect::<Vec<_>>());

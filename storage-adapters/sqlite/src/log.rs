@@ -26,6 +26,13 @@ pub(crate) fn remove(db: &Connection, space: &Place, end: Position) -> Result<()
     Ok(())
 }
 
+/// Removes the runs up to a base.
+pub(crate) fn trim(db: &Connection, space: &Place, base: Position) -> Result<()> {
+    let ids = [space.key.id.run_id(Position::ZERO), space.key.id.run_id(base)];
+    db.prepare_cached("DELETE FROM runs WHERE id > ?1 AND id <= ?2")?.execute(ids)?;
+    Ok(())
+}
+
 /// Shows the runs that end behind `after`, in order, until `each` breaks off.
 pub(crate) fn runs(db: &Connection, space: &Place, after: Position, each: &mut EachRun<'_>) -> Result<()> {
     let select = "SELECT id, previous, run FROM runs WHERE id > ?1 AND id <= ?2 ORDER BY id";

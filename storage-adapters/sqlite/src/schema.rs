@@ -14,7 +14,8 @@ const APPLICATION_ID: u32 = 0x5379_6e4c;
 
 /// What brings the tables of logs and rows from one version to the next, from 0. Never changed once released, only added to. Those
 /// of accounts have a version of their own.
-const MIGRATIONS: [&str; 1] = [concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql"))];
+const MIGRATIONS: [&str; 2] =
+    [concat!(include_str!("schema/log.sql"), include_str!("schema/views.sql")), include_str!("schema/base.sql")];
 
 /// The version that this build writes, and the newest that it reads.
 const NEWEST: u32 = MIGRATIONS.len() as u32;

@@ -21,10 +21,12 @@ impl syncline_embedded::Session for Session<'_> {
     type Fault = Fault;
 
     fn at(&self, space: &Place) -> Result<At> {
-        let mut select = self.0.prepare_cached("SELECT revision, head FROM spaces WHERE id = ?1")?;
-        let (revision, head) = select.query_row([space.key.id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut select = self.0.prepare_cached("SELECT revision, head, base FROM spaces WHERE id = ?1")?;
+        let (revision, head, base) =
+            select.query_row([space.key.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let position = |what, value| from_integer(what, value).map(Position::new);
         let revision = Revision::new(from_integer("revision", revision)?);
-        Ok(At { revision, head: Position::new(from_integer("head", head)?) })
+        Ok(At { revision, head: position("head", head)?, base: position("base", base)? })
     }
 
     fn spaces(&self) -> Result<Vec<SpaceId>> {

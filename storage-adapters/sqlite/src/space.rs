@@ -57,21 +57,22 @@ pub(crate) fn create(db: &Connection, name: &SpaceId, log: LogId) -> Result<Spac
 
 /// Reads a space if it exists.
 pub(crate) fn find(db: &Connection, name: &SpaceId) -> Result<Option<Found<SpaceRow>>> {
-    let select = "SELECT id, log, revision, head, clock, folded FROM spaces WHERE name = ?1";
+    let select = "SELECT id, log, revision, head, clock, folded, base FROM spaces WHERE name = ?1";
     let row = db.query_row(select, [name.as_str()], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get::<_, String>(5)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get::<_, String>(5)?, row.get(6)?))
     });
-    let Some((id, log, revision, head, clock, views)) = row.optional()? else { return Ok(None) };
+    let Some((id, log, revision, head, clock, views, base)) = row.optional()? else { return Ok(None) };
     let log = LogId::from_bytes(log);
     let log = log.ok_or_else(|| corrupt(format!("space {name}"), "its log id does not read back"))?;
     let (head_ids, heads) = read_heads(db, name, id)?;
     let status = LogStatus {
         revision: Revision::new(from_integer("revision", revision)?),
         head: Position::new(from_integer("head", head)?),
+        base: Position::new(from_integer("base", base)?),
         heads,
         clock: from_blob(clock),
         views: folded(name, &views)?,
-        ..LogStatus::fresh(log)
+        log,
     };
     status.check().map_err(|why| corrupt(format!("space {name}"), why))?;
     let ids = Ids { heads: head_ids, views: read_views(db, name, id)? };

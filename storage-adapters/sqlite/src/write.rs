@@ -18,6 +18,9 @@ pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result
     for (end, _) in draft.runs.removed() {
         log::remove(db, space, end)?;
     }
+    if draft.is_trimmed() {
+        log::trim(db, space, draft.base)?;
+    }
     for (origin, head) in &draft.heads {
         // A row whose bundles have all moved to another origin stays, and says that there are none.
         let head = head.unwrap_or(Head::NONE);
@@ -48,13 +51,15 @@ pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result
         true => None,
         false => Some(views_after(db, space, draft)?),
     };
-    let update = "UPDATE spaces SET revision = ?2, head = ?3, clock = ?4, folded = ifnull(?5, folded) WHERE id = ?1";
+    let update =
+        "UPDATE spaces SET revision = ?2, head = ?3, clock = ?4, folded = ifnull(?5, folded), base = ?6 WHERE id = ?1";
     db.prepare_cached(update)?.execute(params![
         space.key.id.0,
         to_integer(draft.revision.get()),
         to_integer(draft.head.get()),
         to_blob(draft.clock),
         views.as_ref().map(print_folded),
+        to_integer(draft.base.get()),
     ])?;
     Ok(new)
 }

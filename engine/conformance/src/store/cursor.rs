@@ -5,7 +5,7 @@ use syncline::{Cursor, Position};
 
 use crate::{Author, StoreHarness, Subject, appends, new_log_id, placed};
 
-async fn assert_gone(store: &Subject, cursor: Cursor) {
+pub(super) async fn assert_gone(store: &Subject, cursor: Cursor) {
     let status = store.status().await;
     let refusal = store.store().read(cursor, Limit::PAGE).await.expect_err("the cursor must be refused");
     let right = matches!(refusal, StoreError::CursorGone { cursor: theirs, log, base, head }

@@ -113,6 +113,24 @@ pub async fn a_rewritten_tail_is_read_alike_by_position_and_by_origin(harness: &
     }
 }
 
+/// The bundles of one origin need not lie in the order of their numbers: neighbours in the log are not joined for being of one origin.
+pub async fn a_tail_that_moved_before_its_new_origin_is_read_where_it_lies(harness: &dyn StoreHarness) {
+    let store = Subject::fresh(harness).await;
+    let (mut ann, mut eve) = (Author::new(1), Author::new(7));
+    let first = eve.write(2);
+    store.commit(appends([ann.write(2), first.clone()])).await;
+    let moved = eve.write(2);
+    let runs = vec![(Position::new(1), moved.clone())];
+    store.commit(batch(Rewrite { origin: ann.origin(), after: Head::NONE, runs })).await;
+    let next = eve.write(1);
+    store.commit(appends([next.clone()])).await;
+    for limit in [Limit::items(1), Limit::items(3), Limit::PAGE] {
+        assert_same!(store.log_after(0, limit).await, placed(1, [&moved, &first, &next]), "{limit:?}");
+    }
+    let own = [placed(3, [&first]), placed(1, [&moved]), placed(5, [&next])].concat();
+    assert_same!(store.origin(eve.origin(), 0, Limit::PAGE).await, own);
+}
+
 /// The log continues behind its new tail, and the old one is forgotten.
 pub async fn commits_follow_the_rewritten_tail(harness: &dyn StoreHarness) {
     let scene = Scene::set(harness).await;

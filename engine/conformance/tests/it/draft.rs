@@ -2,7 +2,7 @@
 
 use syncline::format::Head;
 use syncline::id::Revision;
-use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, concerned, origins};
+use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, bases, concerned, origins};
 use syncline::store::{Rewrite, StoreError, StoredRun, WriteBatch};
 use syncline::{NTP64, Position, Seq};
 use syncline_conformance::{Author, appends, deletes, dot, puts, row_key, view, voids, writes};
@@ -14,6 +14,7 @@ fn end(batches: &[WriteBatch]) -> LogEnd {
     LogEnd {
         revision: Revision::new(7),
         head: Position::ZERO,
+        base: Position::ZERO,
         clock: NTP64(0),
         heads: origins(batches).into_iter().map(|origin| (origin, Head::NONE)).collect(),
     }
@@ -32,7 +33,7 @@ fn each_batch_builds_on_those_before_it() {
     let places = outcomes.into_iter().map(|outcome| outcome.unwrap());
     let places: Vec<_> = places.map(|committed| (committed.revision.get(), committed.head.get())).collect();
     assert_eq!(places, [(8, 2), (9, 5)]);
-    assert_eq!((draft.base().revision, draft.runs.inserted().len()), (Revision::new(7), 2));
+    assert_eq!((draft.before().revision, draft.runs.inserted().len()), (Revision::new(7), 2));
     assert_eq!(draft.into_end().heads[&ann.origin()], ann.head());
 }
 
@@ -108,7 +109,8 @@ fn runs_are_joined_as_the_draft_leaves_them() {
     });
     let loose: Vec<_> = loose.collect();
     let heads = [(ann.origin(), ann.head())].into();
-    let end = LogEnd { revision: Revision::new(7), head: Position::new(3), clock: NTP64(0), heads };
+    let (revision, base) = (Revision::new(7), Position::ZERO);
+    let end = LogEnd { revision, head: Position::new(3), base, clock: NTP64(0), heads };
     let batches = [voids([dot(&ann, 2)]), appends([ann.write(1)])];
     let (mut draft, _) = Draft::of(BOUNDS, end, vec![loose[1].clone()], &batches);
     draft.runs.join(ann.origin(), Position::ZERO, Position::new(4), loose);
@@ -116,6 +118,45 @@ fn runs_are_joined_as_the_draft_leaves_them() {
     let void: Vec<_> = joined.run.bundles().map(|bundle| bundle.is_void()).collect();
     assert_eq!((joined.position, void), (Position::new(1), vec![false, true, false, false]));
     assert_eq!(draft.runs.removed().map(|(end, _)| end.get()).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+fn trim(base: u64) -> WriteBatch {
+    WriteBatch { trim: Some(Position::new(base)), ..WriteBatch::default() }
+}
+
+#[test]
+fn of_a_log_that_is_trimmed_the_rest_of_the_run_that_is_cut_remains() {
+    let mut ann = Author::new(1);
+    let written = ann.write(5);
+    let (previous, run) = (written.previous(), written.run().clone());
+    let stored = StoredRun { position: Position::new(1), previous, run };
+    let heads = [(ann.origin(), ann.head())].into();
+    let (revision, base) = (Revision::new(7), Position::ZERO);
+    let end = LogEnd { revision, head: Position::new(5), base, clock: NTP64(0), heads };
+    let batches = [trim(2), trim(1), voids([dot(&ann, 4)]), voids([dot(&ann, 2)]), trim(6)];
+    let (draft, outcomes) = Draft::of(BOUNDS, end, vec![stored.clone()], &batches);
+    assert!(outcomes[..3].iter().all(Result::is_ok), "{outcomes:?}");
+    let is_trimmed = |base: u64, error: &StoreError| matches!(error, StoreError::Trimmed { dot: named, base: at } if *named == dot(&ann, 2) && at.get() == base);
+    assert!(outcomes[3].as_ref().is_err_and(|error| is_trimmed(2, error)), "{outcomes:?}");
+    assert!(matches!(outcomes[4], Err(StoreError::TrimBeyondHead { .. })), "{outcomes:?}");
+    let [rest] = draft.runs.inserted()[..] else { panic!("{:?}", draft.runs) };
+    let void: Vec<_> = rest.run.bundles().map(|bundle| bundle.is_void()).collect();
+    assert_eq!((rest.position, void), (Position::new(3), vec![false, true, false]));
+    assert_eq!(draft.runs.removed().map(|(end, _)| end.get()).collect::<Vec<_>>(), [5]);
+    assert!(draft.is_trimmed());
+    assert_eq!((draft.before().base, draft.into_end().base), (Position::ZERO, Position::new(2)));
+}
+
+#[test]
+fn what_a_group_appends_and_trims_is_not_written() {
+    let (mut ann, mut bob) = (Author::new(1), Author::new(2));
+    let batches = [appends([ann.write(2), bob.write(2)]), trim(3), appends([ann.write(1)])];
+    let (draft, outcomes) = draft(&batches);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let inserted: Vec<_> =
+        draft.runs.inserted().iter().map(|stored| (stored.position.get(), stored.run.count())).collect();
+    assert_eq!((inserted, draft.runs.removed().len()), (vec![(4, 1), (5, 1)], 0));
+    assert_eq!((draft.head, draft.base), (Position::new(5), Position::new(3)));
 }
 
 #[test]
@@ -168,6 +209,7 @@ fn every_part_of_a_batch_counts_in_its_size() {
             }]),
             1,
         ),
+        (trim(1), 1),
         (WriteBatch { clear: vec![todo.clone()], ..WriteBatch::default() }, 1),
         (WriteBatch { views: vec![(todo.clone(), Position::new(1))], ..WriteBatch::default() }, 1),
     ];
@@ -189,4 +231,5 @@ fn a_commit_concerns_voids_by_their_runs_and_rewritten_tails_whole() {
         |author: &Author, first, last| Part { origin: author.origin(), first: Seq::new(first), last: Seq::new(last) };
     assert_eq!(concerned(&batches), [part(&ann, 3, 5), part(&ann, 9, 9), part(&bob, 5, u64::MAX)]);
     assert_eq!(origins(&batches).into_iter().collect::<Vec<_>>(), [ann.origin(), bob.origin()]);
+    assert_eq!(bases(&[trim(5), trim(2), trim(5), batches[0].clone()]), [2, 5].map(Position::new).into());
 }

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::id::Revision;
 use syncline::store::check::check_cursor;
-use syncline::store::draft::{Bounds, Draft, LogEnd, concerned, origins};
+use syncline::store::draft::{Bounds, Draft, LogEnd, bases, concerned, origins};
 use syncline::store::page::{PageBuilder, RowPageBuilder};
 use syncline::store::{
     Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
     WriteBatch,
 };
-use syncline::{Cursor, Position, ReplicaId, Seq, SpaceId, ViewId};
+use syncline::{Cursor, Dot, Position, ReplicaId, Seq, SpaceId, ViewId};
 use syncline_conformance::{StoreHarness, new_log_id, store_suite};
 use tokio::sync::watch;
 
@@ -57,12 +57,16 @@ impl State {
     }
 
     fn apply(&mut self, batch: &WriteBatch) -> Result<Committed, StoreError> {
-        let LogStatus { revision, head, clock, ref heads, .. } = self.status;
+        let LogStatus { revision, head, base, clock, ref heads, .. } = self.status;
         let heads = origins([batch]).into_iter().map(|origin| (origin, heads.get(origin))).collect();
-        let base = LogEnd { revision, head, clock, heads };
+        let before = LogEnd { revision, head, base, clock, heads };
         let parts = concerned([batch]).into_iter();
-        let runs = parts.flat_map(|part| self.runs_of(part.origin, part.first, part.last)).collect();
-        let (draft, mut outcomes) = Draft::of(BOUNDS, base, runs, [batch]);
+        let changed = parts.flat_map(|part| self.runs_of(part.origin, part.first, part.last));
+        let bases = bases([batch]).into_iter();
+        let cut = bases.filter_map(|base| self.runs.range(base.plus(1)..).next()).map(|(_, stored)| stored.clone());
+        let runs = changed.chain(cut).collect();
+        let (draft, mut outcomes) = Draft::of(BOUNDS, before, runs, [batch]);
+        self.runs.retain(|end, _| *end > draft.base);
         for (end, _) in draft.runs.removed() {
             self.runs.remove(&end);
         }
@@ -94,9 +98,16 @@ impl EventStore for Drafted {
     }
 
     async fn read_origin(&self, origin: ReplicaId, after: Seq, limit: Limit) -> Result<Vec<StoredRun>, StoreError> {
-        let (mut page, first) = (PageBuilder::new(limit), after.plus(1));
-        let _ =
-            self.state().runs_of(origin, first, Seq::new(u64::MAX)).into_iter().all(|run| page.push_from(run, first));
+        let state = self.state();
+        let LogStatus { ref heads, base, .. } = state.status;
+        let (mut page, mut next, last) = (PageBuilder::new(limit), after.plus(1), heads.get(origin).seq);
+        let (mut runs, mut is_open) = (state.runs_of(origin, next, last).into_iter(), next <= last);
+        while is_open {
+            let stored = runs.next().filter(|stored| stored.run.first() <= next);
+            let stored = stored.ok_or(StoreError::Trimmed { dot: Dot { origin, seq: next }, base })?;
+            next = stored.run.last().plus(1);
+            is_open = page.push_from(stored, after.plus(1)) && next <= last;
+        }
         Ok(page.finish())
     }
 

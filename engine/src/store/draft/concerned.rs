@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Rewrite, WriteBatch};
-use crate::id::{Dot, ReplicaId, Seq};
+use crate::id::{Dot, Position, ReplicaId, Seq};
 
 /// Consecutive bundles of one origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,11 @@ pub fn origins<'a>(batches: impl IntoIterator<Item = &'a WriteBatch>) -> BTreeSe
         origins.extend(batch.rewrite.iter().map(|rewrite| rewrite.origin));
     }
     origins
+}
+
+/// The bases that the batches give to the log, if none of them is refused.
+pub fn bases<'a>(batches: impl IntoIterator<Item = &'a WriteBatch>) -> BTreeSet<Position> {
+    batches.into_iter().filter_map(|batch| batch.trim).collect()
 }
 
 /// The parts of the log whose stored runs the batches may change: bundles that become void, consecutive ones joined, and tails

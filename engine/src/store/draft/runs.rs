@@ -65,6 +65,16 @@ impl Runs {
         joined.finish().into_iter().for_each(|stored| self.insert(stored));
     }
 
+    /// Drops what lies at or below a base. Whole runs of the log go with all the others there, so they are not told one by one.
+    pub(super) fn trim(&mut self, base: Position) {
+        self.held.retain(|_, held| held.stored.end() > base);
+        let cut = self.held.iter().find(|(_, held)| held.stored.position <= base).map(|(place, _)| *place);
+        let cut = cut.and_then(|(origin, last)| self.remove(origin, last));
+        if let Some(rest) = cut.and_then(|stored| stored.behind(base)) {
+            self.insert(rest);
+        }
+    }
+
     /// The run that holds a bundle of the log.
     pub(super) fn find(&self, dot: Dot) -> Option<&StoredRun> {
         let found = self.held.range((dot.origin, dot.seq)..).next().map(|(_, held)| &held.stored);

@@ -13,7 +13,7 @@ use syncline_conformance::Author;
 
 use crate::broken_stores::Broken;
 use crate::fault::Fault;
-use crate::spoil::{asked_origin, batch, batch_at, commits, forgives, reads, refuses, restarts_as, status};
+use crate::spoil::{asked_origin, batch, batch_at, commits, forgives, page, reads, refuses, restarts_as, status};
 
 /// Remembers that a tail has been rewritten.
 fn noting(rewritten: Arc<AtomicBool>, then: fn(bool) -> bool) -> Fault {
@@ -82,6 +82,11 @@ fn tails() -> Vec<Broken> {
                     status.heads.set(ann, Head::NONE);
                 }
             }),
+        ),
+        (
+            "puts the bundles of a page into the order of their numbers",
+            &["a_tail_that_moved_before_its_new_origin_is_read_where_it_lies"],
+            page(|page| page.runs.sort_by_key(|stored| (stored.run.origin(), stored.run.first()))),
         ),
         (
             "reads the new origin under the old one's name",
