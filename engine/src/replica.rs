@@ -8,20 +8,19 @@ use std::time::Duration;
 
 use event_listener::Event as Signal;
 use futures_util::lock::Mutex as AsyncMutex;
-use thiserror::Error;
 
-use crate::clock::{ClockExhausted, HybridClock, MAX_DRIFT, PhysicalClock};
-use crate::format::wire::DecodeError;
+use crate::clock::{HybridClock, MAX_DRIFT, PhysicalClock};
 use crate::id::{InvalidId, ReplicaId, SpaceId};
 use crate::limits::{OWN_ROW_BYTES_MAX, ROW_BYTES_MAX};
+use crate::projection::Projection;
 use crate::projection::fold::Projections;
-use crate::projection::{Cause, Projection};
-use crate::store::{EventStore, StoreError, ViewId};
+use crate::store::EventStore;
 
 mod attributes;
 mod catch_up;
 mod checkpoint;
 mod dead_letter;
+mod error;
 mod fold;
 mod heal;
 mod history;
@@ -41,6 +40,7 @@ mod restamp;
 mod sent;
 mod status;
 mod sync;
+mod trim;
 mod turn;
 mod unreadable;
 mod view;
@@ -49,6 +49,7 @@ mod write;
 
 pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
+pub use error::ReplicaError;
 pub use live::{Pause, Schedule};
 pub use log::LoggedBundle;
 pub use outcome::{AckLevel, Outcome};
@@ -56,6 +57,7 @@ pub use pending::PendingBundle;
 pub use queue::Written;
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
+pub use trim::{Hold, TrimBound, TrimPlan};
 pub use view::View;
 pub use watch::{Changed, Changes};
 
@@ -115,6 +117,8 @@ struct Inner {
     piece_bytes: usize,
     /// After so many bundles a sync moves the checkpoint.
     checkpoint_every: u64,
+    /// A sync that moves the checkpoint trims the log, and keeps so many bundles.
+    keep: Option<u64>,
 }
 
 impl fmt::Debug for Replica {
@@ -123,90 +127,6 @@ impl fmt::Debug for Replica {
         let mut debug = f.debug_struct("Replica");
         debug.field("space", space).field("store", store).field("clock", clock).field("projections", projections);
         debug.finish_non_exhaustive()
-    }
-}
-
-/// Why a replica could not do what it was asked.
-#[derive(Debug, Clone, Error)]
-#[non_exhaustive]
-pub enum ReplicaError {
-    /// The events exceed a limit, or there are none.
-    #[error(transparent)]
-    Invalid(#[from] DecodeError),
-    /// A typed event has no form as an event: a fault in its enum, or in the value.
-    #[error(transparent)]
-    Unwritable(#[from] crate::typed::Unwritable),
-    /// The clock is used up.
-    #[error(transparent)]
-    Clock(#[from] ClockExhausted),
-    /// There is no such dead letter: the bundle was not refused, or its letter has been dealt with.
-    #[error("{dot} has no dead letter, or none any more; ask for its outcome")]
-    NoDeadLetter {
-        /// The bundle asked for.
-        dot: crate::id::Dot,
-    },
-    /// Two projections have one view, or one has a view of the engine's: the replica was not opened.
-    #[error(transparent)]
-    View(InvalidId),
-    /// The replica does not maintain this view.
-    #[error("the replica has no view {view}; add its projection when opening the replica")]
-    NoSuchView {
-        /// The view asked for.
-        view: String,
-    },
-    /// The replica maintains this view, so the view cannot be dropped.
-    #[error("the replica maintains {view}; open it without that projection, then drop the view")]
-    Maintained {
-        /// The view asked for.
-        view: ViewId,
-    },
-    /// A view cannot fold an event of this bundle: its projection panics on it, or a limit is exceeded. Nothing of the bundle was
-    /// written; other writes continue.
-    #[error("view {view} cannot fold event {index} of the bundle, so that nothing of it was written: {cause}")]
-    Unfoldable {
-        /// The view.
-        view: ViewId,
-        /// The event's index in the bundle.
-        index: u16,
-        /// Why.
-        cause: Cause,
-    },
-    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`]. Nothing of it was written. Other
-    /// writes continue, including those that make this row smaller.
-    #[error(
-        "row {key:?} of {view} would grow to {bytes} bytes, an own write may let it grow to {max}: write less into it, take something \
-         out of it first, or let the projection give its parts rows of their own"
-    )]
-    RowTooLarge {
-        /// The row's view.
-        view: ViewId,
-        /// The row's key, for a person.
-        key: String,
-        /// How many bytes the row would have.
-        bytes: usize,
-        /// How many it may have.
-        max: usize,
-    },
-    /// A stored row cannot be read back as its projection's state.
-    #[error(
-        "row {key:?} of {view} cannot be read back: {why}; rebuild the view, or give it a new version if its state has changed"
-    )]
-    Row {
-        /// The view.
-        view: ViewId,
-        /// The row's key, for a person.
-        key: String,
-        /// Why.
-        why: String,
-    },
-    /// The store refused or failed.
-    #[error(transparent)]
-    Store(Arc<StoreError>),
-}
-
-impl From<StoreError> for ReplicaError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
     }
 }
 
@@ -240,6 +160,7 @@ pub struct Compose {
     row_bytes_max: usize,
     piece_bytes: usize,
     checkpoint_every: u64,
+    keep: Option<u64>,
     refused: Option<InvalidId>,
 }
 
@@ -302,6 +223,13 @@ impl Compose {
         self
     }
 
+    /// Lets syncs [trim](Replica::trim) the log: each one that moves the checkpoint keeps the `bundles` newest, and all that something
+    /// needs. Without this, the log keeps everything. Read first what a replica cannot do after a trim.
+    pub fn keep_bundles(mut self, bundles: u64) -> Self {
+        self.keep = Some(bundles);
+        self
+    }
+
     /// Maintains this projection's view.
     pub fn projection(mut self, projection: impl Projection) -> Self {
         if let Err(refused) = self.projections.add(Arc::new(projection)) {
@@ -315,7 +243,8 @@ impl Compose {
     /// events aside because of their version, if its projection reads that version now.
     ///
     /// # Errors
-    /// [`ReplicaError::View`] if two projections have one view; [`ReplicaError::Store`] if the store refused or failed.
+    /// [`ReplicaError::View`] if two projections have one view; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Replica::trim),
+    /// and the store has not got one of the views; [`ReplicaError::Store`] if the store refused or failed.
     ///
     /// # Cancel
     /// What was folded stays; opening again continues from there.
@@ -344,6 +273,7 @@ impl Compose {
             row_bytes_max: self.row_bytes_max,
             piece_bytes: self.piece_bytes,
             checkpoint_every: self.checkpoint_every,
+            keep: self.keep,
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
@@ -367,6 +297,7 @@ impl Replica {
             row_bytes_max: OWN_ROW_BYTES_MAX,
             piece_bytes: ROW_BYTES_MAX,
             checkpoint_every: CHECKPOINT_BUNDLES,
+            keep: None,
             refused: None,
         }
     }

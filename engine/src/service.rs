@@ -268,6 +268,7 @@ fn page_of_heads(status: &LogStatus, after: Option<ReplicaId>) -> PeerHeads {
 fn gone(error: StoreError) -> ServiceError {
     match error {
         StoreError::CursorGone { cursor, .. } => Problem::new(Code::CursorGone { cursor }, error.to_string()).into(),
+        StoreError::Trimmed { dot, .. } => Problem::new(Code::Trimmed { at: dot }, error.to_string()).into(),
         other => other.into(),
     }
 }

@@ -45,6 +45,11 @@ pub enum Code {
         /// The cursor asked for.
         cursor: Cursor,
     },
+    /// The peer has trimmed its log and no longer keeps what this replica lacks.
+    Trimmed {
+        /// The first such bundle.
+        at: Dot,
+    },
     /// Bundles are missing in between.
     Gap {
         /// The first bundle offered.
@@ -137,6 +142,7 @@ mod tests {
             Code::Forbidden { origins: Vec::new() },
             Code::Forbidden { origins: vec![at.origin] },
             Code::CursorGone { cursor },
+            Code::Trimmed { at },
             Code::Gap { at, expected: Seq::new(4) },
             Code::Fork { at },
             Code::TooManyOrigins { max: 65_536 },

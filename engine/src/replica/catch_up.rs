@@ -14,7 +14,8 @@ impl Replica {
     /// the next opening continues from where it was.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchView`], [`ReplicaError::Store`].
+    /// [`ReplicaError::NoSuchView`]; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Self::trim): the view stays as it is;
+    /// [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was folded stays; opening the replica again, or rebuilding again, completes it.
@@ -24,6 +25,10 @@ impl Replica {
         }
         loop {
             let mut turn = self.inner.turn().await;
+            turn.refresh().await?;
+            if turn.status.base > Position::ZERO {
+                return Err(ReplicaError::NeedsHistory { view: view.clone(), base: turn.status.base });
+            }
             let batch =
                 WriteBatch { expected: Some(turn.status.revision), clear: vec![view.clone()], ..WriteBatch::default() };
             match turn.commit(batch).await {
@@ -40,7 +45,7 @@ impl Replica {
     /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::NeedsHistory`] if somebody else has trimmed the log beyond a view of this replica; [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was folded stays.
@@ -55,6 +60,7 @@ impl Inner {
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
         loop {
             let mut turn = self.turn().await;
+            turn.has_history()?;
             if !turn.catch_up_some().await? {
                 return Ok(());
             }

@@ -18,7 +18,7 @@ use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::Position;
 use crate::reserved::{self, CHECKPOINT, CheckpointRow};
-use crate::store::{LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
+use crate::store::{Limit, LogStatus, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// What stands before the value in the pre-image of a row that existed.
 const EXISTED: u8 = 1;
@@ -136,19 +136,22 @@ impl Replica {
 }
 
 impl Inner {
-    /// Moves the checkpoint if the log has grown enough since it was moved last.
+    /// Moves the checkpoint if the log has grown enough since it was moved last, and trims the log if it is to be trimmed.
     pub(super) async fn move_checkpoint_if_due(&self) -> Result<(), StoreError> {
         let mut turn = self.turn().await;
         let last = turn.checkpoint.position().unwrap_or_default();
         if self.checkpoint_every > 0 && turn.status.head.since(last) >= self.checkpoint_every {
             turn.move_checkpoint().await?;
+            if let Some(keep) = self.keep {
+                turn.trim(keep).await?;
+            }
         }
         Ok(())
     }
 }
 
 impl Turn<'_> {
-    async fn move_checkpoint(&mut self) -> Result<Option<Position>, StoreError> {
+    pub(super) async fn move_checkpoint(&mut self) -> Result<Option<Position>, StoreError> {
         loop {
             while self.catch_up_some().await? {}
             let head = self.status.head;
@@ -157,6 +160,10 @@ impl Turn<'_> {
             }
             if self.checkpoint == Checkpoint::At(head) {
                 return Ok(Some(head));
+            }
+            // A trimmed log can be folded again from the checkpoint alone, and an event that a later version reads lies behind it.
+            if self.status.base > Position::ZERO && self.first_unread().await?.is_some() {
+                return Ok(self.checkpoint.position());
             }
             let folded = self.status.views.keys().filter(|view| !view.is_reserved());
             let batch = WriteBatch {
@@ -174,6 +181,22 @@ impl Turn<'_> {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// The rows that a view had at the checkpoint, as they are to be written. With them, and without its pre-images, the view can be
+    /// folded again from the checkpoint on.
+    pub(super) async fn rows_at_checkpoint(&self, view: &ViewId) -> Result<Vec<RowWrite>, StoreError> {
+        let (kept, mut range, mut rows) = (reserved::pre_images(view), RowRange::all(), Vec::new());
+        loop {
+            let page = whole::scan(&*self.inner.store, &kept, range.clone(), Limit::PAGE).await?;
+            let Some(last) = page.last() else { return Ok(rows) };
+            range = range.after(last.key.clone());
+            let keys: Vec<_> = page.iter().map(|row| RowKey::new(view.clone(), row.key.clone())).collect();
+            let stubs = whole::stubs(&keys, &self.inner.store.load(&keys).await?)?;
+            let then = keys.into_iter().zip(&page).map(|(key, row)| Ok(RowWrite { key, value: decode(&row.value)? }));
+            let then = then.collect::<Result<_, StoreError>>()?;
+            rows.extend(whole::writes(then, &stubs, self.inner.piece_bytes));
         }
     }
 

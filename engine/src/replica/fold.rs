@@ -9,6 +9,7 @@ use super::checkpoint;
 use super::checkpoint::{pre_image_keys, pre_images};
 use super::turn::{Change, Turn};
 use super::unreadable::notes;
+use crate::id::Position;
 use crate::projection::fold::{Folded, Plan};
 use crate::store::whole::{self, Stubs};
 use crate::store::{Retry, RowFold, RowKey, RowWrite, StoreError, ViewId, WriteBatch};
@@ -120,7 +121,12 @@ impl Turn<'_> {
         whose: Whose,
     ) -> Result<Folding, StoreError> {
         let row_bytes_max = Some(self.inner.row_bytes_max).filter(|_| whose == Whose::Own);
-        let rules = Rules { mended: self.mended.clone(), row_bytes_max, piece_bytes: self.inner.piece_bytes };
+        // A view of a trimmed log cannot be folded again: then the events of a damaged row are put aside.
+        let mended = match self.status.base {
+            Position::ZERO => self.mended.clone(),
+            _ => self.inner.projections.views().cloned().collect(),
+        };
+        let rules = Rules { mended, row_bytes_max, piece_bytes: self.inner.piece_bytes };
         let keys = plan.rows();
         let folded = batch.views.iter().map(|(_, position)| *position).max();
         let mut wanted = keys.clone();

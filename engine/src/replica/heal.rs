@@ -137,6 +137,9 @@ impl Inner {
             // Bundles before the first that changes stay as they are, unless all get another name.
             let after = repair.fresh().map_or(Seq::new(first.get() - 1), |_| after);
             let tail = turn.own_tail(after).await?;
+            if tail.first().is_some_and(|first| first.position <= turn.settled()) {
+                return Ok(Healed::Not);
+            }
             let from = turn.head_at(after, &tail).await?;
             let (batch, rows) = turn.rewrite_batch(&tail, from, repair, &new).await?;
             if repair.peer().is_some_and(|peer| !helps(&batch, peer)) {

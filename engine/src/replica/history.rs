@@ -9,7 +9,7 @@ use super::{Inner, ReplicaError, View};
 use crate::format::event::EventRef;
 use crate::format::run::Run;
 use crate::format::time::Moment;
-use crate::id::Cursor;
+use crate::id::{Cursor, Position};
 use crate::projection::fold::{Plan, Projections};
 use crate::projection::{Aside, Projection};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, ViewId};
@@ -24,7 +24,7 @@ impl<P: Projection> View<P> {
     /// Folds the log from its start in memory: takes time with the log's length and memory with the number of rows.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::NeedsHistory`] if the log was [trimmed](crate::Replica::trim); [`ReplicaError::Store`].
     pub async fn state_at(&self, until: impl Into<Moment>) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
         let rows = self.rows_at(until.into(), |_| true).await?;
         let decode = |(key, value): (RowKey, Bytes)| {
@@ -38,7 +38,7 @@ impl<P: Projection> View<P> {
     /// its start, too, and folds this row alone.
     ///
     /// # Errors
-    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    /// [`ReplicaError::Row`]; [`ReplicaError::NeedsHistory`] if the log was trimmed; [`ReplicaError::Store`].
     pub async fn get_at(&self, key: &[u8], until: impl Into<Moment>) -> Result<Option<P::State>, ReplicaError> {
         let rows = self.rows_at(until.into(), |found| found == key).await?;
         rows.into_values().next().map(|value| self.decode(key, &value)).transpose()
@@ -51,6 +51,10 @@ impl<P: Projection> View<P> {
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<BTreeMap<RowKey, Bytes>, ReplicaError> {
         let inner = &self.replica.inner;
+        let base = inner.store.status().await?.base;
+        if base > Position::ZERO {
+            return Err(ReplicaError::NeedsHistory { view: self.view.clone(), base });
+        }
         let projections = inner.projections.filter(|view| *view == self.view);
         let seen = |stored: &StoredRun| Some(stored.run.clone());
         let keep = |event: &EventRef<'_>| until.includes(event.stamp.timestamp());

@@ -43,8 +43,16 @@ impl Turn<'_> {
         let mut batch = WriteBatch { expected: Some(self.status.revision), clear, ..WriteBatch::default() };
         let (mut runs, mut first) = (Vec::new(), self.status.head);
         for RefusedBundle { origin, seq, refusal } in refused {
-            let stored = self.inner.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await?;
+            let stored = self.inner.store.read_origin(*origin, Seq::new(seq.get() - 1), Limit::items(1)).await;
+            let stored = match stored {
+                Err(StoreError::Trimmed { .. }) => continue,
+                stored => stored?,
+            };
             let Some(stored) = stored.into_iter().next() else { continue };
+            // Another peer has stored it, and the rows without it cannot be had any more.
+            if stored.position <= self.settled() {
+                continue;
+            }
             let Some(bundle) = stored.run.bundles().next() else { continue };
             // A void here: it was taken note of before, and the acknowledgement was lost.
             let Body::Full(body) = bundle.body else { continue };

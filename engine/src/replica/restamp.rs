@@ -188,7 +188,13 @@ impl Inner {
     /// The time of an origin's bundle before `seq`; zero if that is its first.
     async fn time_before(&self, origin: ReplicaId, seq: Seq) -> Result<NTP64, StoreError> {
         let Some(before) = seq.get().checked_sub(2) else { return Ok(NTP64(0)) };
-        let runs = self.store.read_origin(origin, Seq::new(before), Limit::items(1)).await?;
+        let runs = match self.store.read_origin(origin, Seq::new(before), Limit::items(1)).await {
+            // It was trimmed. The time of the bundle itself is later, and so a floor as well.
+            Err(StoreError::Trimmed { .. }) => {
+                self.store.read_origin(origin, Seq::new(before + 1), Limit::items(1)).await?
+            }
+            runs => runs?,
+        };
         Ok(runs.first().map_or(NTP64(0), |stored| stored.run.last_time()))
     }
 }

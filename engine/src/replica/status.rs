@@ -16,8 +16,10 @@ pub struct ReplicaStatus {
     pub replica: ReplicaId,
     /// Its log.
     pub log: LogId,
-    /// Bundles in its log.
+    /// The last bundle of its log.
     pub head: Position,
+    /// Bundles of its log up to here have been [trimmed](Replica::trim). Zero if none have.
+    pub base: Position,
     /// Own bundles that no peer has answered for.
     pub pending: u64,
     /// Dead letters that the application has not dealt with.
@@ -88,6 +90,7 @@ impl Replica {
             replica: turn.id,
             log: turn.status.log,
             head: turn.status.head,
+            base: turn.status.base,
             pending: turn.status.heads.get(turn.id).seq.since(peers.acked()) + unsettled,
             refused,
             unreadable,

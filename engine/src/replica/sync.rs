@@ -12,7 +12,7 @@ use crate::caught::caught;
 use crate::format::run::Unchained;
 use crate::format::time::NTP64;
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
-use crate::protocol::{PeerHeads, Problem};
+use crate::protocol::{Code, PeerHeads, Problem};
 use crate::reserved::PeerRow;
 use crate::store::{Limit, RowWrite, StoreError, WriteBatch};
 use crate::transport::{Transport, TransportError};
@@ -152,7 +152,16 @@ impl Replica {
             let turn = self.inner.turn().await;
             turn.status.heads.get(turn.id)
         };
-        let common = Session::begin(&self.inner, peer).await?.common_history().await?;
+        let common = match Session::begin(&self.inner, peer).await?.common_history().await {
+            // Here or there something of it has been trimmed: the fork is too old to be healed.
+            Err(SyncError::Replica(ReplicaError::Store(error))) if matches!(*error, StoreError::Trimmed { .. }) => {
+                return Ok(0);
+            }
+            Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::Trimmed { .. }, .. }))) => {
+                return Ok(0);
+            }
+            common => common?,
+        };
         Ok(self.inner.heal(common, Some(own), Repair::Rehome { fresh }).await?.count())
     }
 
@@ -244,6 +253,10 @@ impl<'a> Session<'a> {
                 }
                 other => other,
             })?;
+            if self.report.trimmed_there.is_some() {
+                // Own bundles that cannot come back would get other ones in their places.
+                return Ok(());
+            }
         }
         self.check_own_history().await?;
         self.settle_clocks().await?;

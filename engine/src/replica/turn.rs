@@ -210,7 +210,7 @@ impl Turn<'_> {
 
     /// Notes what a commit has changed.
     pub(super) fn note(&mut self, committed: Committed, change: Change) {
-        let Change { heads, views, clear, rows, clock } = change;
+        let Change { heads, views, clear, rows, clock, trim } = change;
         self.stale = false;
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
@@ -226,6 +226,7 @@ impl Turn<'_> {
         status.views.retain(|view, _| !clear.contains(view));
         status.views.extend(views);
         status.clock = status.clock.max(clock);
+        status.base = status.base.max(trim);
         self.inner.clock.advance(clock);
         let cleared: Vec<_> =
             clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
@@ -241,13 +242,14 @@ pub(super) struct Change {
     clear: Vec<ViewId>,
     pub(super) rows: Vec<RowWrite>,
     clock: NTP64,
+    trim: Position,
 }
 
 impl Change {
     pub(super) fn of(batch: &WriteBatch) -> Self {
         let heads = batch.runs.iter().map(|verified| (verified.run().origin(), verified.head())).collect();
         let (views, clear, rows) = (batch.views.clone(), batch.clear.clone(), batch.rows.clone());
-        Self { heads, views, clear, rows, clock: batch.clock }
+        Self { heads, views, clear, rows, clock: batch.clock, trim: batch.trim.unwrap_or(Position::ZERO) }
     }
 }
 

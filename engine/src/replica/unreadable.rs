@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError};
 use crate::format::run::Bundle;
-use crate::id::{Dot, ReplicaId, Seq};
+use crate::id::{Dot, Position, ReplicaId, Seq};
 use crate::projection::{Aside, Cause};
 use crate::reserved::{self, NoteRow, UNREADABLE, UNREADABLE_1};
 use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch};
@@ -38,7 +38,7 @@ impl Replica {
 
 impl Inner {
     /// Whose notes count: every maintained view's, and those of bundles that no view can read.
-    fn noted(&self) -> impl Iterator<Item = Option<&ViewId>> {
+    pub(super) fn noted(&self) -> impl Iterator<Item = Option<&ViewId>> {
         let bundles = self.projections.views().next().map(|_| None);
         bundles.into_iter().chain(self.projections.views().map(Some))
     }
@@ -88,7 +88,7 @@ impl Turn<'_> {
         Ok(gone)
     }
 
-    /// Clears the views that this program reads better than the notes say, so that they are folded again: it knows a version of an event
+    /// Lets those views be folded again that this program reads better than the notes say: it knows a version of an event
     /// that an earlier program did not, or a form of a bundle's body. Notes of the first layout do not tell, so their views are among
     /// them, once.
     pub(super) async fn renew_outdated(&mut self) -> Result<(), StoreError> {
@@ -99,15 +99,34 @@ impl Turn<'_> {
             if outdated.clear.is_empty() && outdated.rows.is_empty() {
                 return Ok(());
             }
-            let Outdated { clear, rows } = outdated;
-            let clear = clear.into_iter().collect();
-            let batch = WriteBatch { expected: Some(self.status.revision), clear, rows, ..WriteBatch::default() };
+            let batch = match self.status.base {
+                Position::ZERO => outdated.cleared(),
+                _ => self.folded_from_checkpoint(outdated).await?,
+            };
+            let batch = WriteBatch { expected: Some(self.status.revision), ..batch };
             match self.commit(batch).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Lets views be folded again from the checkpoint on, since the log's start has been trimmed. The events that they put aside lie behind
+    /// the checkpoint, because it does not move past such an event in a trimmed log.
+    async fn folded_from_checkpoint(&self, outdated: Outdated) -> Result<WriteBatch, StoreError> {
+        let mut batch = WriteBatch { rows: outdated.rows, ..WriteBatch::default() };
+        let at = self.settled();
+        for view in outdated.clear {
+            if view.is_reserved() {
+                batch.clear.push(view);
+                continue;
+            }
+            batch.rows.extend(self.rows_at_checkpoint(&view).await?);
+            batch.clear.push(reserved::pre_images(&view));
+            batch.views.push((view, at));
+        }
+        Ok(batch)
     }
 
     async fn find_first_layout(&self, outdated: &mut Outdated) -> Result<(), StoreError> {
@@ -142,6 +161,7 @@ impl Turn<'_> {
                     match (view, cause) {
                         (Some(view), Cause::OtherVersion { .. }) if reads(view) => {
                             outdated.clear.insert(view.clone());
+                            outdated.rows.push(deleted(row));
                         }
                         (None, _) if self.is_sound(dot).await? => {
                             outdated.clear.extend(self.inner.projections.views().cloned());
@@ -157,7 +177,11 @@ impl Turn<'_> {
 
     /// Whether this program can read the bundle's body.
     async fn is_sound(&self, dot: Dot) -> Result<bool, StoreError> {
-        let stored = self.inner.store.read_origin(dot.origin, Seq::new(dot.seq.get() - 1), Limit::items(1)).await?;
+        let stored = self.inner.store.read_origin(dot.origin, Seq::new(dot.seq.get() - 1), Limit::items(1)).await;
+        let stored = match stored {
+            Err(StoreError::Trimmed { .. }) => return Ok(false),
+            stored => stored?,
+        };
         let mut bundles = stored.iter().flat_map(|stored| stored.run.bundles());
         let reads = |bundle: Bundle<'_>| bundle.events().all(|event| event.is_ok());
         Ok(bundles.find(|bundle| bundle.dot == dot).is_none_or(reads))
@@ -169,6 +193,13 @@ impl Turn<'_> {
 struct Outdated {
     clear: BTreeSet<ViewId>,
     rows: Vec<RowWrite>,
+}
+
+impl Outdated {
+    /// Deletes the rows of all these views.
+    fn cleared(self) -> WriteBatch {
+        WriteBatch { clear: self.clear.into_iter().collect(), rows: self.rows, ..WriteBatch::default() }
+    }
 }
 
 /// The notes of events that were put aside: one for each event and view, however many rows of it the event touches.

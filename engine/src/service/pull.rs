@@ -33,7 +33,7 @@ async fn page(store: &dyn EventStore, pull: Pull) -> Result<Pulled, ServiceError
         Have::Heads(heads) => {
             let status = store.status().await?;
             let wanted = |origin| pull.without != Some(origin);
-            (place_before_lacking(store, &status, &heads, wanted).await?, heads)
+            (place_before_lacking(store, &status, &heads, wanted).await.map_err(gone)?, heads)
         }
     };
     let (mut pages, mut bytes) = (0, 0);

@@ -170,6 +170,8 @@ async fn check_known(store: &dyn EventStore, run: &Run, head: Head) -> Result<()
     let last = run.last().min(head.seq);
     let before = chain_after(store, run.origin(), Seq::new(run.first().get() - 1), head).await?;
     let ours = chain_after(store, run.origin(), last, head).await?;
+    // What has been trimmed cannot be compared. It is known by its name, and nothing of it is stored again.
+    let Some((before, ours)) = before.zip(ours) else { return Ok(()) };
     let known = run.bundles().take_while(|bundle| bundle.dot.seq <= last);
     let theirs = known.fold(before, |chain, bundle| bundle.chain_after(chain));
     if ours == theirs {
@@ -179,27 +181,30 @@ async fn check_known(store: &dyn EventStore, run: &Run, head: Head) -> Result<()
     Err(fork(at).into())
 }
 
-/// The chain hash after an origin's bundle `seq`, which the log with this head holds.
+/// The chain hash after an origin's bundle `seq`, which the log with this head holds. `None` if what tells it has been trimmed.
 async fn chain_after(
     store: &dyn EventStore,
     origin: ReplicaId,
     seq: Seq,
     head: Head,
-) -> Result<ChainHash, ServiceError> {
+) -> Result<Option<ChainHash>, ServiceError> {
     if seq == Seq::ZERO {
-        return Ok(ChainHash::GENESIS);
+        return Ok(Some(ChainHash::GENESIS));
     }
     if seq == head.seq {
-        return Ok(head.chain);
+        return Ok(Some(head.chain));
     }
-    let next = store.read_origin(origin, seq, Limit::items(1)).await?;
+    let next = match store.read_origin(origin, seq, Limit::items(1)).await {
+        Err(StoreError::Trimmed { .. }) => return Ok(None),
+        next => next?,
+    };
     // Nothing is stored behind `seq` only if the head is that of an earlier run in the same push: overlapping runs.
     let overlap = || Problem::new(Code::Malformed, "two runs of one push overlap; push each bundle once");
-    Ok(next.first().ok_or_else(overlap)?.previous)
+    Ok(Some(next.first().ok_or_else(overlap)?.previous))
 }
 
 /// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that anyone who still
-/// has the bodies learns of it.
+/// has the bodies learns of it. Of bundles that have been trimmed, those are told that this log has refused itself.
 async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
     let (origin, last) = (run.origin(), run.last().min(head));
     let range = reserved::dot_range(origin, run.first(), last);
@@ -208,7 +213,19 @@ async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<
     let mut reasons: BTreeMap<Seq, Result<Refusal, StoreError>> = rows.into_iter().filter_map(refusal).collect();
     let (mut refused, mut from) = (Vec::new(), Seq::new(run.first().get() - 1));
     while from < last {
-        let stored = store.read_origin(origin, from, Limit::PAGE).await?;
+        let stored = match store.read_origin(origin, from, Limit::PAGE).await {
+            Err(StoreError::Trimmed { dot, .. }) => {
+                let next = dot.seq;
+                refused.extend(reasons.remove(&next).transpose()?.map(|refusal| RefusedBundle {
+                    origin,
+                    seq: next,
+                    refusal,
+                }));
+                from = next;
+                continue;
+            }
+            stored => stored?,
+        };
         let Some(end) = stored.last().map(|stored| stored.run.last()) else { break };
         let bundles = stored.iter().flat_map(|stored| stored.run.bundles()).filter(|bundle| bundle.dot.seq <= last);
         for bundle in bundles.filter(Bundle::is_void) {

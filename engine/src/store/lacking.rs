@@ -12,11 +12,11 @@ const SEARCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The place before the first bundle, in log order, that a log with the heads `have` lacks; the end of the log if it lacks none. Only
 /// bundles of origins that `wanted` picks count.
 ///
-/// It reads a few runs, however much is lacking. If the place is not found by then, it returns an earlier one: a reader who continues from
+/// It reads a few runs, however much is lacking, and one of each lacking origin if the log was trimmed. If the place is not found by then, it returns an earlier one: a reader who continues from
 /// there skips what they know.
 ///
 /// # Errors
-/// As [`EventStore::read`].
+/// As [`EventStore::read`]. [`StoreError::Trimmed`] if a bundle that is lacking has been trimmed.
 pub(crate) async fn place_before_lacking(
     store: &dyn EventStore,
     status: &LogStatus,
@@ -32,8 +32,9 @@ pub(crate) async fn place_before_lacking(
     match lacking().take(LOOKUPS_MAX + 1).count() {
         0 => return Ok(at(status.head)),
         // Who has nothing begins at the beginning.
-        _ if have.is_empty() => return Ok(at(status.base)),
-        count if count <= LOOKUPS_MAX => {
+        _ if have.is_empty() && status.base == Position::ZERO => return Ok(at(status.base)),
+        // In a log that was trimmed, every origin has to be looked up: something of it may be gone.
+        count if count <= LOOKUPS_MAX || status.base > Position::ZERO => {
             return Ok(at(before(look_up(store, lacking(), status.head.plus(1)).await?)));
         }
         _ => {}

@@ -20,6 +20,7 @@ mod recovery;
 mod replica;
 mod short;
 mod sync;
+mod trim;
 mod typed;
 mod unseen;
 mod views;

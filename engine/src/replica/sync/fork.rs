@@ -5,7 +5,7 @@ use crate::format::heads::{ChainHash, Head};
 use crate::format::time::NTP64;
 use crate::id::{Dot, Seq};
 use crate::protocol::{Have, Pull, Refusal, RefusedBundle, Reply, Request};
-use crate::store::Limit;
+use crate::store::{Limit, StoreError};
 
 impl Session<'_> {
     /// Compares the peer's head of this replica with the chain hash here at the same bundle. What the peer has may be what an earlier
@@ -18,8 +18,11 @@ impl Session<'_> {
         } else if theirs.seq >= ours.seq {
             ours.chain
         } else {
-            let next = self.inner.store.read_origin(self.own, theirs.seq, Limit::items(1)).await?;
-            next.first().map_or(theirs.chain, |stored| stored.previous)
+            match self.inner.store.read_origin(self.own, theirs.seq, Limit::items(1)).await {
+                // What has been trimmed cannot be compared.
+                Err(StoreError::Trimmed { .. }) => theirs.chain,
+                next => next?.first().map_or(theirs.chain, |stored| stored.previous),
+            }
         };
         if theirs.seq <= ours.seq && chain != theirs.chain {
             return Err(SyncError::Forked { at: Dot { origin: self.own, seq: theirs.seq } });

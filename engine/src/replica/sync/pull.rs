@@ -57,9 +57,14 @@ impl Session<'_> {
         }
         let heads = self.inner.turn().await.status.heads.clone();
         // A pull by heads leaves out what is here, own bundles included. Another device under this identity may have pushed some.
-        match self.pull_from(have(heads), None).await? {
-            None => Ok(()),
-            Some(at) => Err(SyncError::Unequal { at }),
+        match self.pull_from(have(heads), None).await {
+            Ok(None) => Ok(()),
+            Ok(Some(at)) => Err(SyncError::Unequal { at }),
+            Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::Trimmed { at }, .. }))) => {
+                self.report.trimmed_there = Some(at);
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -166,7 +171,11 @@ impl Session<'_> {
         let shorter =
             differ.into_iter().filter(|differ| Seq::ZERO < differ.theirs.seq && differ.theirs.seq < differ.ours.seq);
         for Difference { origin, theirs: head, .. } in shorter {
-            let next = self.inner.store.read_origin(origin, head.seq, Limit::items(1)).await?;
+            let next = match self.inner.store.read_origin(origin, head.seq, Limit::items(1)).await {
+                // What has been trimmed cannot be compared.
+                Err(StoreError::Trimmed { .. }) => continue,
+                next => next?,
+            };
             if next.first().is_some_and(|stored| stored.previous != head.chain) {
                 return Ok(Some(Dot { origin, seq: head.seq }));
             }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::size::Sent;
 use super::{Session, SyncError};
-use crate::format::heads::Head;
+use crate::format::heads::{Difference, Head};
 use crate::format::run::{Run, pack};
 use crate::format::time::{NTP64, before};
-use crate::id::{Cursor, Dot, Seq};
+use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 use crate::protocol::{Code, Problem, Push, Pushed, Reply, Request};
 use crate::replica::leave::Leave;
 use crate::store::lacking::place_before_lacking;
-use crate::store::{StoreError, StoredRun};
+use crate::store::{Limit, StoreError, StoredRun};
 use crate::transport::TransportError;
 
 /// How often a push is adapted to what the peer answers (a gap, a clock) before it is given up until the next sync.
@@ -34,7 +34,19 @@ impl Session<'_> {
         let mut from = self.row.acked.min(self.theirs.heads.get(self.own).seq);
         let (mut changes, mut refused) = (0, None);
         loop {
-            let stored = self.inner.store.read_origin(self.own, from, self.push_limit()).await?;
+            let stored = match self.inner.store.read_origin(self.own, from, self.push_limit()).await {
+                Err(StoreError::Trimmed { dot, .. }) => {
+                    let last = self.last_trimmed(dot).await?;
+                    if self.theirs.heads.get(self.own).seq < last {
+                        self.report.trimmed_here = Some(dot);
+                        return Ok(());
+                    }
+                    // It has them, from here or from another peer.
+                    from = last;
+                    continue;
+                }
+                stored => stored?,
+            };
             let (offer, too_early) = self.offer(stored, refused.as_ref());
             let Some(last) = offer.last().map(|stored| stored.run.last()) else {
                 let Some(early) = too_early else { return Ok(()) };
@@ -81,8 +93,8 @@ impl Session<'_> {
     /// Hands over bundles of other origins, in the order of this log. A peer takes them for origins that belong to nobody, and
     /// names those that belong to other devices. They are left to these devices.
     async fn push_others(&mut self) -> Result<(), SyncError> {
-        let Some(mut cursor) = self.first_lacking().await? else { return Ok(()) };
-        let mut foreign = BTreeSet::new();
+        let mut foreign = self.trimmed_origins().await?;
+        let Some(mut cursor) = self.first_lacking(&foreign).await? else { return Ok(()) };
         loop {
             let page = self.inner.store.read(cursor, self.push_limit()).await?;
             // Another sync may have given this replica a new identity. Bundles under it are its own, and are sent only once that is stored.
@@ -123,10 +135,46 @@ impl Session<'_> {
         }
     }
 
-    /// The place before the first bundle of another origin that the peer lacks, or an earlier one; `None` if it lacks none.
-    async fn first_lacking(&self) -> Result<Option<Cursor>, StoreError> {
+    /// The last bundle of an origin that has been trimmed, of which this is one.
+    async fn last_trimmed(&self, Dot { origin, seq }: Dot) -> Result<Seq, StoreError> {
+        let (mut trimmed, mut kept) = (seq.get(), self.inner.turn().await.status.heads.get(origin).seq.get() + 1);
+        while kept - trimmed > 1 {
+            let middle = trimmed + (kept - trimmed) / 2;
+            match self.inner.store.read_origin(origin, Seq::new(middle - 1), Limit::items(1)).await {
+                Err(StoreError::Trimmed { .. }) => trimmed = middle,
+                found => kept = found.map(|_| middle)?,
+            }
+        }
+        Ok(Seq::new(trimmed))
+    }
+
+    /// The other origins of which the peer lacks bundles that have been trimmed here. Later ones of them would leave a hole.
+    async fn trimmed_origins(&mut self) -> Result<BTreeSet<ReplicaId>, StoreError> {
+        let mut origins = BTreeSet::new();
         let status = self.inner.turn().await.status.clone();
-        let of_another = |origin| origin != self.own;
+        if status.base == Position::ZERO {
+            return Ok(origins);
+        }
+        for Difference { origin, ours, theirs } in status.heads.differences(&self.theirs.heads) {
+            if origin == self.own || ours.seq <= theirs.seq {
+                continue;
+            }
+            match self.inner.store.read_origin(origin, theirs.seq, Limit::items(1)).await {
+                Err(StoreError::Trimmed { dot, .. }) => {
+                    self.report.trimmed_here.get_or_insert(dot);
+                    origins.insert(origin);
+                }
+                found => drop(found?),
+            }
+        }
+        Ok(origins)
+    }
+
+    /// The place before the first bundle of another origin that the peer lacks, or an earlier one; `None` if it lacks none. Origins in
+    /// `without` do not count.
+    async fn first_lacking(&self, without: &BTreeSet<ReplicaId>) -> Result<Option<Cursor>, StoreError> {
+        let status = self.inner.turn().await.status.clone();
+        let of_another = |origin| origin != self.own && !without.contains(&origin);
         let place = place_before_lacking(&*self.inner.store, &status, &self.theirs.heads, of_another).await?;
         Ok(Some(place).filter(|place| place.position < status.head))
     }

@@ -37,6 +37,12 @@ pub struct SyncReport {
     pub held: Option<Held>,
     /// The bundle that is too large for somebody on the way to the peer, if there is one.
     pub oversized: Option<Oversized>,
+    /// The first bundle that is missing here, and that the peer has trimmed. Nothing else of its log can be had from this peer, which would
+    /// leave a hole. Own bundles are pushed all the same.
+    pub trimmed_there: Option<Dot>,
+    /// A bundle that the peer lacks, and that has been [trimmed](crate::Replica::trim) here. The peer gets no later ones of this origin
+    /// from this replica.
+    pub trimmed_here: Option<Dot>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
@@ -50,7 +56,8 @@ pub struct SyncReport {
 impl SyncReport {
     /// Whether everything was exchanged.
     pub fn is_complete(&self) -> bool {
-        self.stopped.is_none() && self.held.is_none() && self.oversized.is_none()
+        let is_trimmed = self.trimmed_there.is_some() || self.trimmed_here.is_some();
+        self.stopped.is_none() && self.held.is_none() && self.oversized.is_none() && !is_trimmed
     }
 
     /// How long the peer asks to wait, if the reason why it accepted no more is temporary.

@@ -1,0 +1,208 @@
+//! Trimming: the first bundles of the log go, and what they have made of the rows stays.
+//!
+//! What may go is computed and never guessed. Each [`Hold`] names what still needs bundles, and from which place on. The log is trimmed up
+//! to the least of these places. After that, rows can be folded again from the checkpoint on, and no longer from the log's start.
+
+use std::fmt;
+
+use super::turn::Turn;
+use super::{Replica, ReplicaError, locked};
+use crate::id::{Dot, Position, Seq};
+use crate::projection::{Aside, Cause};
+use crate::reserved::{self, UNREADABLE};
+use crate::store::{Limit, StoreError, ViewId, WriteBatch};
+
+/// What needs bundles of a log that is to be trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// The caller keeps the newest bundles.
+    Kept,
+    /// Rows are folded again from the checkpoint on if a bundle behind it is refused or moves.
+    Checkpoint,
+    /// The last own bundle that a peer has answered for, or the first of all. The next push begins behind it.
+    Own(Dot),
+    /// A view is folded up to here. If the replica does not maintain it, [`Replica::drop_view`] ends this.
+    View(ViewId),
+    /// An event that a view has put aside because of its version. A later version of the program may read it, and then folds the view again.
+    Unread(Box<Aside>),
+    /// A [service](super::Compose::shared_with_service) shares the store. Others may read everything from it.
+    Shared,
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kept => f.write_str("the newest bundles are to be kept"),
+            Self::Checkpoint => f.write_str("rows are folded again from the checkpoint on"),
+            Self::Own(dot) => write!(f, "pushes begin at own bundle {dot}"),
+            Self::View(view) => write!(f, "view {view} is folded up to here; drop it if no program maintains it"),
+            Self::Unread(aside) => write!(f, "an event of bundle {} is put aside: {}", aside.dot, aside.cause),
+            Self::Shared => f.write_str("a service shares the store"),
+        }
+    }
+}
+
+/// How far one thing lets a log be trimmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrimBound {
+    /// What needs the bundles behind `at`.
+    pub hold: Hold,
+    /// Bundles up to here may go, as far as this is concerned.
+    pub at: Position,
+}
+
+/// How far a log can be trimmed, and why not further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrimPlan {
+    /// Bundles up to here are gone already.
+    pub base: Position,
+    /// The log's last bundle.
+    pub head: Position,
+    /// Bundles up to here can go. `base` if none can.
+    pub to: Position,
+    /// Everything that holds bundles, in order: the first decides.
+    pub bounds: Vec<TrimBound>,
+}
+
+impl TrimPlan {
+    /// How many bundles can go.
+    pub fn bundles(&self) -> u64 {
+        self.to.since(self.base)
+    }
+}
+
+impl Replica {
+    /// Says how far [`trim`](Self::trim) would go, and deletes nothing.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    pub async fn plan_trim(&self, keep: u64) -> Result<TrimPlan, ReplicaError> {
+        let mut turn = self.inner.turn().await;
+        turn.settle().await;
+        turn.refresh().await?;
+        Ok(turn.plan_trim(keep).await?)
+    }
+
+    /// Deletes the first bundles of the log, as many as nothing needs, and keeps the `keep` newest at least. Moves the
+    /// [checkpoint](Self::checkpoint) first, if it can be moved. Rows, outcomes and dead letters stay, and the replica goes on as
+    /// before. Gives what was planned and done.
+    ///
+    /// Think before: what has been trimmed can be had from other copies of the log alone. After a trim
+    ///
+    /// - [`state_at`](super::View::state_at), [`rebuild`](Self::rebuild) and a new view fail with [`ReplicaError::NeedsHistory`];
+    /// - a peer that lacks bundles from before does not get them from this replica, see [`SyncReport::trimmed_here`](super::SyncReport);
+    /// - a second peer's refusal of a bundle up to the checkpoint is told in the report, and the bundle stays as it is;
+    /// - a fork from before the checkpoint is not healed: the sync fails with [`SyncError::Forked`](super::SyncError::Forked).
+    ///
+    /// # Errors
+    /// [`ReplicaError::Store`].
+    ///
+    /// # Cancel
+    /// The log is trimmed, or stays as it is.
+    pub async fn trim(&self, keep: u64) -> Result<TrimPlan, ReplicaError> {
+        let mut turn = self.inner.turn().await;
+        turn.settle().await;
+        turn.refresh().await?;
+        turn.move_checkpoint().await?;
+        Ok(turn.trim(keep).await?)
+    }
+}
+
+impl Turn<'_> {
+    /// Trims as far as nothing holds.
+    pub(super) async fn trim(&mut self, keep: u64) -> Result<TrimPlan, StoreError> {
+        loop {
+            let plan = self.plan_trim(keep).await?;
+            if plan.bundles() == 0 {
+                return Ok(plan);
+            }
+            let (expected, trim) = (Some(self.status.revision), Some(plan.to));
+            match self.commit(WriteBatch { expected, trim, ..WriteBatch::default() }).await {
+                Ok(_) => return Ok(plan),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn plan_trim(&self, keep: u64) -> Result<TrimPlan, StoreError> {
+        let (base, head) = (self.status.base, self.status.head);
+        let mut bounds = vec![
+            TrimBound { hold: Hold::Kept, at: Position::new(head.get().saturating_sub(keep)) },
+            TrimBound { hold: Hold::Checkpoint, at: self.checkpoint.position().unwrap_or(Position::ZERO) },
+        ];
+        if self.inner.shared {
+            bounds.push(TrimBound { hold: Hold::Shared, at: Position::ZERO });
+        }
+        let behind = self.views().filter(|(_, at)| *at < head);
+        bounds.extend(behind.map(|(view, at)| TrimBound { hold: Hold::View(view.clone()), at }));
+        bounds.extend(self.own_bound().await?);
+        if let Some(aside) = self.first_unread().await? {
+            // The view has to be folded again, which takes the whole log, or what lies behind the checkpoint.
+            bounds.push(TrimBound { hold: Hold::Unread(Box::new(aside)), at: base });
+        }
+        bounds.sort_by_key(|bound| bound.at);
+        let to = bounds.first().map_or(base, |bound| bound.at).max(base);
+        Ok(TrimPlan { base, head, to, bounds })
+    }
+
+    /// The views that are maintained here, and all others that have rows.
+    fn views(&self) -> impl Iterator<Item = (&ViewId, Position)> {
+        let stored = self.status.views.keys().filter(|view| !view.is_reserved());
+        let new = self.inner.projections.views().filter(|view| !self.status.views.contains_key(view));
+        stored.chain(new).map(|view| (view, self.folded(view)))
+    }
+
+    /// What follows the last own bundle that a peer has answered for has to be pushed, and gets a later time than that one.
+    async fn own_bound(&self) -> Result<Option<TrimBound>, StoreError> {
+        if self.status.heads.get(self.id).seq == Seq::ZERO {
+            return Ok(None);
+        }
+        let seq = locked(&self.inner.peers).acked().max(Seq::new(1));
+        let dot = Dot { origin: self.id, seq };
+        let stored = self.inner.store.read_origin(self.id, Seq::new(seq.get() - 1), Limit::items(1)).await;
+        let at = match stored {
+            Ok(stored) => stored.first().map_or(self.status.base, |stored| Position::new(stored.position.get() - 1)),
+            Err(StoreError::Trimmed { base, .. }) => base,
+            Err(error) => return Err(error),
+        };
+        Ok(Some(TrimBound { hold: Hold::Own(dot), at }))
+    }
+
+    /// The first event that a later version of this program may read.
+    pub(super) async fn first_unread(&self) -> Result<Option<Aside>, StoreError> {
+        for view in self.inner.noted() {
+            let mut range = reserved::notes(view);
+            loop {
+                let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
+                let Some(last) = rows.last() else { break };
+                range = range.after(last.key.clone());
+                for row in &rows {
+                    let aside = reserved::read_note(row)?;
+                    if matches!(aside.cause, Cause::OtherVersion { .. } | Cause::Malformed(_)) {
+                        return Ok(Some(aside));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Bundles up to here cannot be taken back or moved any more: the rows without them cannot be folded. Zero unless the log was trimmed.
+    pub(super) fn settled(&self) -> Position {
+        match self.status.base {
+            Position::ZERO => Position::ZERO,
+            _ => self.checkpoint.position().unwrap_or(self.status.head),
+        }
+    }
+
+    /// Fails if a view of this program lies behind the log's base.
+    pub(super) fn has_history(&self) -> Result<(), ReplicaError> {
+        let base = self.status.base;
+        match self.inner.projections.views().find(|view| self.folded(view) < base) {
+            Some(view) => Err(ReplicaError::NeedsHistory { view: view.clone(), base }),
+            None => Ok(()),
+        }
+    }
+}
