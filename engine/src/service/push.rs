@@ -166,40 +166,51 @@ fn through(push: &Push, heads: &Heads) -> Vec<(ReplicaId, Seq)> {
 }
 
 /// Compares the part of a run that the log has already: the same bundles, or a fork.
+///
+/// Of what was trimmed the log knows no hash but that before the first bundle kept. If there is nothing to compare with, the bundles
+/// count as known. If they were a fork, what follows them does not fit the origin's head, and the comparison of heads shows it.
 async fn check_known(store: &dyn EventStore, run: &Run, head: Head) -> Result<(), ServiceError> {
     let last = run.last().min(head.seq);
     let before = chain_after(store, run.origin(), Seq::new(run.first().get() - 1), head).await?;
     let ours = chain_after(store, run.origin(), last, head).await?;
     let known = run.bundles().take_while(|bundle| bundle.dot.seq <= last);
-    let theirs = known.fold(before, |chain, bundle| bundle.chain_after(chain));
-    if ours == theirs {
+    let theirs = before.map(|before| known.fold(before, |chain, bundle| bundle.chain_after(chain)));
+    let is_known = match (ours, theirs) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        (Some(ours), None) if last == run.last() => ours.check() == run.check(),
+        _ => true,
+    };
+    if is_known {
         return Ok(());
     }
     let at = Dot { origin: run.origin(), seq: last };
     Err(fork(at).into())
 }
 
-/// The chain hash after an origin's bundle `seq`, which the log with this head holds.
+/// The chain hash after an origin's bundle `seq`, which the log with this head holds; `None` if it was trimmed.
 async fn chain_after(
     store: &dyn EventStore,
     origin: ReplicaId,
     seq: Seq,
     head: Head,
-) -> Result<ChainHash, ServiceError> {
+) -> Result<Option<ChainHash>, ServiceError> {
     if seq == Seq::ZERO {
-        return Ok(ChainHash::GENESIS);
+        return Ok(Some(ChainHash::GENESIS));
     }
     if seq == head.seq {
-        return Ok(head.chain);
+        return Ok(Some(head.chain));
     }
-    let next = store.read_origin(origin, seq, Limit::items(1)).await?;
+    let next = match store.read_origin(origin, seq, Limit::items(1)).await {
+        Err(StoreError::Trimmed { .. }) => return Ok(None),
+        next => next?,
+    };
     // Nothing is stored behind `seq` only if the head is that of an earlier run in the same push: overlapping runs.
     let overlap = || Problem::new(Code::Malformed, "two runs of one push overlap; push each bundle once");
-    Ok(next.first().ok_or_else(overlap)?.previous)
+    Ok(Some(next.first().ok_or_else(overlap)?.previous))
 }
 
 /// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that anyone who still
-/// has the bodies learns of it.
+/// has the bodies learns of it. Of those that it has trimmed, its rows alone tell.
 async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
     let (origin, last) = (run.origin(), run.last().min(head));
     let range = reserved::dot_range(origin, run.first(), last);
@@ -208,7 +219,15 @@ async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<
     let mut reasons: BTreeMap<Seq, Result<Refusal, StoreError>> = rows.into_iter().filter_map(refusal).collect();
     let (mut refused, mut from) = (Vec::new(), Seq::new(run.first().get() - 1));
     while from < last {
-        let stored = store.read_origin(origin, from, Limit::PAGE).await?;
+        let stored = match store.read_origin(origin, from, Limit::PAGE).await {
+            Err(StoreError::Trimmed { .. }) => {
+                let told =
+                    reasons.into_iter().map(|(seq, refusal)| Ok(RefusedBundle { origin, seq, refusal: refusal? }));
+                refused.extend(told.collect::<Result<Vec<_>, StoreError>>()?);
+                return Ok(refused);
+            }
+            stored => stored?,
+        };
         let Some(end) = stored.last().map(|stored| stored.run.last()) else { break };
         let bundles = stored.iter().flat_map(|stored| stored.run.bundles()).filter(|bundle| bundle.dot.seq <= last);
         for bundle in bundles.filter(Bundle::is_void) {

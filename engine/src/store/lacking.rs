@@ -16,7 +16,8 @@ const SEARCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// there skips what they know.
 ///
 /// # Errors
-/// As [`EventStore::read`].
+/// As [`EventStore::read_origin`]: [`StoreError::Trimmed`] if the log has trimmed a bundle that is lacking, since what it has left is no
+/// answer.
 pub(crate) async fn place_before_lacking(
     store: &dyn EventStore,
     status: &LogStatus,
@@ -32,8 +33,9 @@ pub(crate) async fn place_before_lacking(
     match lacking().take(LOOKUPS_MAX + 1).count() {
         0 => return Ok(at(status.head)),
         // Who has nothing begins at the beginning.
-        _ if have.is_empty() => return Ok(at(status.base)),
-        count if count <= LOOKUPS_MAX => {
+        _ if have.is_empty() && status.base == Position::ZERO => return Ok(at(status.base)),
+        // A reader in order would not notice what has been trimmed.
+        count if count <= LOOKUPS_MAX || status.base > Position::ZERO => {
             return Ok(at(before(look_up(store, lacking(), status.head.plus(1)).await?)));
         }
         _ => {}

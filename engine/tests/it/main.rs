@@ -19,6 +19,7 @@ mod recovery;
 mod replica;
 mod short;
 mod sync;
+mod trimmed;
 mod typed;
 mod unseen;
 mod views;
