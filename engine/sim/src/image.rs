@@ -7,7 +7,7 @@ use syncline::format::run::VerifiedRun;
 use syncline::format::{ChainHash, Heads};
 use syncline::store::{Committed, WriteBatch};
 use syncline::tools::{OwnRow, PeerRow, SentRow};
-use syncline::{Dot, LogId, NTP64, ReplicaId, Seq, StoreError};
+use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, StoreError};
 
 use crate::finding::{Finding, Law};
 use crate::invariants::{chain, contiguity};
@@ -24,8 +24,10 @@ pub(crate) struct Image {
     pub(crate) generation: u32,
     /// Whether positions still mean what they meant: no older state has come back under this log's identity.
     pub(crate) trusted: bool,
-    /// The bundle at each position, from 1.
+    /// The bundle at each position, from 1, also of those that the log has trimmed.
     pub(crate) positions: Vec<Dot>,
+    /// Up to which position the log is trimmed.
+    pub(crate) base: u64,
     pub(crate) origins: BTreeMap<ReplicaId, Vec<Entry>>,
     pub(crate) voids: BTreeSet<Dot>,
     pub(crate) clock: NTP64,
@@ -44,6 +46,10 @@ pub(crate) struct Image {
 pub(crate) struct Entry {
     pub(crate) chain: ChainHash,
     pub(crate) time: NTP64,
+}
+
+fn broken(detail: String) -> Finding {
+    Finding { law: Law::StoreKeepsItsWord, detail }
 }
 
 /// What one commit added.
@@ -65,6 +71,7 @@ impl Image {
             generation: 0,
             trusted: true,
             positions: Vec::new(),
+            base: 0,
             origins: BTreeMap::new(),
             voids: BTreeSet::new(),
             clock: NTP64(0),
@@ -85,7 +92,8 @@ impl Image {
     /// # Errors
     /// If the batch breaks a law of logs, or a row that the engine keeps for itself does not read back.
     pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
-        let mut added = Added::default();
+        let (mut added, head) = (Added::default(), self.head());
+        self.check_kept(batch)?;
         if let Some(rewrite) = &batch.rewrite {
             (added.moved, added.in_doubt) = rewrite::apply(self, rewrite)?;
             added.bundles.extend(added.moved.iter().map(|(_, new)| *new));
@@ -108,8 +116,29 @@ impl Image {
         self.identities.extend(self.identity);
         self.cursors.extend(added.cursors.iter().map(|row| (row.cursor.log, *row)));
         self.clock = self.clock.max(batch.clock);
+        let trim = batch.trim.map_or(0, Position::get);
+        if trim > head {
+            return Err(broken(format!("a log that ended at position {head} was trimmed up to {trim}")));
+        }
+        self.base = self.base.max(trim);
         self.revision += 1;
         Ok(added)
+    }
+
+    /// Whether the log still has what a batch makes void or writes again.
+    ///
+    /// # Errors
+    /// If it has trimmed a bundle of those.
+    fn check_kept(&self, batch: &WriteBatch) -> Result<(), Finding> {
+        let is_rewritten = |dot: &Dot| {
+            let mut rewrite = batch.rewrite.iter();
+            rewrite.any(|rewrite| rewrite.origin == dot.origin && rewrite.after.seq < dot.seq)
+        };
+        let mut trimmed = self.positions.iter().take(usize::try_from(self.base).unwrap_or(usize::MAX));
+        match trimmed.find(|dot| batch.voids.contains(dot) || is_rewritten(dot)) {
+            Some(dot) => Err(broken(format!("bundle {dot} was changed, which the log has trimmed"))),
+            None => Ok(()),
+        }
     }
 
     /// Puts a run behind its origin's head, at a place and those after it. Returns its bundles.
@@ -184,10 +213,29 @@ impl Image {
 
 #[cfg(test)]
 mod tests {
+    use syncline::format::run::{Body, RunBuilder};
     use syncline::store::{RowKey, RowWrite};
     use syncline::{ViewId, tools};
 
     use super::*;
+
+    #[test]
+    fn a_store_that_changes_what_it_has_trimmed_is_found() {
+        let ann = ReplicaId::from_bytes([1; 16]).unwrap();
+        let mut three = RunBuilder::new(ann, Seq::new(1), ChainHash::GENESIS);
+        (1..=3).for_each(|time| three.push(NTP64(time), Body::Full(b"body")));
+        let trim = |base| WriteBatch { trim: Some(Position::new(base)), ..WriteBatch::default() };
+        let mut image = Image::new(LogId::from_bytes([1; 16]).unwrap());
+        image.apply(&WriteBatch { runs: vec![three.finish().unwrap()], ..WriteBatch::default() }).unwrap();
+        image.apply(&trim(2)).unwrap();
+        image.apply(&trim(1)).unwrap();
+        assert_eq!((image.base, image.head()), (2, 3));
+        let void = |seq| WriteBatch { voids: vec![Dot { origin: ann, seq: Seq::new(seq) }], ..WriteBatch::default() };
+        image.apply(&void(3)).unwrap();
+        for wrong in [trim(4), void(2)] {
+            assert_eq!(image.clone().apply(&wrong).unwrap_err().law, Law::StoreKeepsItsWord);
+        }
+    }
 
     #[test]
     fn a_row_of_the_engine_that_does_not_read_back_is_a_finding() {

@@ -28,6 +28,14 @@ pub enum ExportError {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The log was trimmed: a file of the rest would not be the log.
+    #[error(
+        "the log keeps only what lies behind position {base}; export it from a replica or a server that keeps all of it"
+    )]
+    Trimmed {
+        /// The log's base.
+        base: Position,
+    },
     /// What was read does not continue what was read before.
     #[error(
         "bundle {at} of the log does not continue what was exported before it: it was rewritten in the meantime, or it is damaged; \
@@ -70,9 +78,12 @@ impl Exporter {
     /// Begins the export of a store's log under this name.
     ///
     /// # Errors
-    /// [`ExportError::Store`].
+    /// [`ExportError::Store`]; [`ExportError::Trimmed`].
     pub async fn begin(store: Arc<dyn EventStore>, space: SpaceId) -> Result<Self, ExportError> {
         let status = store.status().await?;
+        if status.base > Position::ZERO {
+            return Err(ExportError::Trimmed { base: status.base });
+        }
         let cursor = Cursor::start(status.log);
         let header = Header { space, head: status.head, heads: status.heads };
         let (recut, payload, counts) = (Recut::default(), Filler::default(), Counts::default());

@@ -166,22 +166,28 @@ fn through(push: &Push, heads: &Heads) -> Vec<(ReplicaId, Seq)> {
 }
 
 /// Compares the part of a run that the log has already: the same bundles, or a fork.
+///
+/// Of what was trimmed the log knows no hash but that before the first bundle kept. If there is nothing to compare with, the bundles
+/// count as known. If they were a fork, what follows them does not fit the origin's head, and the comparison of heads shows it.
 async fn check_known(store: &dyn EventStore, run: &Run, head: Head) -> Result<(), ServiceError> {
     let last = run.last().min(head.seq);
     let before = chain_after(store, run.origin(), Seq::new(run.first().get() - 1), head).await?;
     let ours = chain_after(store, run.origin(), last, head).await?;
-    // What has been trimmed cannot be compared. It is known by its name, and nothing of it is stored again.
-    let Some((before, ours)) = before.zip(ours) else { return Ok(()) };
     let known = run.bundles().take_while(|bundle| bundle.dot.seq <= last);
-    let theirs = known.fold(before, |chain, bundle| bundle.chain_after(chain));
-    if ours == theirs {
+    let theirs = before.map(|before| known.fold(before, |chain, bundle| bundle.chain_after(chain)));
+    let is_known = match (ours, theirs) {
+        (Some(ours), Some(theirs)) => ours == theirs,
+        (Some(ours), None) if last == run.last() => ours.check() == run.check(),
+        _ => true,
+    };
+    if is_known {
         return Ok(());
     }
     let at = Dot { origin: run.origin(), seq: last };
     Err(fork(at).into())
 }
 
-/// The chain hash after an origin's bundle `seq`, which the log with this head holds. `None` if what tells it has been trimmed.
+/// The chain hash after an origin's bundle `seq`, which the log with this head holds; `None` if it was trimmed.
 async fn chain_after(
     store: &dyn EventStore,
     origin: ReplicaId,
@@ -204,7 +210,7 @@ async fn chain_after(
 }
 
 /// The refusals of bundles that the log holds as voids already, so that a lost answer is answered again, and so that anyone who still
-/// has the bodies learns of it. Of bundles that have been trimmed, those are told that this log has refused itself.
+/// has the bodies learns of it. Of those that it has trimmed, its rows alone tell.
 async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<Vec<RefusedBundle>, StoreError> {
     let (origin, last) = (run.origin(), run.last().min(head));
     let range = reserved::dot_range(origin, run.first(), last);
@@ -214,14 +220,10 @@ async fn known_refusals(store: &dyn EventStore, run: &Run, head: Seq) -> Result<
     let (mut refused, mut from) = (Vec::new(), Seq::new(run.first().get() - 1));
     while from < last {
         let stored = match store.read_origin(origin, from, Limit::PAGE).await {
-            Err(StoreError::Trimmed { dot, .. }) => {
-                let next = dot.seq;
-                refused.extend(reasons.remove(&next).transpose()?.map(|refusal| RefusedBundle {
-                    origin,
-                    seq: next,
-                    refusal,
-                }));
-                from = next;
+            Err(StoreError::Trimmed { dot: Dot { seq, .. }, .. }) => {
+                let known = reasons.remove(&seq).transpose()?;
+                refused.extend(known.map(|refusal| RefusedBundle { origin, seq, refusal }));
+                from = seq;
                 continue;
             }
             stored => stored?,

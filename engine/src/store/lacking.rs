@@ -12,11 +12,12 @@ const SEARCH_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The place before the first bundle, in log order, that a log with the heads `have` lacks; the end of the log if it lacks none. Only
 /// bundles of origins that `wanted` picks count.
 ///
-/// It reads a few runs, however much is lacking, and one of each lacking origin if the log was trimmed. If the place is not found by then, it returns an earlier one: a reader who continues from
+/// It reads a few runs, however much is lacking. If the place is not found by then, it returns an earlier one: a reader who continues from
 /// there skips what they know.
 ///
 /// # Errors
-/// As [`EventStore::read`]. [`StoreError::Trimmed`] if a bundle that is lacking has been trimmed.
+/// As [`EventStore::read_origin`]: [`StoreError::Trimmed`] if the log has trimmed a bundle that is lacking, since what it has left is no
+/// answer.
 pub(crate) async fn place_before_lacking(
     store: &dyn EventStore,
     status: &LogStatus,
@@ -33,7 +34,7 @@ pub(crate) async fn place_before_lacking(
         0 => return Ok(at(status.head)),
         // Who has nothing begins at the beginning.
         _ if have.is_empty() && status.base == Position::ZERO => return Ok(at(status.base)),
-        // In a log that was trimmed, every origin has to be looked up: something of it may be gone.
+        // A reader in order would not notice what has been trimmed.
         count if count <= LOOKUPS_MAX || status.base > Position::ZERO => {
             return Ok(at(before(look_up(store, lacking(), status.head.plus(1)).await?)));
         }

@@ -21,6 +21,7 @@ mod replica;
 mod short;
 mod sync;
 mod trim;
+mod trimmed;
 mod typed;
 mod unseen;
 mod views;

@@ -45,14 +45,17 @@ impl Journal {
         let (file, records) = File::open(path)?;
         let mut spaces = Spaces::new();
         for bytes in records {
-            match Record::decode(&bytes).map_err(|why| file.corrupt(why))? {
-                Record::Space(space, log) => drop(spaces.insert(space, Arc::new(MemoryStore::new(log)))),
-                Record::Commit(space, batch) => {
-                    let store = spaces.get(&space).ok_or_else(|| file.corrupt("a commit comes before its space"))?;
-                    let batch = batch.restore().map_err(|why| file.corrupt(why))?;
-                    store.commit(batch).await.map_err(|error| file.corrupt(error))?;
+            let (space, batch, trim) = match Record::decode(&bytes).map_err(|why| file.corrupt(why))? {
+                Record::Space(space, log) => {
+                    spaces.insert(space, Arc::new(MemoryStore::new(log)));
+                    continue;
                 }
-            }
+                Record::Commit(space, batch) => (space, batch, None),
+                Record::Trim(space, batch, base) => (space, batch, Some(base)),
+            };
+            let store = spaces.get(&space).ok_or_else(|| file.corrupt("a commit comes before its space"))?;
+            let batch = batch.restore(trim).map_err(|why| file.corrupt(why))?;
+            store.commit(batch).await.map_err(|error| file.corrupt(error))?;
         }
         Ok(Self { file: Arc::new(RwLock::new((file, spaces))), mint })
     }
@@ -137,7 +140,7 @@ impl EventStore for Space {
         unless_dropped(move || {
             let (file, _) = &mut *space.journal.file.blocking_write();
             file.check()?;
-            let record = Record::Commit(space.name, record::Batch::of(&batch)).encode();
+            let record = Record::of(space.name, &batch).encode();
             let committed = memory.block_on(space.store.commit(batch))?;
             file.append(&record)?;
             Ok(committed)

@@ -16,6 +16,8 @@ pub(crate) enum Record {
     Space(SpaceId, LogId),
     /// A batch was committed.
     Commit(SpaceId, Batch),
+    /// A batch was committed that trims the log up to a position.
+    Trim(SpaceId, Batch, Position),
 }
 
 /// A batch, as it is written.
@@ -43,6 +45,13 @@ struct Tail {
 struct Link(Run, Head);
 
 impl Record {
+    pub(crate) fn of(space: SpaceId, batch: &WriteBatch) -> Self {
+        match batch.trim {
+            Some(base) => Self::Trim(space, Batch::of(batch), base),
+            None => Self::Commit(space, Batch::of(batch)),
+        }
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         codec::encode(self)
     }
@@ -53,7 +62,7 @@ impl Record {
 }
 
 impl Batch {
-    pub(crate) fn of(batch: &WriteBatch) -> Self {
+    fn of(batch: &WriteBatch) -> Self {
         let link = |verified: &VerifiedRun| {
             let run = verified.run();
             let seq = Seq::new(run.first().get() - 1);
@@ -79,7 +88,7 @@ impl Batch {
     }
 
     /// The batch again. The revision that it expected was right when it was written.
-    pub(crate) fn restore(self) -> Result<WriteBatch, impl Display> {
+    pub(crate) fn restore(self, trim: Option<Position>) -> Result<WriteBatch, impl Display> {
         let verified = |Link(run, head)| VerifiedRun::verify(run, head);
         let tail = |Tail { origin, after, runs }: Tail| {
             let runs =
@@ -99,6 +108,7 @@ impl Batch {
                 .collect(),
             views: self.views,
             clock: NTP64(self.clock),
+            trim,
         })
     }
 }

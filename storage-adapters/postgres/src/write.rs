@@ -66,8 +66,8 @@ pub(crate) async fn draft(
     Ok(connection.fetch_optional(query).await?.is_some())
 }
 
-/// Deletes what a draft removes or writes again: runs, heads, views, rows; and moves the base. Only within a transaction that also writes the draft, whose
-/// lock on the space keeps everything in its place.
+/// Deletes what a draft removes or writes again: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
+/// lock on the space keeps everything in its place. The base moves here, because only drafts that delete move it.
 ///
 /// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
 /// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place next to a condition that an index knows;

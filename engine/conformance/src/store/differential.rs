@@ -7,18 +7,21 @@ use bytes::Bytes;
 use proptest::strategy::{Strategy, ValueTree};
 use syncline::format::heads::Head;
 use syncline::format::time::NTP64;
-use syncline::id::Revision;
 use syncline::store::memory::MemoryStore;
 use syncline::store::{
-    Durability, EventStore, Limit, Rewrite, RowFold, RowKey, RowRange, RowWrite, Storage, StoreError, WriteBatch,
+    Durability, EventStore, Limit, LogStatus, Rewrite, RowFold, RowKey, RowRange, RowWrite, Storage, StoreError,
+    StoredRun, WriteBatch,
 };
-use syncline::{Cursor, Position, Seq, ViewId};
+use syncline::{Cursor, Dot, Position, Seq, ViewId};
 
 use crate::strategies::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
 use crate::{Author, SPACE, StoreHarness, appends, dot, row_key, space, unpack, view};
 
 /// How many smaller cases are tried before a failure is told.
 const SHRINKS: usize = 300;
+
+/// No bundle of a step takes more in a page, its run included.
+const BUNDLE_BYTES_MAX: usize = 200;
 
 /// The memory store is the plainest form of all laws. What no law names is still the same in every store.
 pub async fn random_steps_are_seen_as_the_oracle_sees_them(harness: &dyn StoreHarness) {
@@ -103,8 +106,7 @@ impl Pair {
     }
 
     async fn commit(&mut self, change: &Change) -> Result<(), String> {
-        let revision = told(self.oracle.status().await)?.revision;
-        let (batch, authors) = self.batch(change, revision).await?;
+        let (batch, authors) = self.batch(change).await?;
         let found = told(self.store.commit(batch.clone()).await);
         let expected = told(self.oracle.commit(batch).await);
         if expected.is_ok() {
@@ -115,8 +117,7 @@ impl Pair {
     }
 
     async fn fold(&mut self, change: &Change, keys: &[RowKey], declines: bool) -> Result<(), String> {
-        let revision = told(self.oracle.status().await)?.revision;
-        let (batch, authors) = self.batch(change, revision).await?;
+        let (batch, authors) = self.batch(change).await?;
         let fold = || -> RowFold {
             let own = keys.to_vec();
             RowFold::new(keys.to_vec(), move |stored| (!declines).then(|| lengthened(own, stored)))
@@ -134,7 +135,7 @@ impl Pair {
     async fn look(&self) -> Result<(), String> {
         let status = told(self.oracle.status().await)?;
         same("status", told(self.store.status().await)?, status.clone())?;
-        let (start, all) = (Cursor::start(status.log), Limit::items(u32::MAX));
+        let (start, all) = (Cursor { log: status.log, position: status.base }, Limit::items(u32::MAX));
         let (found, expected) = (self.store.read(start, all).await, self.oracle.read(start, all).await);
         same("log", unpack(&told(found)?.runs), unpack(&told(expected)?.runs))?;
         for view in VIEWS.map(view) {
@@ -145,8 +146,8 @@ impl Pair {
     }
 
     /// The batch that a change means in this state, and the authors once it is committed.
-    async fn batch(&self, change: &Change, revision: Revision) -> Result<(WriteBatch, [Author; AUTHORS]), String> {
-        let mut authors = self.authors.clone();
+    async fn batch(&self, change: &Change) -> Result<(WriteBatch, [Author; AUTHORS]), String> {
+        let (status, mut authors) = (told(self.oracle.status().await)?, self.authors.clone());
         let rewrite = match &change.rewrite {
             Some((author, after, how)) => Some(self.rewrite(&mut authors[*author], *after, *how).await?),
             None => None,
@@ -178,8 +179,8 @@ impl Pair {
         let batch = WriteBatch {
             expected: match change.expected {
                 Expectation::Any => None,
-                Expectation::Current => Some(revision),
-                Expectation::Wrong => Some(revision.plus(1)),
+                Expectation::Current => Some(status.revision),
+                Expectation::Wrong => Some(status.revision.plus(1)),
             },
             rewrite,
             voids: change.voids.iter().map(void).collect(),
@@ -187,6 +188,7 @@ impl Pair {
             rows: change.rows.iter().map(row).collect(),
             views: change.views.iter().map(|(view, position)| (view_of(*view), Position::new(*position))).collect(),
             clock: NTP64(change.clock),
+            trim: change.trim.map(|base| Position::new(base % (status.head.get() + 2))),
             ..appends(runs)
         };
         Ok((batch, authors))
@@ -196,15 +198,24 @@ impl Pair {
     async fn rewrite(&self, author: &mut Author, after: u64, how: Anew) -> Result<Rewrite, String> {
         let origin = author.origin();
         let after = Seq::new(after % (author.head().seq.get() + 1));
-        let own = told(self.oracle.read_origin(origin, Seq::ZERO, Limit::items(u32::MAX)).await)?;
-        let own = unpack(&own);
-        let last = after.get().checked_sub(1).map(|last| &own[last as usize]);
-        let head = last.map_or(Head::NONE, |last| Head { seq: after, chain: last.chain, time: last.time });
+        let LogStatus { log, base, .. } = told(self.oracle.status().await)?;
+        let kept = told(self.oracle.read(Cursor { log, position: base }, Limit::items(u32::MAX)).await)?;
+        let mut tail = unpack(&kept.runs);
+        let last = tail.iter().find(|placed| placed.dot == Dot { origin, seq: after }).cloned();
+        tail.retain(|placed| placed.dot.origin == origin && placed.dot.seq > after);
+        tail.sort_by_key(|placed| placed.dot);
+        // The bundle that stays may be trimmed. What follows it tells its hash.
+        let next = kept.runs.iter().find(|stored| stored.run.origin() == origin && stored.run.first() == after.plus(1));
+        let chain = next.map_or(author.head().chain, |next| next.previous);
+        let head = match (after, last) {
+            (Seq::ZERO, _) => Head::NONE,
+            (_, Some(last)) => Head { seq: after, chain: last.chain, time: last.time },
+            (_, None) => Head { seq: after, chain, time: author.head().time },
+        };
         *author = Author::resume(origin, head);
         let other = Author::new(origin.to_bytes()[0] + 100).origin();
         let mut other = Author::resume(other, told(self.oracle.status().await)?.heads.get(other));
         let writer = if how == Anew::Rehomed { &mut other } else { author };
-        let tail = &own[after.get() as usize..];
         let places = tail.chunk_by(|a, b| a.position.plus(1) == b.position);
         let mut runs: Vec<_> = places.map(|places| (places[0].position, writer.write(places.len() as u64))).collect();
         if how == Anew::Short {
@@ -231,9 +242,19 @@ impl Pair {
     async fn read_origin(&self, author: usize, after: u64, limit: Limit) -> Result<(), String> {
         let author = &self.authors[author];
         let after = Seq::new(after % (author.head().seq.get() + 3));
-        let all = told(self.oracle.read_origin(author.origin(), after, Limit::items(u32::MAX)).await)?;
-        let found = told(self.store.read_origin(author.origin(), after, limit).await)?;
-        check_cut(&unpack(&found), &unpack(&all), limit)
+        let all = told(self.oracle.read_origin(author.origin(), after, Limit::items(u32::MAX)).await);
+        let found = told(self.store.read_origin(author.origin(), after, limit).await);
+        match (found, all) {
+            (Ok(found), Ok(all)) => check_cut(&unpack(&found), &unpack(&all), limit),
+            // A page that is full before the first trimmed bundle does not meet it.
+            (Ok(found), Err(_)) if is_full(&found, limit) => {
+                let count = found.iter().map(|stored| stored.run.count()).sum::<u64>();
+                let fits = Limit::items(u32::try_from(count).unwrap_or(u32::MAX));
+                let fits = told(self.oracle.read_origin(author.origin(), after, fits).await)?;
+                check_cut(&unpack(&found), &unpack(&fits), limit)
+            }
+            (found, all) => same("what an origin wrote", found.map(drop), all.map(drop)),
+        }
     }
 
     async fn scan(&self, view: &ViewId, range: &RowRange, limit: Limit) -> Result<(), String> {
@@ -255,6 +276,13 @@ fn keys_of(indices: &[(usize, usize)]) -> Vec<RowKey> {
 
 fn view_of(index: usize) -> ViewId {
     view(VIEWS[index])
+}
+
+/// Whether no other bundle of a step fits into a page.
+fn is_full(runs: &[StoredRun], limit: Limit) -> bool {
+    let bundles: u64 = runs.iter().map(|stored| stored.run.count()).sum();
+    let bytes: usize = runs.iter().map(|stored| stored.run.as_bytes().len()).sum();
+    bundles >= u64::from(limit.items) || bytes + BUNDLE_BYTES_MAX >= limit.bytes as usize
 }
 
 /// Checks that `found` is the beginning of `all`, cut within the limit and not short of one item.

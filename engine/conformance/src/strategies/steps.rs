@@ -21,7 +21,7 @@ pub enum Step {
     Commit(Change),
     /// Commit a batch with what a fold makes of these rows, by view and key; or the fold declines.
     Fold(Change, Vec<(usize, usize)>, bool),
-    /// Read a page behind a position; beyond the head by up to two.
+    /// Read a page behind a position, also of what is trimmed; beyond the head by up to two.
     Read(u64, Limit),
     /// Read what an author wrote, behind a seq; beyond their last by up to two.
     ReadOrigin(usize, u64, Limit),
@@ -52,6 +52,8 @@ pub struct Change {
     pub views: Vec<(usize, u64)>,
     /// The clock.
     pub clock: u64,
+    /// The new base; beyond the head by up to one.
+    pub trim: Option<u64>,
 }
 
 /// What a batch expects of the revision.
@@ -123,10 +125,12 @@ fn change() -> impl Strategy<Value = Change> {
     let voids = prop_oneof![3 => Just(Vec::new()), 1 => vec((0..AUTHORS, any::<u64>()), 1..3)];
     let clear = prop_oneof![6 => Just(Vec::new()), 1 => vec(0..VIEWS.len(), 1..3)];
     let views = btree_map(0..VIEWS.len(), 0u64..50, 0..3);
-    let written = (expected, rewrite, runs, voids);
-    (written, clear, rows, views, clock).prop_map(|((expected, rewrite, runs, voids), clear, rows, views, clock)| {
+    let trim = prop_oneof![7 => Just(None), 1 => any::<u64>().prop_map(Some)];
+    let (written, deleted) = ((expected, rewrite, runs, voids), (clear, trim));
+    (written, deleted, rows, views, clock).prop_map(|(written, (clear, trim), rows, views, clock)| {
+        let (expected, rewrite, runs, voids) = written;
         let (rows, views) = (rows.into_iter().collect(), views.into_iter().collect());
-        Change { expected, rewrite, runs, voids, clear, rows, views, clock }
+        Change { expected, rewrite, runs, voids, clear, rows, views, clock, trim }
     })
 }
 

@@ -14,4 +14,5 @@ pub(crate) mod refusals;
 pub(crate) mod restarts;
 pub(crate) mod rewrites;
 pub(crate) mod rows;
+pub(crate) mod trims;
 pub(crate) mod watches;

@@ -1,7 +1,7 @@
 //! A log reads back as it was committed: every bundle, every hash, every place, over pages of any size.
 
 use syncline::format::{ChainHash, Run};
-use syncline::store::{Limit, StoredRun};
+use syncline::store::{Limit, LogStatus, StoredRun};
 use syncline::{Cursor, Dot, EventStore};
 
 use crate::disk::Disk;
@@ -14,10 +14,11 @@ fn broken(detail: impl Into<String>) -> Finding {
     Finding { law: Law::StoreKeepsItsWord, detail: detail.into() }
 }
 
-/// All runs of a log, by pages of at most `limit`.
+/// All runs that a log keeps, by pages of at most `limit`.
 fn read(store: &dyn EventStore, limit: Limit) -> Result<Vec<StoredRun>, Finding> {
     let failed = |error: syncline::StoreError| broken(format!("a log cannot be read back: {error}"));
-    let mut cursor = Cursor::start(finish(store.status()).map_err(failed)?.log);
+    let LogStatus { log, base, .. } = finish(store.status()).map_err(failed)?;
+    let mut cursor = Cursor { log, position: base };
     let mut runs = Vec::new();
     loop {
         let page = finish(store.read(cursor, limit)).map_err(failed)?;
@@ -68,6 +69,9 @@ pub(crate) fn status(disk: &Disk) -> Result<(), Finding> {
         if (status.revision.get(), status.head.get()) != (image.revision, image.head()) {
             return Err(broken("revision or head are not those of the last commit"));
         }
+        if status.base.get() != image.base {
+            return Err(broken("the base is not that of the last trim"));
+        }
         if status.heads != image.heads() {
             return Err(broken("the heads are not those of the bundles"));
         }
@@ -80,7 +84,7 @@ pub(crate) fn status(disk: &Disk) -> Result<(), Finding> {
 
 /// The bundles that were read are those that were committed, in their places.
 fn bundles(runs: &[StoredRun], image: &Image) -> Result<(), Finding> {
-    let mut place = 0usize;
+    let mut place = usize::try_from(image.base).unwrap_or(usize::MAX);
     for StoredRun { position, previous, run } in runs {
         if position.get() != place as u64 + 1 {
             return Err(broken(format!("position {position} is read, but {} comes next", place + 1)));
@@ -115,7 +119,7 @@ fn bundles(runs: &[StoredRun], image: &Image) -> Result<(), Finding> {
         }
     }
     if place != image.positions.len() {
-        return Err(broken(format!("{place} of {} bundles are read", image.positions.len())));
+        return Err(broken(format!("bundles up to position {place} of {} are read", image.positions.len())));
     }
     Ok(())
 }

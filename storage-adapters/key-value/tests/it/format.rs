@@ -12,6 +12,9 @@ const FORMAT: [u8; 5] = [0; 5];
 /// Version 1 with the script's spaces and nothing in them, and after the script.
 const V1_EMPTY: &str = include_str!("../fixtures/v1-empty.txt");
 const V1: &str = include_str!("../fixtures/v1.txt");
+/// The same of version 2, and after the script its first space is trimmed.
+const V2_EMPTY: &str = include_str!("../fixtures/v2-empty.txt");
+const V2: &str = include_str!("../fixtures/v2.txt");
 
 /// Keys and values, a line each.
 fn parse(listing: &str) -> Entries {
@@ -34,7 +37,7 @@ fn found(entries: Entries) -> String {
     let error = disk.try_open().unwrap_err();
     assert_eq!((disk.entries(), disk.counts().open), (entries, 0));
     match error {
-        StoreError::UnsupportedFormat { what, found, newest: 1 } if what == "a map" => found,
+        StoreError::UnsupportedFormat { what, found, newest: 2 } if what == "a map" => found,
         other => panic!("{other}"),
     }
 }
@@ -44,7 +47,7 @@ fn a_new_map_carries_our_mark_and_its_version() {
     let disk = Disk::default();
     disk.open();
     let entries = disk.entries();
-    assert!(entries[&FORMAT[..]].starts_with(b"syncline\0\0\0\x01"));
+    assert!(entries[&FORMAT[..]].starts_with(b"syncline\0\0\0\x02"));
     disk.open();
     assert_eq!(disk.entries(), entries);
 }
@@ -53,7 +56,7 @@ fn a_new_map_carries_our_mark_and_its_version() {
 fn a_newer_version_is_refused_by_its_number() {
     let disk = Disk::default();
     disk.open();
-    for (version, name) in [(2u32, "2"), (99, "99"), (u32::MAX, "4294967295"), (0, "0")] {
+    for (version, name) in [(3u32, "3"), (99, "99"), (u32::MAX, "4294967295"), (0, "0")] {
         let mut entries = disk.entries();
         // Whatever follows: a later format may have another checksum, or none.
         let value = [&b"syncline"[..], &version.to_be_bytes(), b"and more"].concat();
@@ -87,8 +90,22 @@ fn what_version_1_wrote_reads_as_it_was() {
 }
 
 #[test]
-fn version_1_is_written_as_it_was() {
+fn version_1_is_brought_up_to_date_when_it_is_opened() {
     let disk = Disk::with(parse(V1_EMPTY));
-    block_on(script::run(&disk.open()));
-    assert_eq!(print(&disk.entries()), V1);
+    disk.open();
+    assert_eq!(print(&disk.entries()), V2_EMPTY);
+    let disk = Disk::with(parse(V1));
+    block_on(script::trim(&disk.open()));
+    assert_eq!(print(&disk.entries()), V2);
+}
+
+#[test]
+fn version_2_is_written_as_it_was() {
+    let disk = Disk::with(parse(V2_EMPTY));
+    let storage = disk.open();
+    block_on(async {
+        script::run(&storage).await;
+        script::trim(&storage).await;
+    });
+    assert_eq!(print(&disk.entries()), V2);
 }

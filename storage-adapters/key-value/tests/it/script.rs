@@ -23,6 +23,12 @@ pub(crate) async fn run(storage: &dyn Storage) {
     }
 }
 
+/// Trims the first space, in the middle of a run.
+pub(crate) async fn trim(storage: &dyn Storage) {
+    let store = Subject::open(storage, SPACES[0]).await;
+    store.commit(WriteBatch { trim: Some(Position::new(5)), ..WriteBatch::default() }).await;
+}
+
 /// All that there is to see afterwards.
 pub(crate) async fn images(storage: &dyn Storage) -> Vec<Image> {
     let mut images = Vec::new();

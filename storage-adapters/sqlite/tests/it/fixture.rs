@@ -1,4 +1,4 @@
-//! A file of version 1, kept for ever: every later build opens it and reads what was written.
+//! A file of each version, kept for ever: every later build opens it and reads what was written.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use syncline_sqlite::SqliteStorage;
 use crate::file::{Place, subject};
 
 const V1: &[u8] = include_bytes!("../fixtures/v1.sqlite");
+/// The same, opened by version 2, and `notes` trimmed up to its second bundle.
+const V2: &[u8] = include_bytes!("../fixtures/v2.sqlite");
 
 fn open(place: &Place) -> SqliteStorage {
     std::fs::write(place.path(), V1).unwrap();
@@ -63,6 +65,23 @@ async fn a_log_of_version_1_is_written_on() {
     drop((store, storage));
     let storage = place.open();
     assert_eq!(subject(&storage, "notes").await.log().await.len(), 7);
+}
+
+#[tokio::test]
+async fn a_log_of_version_2_keeps_its_base() {
+    let place = Place::new();
+    let storage = open(&place);
+    let before = subject(&storage, "notes").await.image(&[view("attributes@1")]).await;
+    assert_eq!(before.status.base, Position::ZERO);
+    drop(storage);
+    std::fs::write(place.path(), V2).unwrap();
+    let storage = place.open();
+    let mut expected = before.clone();
+    expected.status.revision = before.status.revision.plus(1);
+    expected.status.base = Position::new(2);
+    expected.log.drain(..2);
+    assert_eq!(subject(&storage, "notes").await.image(&[view("attributes@1")]).await, expected);
+    assert_eq!(subject(&storage, "letters").await.status().await.base, Position::ZERO);
 }
 
 #[tokio::test]

@@ -38,9 +38,9 @@ fn version(place: &Place) -> (u32, u32) {
 fn a_new_file_carries_our_mark_and_its_version() {
     let place = Place::new();
     drop(place.open());
-    assert_eq!(version(&place), (APPLICATION_ID, 1));
+    assert_eq!(version(&place), (APPLICATION_ID, 2));
     drop(place.open());
-    assert_eq!(version(&place), (APPLICATION_ID, 1));
+    assert_eq!(version(&place), (APPLICATION_ID, 2));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_newer_version_is_refused_by_its_number() {
     drop(place.open());
     place.by_hand().pragma_update(None, "user_version", 99).unwrap();
     let bytes = std::fs::read(place.path()).unwrap();
-    assert_eq!(refusal(&place), ("99".into(), 1));
+    assert_eq!(refusal(&place), ("99".into(), 2));
     assert_eq!(std::fs::read(place.path()).unwrap(), bytes);
 }
 
@@ -103,7 +103,7 @@ fn a_newer_version_that_is_only_in_the_log_is_refused_too() {
     drop(place.open());
     let newer: Connection = place.by_hand();
     newer.pragma_update(None, "user_version", 99).unwrap();
-    assert_eq!(refusal(&place), ("99".into(), 1));
+    assert_eq!(refusal(&place), ("99".into(), 2));
 }
 
 #[test]
