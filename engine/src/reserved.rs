@@ -105,7 +105,7 @@ pub(crate) fn view(name: &str) -> ViewId {
 }
 
 /// The view that keeps a view's rows as they were at the checkpoint. Hashed, since the view's own name may be as long as a name can be.
-pub(crate) fn pre_images(of: &ViewId) -> ViewId {
+pub fn pre_images(of: &ViewId) -> ViewId {
     let hash = blake3::hash(of.as_str().as_bytes()).to_hex();
     view(&format!("{PRE_IMAGES}{}@1", &hash[..32]))
 }

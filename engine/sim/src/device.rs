@@ -33,6 +33,8 @@ mod watched;
 
 /// After how many bundles a sync moves a device's checkpoint. 0: never.
 const CHECKPOINTS: [u64; 4] = [0, 1, 3, 8];
+/// How many bundles a device keeps that trims its log.
+const KEPT: [Option<u64>; 3] = [None, Some(0), Some(2)];
 
 /// What all tasks of a device share. Outlives its process.
 pub(crate) struct Device {
@@ -50,6 +52,7 @@ pub(crate) struct Device {
     replica: Mutex<Option<Replica>>,
     /// Others read its store.
     served: bool,
+    may_trim: bool,
     /// Where new identities come from, and how many there were.
     seed: u64,
     minted: Arc<AtomicU32>,
@@ -83,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) seed: u64,
     pub(crate) old: bool,
     pub(crate) served: bool,
+    pub(crate) may_trim: bool,
 }
 
 /// A new identity, the `count`-th of a device.
@@ -98,7 +102,8 @@ const REOPEN: Duration = Duration::from_millis(5);
 
 impl Device {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { index, node, disk, principal, witness, stack, speed, rows, fresh, seed, old, served } = parts;
+        let Parts { index, node, disk, principal, witness, stack, speed, rows, fresh, seed, old, served, may_trim } =
+            parts;
         let clock = disk.log.clock.clone();
         witness.ledger().belongs(fresh, &principal);
         let (replica, wedged) = (Mutex::default(), AtomicBool::new(false));
@@ -115,6 +120,7 @@ impl Device {
             rows,
             fresh,
             served,
+            may_trim,
             seed,
             minted: Arc::default(),
             replica,
@@ -204,7 +210,11 @@ impl Device {
             compose = compose.piece_bytes(rows.piece).row_bytes_max(own);
         }
         // By name and not by chance, so that a seed draws what it always drew.
-        compose = compose.checkpoint_every(CHECKPOINTS[(seed.wrapping_add(index) % CHECKPOINTS.len() as u64) as usize]);
+        let pick = |count: usize| (seed.wrapping_add(index) % count as u64) as usize;
+        compose = compose.checkpoint_every(CHECKPOINTS[pick(CHECKPOINTS.len())]);
+        if let Some(kept) = KEPT[pick(KEPT.len())].filter(|_| self.may_trim) {
+            compose = compose.keep_bundles(kept);
+        }
         let mut compose = if self.served { compose.shared_with_service() } else { compose };
         for view in self.stack.views_of(upgraded) {
             compose = (view.compose)(compose);

@@ -224,6 +224,9 @@ impl Disk {
         if !cleared.is_empty() {
             self.sim.tell(|| format!("{}: the rows of {} go", self.log.name, cleared.join(", ")));
         }
+        if batch.trim.is_some() {
+            self.sim.fault(Fault::Trimmed, || format!("{}: its log is trimmed", self.log.name));
+        }
         state.records.push(batch);
         let synced = self.durability == Durability::Synced || self.sim.state().disk.chance(FLUSHED);
         if synced {

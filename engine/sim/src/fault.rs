@@ -101,6 +101,8 @@ faults! {
     Revoked = "revoked",
     /// A view was rebuilt.
     Rebuilt = "rebuilt",
+    /// A device has trimmed its log.
+    Trimmed = "trimmed",
     /// A forged push was sent.
     Forged = "forged",
     /// An own write was refused, since it would have let a row grow beyond its limit.

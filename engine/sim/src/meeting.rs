@@ -6,7 +6,6 @@ use bytes::Bytes;
 use syncline::format::Stamp;
 use syncline::format::time::NTP64;
 use syncline::projection::{Fold, Keys};
-use syncline::store::Limit;
 use syncline::{Dot, EventRef, ReplicaId, ViewId};
 
 use crate::invariants::{log, pure};
@@ -18,7 +17,7 @@ use crate::world::World;
 pub(crate) fn touched(world: &World) -> BTreeMap<ViewId, Touched> {
     let place = world.places.iter().find(|place| !place.left).filter(|_| !world.stack.own_views);
     let Some(store) = place.map(|place| place.device.disk.peek()) else { return BTreeMap::new() };
-    let runs = log::runs(&*store, Limit::PAGE).unwrap_or_default();
+    let runs = log::whole(world).unwrap_or_default();
     let events = pure::events(&runs);
     let views = world.stack.views_of(true).map(|view| {
         let rows = stored(&*store, &view.id).unwrap_or_default();

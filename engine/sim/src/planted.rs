@@ -257,6 +257,10 @@ plants! {
     KeepsPreImages = "keeps-pre-images", "", "a log that stays small", Part::Store(Storing::KeepsPreImages), Hostile;
     /// A checkpoint is off by one bundle.
     CheckpointsTooEarly = "checkpoints-too-early", "", "a log that stays small", Part::Store(Storing::CheckpointsTooEarly), Hostile;
+    /// A trim deletes bundles that are still pending.
+    TrimsPending = "trims-pending", "", "a log that stays small", Part::Store(Storing::TrimsPending), Hostile;
+    /// A trim deletes the rows as they were at the checkpoint.
+    TrimsPreImages = "trims-pre-images", "", "a log that stays small", Part::Store(Storing::TrimsPreImages), Hostile;
     /// An event is put aside if what it builds on has not arrived.
     AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
     /// What an old version has put aside is forgotten, and not counted.

@@ -96,6 +96,12 @@ impl Profile {
             Self::Owned => "owned",
         }
     }
+
+    /// Whether devices may trim their logs: no server loses what it has acknowledged, and none depends on what devices carry to it.
+    pub(crate) fn lets_trim(self) -> bool {
+        use Profile::{Calm, Flaky, Hostile, Live, Offline, Partition, Proxied};
+        matches!(self, Calm | Flaky | Partition | Hostile | Live | Offline | Proxied)
+    }
 }
 
 impl fmt::Display for Profile {

@@ -198,6 +198,7 @@ impl World {
             seed: self.plan.seed,
             old: bit(self.old()),
             served: serves,
+            may_trim: self.may_trim() && !bit(self.old()),
         });
         let door = serves.then(|| Door::new(format!("device {index}"), node, disk));
         if serves {
@@ -214,6 +215,11 @@ impl World {
         });
         self.start(index, Duration::ZERO);
         index
+    }
+
+    /// Whether devices may trim their logs. One that is upgraded later may not: its new views take the whole log.
+    fn may_trim(&self) -> bool {
+        self.plan.case.profile.lets_trim()
     }
 
     /// The devices that start with the old version, a set of bits.
@@ -242,6 +248,7 @@ impl World {
             seed,
             old: false,
             served,
+            may_trim: self.may_trim(),
         };
         self.places[index].device = Device::new(parts);
         if self.places[index].door.is_some() {

@@ -11,7 +11,7 @@ use syncline::portable::{ExportError, Exporter};
 use syncline::protocol::{Code, Have, Pull, Pulled, Push, Pushed, Reply, Request};
 use syncline::service::ServiceError;
 use syncline::store::{EventStore, Limit, LogStatus, WriteBatch};
-use syncline::{Cursor, Dot, MemoryStore, NTP64, Position, ReplicaId, Seq, Service, StoreError};
+use syncline::{Cursor, Dot, MemoryStore, NTP64, Position, ReplicaId, Seq, Service};
 
 use crate::world::{Forbids, Hand, Swapped, block_on, id, memory, principal, set, space};
 

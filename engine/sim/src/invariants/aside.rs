@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use syncline::format::Run;
 use syncline::projection::Aside;
-use syncline::store::Limit;
 use syncline::tools::{UNREADABLE, read_note};
 use syncline::{Dot, StoreError, ViewId};
 
-use super::log::runs;
+use super::log::whole;
 use super::rebuild::refold;
 use crate::device::Device;
 use crate::finding::{Finding, Law};
@@ -28,7 +27,7 @@ pub(crate) fn alike(world: &World) -> Result<(), Finding> {
     let here = world.places.iter().filter(|place| !place.left);
     let devices: Vec<&Device> = here.map(|place| &*place.device).collect();
     let Some((first, others)) = devices.split_first() else { return Ok(()) };
-    let log = runs(&*first.disk.peek(), Limit::PAGE)?;
+    let log = whole(world)?;
     let noted = notes(world, first)?;
     for other in others {
         let theirs = notes(world, other)?;
@@ -60,8 +59,10 @@ fn only_in<'a>(one: &'a Asides, other: &Asides) -> Option<(&'a Place, &'a String
 
 /// How many events each device must say that it has put aside. (That all have the same is checked before.)
 pub(crate) fn count(world: &World) -> Result<u64, Finding> {
-    let Some(place) = world.places.iter().find(|place| !place.left) else { return Ok(0) };
-    Ok(expected(world, &runs(&*place.device.disk.peek(), Limit::PAGE)?)?.len() as u64)
+    if world.places.iter().all(|place| place.left) {
+        return Ok(0);
+    }
+    Ok(expected(world, &whole(world)?)?.len() as u64)
 }
 
 fn unlike(detail: String) -> Finding {

@@ -39,6 +39,14 @@ pub(crate) fn runs(store: &dyn EventStore, limit: Limit) -> Result<Vec<Run>, Fin
     Ok(read(store, limit)?.into_iter().map(|stored| stored.run).collect())
 }
 
+/// All runs of the first device's log after healing, when all logs have the same bundles. If that log was trimmed, those of the first one
+/// that was not: a server's at least keeps everything.
+pub(crate) fn whole(world: &World) -> Result<Vec<Run>, Finding> {
+    let disks = world.disks();
+    let whole = disks.iter().find(|disk| disk.with_image(|image| image.base == 0));
+    whole.map_or(Ok(Vec::new()), |disk| runs(&*disk.peek(), Limit::PAGE))
+}
+
 /// Every log reads back as the commits to it have made it.
 pub(crate) fn is_as_committed(world: &World) -> Result<(), Finding> {
     let limit = Limit::items(1 + (world.plan.seed % 40) as u32);

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use syncline::EventType;
 use syncline::format::Stamp;
 use syncline::projection::RowState;
-use syncline::store::Limit;
 
-use super::log::runs;
+use super::log::whole;
 use crate::finding::{Finding, Law};
 use crate::rows::stored;
 use crate::workload::{Cell, SET, TAG, read};
@@ -27,7 +26,7 @@ pub(crate) fn rows(world: &World) -> Result<(), Finding> {
     };
     let store = place.device.disk.peek();
     let mut events: BTreeMap<(EventType, Vec<u8>), Vec<Said>> = BTreeMap::new();
-    for run in runs(&*store, Limit::PAGE)? {
+    for run in whole(world)? {
         for event in run.bundles().flat_map(|bundle| bundle.events()).flatten() {
             let event_type = event.event_type();
             let known = [SET, TAG].contains(&event_type);

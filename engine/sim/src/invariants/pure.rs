@@ -8,9 +8,8 @@ use bytes::Bytes;
 use syncline::EventRef;
 use syncline::format::Run;
 use syncline::projection::{Cause, Fold, Keys};
-use syncline::store::Limit;
 
-use super::log::runs;
+use super::log::whole;
 use crate::finding::{Finding, Law};
 use crate::quiet;
 use crate::stack::ViewUnderTest;
@@ -81,7 +80,7 @@ fn each(world: &World, check: &Check) -> Result<(), Finding> {
 /// The first device's log, where the projections are the user's. (The lab's own have an oracle.)
 fn log(world: &World) -> Result<Option<Vec<Run>>, Finding> {
     let place = world.places.iter().find(|place| !place.left).filter(|_| !world.stack.own_views);
-    place.map(|place| runs(&*place.device.disk.peek(), Limit::PAGE)).transpose()
+    place.map(|_| whole(world)).transpose()
 }
 
 pub(crate) fn events(runs: &[Run]) -> Vec<EventRef<'_>> {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use syncline::format::Run;
 use syncline::projection::fold::{Folded, Projections};
-use syncline::store::{Limit, Row, RowWrite};
+use syncline::store::{Row, RowWrite};
 
 use super::equal::difference;
-use super::log::runs;
+use super::log::whole;
 use crate::finding::{Finding, Law};
 use crate::rows::stored;
 use crate::tell::shown;
@@ -18,7 +18,7 @@ use crate::world::World;
 pub(crate) fn rows(world: &World) -> Result<(), Finding> {
     let Some(place) = world.places.iter().find(|place| !place.left) else { return Ok(()) };
     let store = place.device.disk.peek();
-    let folded = refold(world, &runs(&*store, Limit::PAGE)?)?;
+    let folded = refold(world, &whole(world)?)?;
     let rows = by_view(folded.rows);
     for view in world.stack.views_of(true) {
         let expected = rows.get(view.id.as_str()).cloned().unwrap_or_default();

@@ -15,7 +15,7 @@ use syncline::store::{
 };
 use syncline::tools::{
     CLOCKS, CheckpointRow, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, checkpoint_row,
-    is_piece, is_pre_image, sent_row,
+    is_piece, is_pre_image, pre_images, sent_row,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
@@ -196,6 +196,10 @@ impl BadStore {
             Flaw::LosesPreImages => batch.rows.retain(|row| !is_pre_image(&row.key.view)),
             Flaw::KeepsPreImages => batch.clear.retain(|view| !is_pre_image(view)),
             Flaw::CheckpointsTooEarly => batch.rows.iter_mut().for_each(checkpoint_too_early),
+            Flaw::TrimsPending if batch.trim.is_some() => {
+                batch.trim = finish(self.live().status()).ok().map(|now| now.head)
+            }
+            Flaw::TrimsPreImages if batch.trim.is_some() => self.drop_pre_images(&mut batch),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(&row.key.view) || row.value.is_some()),
             Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != UNREADABLE),
             Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != READINGS),
@@ -204,6 +208,12 @@ impl BadStore {
             _ => {}
         }
         batch
+    }
+
+    /// Clears the views that keep rows as they were at the checkpoint.
+    fn drop_pre_images(&self, batch: &mut WriteBatch) {
+        let views = finish(self.live().status()).map(|now| now.views).unwrap_or_default();
+        batch.clear.extend(views.keys().map(pre_images));
     }
 
     /// The mark as it is stored.

@@ -77,6 +77,10 @@ pub(crate) enum Flaw {
     KeepsPreImages,
     /// A checkpoint is stored one bundle too early.
     CheckpointsTooEarly,
+    /// A trim takes all bundles along, also those that are pending.
+    TrimsPending,
+    /// A trim takes the rows as they were at the checkpoint along.
+    TrimsPreImages,
     /// A piece of a row that is deleted stays.
     KeepsPieces,
     /// All devices' stores are one: their names are not looked at.
