@@ -82,7 +82,10 @@ fn who_lacks_a_trimmed_bundle_is_told_and_gets_no_part_of_the_log() {
     }
     let at = |position| Have::Cursor(Cursor { log: status(&store).log, position: Position::new(position) });
     let error = pull(&service, at(1)).unwrap_err();
-    assert!(matches!(&error, ServiceError::Problem(problem) if matches!(problem.code, Code::CursorGone { .. })), "{error:?}");
+    assert!(
+        matches!(&error, ServiceError::Problem(problem) if matches!(problem.code, Code::CursorGone { .. })),
+        "{error:?}"
+    );
     assert_eq!(pull(&service, at(2)).unwrap().runs.len(), 1);
 }
 
@@ -93,7 +96,8 @@ fn who_lacks_bundles_of_many_origins_is_told_if_one_of_them_is_trimmed() {
     let written: Vec<_> = (1..=200).map(|byte| run(id(byte), &["a"])).collect();
     block_on(store.commit(WriteBatch { runs: written.clone(), ..WriteBatch::default() })).unwrap();
     trim(&store, 50);
-    let have = |count: usize| -> Heads { written[..count].iter().map(|one| (one.run().origin(), one.head())).collect() };
+    let have =
+        |count: usize| -> Heads { written[..count].iter().map(|one| (one.run().origin(), one.head())).collect() };
     for (count, is_told) in [(0, true), (49, true), (50, false), (120, false), (200, false)] {
         match pull(&service, Have::Heads(have(count))) {
             Ok(pulled) => assert_eq!((pulled.runs.len(), is_told), (200 - count, false)),
