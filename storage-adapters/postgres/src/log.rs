@@ -188,7 +188,10 @@ impl Ask for ReadOrigin {
             self.check_place(&stored, end, base)?;
             end = stored.run.last();
             bytes += stored.run.as_bytes().len() as u64;
-            page.push_from(stored, self.after.plus(1));
+            if !page.push_from(stored, self.after.plus(1)) {
+                // What comes next may be missing, and nobody has asked for it.
+                return Ok(page.finish());
+            }
         }
         let was_cut = rows.len() == count as usize && end > self.after || bytes >= u64::from(self.limit.bytes);
         if end < head && !was_cut { Err(self.missing(end, base).into()) } else { Ok(page.finish()) }

@@ -60,7 +60,11 @@ impl Redb {
             builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(options.verify);
             builder.create(&path).map_err(|error| failed(&path, error))
         };
-        let database = guarded(BACKEND, &path.display(), create)?;
+        let mut database = guarded(BACKEND, &path.display(), create)?;
+        if options.compact {
+            let compact = || database.compact().map_err(|error| failed(&path, error));
+            guarded(BACKEND, &path.display(), compact)?;
+        }
         files::sync_parent(BACKEND, &path)?;
         let (in_place, two_phase) = (files::in_place(BACKEND, &path, &[])?, options.two_phase);
         let redb = Self { database, _open: files::claim(&path), path, two_phase, in_place };

@@ -34,7 +34,8 @@
 //! # Limits
 //!
 //! redb rounds the space of a value that is larger than a page up to a power of two: a run just above 1 MiB takes 2 MiB. What an
-//! origin writes bundle by bundle is packed to just below 32 KiB, where little is lost. The file never shrinks by itself.
+//! origin writes bundle by bundle is packed to just below 32 KiB, where little is lost. The file never shrinks by
+//! itself: [`RedbOptions::compact`] gives back what a trim has freed.
 
 mod backend;
 mod error;

@@ -18,12 +18,13 @@ pub struct RedbOptions {
     pub(crate) two_phase: bool,
     pub(crate) verify: bool,
     pub(crate) cache_bytes: usize,
+    pub(crate) compact: bool,
 }
 
 impl RedbOptions {
     /// The file at `path`, which is created if it does not exist; its directory must.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), two_phase: true, verify: true, cache_bytes: 64 * 1024 * 1024 }
+        Self { path: path.into(), two_phase: true, verify: true, cache_bytes: 64 * 1024 * 1024, compact: false }
     }
 
     /// Whether a commit waits for the disk twice: first for its data, then for the mark that makes them count. On by
@@ -45,6 +46,15 @@ impl RedbOptions {
     #[must_use]
     pub fn verify(self, verify: bool) -> Self {
         Self { verify, ..self }
+    }
+
+    /// Whether opening gives the free space in the file back, as there is after a trim. Off by default.
+    ///
+    /// redb fills free space again and never cuts it off by itself. Opening then moves what lies at the file's end to its free
+    /// places, which takes about as long as writing that anew.
+    #[must_use]
+    pub fn compact(self, compact: bool) -> Self {
+        Self { compact, ..self }
     }
 
     /// Bytes of pages kept in memory, at most. 64 MiB by default.

@@ -13,7 +13,7 @@ use crate::number::{INTEGER_MAX, POSITION_MAX};
 use crate::options::SqliteOptions;
 use crate::session::{Session, at_one_moment};
 use crate::space::{self, Ids, Place, SpaceRow};
-use crate::write;
+use crate::{space_back, write};
 
 /// An open file.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl Backend for Sqlite {
     }
 
     fn tidy(&self, writer: &mut Writing) {
+        space_back::run(&writer.connection);
         writer.checkpoint.run(&writer.connection);
     }
 

@@ -23,6 +23,7 @@ const STATEMENTS_CACHED: usize = 64;
 /// If the file cannot be written, or SQLite cannot keep the promised durability.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     check_version(path)?;
+    let is_new = std::fs::metadata(path).map_or(0, |file| file.len()) == 0;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     if connection.is_readonly("main")? {
@@ -32,6 +33,10 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     connection.busy_timeout(options.busy_timeout)?;
     fold_log_on_close(&connection, false)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    if is_new {
+        // Only a file that is just being made takes it: see `space_back`.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if mode != "wal" {
         let why = format!("SQLite cannot keep a write-ahead log here (journal mode {mode}); use a local disk");

@@ -45,6 +45,12 @@
 //!
 //! Times are UTC. `void` is 1 if a bundle was refused and its body, `bytes` long, is gone.
 //!
+//! # Space on the disk
+//!
+//! What a trim deletes leaves free pages, which are filled again. If they are many, they are cut off the file after the next commits, 8 MiB
+//! after each group. A file that was made before trims were known keeps its length. `VACUUM` in the `sqlite3` shell shortens it,
+//! while no program has it open.
+//!
 //! # Limits
 //!
 //! 2⁴⁰ bundles per space, 2²³ spaces per file, in addition to those of [`syncline::limits`].
@@ -65,6 +71,7 @@ mod rows;
 mod schema;
 mod session;
 mod space;
+mod space_back;
 mod storage;
 mod write;
 

@@ -13,7 +13,7 @@ async fn refusal(scratch: &Scratch) -> StoreError {
 
 fn assert_unsupported(error: &StoreError, expected: &str) {
     match error {
-        StoreError::UnsupportedFormat { found, newest: 2, what } => {
+        StoreError::UnsupportedFormat { found, newest: 3, what } => {
             assert!(found.contains(expected) && what.contains("test_"), "{error}");
         }
         other => panic!("{other:?}"),
@@ -24,22 +24,31 @@ fn assert_unsupported(error: &StoreError, expected: &str) {
 async fn a_newer_format_is_refused_by_name_and_left_as_it_is() {
     let scratch = scratch();
     drop(open(&scratch).await);
-    by_hand(&scratch, "UPDATE syncline SET format = 3").await;
+    by_hand(&scratch, "UPDATE syncline SET format = 4").await;
     for _ in 0..2 {
-        assert_unsupported(&refusal(&scratch).await, "3");
+        assert_unsupported(&refusal(&scratch).await, "4");
     }
-    by_hand(&scratch, "UPDATE syncline SET format = 2").await;
+    by_hand(&scratch, "UPDATE syncline SET format = 3").await;
     notes(&open(&scratch).await).await;
 }
 
 #[tokio::test]
-async fn a_schema_of_the_first_format_is_brought_up_to_date_and_its_logs_stay_what_they_are() {
+async fn a_schema_of_an_earlier_format_is_brought_up_to_date_and_its_logs_stay_what_they_are() {
+    let first =
+        "ALTER TABLE spaces DROP COLUMN base; ALTER TABLE syncline DROP COLUMN history; UPDATE syncline SET format = 1";
+    let second = "ALTER TABLE spaces DROP COLUMN base; UPDATE syncline SET format = 2";
+    for earlier in [first, second] {
+        assert_brought_up_to_date(earlier).await;
+    }
+}
+
+async fn assert_brought_up_to_date(earlier: &str) {
     let scratch = scratch();
     let store = notes(&open(&scratch).await).await;
     store.commit(appends([Author::new(1).write(2)])).await;
     let before = store.store().status().await.unwrap();
     drop(store);
-    by_hand(&scratch, "ALTER TABLE syncline DROP COLUMN history; UPDATE syncline SET format = 1").await;
+    by_hand(&scratch, earlier).await;
     for _ in 0..2 {
         assert_eq!(notes(&open(&scratch).await).await.store().status().await.unwrap(), before);
     }

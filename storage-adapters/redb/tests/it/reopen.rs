@@ -4,7 +4,7 @@ use std::fs;
 
 use futures_executor::block_on;
 use futures_util::future::join_all;
-use syncline::store::{Durability, Storage};
+use syncline::store::{Durability, Storage, WriteBatch};
 use syncline_conformance::file_store::{fill, read_all};
 use syncline_conformance::{Author, Subject, appends};
 
@@ -37,6 +37,28 @@ fn a_file_that_was_not_closed_opens_with_all_that_was_committed() {
         let copy = killed.options().verify(verify).open().unwrap();
         assert!(block_on(read_all(&copy)).unwrap() == block_on(read_all(&storage)).unwrap());
     }
+}
+
+#[test]
+fn a_file_that_is_compacted_when_it_is_opened_gives_back_what_was_trimmed() {
+    let (place, mut ann) = (Place::new(), Author::new(1));
+    let size = || fs::metadata(place.path()).unwrap().len();
+    let kept = {
+        let storage = place.open();
+        let store = block_on(Subject::open(&storage, "notes"));
+        block_on(async {
+            for _ in 0..100 {
+                store.commit(appends([ann.write_bodies(&[vec![7; 200_000]])])).await;
+            }
+            let trim = Some(store.status().await.head);
+            store.commit(WriteBatch { trim, ..appends([ann.write(1)]) }).await;
+            store.image(&[]).await
+        })
+    };
+    let before = size();
+    let storage = place.options().compact(true).open().unwrap();
+    assert!(size() < before / 4, "{before} bytes became {}", size());
+    assert_eq!(block_on(async { Subject::open(&storage, "notes").await.image(&[]).await }), kept);
 }
 
 #[test]

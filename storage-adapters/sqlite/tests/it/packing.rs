@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 use syncline::limits::RUN_BYTES_MAX;
-use syncline::store::Limit;
+use syncline::store::{Limit, WriteBatch};
 use syncline_conformance::{Author, Subject, appends, dot, placed, voids};
 
 use crate::file::{Place, subject};
@@ -111,4 +111,25 @@ async fn the_file_is_little_larger_than_the_encoded_runs() {
         let ratio = file / encoded as f64;
         assert!(ratio < 1.3, "{bundles} bundles of {bytes} bytes in a run: {ratio:.2} times the encoded runs");
     }
+}
+
+#[tokio::test]
+async fn a_trim_gives_the_space_of_its_bundles_back() {
+    let place = Place::new();
+    let storage = place.open();
+    let store = subject(&storage, "notes").await;
+    let (mut ann, body) = (Author::new(1), vec![7; 40_000]);
+    for _ in 0..500 {
+        store.commit(appends([ann.write_bodies(&[&body])])).await;
+    }
+    let trim = Some(store.status().await.head);
+    store.commit(WriteBatch { trim, ..WriteBatch::default() }).await;
+    for _ in 0..5 {
+        store.commit(appends([ann.write(1)])).await;
+    }
+    assert_eq!(store.log().await.len(), 5);
+    drop((store, storage));
+    let bytes = std::fs::metadata(place.path()).unwrap().len();
+    assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes of 20 MB are left");
+    place.open();
 }
