@@ -51,22 +51,17 @@ pub(crate) fn fold_all<B: Backend>(session: &B::Session<'_>, group: &mut Vec<Com
 impl<B: Backend> Commit<B> {
     /// Lets the fold make the rows, if there is one that has not. Gives the answer if there is nothing to commit.
     fn make_rows(&mut self, session: &B::Session<'_>) -> Result<Option<Answer>, B::Fault> {
-        let Some(fold) = self.fold.take() else { return Ok(None) };
+        let Some(fold) = &self.fold else { return Ok(None) };
         let revision = self.space.state().status.revision;
         if self.batch.expected.is_some_and(|expected| expected != revision) {
             // It is refused when the draft is made.
+            self.fold = None;
             return Ok(None);
         }
         let (place, at) = (&self.space.place, self.space.place.at("its rows"));
-        let stored = guarded(B::BOUNDS.backend, &at, || session.load(place, &fold.keys));
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(fault) => {
-                // It may be tried again alone.
-                self.fold = Some(fold);
-                return Err(fault);
-            }
-        };
+        let stored = guarded(B::BOUNDS.backend, &at, || session.load(place, &fold.keys))?;
+        // Not before: a commit whose rows could not be loaded is tried again alone, and must not be without its fold then.
+        let Some(fold) = self.fold.take() else { return Ok(None) };
         Ok(match catch_unwind(AssertUnwindSafe(|| fold.make(stored))) {
             Ok(Some(rows)) => {
                 self.batch.rows.extend(rows);

@@ -1,8 +1,5 @@
 //! What a group of commits comes to: a draft for each space.
 
-use std::collections::BTreeMap;
-
-use syncline::SpaceId;
 use syncline::store::WriteBatch;
 use syncline::store::draft::{Draft, Outcome, origins};
 
@@ -38,18 +35,17 @@ impl<'a, B: Backend> Plan<'a, B> {
         changes: &mut B::Changes,
         group: &'a [Commit<B>],
     ) -> Result<Self, B::Fault> {
-        let mut by_space: BTreeMap<&SpaceId, Vec<usize>> = BTreeMap::new();
-        for (index, commit) in group.iter().enumerate() {
-            by_space.entry(&commit.space.place.name).or_default().push(index);
-        }
-        let (mut outcomes, mut spaces) = (BTreeMap::new(), Vec::new());
-        for indices in by_space.into_values() {
+        let mut by_space: Vec<usize> = (0..group.len()).collect();
+        by_space.sort_by_key(|index| &group[*index].space.place.name);
+        let (mut outcomes, mut spaces) = (Vec::with_capacity(group.len()), Vec::new());
+        for indices in by_space.chunk_by(|a, b| group[*a].is_beside(&group[*b])) {
             let batches: Vec<&WriteBatch> = indices.iter().map(|index| &group[*index].batch).collect();
             let mut drafted = Drafted::<B>::write(session, changes, &group[indices[0]].space, &batches)?;
-            outcomes.extend(indices.into_iter().zip(std::mem::take(&mut drafted.outcomes)));
+            outcomes.extend(indices.iter().copied().zip(std::mem::take(&mut drafted.outcomes)));
             spaces.push(drafted);
         }
-        Ok(Self { outcomes: outcomes.into_values().collect(), spaces })
+        outcomes.sort_by_key(|(index, _)| *index);
+        Ok(Self { outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(), spaces })
     }
 
     /// Makes the committed group known.

@@ -30,11 +30,13 @@ pub(crate) struct State {
     pub(crate) status: LogStatus,
     /// What may be packed. It begins empty: what was left loose before stays so.
     pub(crate) tail: Tail,
+    /// How many reading threads wait for a commit to be made known.
+    waiting: usize,
 }
 
 impl<K> Space<K> {
     pub(crate) fn new(place: Place<K>, status: LogStatus) -> Self {
-        let state = State { status, tail: Tail::default() };
+        let state = State { status, tail: Tail::default(), waiting: 0 };
         Self { place, state: Mutex::new(state), published: Condvar::new(), changed: Signal::new() }
     }
 
@@ -64,16 +66,20 @@ impl<K> Space<K> {
         let mut state = self.state();
         while state.status.revision < seen {
             poison.check()?;
+            state.waiting += 1;
             state = self.published.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         Ok(())
     }
 
     /// Wakes all who wait for a change.
     pub(crate) fn wake(&self) {
-        // Anyone who is about to wait holds the state, so that none is missed.
-        drop(self.state());
-        self.published.notify_all();
+        // Anyone who is about to wait holds the state, so that none is missed. To wake nobody is a call of the system, too.
+        let is_awaited = self.state().waiting > 0;
+        if is_awaited {
+            self.published.notify_all();
+        }
         self.changed.notify(usize::MAX);
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct Writer<B: Backend> {
 
 impl<B: Backend> Commit<B> {
     /// Whether the other one is of the same space.
-    fn is_beside(&self, other: &Self) -> bool {
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.space, &other.space)
     }
 }

@@ -4,9 +4,17 @@
 //! bytes; so under small commits it is kept short. Large commits touch the same pages again and again, and every copy writes
 //! a page once; so under large ones it may grow long. It is copied after commits are answered, so that nobody waits for it.
 
+use std::cell::Cell;
+
 use rusqlite::Connection;
 
 use crate::error::Result;
+
+thread_local! {
+    /// How many pages a log had after the commit that was the last one on this thread. SQLite tells it to a function that has no
+    /// place of its own, and asking for it costs a tenth of a small commit. Each writing connection has a thread of its own.
+    static PAGES: Cell<u32> = const { Cell::new(0) };
+}
 
 /// Pages of the log under small commits: 4 MiB.
 const SHORT: u32 = 1_000;
@@ -16,17 +24,27 @@ const LONG: u32 = 10_000;
 const LARGE_COMMIT: u32 = 250;
 
 /// How long the log was when it was looked at last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Checkpoint {
     pages: u32,
 }
 
 impl Checkpoint {
-    /// Copies the log into the file if it has become long enough. A failure costs room and nothing else: the next commit tries again.
+    /// Lets a connection tell after each of its commits how long the log is. SQLite itself copies nothing from then on.
+    pub(crate) fn of(db: &Connection) -> Self {
+        db.wal_hook(Some(|_, pages| {
+            PAGES.set(pages.unsigned_abs());
+            Ok(())
+        }));
+        Self { pages: 0 }
+    }
+
+    /// Copies the log into the file if it has become long enough. Called on the thread of the commits. A failure costs room and
+    /// nothing else: the next commit tries again.
     pub(crate) fn run(&mut self, db: &Connection) {
-        let Ok(pages) = log_pages(db, "NOOP") else { return };
+        let pages = PAGES.get();
         if is_due(self.pages, pages) {
-            let _ = log_pages(db, "PASSIVE");
+            let _ = copy(db);
         }
         self.pages = pages;
     }
@@ -38,10 +56,9 @@ fn is_due(before: u32, pages: u32) -> bool {
     pages >= if written < LARGE_COMMIT { SHORT } else { LONG }
 }
 
-/// Runs a checkpoint of this kind. Returns how many pages the log has.
-fn log_pages(db: &Connection, kind: &str) -> Result<u32> {
-    let mut checkpoint = db.prepare_cached(&format!("PRAGMA wal_checkpoint({kind})"))?;
-    Ok(checkpoint.query_row([], |row| row.get(1))?)
+/// Copies what no reader needs any more, and waits for nobody.
+fn copy(db: &Connection) -> Result<()> {
+    Ok(db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?)
 }
 
 #[cfg(test)]
@@ -65,8 +82,8 @@ mod tests {
     fn a_log_that_was_copied_is_written_over() {
         let dir = tempfile::tempdir().unwrap();
         let db = Connection::open(dir.path().join("a.sqlite")).unwrap();
-        db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a)").unwrap();
-        let (mut checkpoint, mut longest) = (Checkpoint::default(), 0);
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a)").unwrap();
+        let (mut checkpoint, mut longest) = (Checkpoint::of(&db), 0);
         for _ in 0..30 {
             db.execute("INSERT INTO t VALUES (zeroblob(400000))", []).unwrap();
             checkpoint.run(&db);

@@ -1,5 +1,7 @@
 //! The table of runs.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use syncline::format::{ChainHash, Head, Run, VerifiedRun};
@@ -20,9 +22,10 @@ pub(crate) fn insert(db: &Connection, space: &Place, head_id: i64, stored: &Stor
     Ok(())
 }
 
-/// Removes the run whose last bundle lies here.
-pub(crate) fn remove(db: &Connection, space: &Place, end: Position) -> Result<()> {
-    db.prepare_cached("DELETE FROM runs WHERE id = ?1")?.execute([space.key.id.run_id(end)])?;
+/// Removes the runs whose last bundles lie in a range: one statement for many that are packed.
+pub(crate) fn remove(db: &Connection, space: &Place, range: &RangeInclusive<Position>) -> Result<()> {
+    let [first, last] = [range.start(), range.end()].map(|position| space.key.id.run_id(*position));
+    db.prepare_cached("DELETE FROM runs WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
     Ok(())
 }
 

@@ -47,8 +47,8 @@ fn start(options: SqliteOptions, lock: Lock) -> Result<Database<Sqlite>> {
     let files = [path, &beside(path, "-wal"), lock.path()];
     let in_place = InPlace::now(files).map_err(|error| refused(path, error))?;
     let readers = (0..options.readers.get()).map(|_| open_reader(path, &options)).collect::<Result<Vec<_>>>()?;
-    let (what, writer) =
-        (path.display().to_string(), Writing { connection, checkpoint: Checkpoint::default(), _lock: lock });
+    let (what, checkpoint) = (path.display().to_string(), Checkpoint::of(&connection));
+    let writer = Writing { connection, checkpoint, _lock: lock };
     Ok(Database::start(Sqlite { options, in_place }, what, writer, readers)?)
 }
 

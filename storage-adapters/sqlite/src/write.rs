@@ -15,8 +15,8 @@ use crate::{log, rows};
 /// Writes a draft, and answers the ids that origins and views got in it.
 pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result<Ids> {
     let mut new = Ids::default();
-    for (end, _) in draft.runs.removed() {
-        log::remove(db, space, end)?;
+    for range in draft.runs.removed_ranges() {
+        log::remove(db, space, &range)?;
     }
     if draft.is_trimmed() {
         log::trim(db, space, draft.base)?;

@@ -1,6 +1,6 @@
 //! The commit rule by itself, without a backend.
 
-use syncline::format::Head;
+use syncline::format::{Head, VerifiedRun};
 use syncline::id::Revision;
 use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, bases, concerned, origins};
 use syncline::store::{Rewrite, StoreError, StoredRun, WriteBatch};
@@ -118,6 +118,28 @@ fn runs_are_joined_as_the_draft_leaves_them() {
     let void: Vec<_> = joined.run.bundles().map(|bundle| bundle.is_void()).collect();
     assert_eq!((joined.position, void), (Position::new(1), vec![false, true, false, false]));
     assert_eq!(draft.runs.removed().map(|(end, _)| end.get()).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(draft.runs.removed_ranges(), [Position::new(1)..=Position::new(3)]);
+}
+
+#[test]
+fn ranges_of_removed_runs_take_no_position_of_another_run() {
+    let (mut ann, mut bob) = (Author::new(1), Author::new(2));
+    let mut position = Position::new(1);
+    let mut place = |verified: VerifiedRun| {
+        let stored = StoredRun { position, previous: verified.previous(), run: verified.run().clone() };
+        position = stored.end().plus(1);
+        stored
+    };
+    let logged = [ann.write(2), bob.write(1), ann.write(3), ann.write(1)].map(&mut place);
+    let heads = [(ann.origin(), ann.head()), (bob.origin(), bob.head())].into();
+    let end = LogEnd { revision: Revision::new(4), head: Position::new(7), clock: NTP64(0), heads };
+    let batches = [voids([dot(&ann, 2), dot(&ann, 3), dot(&ann, 6)])];
+    let [first, _, third, fourth] = logged;
+    let runs = vec![first, third, fourth];
+    let (draft, outcomes) = Draft::of(BOUNDS, end, runs, &batches);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    let ranges = [1..=2, 4..=7].map(|range| Position::new(*range.start())..=Position::new(*range.end()));
+    assert_eq!(draft.runs.removed_ranges(), ranges);
 }
 
 fn trim(base: u64) -> WriteBatch {

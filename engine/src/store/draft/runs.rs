@@ -1,6 +1,7 @@
 //! What becomes of a log's runs.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::format::run::Run;
 use crate::id::{Dot, Position, ReplicaId, Seq};
@@ -13,7 +14,7 @@ pub struct Runs {
     /// By origin and last seq.
     held: BTreeMap<(ReplicaId, Seq), Held>,
     /// Runs of the log that go, or are rewritten, by their last position.
-    removed: BTreeMap<Position, (ReplicaId, Seq)>,
+    removed: BTreeMap<Position, Removed>,
 }
 
 #[derive(Debug)]
@@ -21,6 +22,12 @@ struct Held {
     stored: StoredRun,
     /// It is not in the log as it is here.
     is_new: bool,
+}
+
+#[derive(Debug)]
+struct Removed {
+    first: Position,
+    last: Dot,
 }
 
 /// Whether a run holds a bundle.
@@ -45,21 +52,39 @@ impl Runs {
 
     /// The runs to remove before that: the last position of each, its origin and its last bundle.
     pub fn removed(&self) -> impl ExactSizeIterator<Item = (Position, Dot)> {
-        self.removed.iter().map(|(end, (origin, seq))| (*end, Dot { origin: *origin, seq: *seq }))
+        self.removed.iter().map(|(end, removed)| (*end, removed.last))
+    }
+
+    /// The same as ranges of positions, for a store that deletes by range: all that a run of the log takes, and as few as possible.
+    pub fn removed_ranges(&self) -> Vec<RangeInclusive<Position>> {
+        let mut ranges: Vec<RangeInclusive<Position>> = Vec::new();
+        for (end, Removed { first, .. }) in &self.removed {
+            match ranges.last_mut().filter(|before| before.end().plus(1) == *first) {
+                Some(before) => *before = *before.start()..=*end,
+                None => ranges.push(*first..=*end),
+            }
+        }
+        ranges
     }
 
     /// Joins the runs of an origin that lie behind position `after`, up to `end`. `stored` are those of them that are in the log.
     pub fn join(&mut self, origin: ReplicaId, after: Position, end: Position, stored: Vec<StoredRun>) {
-        for stored in stored {
+        let within = |stored: &StoredRun| stored.position > after && stored.end() <= end;
+        let mut loose = Vec::with_capacity(stored.len() + 1);
+        for stored in stored.into_iter().filter(within) {
+            // What is held or removed has been changed, or may be: it is joined as it is now.
             let place = (stored.run.origin(), stored.run.last());
             if !self.held.contains_key(&place) && !self.removed.contains_key(&stored.end()) {
-                self.hold(Held { stored, is_new: false });
+                self.note_removed(&stored);
+                loose.push(stored);
             }
         }
-        let within = |stored: &&StoredRun| stored.position > after && stored.end() <= end;
-        let lasts: Vec<Seq> = self.behind(origin, Seq::ZERO).filter(within).map(|stored| stored.run.last()).collect();
+        let held = self.behind(origin, Seq::ZERO).filter(|stored| within(stored));
+        let lasts: Vec<Seq> = held.map(|stored| stored.run.last()).collect();
+        loose.extend(lasts.into_iter().filter_map(|last| self.remove(origin, last)));
+        loose.sort_by_key(|stored| stored.position);
         let mut joined = PageBuilder::new(Limit::items(u32::MAX));
-        for stored in lasts.into_iter().filter_map(|last| self.remove(origin, last)) {
+        for stored in loose {
             joined.push(stored);
         }
         joined.finish().into_iter().for_each(|stored| self.insert(stored));
@@ -123,8 +148,13 @@ impl Runs {
     fn remove(&mut self, origin: ReplicaId, last: Seq) -> Option<StoredRun> {
         let Held { stored, is_new } = self.held.remove(&(origin, last))?;
         if !is_new {
-            self.removed.insert(stored.end(), (origin, last));
+            self.note_removed(&stored);
         }
         Some(stored)
+    }
+
+    fn note_removed(&mut self, stored: &StoredRun) {
+        let last = Dot { origin: stored.run.origin(), seq: stored.run.last() };
+        self.removed.insert(stored.end(), Removed { first: stored.position, last });
     }
 }
