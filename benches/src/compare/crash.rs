@@ -71,7 +71,7 @@ impl Errand {
         let mut workload = Workload::new(FEW, u64::from(std::process::id()));
         let enough = self.events.div_ceil(PER_BUNDLE);
         let mut writer = match self.by_hand {
-            true => Writer::ByHand(ByHand::reopen(&self.place, self.durability).await?.0),
+            true => Writer::ByHand(Box::new(ByHand::reopen(&self.place, self.durability).await?.0)),
             false => Writer::Ours(ours::open(&self.place, self.durability, true).await?),
         };
         for written in 1_usize.. {
@@ -90,7 +90,7 @@ impl Errand {
 
 enum Writer {
     Ours(Replica),
-    ByHand(ByHand),
+    ByHand(Box<ByHand>),
 }
 
 /// Kills a writing process, again and again over the same database.

@@ -196,10 +196,7 @@ impl BadStore {
             Flaw::LosesPreImages => batch.rows.retain(|row| !is_pre_image(&row.key.view)),
             Flaw::KeepsPreImages => batch.clear.retain(|view| !is_pre_image(view)),
             Flaw::CheckpointsTooEarly => batch.rows.iter_mut().for_each(checkpoint_too_early),
-            Flaw::TrimsPending if batch.trim.is_some() => {
-                batch.trim = finish(self.live().status()).ok().map(|now| now.head)
-            }
-            Flaw::TrimsPreImages if batch.trim.is_some() => self.drop_pre_images(&mut batch),
+            Flaw::TrimsPending | Flaw::TrimsPreImages if batch.trim.is_some() => self.trims_too_much(&mut batch),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(&row.key.view) || row.value.is_some()),
             Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != UNREADABLE),
             Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != READINGS),
@@ -210,10 +207,12 @@ impl BadStore {
         batch
     }
 
-    /// Clears the views that keep rows as they were at the checkpoint.
-    fn drop_pre_images(&self, batch: &mut WriteBatch) {
-        let views = finish(self.live().status()).map(|now| now.views).unwrap_or_default();
-        batch.clear.extend(views.keys().map(pre_images));
+    /// Lets a trim take all bundles along, or the rows as they were at the checkpoint.
+    fn trims_too_much(&self, batch: &mut WriteBatch) {
+        match (self.flaw, finish(self.live().status())) {
+            (Flaw::TrimsPending, Ok(now)) => batch.trim = Some(now.head),
+            (_, now) => batch.clear.extend(now.iter().flat_map(|now| now.views.keys()).map(pre_images)),
+        }
     }
 
     /// The mark as it is stored.
