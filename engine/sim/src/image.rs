@@ -223,7 +223,9 @@ mod tests {
     fn a_store_that_changes_what_it_has_trimmed_is_found() {
         let ann = ReplicaId::from_bytes([1; 16]).unwrap();
         let mut three = RunBuilder::new(ann, Seq::new(1), ChainHash::GENESIS);
-        (1..=3).for_each(|time| three.push(NTP64(time), Body::Full(b"body")));
+        for time in 1..=3 {
+            three.push(NTP64(time), Body::Full(b"body"));
+        }
         let trim = |base| WriteBatch { trim: Some(Position::new(base)), ..WriteBatch::default() };
         let mut image = Image::new(LogId::from_bytes([1; 16]).unwrap());
         image.apply(&WriteBatch { runs: vec![three.finish().unwrap()], ..WriteBatch::default() }).unwrap();

@@ -79,8 +79,9 @@ async fn verify(store: &dyn EventStore, out: &mut Output) -> Result<Result<Check
         }
         out.progress(cursor.position.get().min(status.head.get()), status.head.get()).await?;
     }
+    let starts = checker.starts().clone();
     let checked = match checker.finish(&status) {
-        Ok(checked) => origins::check(store, &status).await?.map(|()| checked),
+        Ok(checked) => origins::check(store, &status, &starts).await?.map(|()| checked),
         damage => damage,
     };
     Ok(checked)

@@ -1,11 +1,11 @@
 //! Hashing a log again, run by run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syncline::format::run::Bundle;
 use syncline::format::{Head, Heads};
 use syncline::store::{LogStatus, StoredRun};
-use syncline::{Dot, Position, Seq};
+use syncline::{Dot, NTP64, Position, ReplicaId, Seq};
 
 use super::{Checked, Damage};
 
@@ -18,22 +18,40 @@ pub(super) struct Checker {
     head: Position,
     /// Per origin the last bundle read, with the chain hash computed from all before it.
     heads: Heads,
+    /// Per origin what its first bundle read follows: nothing, or a bundle that was trimmed.
+    starts: BTreeMap<ReplicaId, Head>,
+    is_trimmed: bool,
     checked: Checked,
 }
 
 impl Checker {
-    /// At the start of a log.
+    /// At the base of a log.
     pub(super) fn new(status: &LogStatus) -> Self {
-        Self { position: status.base, head: status.head, heads: Heads::new(), checked: Checked::default() }
+        Self {
+            position: status.base,
+            head: status.head,
+            heads: Heads::new(),
+            starts: BTreeMap::new(),
+            is_trimmed: status.base > Position::ZERO,
+            checked: Checked::default(),
+        }
+    }
+
+    /// Per origin that was met what its first bundle read follows.
+    pub(super) fn starts(&self) -> &BTreeMap<ReplicaId, Head> {
+        &self.starts
     }
 
     /// Checks the next run.
     pub(super) fn check(&mut self, stored: &StoredRun) -> Result<(), Damage> {
         let (run, origin) = (&stored.run, stored.run.origin());
-        let (first, mut head) = (Dot { origin, seq: run.first() }, self.heads.get(origin));
         if self.position == self.head {
             return Ok(());
         }
+        let before = Head { seq: Seq::new(run.first().get() - 1), chain: stored.previous, time: NTP64(0) };
+        let start = *self.starts.entry(origin).or_insert(if self.is_trimmed { before } else { Head::NONE });
+        let head = self.heads.get(origin);
+        let (first, mut head) = (Dot { origin, seq: run.first() }, if head.seq == Seq::ZERO { start } else { head });
         if stored.position != self.position.plus(1) {
             return Err(Damage::Misplaced { dot: first, expected: self.position.plus(1), found: stored.position });
         }
@@ -81,7 +99,7 @@ impl Checker {
             return Err(Damage::Ends { after: self.position, head: status.head });
         }
         let origins: BTreeSet<_> = status.heads.iter().chain(self.heads.iter()).map(|(origin, _)| origin).collect();
-        for origin in &origins {
+        for origin in origins.iter().filter(|origin| !self.is_trimmed || self.starts.contains_key(*origin)) {
             let (expected, found) = (status.heads.get(*origin), self.heads.get(*origin));
             if expected != found {
                 let (expected_chain, found_chain) = (expected.chain, found.chain);

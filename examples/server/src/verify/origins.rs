@@ -1,5 +1,7 @@
 //! Reading a log origin by origin. Pulls do so too, and it is another way to the same bundles, with an index of its own.
 
+use std::collections::BTreeMap;
+
 use syncline::format::Head;
 use syncline::store::LogStatus;
 use syncline::{Dot, EventStore, ReplicaId, StoreError};
@@ -7,23 +9,33 @@ use syncline::{Dot, EventStore, ReplicaId, StoreError};
 use super::{Damage, PAGE};
 use crate::failure::Failure;
 
-/// Checks that all bundles up to these heads are found by their origin, and are those that the heads tell of.
-pub(super) async fn check(store: &dyn EventStore, status: &LogStatus) -> Result<Result<(), Damage>, Failure> {
-    for (origin, head) in status.heads.iter() {
-        if let Err(damage) = follow(store, origin, head).await? {
+/// Checks that all bundles up to these heads are found by their origin, and are those that the heads tell of. `starts` tells what the first
+/// bundle of each origin follows that the log keeps.
+pub(super) async fn check(
+    store: &dyn EventStore,
+    status: &LogStatus,
+    starts: &BTreeMap<ReplicaId, Head>,
+) -> Result<Result<(), Damage>, Failure> {
+    for (origin, start) in starts {
+        if let Err(damage) = follow(store, *origin, *start, status.heads.get(*origin)).await? {
             return Ok(Err(damage));
         }
     }
     Ok(Ok(()))
 }
 
-async fn follow(store: &dyn EventStore, origin: ReplicaId, head: Head) -> Result<Result<(), Damage>, Failure> {
-    let mut read = Head::NONE;
+async fn follow(
+    store: &dyn EventStore,
+    origin: ReplicaId,
+    mut read: Head,
+    head: Head,
+) -> Result<Result<(), Damage>, Failure> {
     while read.seq < head.seq {
         let lost = Damage::Lost { dot: Dot { origin, seq: read.seq.plus(1) } };
         let runs = match store.read_origin(origin, read.seq, PAGE).await {
             Ok(runs) if runs.is_empty() => return Ok(Err(lost)),
             Ok(runs) => runs,
+            Err(StoreError::Trimmed { dot, .. }) => return Ok(Err(Damage::Lost { dot })),
             Err(StoreError::Corrupt { at, why, .. }) => return Ok(Err(Damage::Unreadable { at, why })),
             Err(error) => return Err(error.into()),
         };

@@ -55,6 +55,22 @@ fn whole() -> (LogStatus, Vec<StoredRun>) {
 }
 
 #[test]
+fn a_trimmed_log_is_checked_from_its_base_on() {
+    let (mut status, runs) = whole();
+    for base in 0..=7 {
+        status.base = Position::new(base);
+        let kept = runs.iter().filter_map(|stored| stored.clone().behind(status.base));
+        let log = (status.clone(), kept.collect::<Vec<_>>());
+        assert_eq!(check(&log), Ok(Checked { bundles: 7 - base, voids: 0, events: 7 - base, origins: 2 }), "{base}");
+        if let [first, .., last] = &log.1[..] {
+            let without = |lost: &StoredRun| log.1.iter().filter(|stored| *stored != lost).cloned().collect();
+            assert!(check(&(status.clone(), without(first))).is_err(), "{base}");
+            assert!(check(&(status.clone(), without(last))).is_err(), "{base}");
+        }
+    }
+}
+
+#[test]
 fn a_whole_log_is_found_whole() {
     assert_eq!(check(&whole()), Ok(Checked { bundles: 7, voids: 0, events: 7, origins: 2 }));
 }
