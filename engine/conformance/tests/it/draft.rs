@@ -132,7 +132,8 @@ fn ranges_of_removed_runs_take_no_position_of_another_run() {
     };
     let logged = [ann.write(2), bob.write(1), ann.write(3), ann.write(1)].map(&mut place);
     let heads = [(ann.origin(), ann.head()), (bob.origin(), bob.head())].into();
-    let end = LogEnd { revision: Revision::new(4), head: Position::new(7), clock: NTP64(0), heads };
+    let (head, base) = (Position::new(7), Position::ZERO);
+    let end = LogEnd { revision: Revision::new(4), head, base, clock: NTP64(0), heads };
     let batches = [voids([dot(&ann, 2), dot(&ann, 3), dot(&ann, 6)])];
     let [first, _, third, fourth] = logged;
     let runs = vec![first, third, fourth];
