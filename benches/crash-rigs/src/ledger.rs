@@ -28,6 +28,9 @@ pub struct SpaceLedger {
     pub head: Position,
     /// Up to where the views were acknowledged to be folded.
     pub folded: Position,
+    /// Up to where the log was acknowledged to be trimmed.
+    #[serde(default)]
+    pub base: Position,
     /// By the writer's number.
     pub writers: BTreeMap<u8, WriterLedger>,
     /// Whose bundle was acknowledged to lie there, last of its commit.
@@ -54,6 +57,9 @@ pub struct Found {
     pub revision: Revision,
     /// The log's head.
     pub head: Position,
+    /// Up to where the log is trimmed.
+    #[serde(default)]
+    pub base: Position,
     /// Up to where all views are folded.
     pub folded: Position,
     /// Per writer the last bundle.
@@ -73,6 +79,7 @@ impl Ledger {
         space.revision = space.revision.max(done.revision);
         space.head = space.head.max(done.head);
         space.folded = space.folded.max(done.folded);
+        space.base = space.base.max(done.base);
         space.places.insert(done.head.get(), (done.writer, done.last));
         let writer = space.writers.entry(done.writer).or_default();
         writer.ends.insert(done.last.get());
@@ -85,6 +92,7 @@ impl Ledger {
         let space = self.spaces.entry(found.space).or_default();
         space.log = Some(found.log);
         (space.revision, space.head, space.folded) = (found.revision, found.head, found.folded);
+        space.base = found.base;
         space.places.retain(|position, _| *position <= found.head.get());
         for (writer, last) in &found.writers {
             let writer = space.writers.entry(*writer).or_default();

@@ -48,8 +48,8 @@ impl fmt::Display for Message {
                 write!(f, "checked {}", serde_json::to_string(report).expect("a report is plain data"))
             }
             Self::Intended(Intended { space, writer, last }) => write!(f, "begin {space} {writer} {last}"),
-            Self::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, when }) => {
-                write!(f, "done {space} {writer} {last} {revision} {head} {folded} {when}")
+            Self::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, base, when }) => {
+                write!(f, "done {space} {writer} {last} {revision} {head} {folded} {base} {when}")
             }
             Self::Failed(why) => write!(f, "failed {}", why.replace('\n', " ")),
         }
@@ -80,13 +80,14 @@ impl FromStr for Message {
                 _ => Err(unknown()),
             },
             "done" => match numbers()?[..] {
-                [space, writer, last, revision, head, folded, when] => Ok(Self::Acknowledged(Acknowledged {
+                [space, writer, last, revision, head, folded, base, when] => Ok(Self::Acknowledged(Acknowledged {
                     space: small(space)?,
                     writer: small(writer)?,
                     last: Seq::new(last),
                     revision: Revision::new(revision),
                     head: Position::new(head),
                     folded: Position::new(folded),
+                    base: Position::new(base),
                     when,
                 })),
                 _ => Err(unknown()),
@@ -103,13 +104,13 @@ mod tests {
     #[test]
     fn every_message_reads_back_from_its_line() {
         let (space, writer, last) = (1, 2, Seq::new(3));
-        let (revision, head, folded) = (Revision::new(4), Position::new(5), Position::new(6));
+        let (revision, head, folded, base) = (Revision::new(4), Position::new(5), Position::new(6), Position::new(2));
         for message in [
             Message::Opening,
             Message::Opened(1_500),
             Message::Checked(Box::default()),
             Message::Intended(Intended { space, writer, last }),
-            Message::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, when: 7 }),
+            Message::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, base, when: 7 }),
             Message::Failed("the disk is full".into()),
         ] {
             assert_eq!(message.to_string().parse(), Ok(message));

@@ -30,6 +30,9 @@ pub struct Acknowledged {
     pub head: Position,
     /// Up to where it folded the views; zero where it left them alone.
     pub folded: Position,
+    /// Up to where it trimmed the log; zero if it did not.
+    #[serde(default)]
+    pub base: Position,
     /// When it returned, in microseconds since 1970.
     pub when: u64,
 }

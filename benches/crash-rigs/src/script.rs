@@ -17,6 +17,8 @@ use crate::chance::part;
 pub const SPACES: u8 = 3;
 /// The origins of a space; each is written by a task of its own.
 pub const WRITERS: u8 = 4;
+/// The space whose log is trimmed while it is written.
+pub const TRIMMED: u8 = SPACES - 1;
 /// Bundles in one commit, at most.
 pub const BATCH_MAX: u64 = 500;
 
@@ -72,6 +74,17 @@ impl Script {
             })
             .collect();
         encode_body(&events).expect("the events are short and few")
+    }
+
+    /// The first bundles of an origin, up to `last`, as runs.
+    pub fn until(self, origin: ReplicaId, last: Seq) -> Vec<VerifiedRun> {
+        let (mut head, mut runs) = (Head::NONE, Vec::new());
+        while head.seq < last {
+            let next = self.next(origin, head, last.since(head.seq).min(BATCH_MAX));
+            head = next.head();
+            runs.push(next);
+        }
+        runs
     }
 
     /// The next bundles of an origin: `count`, or fewer if they are long.

@@ -55,8 +55,8 @@ pub enum ReplicaError {
         /// Why.
         cause: Cause,
     },
-    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`](super::Compose::row_bytes_max). Nothing of it was written. Other
-    /// writes continue, including those that make this row smaller.
+    /// The bundle would let a row grow beyond the limit of own writes, see [`Compose::row_bytes_max`](super::Compose::row_bytes_max).
+    /// Nothing of it was written. Other writes continue, including those that make this row smaller.
     #[error(
         "row {key:?} of {view} would grow to {bytes} bytes, an own write may let it grow to {max}: write less into it, take something \
          out of it first, or let the projection give its parts rows of their own"

@@ -24,7 +24,8 @@ pub enum Hold {
     Own(Dot),
     /// A view is folded up to here. If the replica does not maintain it, [`Replica::drop_view`] ends this.
     View(ViewId),
-    /// An event that a view has put aside because of its version. A later version of the program may read it, and then folds the view again.
+    /// An event that a view has put aside because of its version. A later version of the program may read it, and then folds the view
+    /// again.
     Unread(Box<Aside>),
     /// A [service](super::Compose::shared_with_service) shares the store. Others may read everything from it.
     Shared,

@@ -17,14 +17,14 @@ use crate::script::{self, Script, WRITERS};
 
 /// Adds to `report` what is in this space, and what is amiss with it.
 pub fn compare(snapshot: &Snapshot, script: Script, space: u8, known: &SpaceLedger, report: &mut Report) {
-    let mut log = Log::new(script, space);
+    let mut log = Log::new(script, space, snapshot);
     log.follow(&snapshot.log);
     report.findings.append(&mut log.findings);
     let status = &snapshot.status;
     report.findings.extend(status_findings(snapshot, &log).map(|part| Finding::StatusWrong { part }));
     report.findings.extend(origin_findings(snapshot, &log));
     let folded = folded(snapshot, &mut report.findings);
-    row_findings(snapshot, folded, &mut report.findings);
+    row_findings(snapshot, &log.trimmed, folded, &mut report.findings);
     ledger_findings(snapshot, &log, folded, known, report);
     report.bundles += log.end.get();
     let writers = (0..WRITERS).map(|writer| (writer, log.heads.get(&writer).map_or(Seq::ZERO, |head| head.seq)));
@@ -33,12 +33,13 @@ pub fn compare(snapshot: &Snapshot, script: Script, space: u8, known: &SpaceLedg
         log: status.log,
         revision: status.revision,
         head: status.head,
+        base: status.base,
         folded,
         writers: writers.collect(),
     });
 }
 
-/// The log, followed from its beginning.
+/// The log, followed from its beginning. What has been trimmed of it follows from the script.
 struct Log {
     script: Script,
     writers: BTreeMap<ReplicaId, u8>,
@@ -48,14 +49,35 @@ struct Log {
     places: BTreeMap<u64, Dot>,
     /// The last place.
     end: Position,
+    /// What has been trimmed.
+    trimmed: Vec<Run>,
     findings: Vec<Finding>,
 }
 
 impl Log {
-    fn new(script: Script, space: u8) -> Self {
+    fn new(script: Script, space: u8, snapshot: &Snapshot) -> Self {
         let writers = (0..WRITERS).map(|writer| (script.origin(space, writer), writer)).collect();
-        let (heads, places) = Default::default();
-        Self { script, writers, heads, places, end: Position::ZERO, findings: Vec::new() }
+        let (end, (heads, places, trimmed, findings)) = (snapshot.status.base, Default::default());
+        let mut log = Self { script, writers, heads, places, end, trimmed, findings };
+        if end > Position::ZERO {
+            log.skip_trimmed(snapshot);
+        }
+        log
+    }
+
+    /// Bundles before the first that is kept of each origin have been trimmed: as many as the base says.
+    fn skip_trimmed(&mut self, snapshot: &Snapshot) {
+        for (origin, writer) in &self.writers {
+            let kept = snapshot.log.iter().find(|stored| stored.run.origin() == *origin);
+            let last = snapshot.status.heads.get(*origin).seq;
+            let last = kept.map_or(last, |stored| Seq::new(stored.run.first().get() - 1));
+            let runs = self.script.until(*origin, last);
+            self.heads.extend(runs.last().map(|last| (*writer, last.head())));
+            self.trimmed.extend(runs.into_iter().map(|verified| verified.run().clone()));
+        }
+        if self.trimmed.iter().map(Run::count).sum::<u64>() != self.end.get() {
+            self.findings.push(Finding::StatusWrong { part: StatusPart::Base });
+        }
     }
 
     fn follow(&mut self, runs: &[StoredRun]) {
@@ -112,7 +134,6 @@ fn status_findings(snapshot: &Snapshot, log: &Log) -> impl Iterator<Item = Statu
     let time = followed.values().map(|head| head.time).fold(NTP64(0), NTP64::max);
     let wrong = [
         (status.head != log.end, StatusPart::Head),
-        (status.base != Position::ZERO, StatusPart::Base),
         (heads != followed, StatusPart::Heads),
         // Every commit tells the time of its last bundle.
         (status.clock != time, StatusPart::Clock),
@@ -162,8 +183,9 @@ fn until(stored: &StoredRun, place: Position) -> Option<Run> {
     stored.run.until(last, stored.previous)
 }
 
-fn row_findings(snapshot: &Snapshot, folded: Position, findings: &mut Vec<Finding>) {
-    let runs: Vec<Run> = snapshot.log.iter().filter_map(|stored| until(stored, folded)).collect();
+fn row_findings(snapshot: &Snapshot, trimmed: &[Run], folded: Position, findings: &mut Vec<Finding>) {
+    let kept = snapshot.log.iter().filter_map(|stored| until(stored, folded));
+    let runs: Vec<Run> = trimmed.iter().cloned().chain(kept).collect();
     let plan = script::projections().plan(&runs);
     let rows = plan.rows();
     let none = vec![None; rows.len()];
@@ -197,6 +219,7 @@ fn ledger_findings(snapshot: &Snapshot, log: &Log, folded: Position, known: &Spa
     }
     let (found, acknowledged) = (status.revision, known.revision);
     add(found < acknowledged, Finding::RevisionBehind { found, acknowledged });
+    add(status.base < known.base, Finding::BaseBehind { found: status.base, acknowledged: known.base });
     add(folded < known.folded, Finding::FoldBehind { found: folded, acknowledged: known.folded });
     for (origin, writer) in &log.writers {
         let known = known.writers.get(writer).cloned().unwrap_or_default();
@@ -207,7 +230,8 @@ fn ledger_findings(snapshot: &Snapshot, log: &Log, folded: Position, known: &Spa
         add(last.seq > Seq::ZERO && !known.ends.contains(&last.seq.get()), Finding::TornCommit { last });
     }
     // A commit that is lost left its place to others; one that is not must lie where it lay.
-    for (place, (writer, seq)) in known.places.iter().filter(|(place, _)| **place <= log.end.get()) {
+    let kept = status.base.get() + 1..=log.end.get();
+    for (place, (writer, seq)) in known.places.iter().filter(|(place, _)| kept.contains(place)) {
         let dot =
             log.writers.iter().find(|(_, of)| *of == writer).map(|(origin, _)| Dot { origin: *origin, seq: *seq });
         if let Some(dot) = dot.filter(|dot| log.places.get(place) != Some(dot)) {

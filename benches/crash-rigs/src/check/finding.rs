@@ -31,6 +31,13 @@ pub enum Finding {
         /// What was acknowledged.
         acknowledged: Position,
     },
+    /// The log keeps bundles that were acknowledged to be trimmed.
+    BaseBehind {
+        /// Where it begins.
+        found: Position,
+        /// What was acknowledged.
+        acknowledged: Position,
+    },
     /// The log is not there any more, and an empty one stands in its place.
     Gone {
         /// The log that was there.
@@ -126,7 +133,7 @@ pub enum Wrong {
 pub enum StatusPart {
     /// The position of the last bundle.
     Head,
-    /// The oldest readable place.
+    /// How many bundles have been trimmed.
     Base,
     /// The last bundle of each origin, its hash and its time.
     Heads,
@@ -151,7 +158,14 @@ pub enum RowTrouble {
 impl Finding {
     /// Whether it tells of a loss alone: what a store that promises less than a power cut may show after one.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::RevisionBehind { .. } | Self::FoldBehind { .. } | Self::Gone { .. })
+        matches!(
+            self,
+            Self::Lost { .. }
+                | Self::RevisionBehind { .. }
+                | Self::FoldBehind { .. }
+                | Self::BaseBehind { .. }
+                | Self::Gone { .. }
+        )
     }
 }
 

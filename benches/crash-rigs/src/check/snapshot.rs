@@ -29,7 +29,7 @@ impl Snapshot {
     pub async fn read(store: &dyn EventStore) -> Result<Self, StoreError> {
         let status = store.status().await?;
         let mut log = Vec::new();
-        let mut next = Cursor::start(status.log);
+        let mut next = Cursor { log: status.log, position: status.base };
         loop {
             let page = store.read(next, Limit::PAGE).await?;
             let is_last = page.is_last() || page.next == next;
@@ -40,8 +40,10 @@ impl Snapshot {
             }
         }
         let mut origins = BTreeMap::new();
-        for (origin, _) in status.heads.iter() {
-            origins.insert(origin, Self::origin(store, origin).await?);
+        for (origin, head) in status.heads.iter() {
+            let kept = log.iter().find(|stored: &&StoredRun| stored.run.origin() == origin);
+            let after = kept.map_or(head.seq, |stored| Seq::new(stored.run.first().get() - 1));
+            origins.insert(origin, Self::origin(store, origin, after).await?);
         }
         let mut rows = BTreeMap::new();
         for view in script::views() {
@@ -50,10 +52,10 @@ impl Snapshot {
         Ok(Self { status, log, origins, rows })
     }
 
-    async fn origin(store: &dyn EventStore, origin: ReplicaId) -> Result<Vec<StoredRun>, StoreError> {
+    async fn origin(store: &dyn EventStore, origin: ReplicaId, trimmed: Seq) -> Result<Vec<StoredRun>, StoreError> {
         let mut runs: Vec<StoredRun> = Vec::new();
         loop {
-            let after = runs.last().map_or(Seq::ZERO, |stored| stored.run.last());
+            let after = runs.last().map_or(trimmed, |stored| stored.run.last());
             let more = store.read_origin(origin, after, Limit::PAGE).await?;
             if more.is_empty() {
                 return Ok(runs);

@@ -11,10 +11,12 @@ use super::pipe::Pipe;
 use crate::chance::Chance;
 use crate::message::{Message, now};
 use crate::record::{Acknowledged, Intended};
-use crate::script::{self, BATCH_MAX, Script};
+use crate::script::{self, BATCH_MAX, Script, TRIMMED};
 
 /// How often a commit that lost a race is computed again before it goes without rows, as a relay's does.
 const RACES_MAX: u32 = 4;
+/// Folded bundles that a trim leaves, at most.
+const KEPT_MAX: u64 = 300;
 
 /// Writes as one origin. Even numbers fold rows, odd ones append alone and leave the folding to the others.
 pub(super) struct Writer {
@@ -62,12 +64,22 @@ impl Writer {
             let next = self.next(&status, count);
             let folded = status.head.plus(next.run().count());
             let batch = self.rows(&status, &next, folded).await?;
+            let batch = WriteBatch { trim: self.trim(&status), ..batch };
             match self.commit(next, batch, folded).await {
                 Err(StoreError::Conflict { .. }) => {}
                 written => return written,
             }
         }
         self.append().await
+    }
+
+    /// Where the log is cut, in one of four commits to the space that is trimmed: within what is folded, anywhere near its end.
+    fn trim(&mut self, status: &LogStatus) -> Option<Position> {
+        if self.space != TRIMMED || !self.chance.random_ratio(1, 4) {
+            return None;
+        }
+        let folded = status.views.values().min()?;
+        Some(Position::new(folded.get().saturating_sub(self.chance.random_range(0..KEPT_MAX))))
     }
 
     fn next(&self, status: &LogStatus, count: u64) -> VerifiedRun {
@@ -103,11 +115,11 @@ impl Writer {
     /// Commits the bundles with the rest of the batch, and tells before and after.
     async fn commit(&self, next: VerifiedRun, batch: WriteBatch, folded: Position) -> Result<(), StoreError> {
         let (space, writer, head) = (self.space, self.number, next.head());
-        let last = head.seq;
+        let (last, base) = (head.seq, batch.trim.unwrap_or(Position::ZERO));
         self.say(&Message::Intended(Intended { space, writer, last }))?;
         let done = self.store.commit(WriteBatch { clock: head.time, runs: vec![next], ..batch }).await?;
         let (revision, head, when) = (done.revision, done.head, now());
-        self.say(&Message::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, when }))
+        self.say(&Message::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, base, when }))
     }
 
     fn say(&self, message: &Message) -> Result<(), StoreError> {

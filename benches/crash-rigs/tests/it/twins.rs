@@ -18,6 +18,11 @@ const SCRIPT: u64 = 7;
 
 /// A space with the bundles of two writers, five commits of four bundles, all folded; and what is known of it.
 fn sound() -> (Snapshot, SpaceLedger) {
+    sound_from(Position::ZERO)
+}
+
+/// The same, if the last commit has trimmed the log up to here.
+fn sound_from(base: Position) -> (Snapshot, SpaceLedger) {
     let script = Script::new(SCRIPT);
     let store = MemoryStore::new(LogId::from_bytes([9; 16]).unwrap());
     let mut ledger = syncline_crash::ledger::Ledger::default();
@@ -35,10 +40,20 @@ fn sound() -> (Snapshot, SpaceLedger) {
             let views = views().into_iter().map(|view| (view, folded)).collect();
             let (last, clock) = (next.head().seq, next.head().time);
             ledger.intend(Intended { space: SPACE, writer, last });
-            let batch = WriteBatch { runs: vec![next], rows, views, clock, ..WriteBatch::default() };
+            let trim = Some(base).filter(|_| commit == 4);
+            let batch = WriteBatch { runs: vec![next], rows, views, clock, trim, ..WriteBatch::default() };
             let done = store.commit(batch).await.unwrap();
             let (revision, head) = (done.revision, done.head);
-            ledger.acknowledge(Acknowledged { space: SPACE, writer, last, revision, head, folded, when: 0 });
+            ledger.acknowledge(Acknowledged {
+                space: SPACE,
+                writer,
+                last,
+                revision,
+                head,
+                folded,
+                base: trim.unwrap_or_default(),
+                when: 0,
+            });
         }
         Snapshot::read(&store).await.unwrap()
     });
@@ -82,6 +97,47 @@ fn a_sound_log_has_no_findings() {
     let (snapshot, known) = sound();
     let report = report(&snapshot, &known);
     assert_eq!((report.findings, report.bundles, report.lost), (vec![], 20, 0));
+}
+
+#[test]
+fn a_sound_log_that_was_trimmed_anywhere_has_no_findings() {
+    for base in 1..=16 {
+        let (snapshot, known) = sound_from(Position::new(base));
+        let report = report(&snapshot, &known);
+        assert_eq!((report.findings, report.bundles, report.lost), (vec![], 20, 0), "{base}");
+    }
+}
+
+#[test]
+fn a_trim_that_is_not_what_it_says_is_found() {
+    let (sound, known) = sound_from(Position::new(6));
+    let findings = |change: fn(&mut Snapshot)| {
+        let mut snapshot = sound.clone();
+        change(&mut snapshot);
+        report(&snapshot, &known).findings
+    };
+    // Off by one, on either side.
+    for change in
+        [|it: &mut Snapshot| it.status.base = Position::new(5), |it: &mut Snapshot| it.status.base = Position::new(7)]
+    {
+        let found = findings(change);
+        assert!(found.iter().any(|finding| matches!(finding, Finding::Hole { .. })), "{found:?}");
+    }
+    // More of an origin has gone than the base says.
+    let found = findings(|it| it.log.retain(|stored| stored.position.get() > 8));
+    assert!(found.iter().any(|finding| name(finding) == "status-wrong"), "{found:?}");
+    // A row went with its bundles.
+    let found = findings(|it| drop(it.rows.pop_first()));
+    assert!(found.iter().all(|finding| name(finding) == "row-wrong") && !found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn an_acknowledged_trim_that_is_undone_is_a_loss() {
+    let (mut known, snapshot) = (sound_from(Position::new(6)).1, sound().0);
+    known.log = Some(snapshot.status.log);
+    let report = report(&snapshot, &known);
+    assert!(report.is_consistent(), "{:?}", report.findings);
+    assert_eq!(report.findings.iter().map(name).collect::<Vec<_>>(), ["base-behind"]);
 }
 
 #[test]
@@ -195,9 +251,8 @@ fn a_view_that_claims_to_be_folded_less_far_than_it_is_is_found() {
 
 #[test]
 fn a_status_that_does_not_fit_the_log_is_found() {
-    let changes: [fn(&mut Snapshot); 4] = [
+    let changes: [fn(&mut Snapshot); 3] = [
         |snapshot| snapshot.status.head = Position::new(21),
-        |snapshot| snapshot.status.base = Position::new(1),
         |snapshot| snapshot.status.clock = NTP64(1),
         |snapshot| snapshot.status.heads.remove(Script::new(SCRIPT).origin(SPACE, 1)),
     ];
@@ -205,6 +260,8 @@ fn a_status_that_does_not_fit_the_log_is_found() {
         let findings = broken(change);
         assert_eq!(findings.iter().map(name).collect::<Vec<_>>(), ["status-wrong"], "{findings:?}");
     }
+    let findings = broken(|snapshot| snapshot.status.base = Position::new(1));
+    assert_eq!(findings.iter().map(name).collect::<Vec<_>>(), ["status-wrong", "hole"], "{findings:?}");
 }
 
 #[test]
