@@ -142,8 +142,9 @@ impl Inner {
         let last = turn.checkpoint.position().unwrap_or_default();
         if self.checkpoint_every > 0 && turn.status.head.since(last) >= self.checkpoint_every {
             turn.move_checkpoint().await?;
+            drop(turn);
             if let Some(keep) = self.keep {
-                turn.trim(keep).await?;
+                self.trim(keep).await?;
             }
         }
         Ok(())

@@ -6,11 +6,14 @@
 use std::fmt;
 
 use super::turn::Turn;
-use super::{Replica, ReplicaError, locked};
+use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::{Dot, Position, Seq};
 use crate::projection::{Aside, Cause};
 use crate::reserved::{self, UNREADABLE};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
+
+/// Bundles that go in one commit, at most. A store may have a record for each, and writers wait meanwhile.
+const STEP: u64 = 4_096;
 
 /// What needs bundles of a log that is to be trimmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +90,7 @@ impl Replica {
 
     /// Deletes the first bundles of the log, as many as nothing needs, and keeps the `keep` newest at least. Moves the
     /// [checkpoint](Self::checkpoint) first, if it can be moved. Rows, outcomes and dead letters stay, and the replica goes on as
-    /// before. Gives what was planned and done.
+    /// before. Bundles go some at a time, so that writers get in between. Gives what was done, and what holds the rest.
     ///
     /// Think before: what has been trimmed can be had from other copies of the log alone. After a trim
     ///
@@ -100,33 +103,39 @@ impl Replica {
     /// [`ReplicaError::Store`].
     ///
     /// # Cancel
-    /// The log is trimmed, or stays as it is.
+    /// What was trimmed stays so.
     pub async fn trim(&self, keep: u64) -> Result<TrimPlan, ReplicaError> {
-        let mut turn = self.inner.turn().await;
-        turn.settle().await;
-        turn.refresh().await?;
-        turn.move_checkpoint().await?;
-        Ok(turn.trim(keep).await?)
+        {
+            let mut turn = self.inner.turn().await;
+            turn.settle().await;
+            turn.refresh().await?;
+            turn.move_checkpoint().await?;
+        }
+        Ok(self.inner.trim(keep).await?)
     }
 }
 
-impl Turn<'_> {
-    /// Trims as far as nothing holds.
-    pub(super) async fn trim(&mut self, keep: u64) -> Result<TrimPlan, StoreError> {
+impl Inner {
+    /// Trims as far as nothing holds, step by step.
+    pub(super) async fn trim(&self, keep: u64) -> Result<TrimPlan, StoreError> {
+        let mut begun = None;
         loop {
-            let plan = self.plan_trim(keep).await?;
+            let mut turn = self.turn().await;
+            let plan = turn.plan_trim(keep).await?;
+            let base = *begun.get_or_insert(plan.base);
             if plan.bundles() == 0 {
-                return Ok(plan);
+                return Ok(TrimPlan { base, ..plan });
             }
-            let (expected, trim) = (Some(self.status.revision), Some(plan.to));
-            match self.commit(WriteBatch { expected, trim, ..WriteBatch::default() }).await {
-                Ok(_) => return Ok(plan),
-                Err(StoreError::Conflict { .. }) => {}
+            let (expected, trim) = (Some(turn.status.revision), Some(plan.to.min(plan.base.plus(STEP))));
+            match turn.commit(WriteBatch { expected, trim, ..WriteBatch::default() }).await {
+                Ok(_) | Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
     }
+}
 
+impl Turn<'_> {
     async fn plan_trim(&self, keep: u64) -> Result<TrimPlan, StoreError> {
         let (base, head) = (self.status.base, self.status.head);
         let mut bounds = vec![

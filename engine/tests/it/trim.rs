@@ -1,15 +1,17 @@
 //! A replica that trims its log goes on as one that keeps it, and says what it can no longer do.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::world::*;
+use async_trait::async_trait;
 use proptest::prelude::*;
 use syncline::authority::AllowAll;
 use syncline::projection::{Keys, Reads};
 use syncline::replica::{Hold, Outcome, ReplicaError, SyncError, TrimPlan};
-use syncline::store::{EventStore, Limit, Row, RowRange, WriteBatch};
+use syncline::store::{Committed, EventStore, Limit, Row, RowRange, StoreError, WriteBatch, forward};
 use syncline::{
-    Dot, Event, EventRef, EventType, NTP64, Position, Projection, Replica, Service, Storage, Unreadable, ViewId,
+    Dot, Event, EventRef, EventType, MemoryStore, NTP64, Position, Projection, Replica, Service, Storage, Unreadable,
+    ViewId,
 };
 
 fn open(store: Arc<dyn EventStore>, byte: u8, clock: &Hand) -> Replica {
@@ -67,6 +69,35 @@ fn a_trim_deletes_all_but_what_is_kept_and_the_last_bundle_that_a_peer_has_answe
     assert_eq!(last.to, Position::new(19));
     assert_eq!(last.bounds[0].hold, Hold::Own(Dot { origin: id(1), seq: syncline::Seq::new(20) }));
     assert_eq!(trim(&one, 0).bundles(), 0, "nothing is left to trim");
+}
+
+/// Notes up to where each commit trims.
+#[derive(Debug)]
+struct NotesTrims(Arc<MemoryStore>, Mutex<Vec<u64>>);
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl EventStore for NotesTrims {
+    forward!(self.0: status, read, read_origin, load, scan, commit_folded, changed);
+
+    async fn commit(&self, batch: WriteBatch) -> Result<Committed, StoreError> {
+        self.1.lock().unwrap().extend(batch.trim.map(Position::get));
+        self.0.commit(batch).await
+    }
+}
+
+#[test]
+fn a_long_log_is_trimmed_in_steps_so_that_no_writer_waits_for_long() {
+    let clock = Hand::at(100);
+    let (service, store) = (strict(&clock), Arc::new(NotesTrims(memory(), Mutex::default())));
+    let one = open(store.clone(), 1, &clock);
+    for number in 0..5_000 {
+        write(&one, &number.to_string(), "x");
+    }
+    sync(&one, &service);
+    let done = trim(&one, 0);
+    assert_eq!((done.base, done.bundles()), (Position::ZERO, 4_999));
+    assert_eq!(*store.1.lock().unwrap(), [4_096, 4_999]);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::path::Path;
 use rusqlite::Connection;
 use syncline::store::StoreError;
 
-use crate::error::{Result, refused};
+use crate::error::{Result, corrupt, refused};
+use crate::leftover::beside;
 
 /// Marks our files in SQLite's header: `SynL`.
 const APPLICATION_ID: u32 = 0x5379_6e4c;
@@ -23,7 +24,7 @@ const NEWEST: u32 = MIGRATIONS.len() as u32;
 /// Looks at a file's first bytes, without SQLite and without a change: whether it is ours, or may become ours.
 ///
 /// # Errors
-/// [`StoreError::UnsupportedFormat`] if another program or a newer build wrote it.
+/// [`StoreError::UnsupportedFormat`] if another program or a newer build wrote it; [`StoreError::Corrupt`] if its end is missing.
 pub(crate) fn inspect(path: &Path) -> Result<(), StoreError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let mut header = Vec::new();
@@ -42,7 +43,24 @@ pub(crate) fn inspect(path: &Path) -> Result<(), StoreError> {
     let (Some(schema_changes), Some(version), Some(application)) = (number(40), number(60), number(68)) else {
         return Ok(()); // cut off within the header, which SQLite reports
     };
-    check(path, application, version, schema_changes > 0)
+    check(path, application, version, schema_changes > 0)?;
+    has_its_end(path, &header)
+}
+
+/// Checks that a file ends with a page, unless a write-ahead log lies next to it that may complete it. SQLite itself reads a last page that
+/// is cut off as if zeros followed.
+fn has_its_end(path: &Path, header: &[u8]) -> Result<(), StoreError> {
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let page = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        bytes => bytes.max(1),
+    };
+    let bytes = length(path);
+    if bytes % page == 0 || length(&beside(path, "-wal")) > 0 {
+        return Ok(());
+    }
+    let why = format!("it has {bytes} bytes, and its pages have {page}: its end is missing; restore it from a backup");
+    Err(corrupt(path.display().to_string(), why))
 }
 
 /// Brings the tables up to date, each step in a transaction of its own.

@@ -133,6 +133,7 @@ fn problems() -> Vec<(&'static str, Code)> {
         ("forbidden", Code::Forbidden { origins: Vec::new() }),
         ("unknown-space", Code::UnknownSpace),
         ("cursor-gone", Code::CursorGone { cursor: cursor(300) }),
+        ("trimmed", Code::Trimmed { at }),
         ("gap", Code::Gap { at, expected: Seq::new(4) }),
         ("fork", Code::Fork { at }),
         ("too-many-origins", Code::TooManyOrigins { max: 65_536 }),
