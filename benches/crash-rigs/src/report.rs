@@ -5,12 +5,15 @@ mod table;
 pub use table::{put_table, table};
 
 use serde::{Deserialize, Serialize};
+use syncline::Position;
 
 use crate::check::{Finding, Report};
 use crate::setting::{Crash, Promise, Setting};
 
 /// Troubles that are written down in words, at most; all are counted.
 const NOTED_MAX: usize = 20;
+/// So many looks must find rows, and a log that was trimmed, or the series has put neither to the test.
+const LOOKS_MANY: u64 = 30;
 /// Findings of one look that are written down, at most.
 const FINDINGS_MAX: usize = 8;
 
@@ -29,6 +32,12 @@ pub struct Outcome {
     pub while_opening: u64,
     /// How often it was opened and looked into.
     pub looks: u64,
+    /// How many of these found rows.
+    #[serde(default)]
+    pub folded: u64,
+    /// How many of these found a log that had been trimmed.
+    #[serde(default)]
+    pub trimmed: u64,
     /// Bundles acknowledged.
     pub acknowledged: u64,
     /// Commits that returned while the power was going, and do not count.
@@ -85,6 +94,8 @@ impl Outcome {
             crashes: 0,
             while_opening: 0,
             looks: 0,
+            folded: 0,
+            trimmed: 0,
             acknowledged: 0,
             late: 0,
             cycles_with_loss: 0,
@@ -101,6 +112,8 @@ impl Outcome {
     /// Counts a look.
     pub fn looked(&mut self, report: &Report) {
         self.looks += 1;
+        self.folded += u64::from(report.found.iter().any(|found| found.folded > Position::ZERO));
+        self.trimmed += u64::from(report.found.iter().any(|found| found.base > Position::ZERO));
         self.lost += report.lost;
         self.cycles_with_loss += u64::from(report.findings.iter().any(Finding::is_loss));
         self.inconsistent += u64::from(!report.is_consistent());
@@ -135,6 +148,7 @@ impl Outcome {
             {
                 Verdict::Broken
             }
+            Promise::Keeps if self.looks >= LOOKS_MANY && self.folded.min(self.trimmed) == 0 => Verdict::Void,
             Promise::Loses if self.cycles_with_loss + self.unopenable == 0 => Verdict::Void,
             _ => Verdict::AsPromised,
         }
@@ -148,7 +162,7 @@ pub enum Verdict {
     AsPromised,
     /// A promise was broken.
     Broken,
-    /// A control has lost nothing: the rig shows nothing.
+    /// A control has lost nothing, or there were no rows or trims to lose: the rig shows nothing.
     Void,
 }
 
@@ -160,6 +174,9 @@ pub fn objections(outcomes: &[Outcome]) -> Vec<String> {
         match outcome.verdict() {
             Verdict::AsPromised => {}
             Verdict::Broken => found.push(format!("{name}: the store broke its promise; see its troubles")),
+            Verdict::Void if outcome.setting.promise(outcome.crash) == Promise::Keeps => {
+                found.push(format!("{name}: the run is void, no look has found rows and a trimmed log"));
+            }
             Verdict::Void => found.push(format!("{name}: the run is void, this control must lose and lost nothing")),
         }
     }

@@ -116,11 +116,11 @@ async fn try_open(task: &Task, script: Script) -> Result<Opened, StoreError> {
 async fn write_all(task: &Task, script: Script, stores: Vec<Arc<dyn EventStore>>, pipe: &Pipe) {
     let mut writers = JoinSet::new();
     for (space, store) in (0..SPACES).zip(stores) {
-        let turn = Arc::new(tokio::sync::Mutex::new(()));
+        let (turn, gate) = (Arc::new(tokio::sync::Mutex::new(())), Arc::new(tokio::sync::RwLock::new(())));
         for number in 0..WRITERS {
             let chance = part(task.chance, u64::from(space) << 8 | u64::from(number));
-            let (store, turn, pipe) = (store.clone(), turn.clone(), pipe.clone());
-            let mut writer = Writer { script, space, number, store, turn, chance, pipe };
+            let (store, turn, gate, pipe) = (store.clone(), turn.clone(), gate.clone(), pipe.clone());
+            let mut writer = Writer { script, space, number, store, turn, gate, chance, pipe };
             writers.spawn(async move { writer.run().await });
         }
     }

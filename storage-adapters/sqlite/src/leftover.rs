@@ -89,8 +89,9 @@ fn goes_on(db: &Connection, path: &Path, alone: &BTreeMap<String, (Vec<u8>, Posi
 fn read_on(db: &Connection, name: &str, after: Position, head: Position) -> Result<()> {
     let name = SpaceId::new(name).map_err(|error| corrupt("the table of spaces".into(), error))?;
     let found = space::find(db, &name)?.ok_or_else(|| corrupt(format!("space {name}"), "it is not there"))?;
-    let (space, mut end) = (Place { key: found.key, name }, after);
-    log::runs(db, &space, after, &mut |stored| {
+    // What the log has trimmed need not be there.
+    let (space, mut end) = (Place { key: found.key, name }, after.max(found.status.base));
+    log::runs(db, &space, end, &mut |stored| {
         let follows = stored.position <= end.plus(1);
         end = if follows { stored.end() } else { end };
         if follows && end < head { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

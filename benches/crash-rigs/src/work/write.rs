@@ -13,10 +13,10 @@ use crate::message::{Message, now};
 use crate::record::{Acknowledged, Intended};
 use crate::script::{self, BATCH_MAX, Script, TRIMMED};
 
-/// How often a commit that lost a race is computed again before it goes without rows, as a relay's does.
-const RACES_MAX: u32 = 4;
+/// How often a fold that lost a race is computed again while others append, at most. Then these wait for it.
+const RACES_MAX: u32 = 2;
 /// Folded bundles that a trim leaves, at most.
-const KEPT_MAX: u64 = 300;
+const KEPT_MAX: u64 = 60;
 
 /// Writes as one origin. Even numbers fold rows, odd ones append alone and leave the folding to the others.
 pub(super) struct Writer {
@@ -26,6 +26,8 @@ pub(super) struct Writer {
     pub(super) store: Arc<dyn EventStore>,
     /// Those who fold take turns, as the replica of an application does.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    /// Those who append pass together, and who folds alone.
+    pub(super) gate: Arc<tokio::sync::RwLock<()>>,
     pub(super) chance: Chance,
     pub(super) pipe: Pipe,
 }
@@ -51,6 +53,8 @@ impl Writer {
 
     async fn append(&mut self) -> Result<(), StoreError> {
         let count = self.count();
+        let gate = self.gate.clone();
+        let _pass = gate.read().await;
         let next = self.next(&self.store.status().await?, count);
         self.commit(next, WriteBatch::default(), Position::ZERO).await
     }
@@ -59,27 +63,33 @@ impl Writer {
         let count = self.count();
         let turn = self.turn.clone();
         let _turn = turn.lock().await;
-        for _ in 0..RACES_MAX {
-            let status = self.store.status().await?;
-            let next = self.next(&status, count);
-            let folded = status.head.plus(next.run().count());
-            let batch = self.rows(&status, &next, folded).await?;
-            let batch = WriteBatch { trim: self.trim(&status), ..batch };
-            match self.commit(next, batch, folded).await {
+        for _ in 0..self.chance.random_range(0..=RACES_MAX) {
+            match self.try_fold(count).await {
                 Err(StoreError::Conflict { .. }) => {}
                 written => return written,
             }
         }
-        self.append().await
+        let gate = self.gate.clone();
+        let _alone = gate.write().await;
+        self.try_fold(count).await
     }
 
-    /// Where the log is cut, in one of four commits to the space that is trimmed: within what is folded, anywhere near its end.
+    async fn try_fold(&mut self, count: u64) -> Result<(), StoreError> {
+        let status = self.store.status().await?;
+        let next = self.next(&status, count);
+        let folded = status.head.plus(next.run().count());
+        let batch = self.rows(&status, &next, folded).await?;
+        let batch = WriteBatch { trim: self.trim(&status), ..batch };
+        self.commit(next, batch, folded).await
+    }
+
+    /// Where the log of the space that is trimmed is cut: within what is folded, anywhere near its end.
     fn trim(&mut self, status: &LogStatus) -> Option<Position> {
-        if self.space != TRIMMED || !self.chance.random_ratio(1, 4) {
+        if self.space != TRIMMED {
             return None;
         }
-        let folded = status.views.values().min()?;
-        Some(Position::new(folded.get().saturating_sub(self.chance.random_range(0..KEPT_MAX))))
+        let folded = status.views.values().min()?.get();
+        Some(Position::new(folded - self.chance.random_range(0..=KEPT_MAX.min(folded / 2))))
     }
 
     fn next(&self, status: &LogStatus, count: u64) -> VerifiedRun {

@@ -54,3 +54,13 @@ fn a_store_that_does_not_open_breaks_every_promise() {
     outcome.unopenable = 1;
     assert_eq!(outcome.verdict(), Verdict::Broken);
 }
+
+#[test]
+fn a_long_series_without_rows_or_trims_puts_nothing_to_the_test() {
+    let mut outcome = outcome("redb-synced", Crash::Kill, 0);
+    outcome.looks = 60;
+    for (folded, trimmed, verdict) in [(9, 0, Verdict::Void), (0, 9, Verdict::Void), (9, 9, Verdict::AsPromised)] {
+        (outcome.folded, outcome.trimmed) = (folded, trimmed);
+        assert_eq!(outcome.verdict(), verdict, "{folded} with rows, {trimmed} trimmed");
+    }
+}

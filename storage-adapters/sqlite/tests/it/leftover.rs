@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syncline::StoreError;
-use syncline::store::Storage;
+use syncline::store::{Storage, WriteBatch};
+use syncline::{Position, StoreError};
 use syncline_conformance::{Author, Placed, Subject, appends, placed};
 use syncline_sqlite::{SqliteStorage, copy};
 use tempfile::TempDir;
@@ -96,6 +96,23 @@ async fn the_log_that_a_killed_process_left_is_taken_whatever_was_in_it() {
         let left = busy.crash();
         drop(left.open().await.unwrap());
         assert_eq!(left.open().await.unwrap(), busy.logs());
+    }
+}
+
+#[tokio::test]
+async fn the_log_that_a_killed_process_left_is_taken_if_it_has_trims_in_it() {
+    for (first, trim, second) in [(9, 20, 0), (30, 100, 3), (300, 1_200, 30)] {
+        let mut busy = Busy::new().await;
+        busy.commit(&[0, 1, 2], first).await;
+        let base = Position::new(trim);
+        busy.stores[1].commit(WriteBatch { trim: Some(base), ..WriteBatch::default() }).await;
+        busy.commit(&[1], second).await;
+        let mut expected = busy.logs();
+        expected[1].retain(|bundle| bundle.position > base);
+        // Before and after the log was copied into the file.
+        let left = busy.crash();
+        assert_eq!(left.open().await.unwrap(), expected, "{first}, {trim}, {second}");
+        assert_eq!(left.open().await.unwrap(), expected);
     }
 }
 
