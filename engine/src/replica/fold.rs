@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use futures_channel::oneshot;
 
-use super::checkpoint;
-use super::checkpoint::{pre_image_keys, pre_images};
+use super::checkpoint::{self, pre_image_keys, pre_images};
 use super::turn::{Change, Turn};
 use super::unreadable::notes;
 use crate::id::Position;

@@ -44,7 +44,7 @@ impl SqliteAccounts {
     ) -> Result<Self, StoreError> {
         if version(&database).await? < schema::NEWEST {
             let path = database.backend().options.path.clone();
-            database.write(move |session, ()| schema::migrate(session.0, &path)).await?;
+            database.write(move |session, _| schema::migrate(session.0, &path)).await?;
         }
         Ok(Self { database, clock })
     }
@@ -80,7 +80,7 @@ impl SqliteAccounts {
             Err(Trouble::Fault(fault)) => Err(fault),
         };
         self.database
-            .write(move |session, ()| refusable(session.0))
+            .write(move |session, _| refusable(session.0))
             .await
             .map_err(|error| AccountsError::Backend(error.into()))?
     }
@@ -122,7 +122,7 @@ impl Authority for SqliteAccounts {
 
     async fn claim(&self, principal: &Principal, origin: ReplicaId) -> Result<Claim, AuthorityError> {
         let asker = principal.clone();
-        let claim = self.database.write(move |session, ()| claim::claim(session.0, &asker, origin));
+        let claim = self.database.write(move |session, _| claim::claim(session.0, &asker, origin));
         claim.await.map_err(|error| AuthorityError(error.into()))
     }
 }

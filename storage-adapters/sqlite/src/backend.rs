@@ -13,7 +13,8 @@ use crate::number::{INTEGER_MAX, POSITION_MAX};
 use crate::options::SqliteOptions;
 use crate::session::{Session, at_one_moment};
 use crate::space::{self, Ids, Place, SpaceRow};
-use crate::{space_back, write};
+use crate::space_back::SpaceBack;
+use crate::write;
 
 /// An open file.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Sqlite {
 pub(crate) struct Writing {
     pub(crate) connection: Connection,
     pub(crate) checkpoint: Checkpoint,
+    pub(crate) space_back: SpaceBack,
     pub(crate) _lock: Lock,
 }
 
@@ -39,7 +41,8 @@ impl Backend for Sqlite {
     type Reader = Connection;
     type Writer = Writing;
     type Session<'a> = Session<'a>;
-    type Changes = ();
+    /// Whether a log was trimmed.
+    type Changes = bool;
     type Learned = Ids;
     type Fault = Fault;
 
@@ -54,14 +57,15 @@ impl Backend for Sqlite {
     fn transaction<T>(
         &self,
         writer: &mut Writing,
-        body: impl FnOnce(&Session<'_>, &mut ()) -> Result<T>,
+        body: impl FnOnce(&Session<'_>, &mut bool) -> Result<T>,
     ) -> Result<T, Failure> {
-        let (db, mut is_committing) = (&writer.connection, false);
+        let (db, mut is_committing, mut is_trimmed) = (&writer.connection, false, false);
         let work = || {
             execute(db, "BEGIN IMMEDIATE")?;
-            let value = body(&Session(db), &mut ())?;
+            let value = body(&Session(db), &mut is_trimmed)?;
             is_committing = true;
             execute(db, "COMMIT")?;
+            writer.space_back.expect(is_trimmed);
             Ok(value)
         };
         work().map_err(|fault| self.roll_back(db, fault, is_committing))
@@ -71,11 +75,12 @@ impl Backend for Sqlite {
         space::find(session.0, name)
     }
 
-    fn create(session: &Session<'_>, (): &mut (), name: &SpaceId, log: LogId) -> Result<SpaceRow> {
+    fn create(session: &Session<'_>, _: &mut bool, name: &SpaceId, log: LogId) -> Result<SpaceRow> {
         space::create(session.0, name, log)
     }
 
-    fn write(session: &Session<'_>, (): &mut (), space: &Place, draft: &Draft<'_>) -> Result<Ids> {
+    fn write(session: &Session<'_>, is_trimmed: &mut bool, space: &Place, draft: &Draft<'_>) -> Result<Ids> {
+        *is_trimmed |= draft.is_trimmed();
         write::draft(session.0, space, draft)
     }
 
@@ -84,7 +89,7 @@ impl Backend for Sqlite {
     }
 
     fn tidy(&self, writer: &mut Writing) {
-        space_back::run(&writer.connection);
+        writer.space_back.run(&writer.connection);
         writer.checkpoint.run(&writer.connection);
     }
 

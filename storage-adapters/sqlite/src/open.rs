@@ -13,6 +13,7 @@ use crate::error::{BACKEND, Result, refused};
 use crate::leftover::{self, beside};
 use crate::options::SqliteOptions;
 use crate::schema;
+use crate::space_back::SpaceBack;
 
 /// Opens a file and starts its threads.
 pub(crate) fn open(options: &SqliteOptions) -> Result<Database<Sqlite>, StoreError> {
@@ -48,7 +49,7 @@ fn start(options: SqliteOptions, lock: Lock) -> Result<Database<Sqlite>> {
     let in_place = InPlace::now(files).map_err(|error| refused(path, error))?;
     let readers = (0..options.readers.get()).map(|_| open_reader(path, &options)).collect::<Result<Vec<_>>>()?;
     let (what, checkpoint) = (path.display().to_string(), Checkpoint::of(&connection));
-    let writer = Writing { connection, checkpoint, _lock: lock };
+    let writer = Writing { connection, checkpoint, space_back: SpaceBack::default(), _lock: lock };
     Ok(Database::start(Sqlite { options, in_place }, what, writer, readers)?)
 }
 

@@ -48,7 +48,7 @@ impl Fixture {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
-        self.database.write(|session, ()| change(session.0)).await
+        self.database.write(|session, _| change(session.0)).await
     }
 
     /// Says how many pages the file may have.
