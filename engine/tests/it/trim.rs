@@ -169,6 +169,26 @@ fn a_refusal_after_a_trim_takes_back_what_was_refused_and_nothing_else() {
 }
 
 #[test]
+fn a_second_peers_refusal_from_before_the_checkpoint_is_told_and_changes_no_row() {
+    let clock = Hand::at(100);
+    let (lenient, strict) = (service(&clock), strict(&clock));
+    let one = open(memory(), 1, &clock);
+    write(&one, "a", "plain");
+    sync(&one, &strict);
+    let stored = write(&one, "b", "secret");
+    write(&one, "c", "later");
+    sync(&one, &lenient);
+    assert_eq!(trim(&one, 2).to, Position::new(1), "the bundle is still there, and lies before the checkpoint");
+    let before = rows(&one);
+    let report = block_on(one.sync(&way(&strict))).unwrap();
+    assert_eq!(report.refused.iter().map(|(dot, _)| *dot).collect::<Vec<_>>(), [stored]);
+    assert_eq!((rows(&one), block_on(one.outcome(stored)).unwrap()), (before, Outcome::Stored));
+    write(&one, "d", "goes on");
+    sync(&one, &strict);
+    assert_eq!(pairs(&one)["d"], "goes on");
+}
+
+#[test]
 fn what_takes_the_whole_log_fails_by_name_and_changes_nothing() {
     let clock = Hand::at(100);
     let service = strict(&clock);
