@@ -40,6 +40,7 @@
 //! | have your own events and views | [`typed`], [`crdt`], and the guide [`modelling`]; [`projection`] is the raw form |
 //! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
 //! | move a log between stores, or keep it as a file | [`portable`] |
+//! | let new devices begin without the log's history, and keep logs small | [`snapshot`], [`Replica::trim`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
 //! | implement the format in another language | [`format`](mod@format), and `docs/format.md` |
@@ -63,6 +64,7 @@ pub mod protocol;
 pub mod replica;
 mod reserved;
 pub mod service;
+pub mod snapshot;
 pub mod store;
 #[doc(hidden)]
 pub mod tools;

@@ -50,3 +50,9 @@ pub const REFUSAL_CODE_BYTES_MAX: usize = 64;
 pub const REFUSAL_MESSAGE_BYTES_MAX: usize = 1_024;
 /// Levels of nesting in a JSON attribute value.
 pub const JSON_DEPTH_MAX: usize = 32;
+/// Chunks of a snapshot: its rows take 64 GiB at most.
+pub const SNAPSHOT_CHUNKS_MAX: usize = 65_536;
+/// Views of a snapshot.
+pub const SNAPSHOT_VIEWS_MAX: usize = 1_024;
+/// Bytes of a snapshot's manifest: 8 MiB, enough for [`HEADS_MAX`] origins and [`SNAPSHOT_CHUNKS_MAX`] chunks.
+pub const MANIFEST_BYTES_MAX: usize = PAGE_BYTES_MAX;

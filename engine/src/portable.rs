@@ -49,7 +49,7 @@ use crate::protocol::RefusedBundle;
 mod export;
 mod frame;
 mod import;
-mod layout;
+pub(crate) mod layout;
 mod read;
 mod recut;
 

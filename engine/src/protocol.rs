@@ -1,11 +1,11 @@
-//! Protocol v1 and v2: the messages between a replica and a peer, as plain values.
+//! Protocol versions 1 to 3: the messages between a replica and a peer, as plain values.
 //!
 //! A request names a space, is answered once, and may be repeated at any time. Pushes and pulls carry packed runs; heads are
 //! the always-correct way to find what is missing, the cursor is the fast way along the tail. Every answer carries the peer's
 //! physical clock.
 //!
 //! Version 2 adds [`Compare`] and [`Have::Tail`]: two sides compare digests of their heads, and tell only heads that differ. A replica uses
-//! them if the peer's [`Hello`] names version 2.
+//! them if the peer's [`Hello`] names version 2. Version 3 adds snapshots: [`Request::Snapshot`] and [`Request::Supply`].
 
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +16,17 @@ use crate::id::{Cursor, LogId, Position, ReplicaId, Seq, SpaceId};
 use crate::store::Limit;
 
 mod problem;
+mod snapshot;
 
 pub use problem::{Code, Problem};
+pub use snapshot::{AskSnapshot, Piece, SnapshotInfo, Supply, Wanted};
 
 /// The protocol version that every build speaks.
 pub const PROTOCOL_VERSION: u16 = 1;
 /// The protocol version in which heads are compared by digests.
 pub const DIGEST_VERSION: u16 = 2;
+/// The protocol version in which a peer hands out and takes snapshots.
+pub const SNAPSHOT_VERSION: u16 = 3;
 
 /// What a replica asks of a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +47,10 @@ pub enum Request {
     HeadsAfter(SpaceId, ReplicaId),
     /// How far the peer's log reaches, by digests. Since version 2.
     Compare(SpaceId, Compare),
+    /// Which snapshots the peer has, or a piece of one. Since version 3.
+    Snapshot(SpaceId, AskSnapshot),
+    /// A snapshot for the peer, piece by piece. It takes an owner of the space. Since version 3.
+    Supply(SpaceId, Supply),
 }
 
 impl Request {
@@ -54,7 +62,9 @@ impl Request {
             | Self::Pull(space, _)
             | Self::Push(space, ..)
             | Self::HeadsAfter(space, _)
-            | Self::Compare(space, _) => Some(space),
+            | Self::Compare(space, _)
+            | Self::Snapshot(space, _)
+            | Self::Supply(space, _) => Some(space),
         }
     }
 }
@@ -128,6 +138,12 @@ pub enum Reply {
     Compare(Compared),
     /// To [`Request::Pull`] with [`Have::Tail`].
     Tail(Tail),
+    /// To [`Request::Snapshot`] with [`AskSnapshot::List`]: those that cover most bundles first.
+    Snapshots(Vec<SnapshotInfo>),
+    /// To [`Request::Snapshot`] that asks for a manifest or a chunk.
+    Piece(Piece),
+    /// To [`Request::Supply`].
+    Wanted(Wanted),
 }
 
 /// What a peer is able to do.

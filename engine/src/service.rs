@@ -15,7 +15,8 @@ use crate::clock::{MAX_DRIFT, PhysicalClock};
 use crate::format::run::RUN_VERSION;
 use crate::id::{Cursor, ReplicaId, SpaceId};
 use crate::limits::{FRAME_BYTES_MAX, HEADS_MAX};
-use crate::protocol::{Answer, Code, DIGEST_VERSION, Hello, PROTOCOL_VERSION, PeerHeads, Problem, Reply, Request};
+use crate::protocol::{Answer, Code, Hello, PeerHeads, Problem, Reply, Request};
+use crate::protocol::{DIGEST_VERSION, PROTOCOL_VERSION, SNAPSHOT_VERSION};
 use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
@@ -24,6 +25,7 @@ mod entered;
 mod owner;
 mod pull;
 mod push;
+pub(crate) mod snapshots;
 mod watch;
 
 use clock::Proven;
@@ -208,12 +210,20 @@ impl Service {
                 let store = self.permitted_store(principal, &space, Role::Writer).await?;
                 Reply::Push(self.push(principal, &space, &*store, own, push).await?)
             }
+            Request::Snapshot(space, asked) => {
+                let store = self.permitted_store(principal, &space, Role::Reader).await?;
+                snapshots::tell(&*store, asked).await?
+            }
+            Request::Supply(space, supply) => {
+                let store = self.permitted_store(principal, &space, Role::Owner).await?;
+                snapshots::take(&space, &*store, supply).await?
+            }
         })
     }
 
     fn hello(&self) -> Hello {
         Hello {
-            versions: vec![PROTOCOL_VERSION, DIGEST_VERSION],
+            versions: vec![PROTOCOL_VERSION, DIGEST_VERSION, SNAPSHOT_VERSION],
             run_versions: vec![RUN_VERSION],
             frame_bytes_max: FRAME_BYTES_MAX as u32,
             drift_ms_max: u64::try_from(self.max_drift.as_millis()).unwrap_or(u64::MAX),

@@ -16,7 +16,7 @@ mod hash;
 mod tree;
 
 pub use digest::{HeadsDigest, Prefix};
-use hash::hash_of_32_bytes;
+pub(crate) use hash::hash_of_32_bytes;
 use tree::Node;
 
 /// BLAKE3 of a bundle's body, over the bytes as they were received.

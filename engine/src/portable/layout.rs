@@ -61,7 +61,7 @@ pub(super) fn title(payload: &[u8]) -> Result<Title, DecodeError> {
     done(&reader, title)
 }
 
-pub(super) fn put_head(origin: ReplicaId, head: Head) -> Vec<u8> {
+pub(crate) fn put_head(origin: ReplicaId, head: Head) -> Vec<u8> {
     let mut entry = origin.to_bytes().to_vec();
     put_varint(&mut entry, head.seq.get());
     entry.extend_from_slice(&head.chain.to_bytes());
@@ -70,15 +70,17 @@ pub(super) fn put_head(origin: ReplicaId, head: Head) -> Vec<u8> {
 }
 
 pub(super) fn heads(payload: &[u8]) -> Result<Vec<(ReplicaId, Head)>, DecodeError> {
-    entries("heads", payload, |reader| {
-        let origin = origin(reader)?;
-        let seq = Seq::new(reader.varint()?);
-        if seq == Seq::ZERO {
-            return Err(reader.malformed("bundles count from 1"));
-        }
-        let chain = ChainHash::from_bytes(reader.array()?);
-        Ok((origin, Head { seq, chain, time: NTP64(u64::from_be_bytes(reader.array()?)) }))
-    })
+    entries("heads", payload, head_entry)
+}
+
+pub(crate) fn head_entry(reader: &mut Reader<'_>) -> Result<(ReplicaId, Head), DecodeError> {
+    let origin = origin(reader)?;
+    let seq = Seq::new(reader.varint()?);
+    if seq == Seq::ZERO {
+        return Err(reader.malformed("bundles count from 1"));
+    }
+    let chain = ChainHash::from_bytes(reader.array()?);
+    Ok((origin, Head { seq, chain, time: NTP64(u64::from_be_bytes(reader.array()?)) }))
 }
 
 pub(super) fn put_run(run: &Run) -> Vec<u8> {
@@ -158,12 +160,12 @@ pub(super) fn counts(payload: &[u8]) -> Result<Counts, DecodeError> {
     done(&reader, Counts { bundles, voids, runs, refusals })
 }
 
-fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-fn text(reader: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, DecodeError> {
+pub(crate) fn text(reader: &mut Reader<'_>, what: &'static str, max: usize) -> Result<String, DecodeError> {
     let length = reader.length(what, max)?;
     let bytes = reader.take(length)?.to_vec();
     String::from_utf8(bytes).map_err(|_| reader.malformed("a text is not UTF-8"))

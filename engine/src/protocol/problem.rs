@@ -50,6 +50,10 @@ pub enum Code {
         /// The first such bundle.
         at: Dot,
     },
+    /// The peer has no such snapshot, any more or yet, or not this chunk of it. Ask for the list.
+    UnknownSnapshot,
+    /// The peer does not take this snapshot: it is damaged, or of another space, or its heads contradict the peer's log.
+    BadSnapshot,
     /// Bundles are missing in between.
     Gap {
         /// The first bundle offered.
@@ -143,6 +147,8 @@ mod tests {
             Code::Forbidden { origins: vec![at.origin] },
             Code::CursorGone { cursor },
             Code::Trimmed { at },
+            Code::UnknownSnapshot,
+            Code::BadSnapshot,
             Code::Gap { at, expected: Seq::new(4) },
             Code::Fork { at },
             Code::TooManyOrigins { max: 65_536 },

@@ -4,7 +4,7 @@ use super::{Service, ServiceError};
 use crate::authority::{Principal, Role};
 use crate::caught::caught_in;
 use crate::id::{ReplicaId, SpaceId};
-use crate::protocol::{Answer, Compare, Pull, Push, Request};
+use crate::protocol::{Answer, AskSnapshot, Compare, Pull, Push, Request, Supply};
 
 /// A principal in a space, with a role that was found to suffice. A transport that receives a request piece by piece enters first, and
 /// reads the content of the request afterwards: who may not push cannot make it read megabytes.
@@ -67,6 +67,19 @@ impl Entered<'_> {
     /// The bundles may still be stored. It is safe to repeat the call.
     pub async fn push(&self, own: Option<ReplicaId>, push: Push) -> Result<Answer, ServiceError> {
         self.ask(Request::Push(self.space.clone(), own, push)).await
+    }
+
+    /// The list of snapshots, or a piece of one.
+    pub async fn snapshot(&self, asked: AskSnapshot) -> Result<Answer, ServiceError> {
+        self.ask(Request::Snapshot(self.space.clone(), asked)).await
+    }
+
+    /// Takes a piece of a snapshot from an owner.
+    ///
+    /// # Cancel
+    /// The piece may still be stored. It is safe to repeat the call.
+    pub async fn supply(&self, supply: Supply) -> Result<Answer, ServiceError> {
+        self.ask(Request::Supply(self.space.clone(), supply)).await
     }
 
     async fn ask(&self, request: Request) -> Result<Answer, ServiceError> {

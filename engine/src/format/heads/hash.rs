@@ -49,4 +49,4 @@ macro_rules! hash_of_32_bytes {
     };
 }
 
-pub(super) use hash_of_32_bytes;
+pub(crate) use hash_of_32_bytes;

@@ -1,0 +1,133 @@
+//! Handing out snapshots, and taking those that owners of a space upload.
+//!
+//! A service need not read rows to relay them. What it can check of a snapshot, it checks: hashes, the form of the rows, and the heads
+//! against its own log. A device that lags or lies is refused.
+
+use bytes::Bytes;
+
+use super::ServiceError;
+use crate::format::heads::Difference;
+use crate::id::{Cursor, Dot, Seq, SpaceId};
+use crate::protocol::{AskSnapshot, Code, Piece, Problem, Reply, SnapshotInfo, Supply, Wanted};
+use crate::snapshot::{Manifest, SnapshotFault, SnapshotId, open_chunk, shelf};
+use crate::store::lacking::place_before_lacking;
+use crate::store::{EventStore, Limit, LogStatus, RowWrite, StoreError, WriteBatch};
+
+/// Numbers of missing chunks that one answer names.
+const MISSING_MAX: usize = 4_096;
+
+/// Answers with a list, a manifest or a chunk.
+pub(super) async fn tell(store: &dyn EventStore, asked: AskSnapshot) -> Result<Reply, ServiceError> {
+    let piece = match asked {
+        AskSnapshot::List => {
+            let log = store.status().await?.log;
+            let list = shelf::list(store).await?.into_iter().filter(|info| info.covers.log == log);
+            return Ok(Reply::Snapshots(list.collect()));
+        }
+        AskSnapshot::Manifest(id) => shelf::manifest(store, id).await?,
+        AskSnapshot::Chunk(hash) => shelf::chunk(store, hash).await?,
+    };
+    let detail = "there is no such piece of a snapshot here, any more or yet; ask for the list of snapshots";
+    piece.map(|bytes| Reply::Piece(Piece(bytes))).ok_or_else(|| Problem::new(Code::UnknownSnapshot, detail).into())
+}
+
+/// Takes a piece of a snapshot.
+pub(super) async fn take(space: &SpaceId, store: &dyn EventStore, supply: Supply) -> Result<Reply, ServiceError> {
+    let wanted = match supply {
+        Supply::Manifest(Piece(bytes)) => take_manifest(space, store, bytes).await?,
+        Supply::Chunk(id, index, Piece(bytes)) => take_chunk(store, id, index, bytes).await?,
+    };
+    Ok(Reply::Wanted(wanted))
+}
+
+/// Takes note of a snapshot that is offered, or hands it out if nothing of it is missing.
+async fn take_manifest(space: &SpaceId, store: &dyn EventStore, bytes: Bytes) -> Result<Wanted, ServiceError> {
+    let (manifest, id) = Manifest::decode(&bytes).map_err(bad)?;
+    if manifest.space != *space {
+        return Err(bad(SnapshotFault::OtherSpace(manifest.space)));
+    }
+    let info = check_heads(store, &store.status().await?, &manifest, id).await?;
+    let mut missing = shelf::missing(store, &manifest).await?;
+    if !missing.is_empty() {
+        commit(store, shelf::offer(store, id, bytes).await?).await?;
+        missing.truncate(MISSING_MAX);
+        return Ok(Wanted { missing, is_complete: false });
+    }
+    shelf::verify(store, &manifest).await?.map_err(bad)?;
+    let mut rows = shelf::manifest_rows(id, bytes);
+    rows.extend(shelf::publish(store, info).await?);
+    commit(store, rows).await?;
+    commit(store, shelf::litter(store).await?).await?;
+    Ok(Wanted { missing, is_complete: true })
+}
+
+async fn take_chunk(store: &dyn EventStore, id: SnapshotId, index: u32, bytes: Bytes) -> Result<Wanted, ServiceError> {
+    let unknown = || {
+        let detail = format!("nobody has offered snapshot {id} with a chunk {index}; send its manifest first");
+        ServiceError::from(Problem::new(Code::UnknownSnapshot, detail))
+    };
+    let manifest = shelf::manifest(store, id).await?.ok_or_else(unknown)?;
+    let (manifest, _) = Manifest::decode(&manifest).map_err(bad)?;
+    let named = usize::try_from(index).ok().and_then(|index| manifest.chunks.get(index)).ok_or_else(unknown)?;
+    open_chunk(index, named, &bytes, manifest.rows_in(index)).map_err(bad)?;
+    commit(store, vec![shelf::chunk_row(named.hash, bytes)]).await?;
+    Ok(Wanted { missing: Vec::new(), is_complete: false })
+}
+
+/// Checks the heads of a snapshot against the log: it must be of this very history, and reach as far as the log has been trimmed.
+async fn check_heads(
+    store: &dyn EventStore,
+    status: &LogStatus,
+    manifest: &Manifest,
+    id: SnapshotId,
+) -> Result<SnapshotInfo, ServiceError> {
+    for Difference { origin, ours, theirs } in status.heads.differences(&manifest.heads) {
+        let at = Dot { origin, seq: theirs.seq };
+        let refuse = |why| Err(refused(format!("the heads of the snapshot name bundle {at}, {why}")));
+        if theirs.seq > ours.seq {
+            return refuse("which this log lacks; push it before the snapshot");
+        }
+        if theirs.seq == ours.seq {
+            return refuse("which is another one in this log; the device that made the snapshot has a forked history");
+        }
+        if theirs.seq == Seq::ZERO {
+            continue;
+        }
+        match store.read_origin(origin, theirs.seq, Limit::items(1)).await {
+            Ok(next) if next.first().is_some_and(|next| next.previous == theirs.chain) => {}
+            Ok(_) => return refuse("which is another one in this log; the device has a forked history"),
+            Err(StoreError::Trimmed { .. }) => return refuse("and this log is trimmed beyond it; make a newer one"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let covers = match place_before_lacking(store, status, &manifest.heads, |_| true).await {
+        Ok(covers) if covers.position >= status.base => covers,
+        Ok(_) | Err(StoreError::Trimmed { .. }) => {
+            return Err(refused("the snapshot lacks bundles that this log has trimmed; make a newer one".to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(info(manifest, id, covers))
+}
+
+/// What is told of a snapshot.
+pub(crate) fn info(manifest: &Manifest, id: SnapshotId, covers: Cursor) -> SnapshotInfo {
+    let bundles = u64::try_from(manifest.heads.bundles()).unwrap_or(u64::MAX);
+    let views = manifest.views.iter().map(|of| of.view.clone()).collect();
+    SnapshotInfo { id, covers, bundles, views, rows: manifest.rows(), bytes: manifest.chunk_bytes() }
+}
+
+async fn commit(store: &dyn EventStore, rows: Vec<RowWrite>) -> Result<(), StoreError> {
+    if !rows.is_empty() {
+        store.commit(WriteBatch { rows, ..WriteBatch::default() }).await?;
+    }
+    Ok(())
+}
+
+fn bad(fault: SnapshotFault) -> ServiceError {
+    refused(fault.to_string())
+}
+
+fn refused(detail: String) -> ServiceError {
+    Problem::new(Code::BadSnapshot, detail).into()
+}

@@ -1,0 +1,184 @@
+//! Where a store keeps snapshots: in rows of the engine, so that every adapter has them.
+//!
+//! A chunk is kept under its hash, a manifest under the snapshot's id. So snapshots share the chunks that are alike, and what a cut
+//! download or upload has brought is found again. Chunks that no manifest names any more are cleared away.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{ChunkHash, Manifest, SnapshotFault, SnapshotId};
+use crate::limits::ROW_BYTES_MAX;
+use crate::protocol::SnapshotInfo;
+use crate::reserved::{self, CHUNKS, IMPORT, MAKING, MANIFESTS, OFFERED, SNAPSHOTS};
+use crate::store::{EventStore, Limit, RowKey, RowRange, RowWrite, StoreError, whole};
+
+/// Snapshots that a store hands out at once: a download of the last but one can end.
+pub(crate) const KEPT: usize = 2;
+/// Chunks that are looked for at once.
+const LOOK_UP: usize = 8;
+
+/// What is kept beside each manifest of a snapshot that is handed out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct InfoRow(SnapshotInfo);
+
+/// The snapshots that a store hands out, those that cover most bundles first.
+pub(crate) async fn list(store: &dyn EventStore) -> Result<Vec<SnapshotInfo>, StoreError> {
+    let rows = store.scan(&reserved::view(SNAPSHOTS), RowRange::all(), Limit::items(u32::MAX)).await?;
+    let info = |value: &[u8]| reserved::get::<InfoRow>(SNAPSHOTS, value).map(|InfoRow(info)| info);
+    let mut list = rows.iter().map(|row| info(&row.value)).collect::<Result<Vec<_>, _>>()?;
+    list.sort_by_key(|info| std::cmp::Reverse((info.bundles, info.id)));
+    Ok(list)
+}
+
+/// The manifest of a snapshot, as it was written.
+pub(crate) async fn manifest(store: &dyn EventStore, id: SnapshotId) -> Result<Option<Bytes>, StoreError> {
+    Ok(whole::load(store, &[key(MANIFESTS, id.to_bytes())]).await?.remove(0))
+}
+
+/// The chunk with this hash.
+pub(crate) async fn chunk(store: &dyn EventStore, hash: ChunkHash) -> Result<Option<Bytes>, StoreError> {
+    Ok(store.load(&[key(CHUNKS, hash.to_bytes())]).await?.remove(0))
+}
+
+/// The numbers of the chunks that a store lacks.
+pub(crate) async fn missing(store: &dyn EventStore, manifest: &Manifest) -> Result<Vec<u32>, StoreError> {
+    let mut missing = Vec::new();
+    for (start, chunks) in (0u32..).step_by(LOOK_UP).zip(manifest.chunks.chunks(LOOK_UP)) {
+        let keys: Vec<_> = chunks.iter().map(|chunk| key(CHUNKS, chunk.hash.to_bytes())).collect();
+        let found = store.load(&keys).await?;
+        missing.extend((start..).zip(found).filter(|(_, chunk)| chunk.is_none()).map(|(index, _)| index));
+    }
+    Ok(missing)
+}
+
+/// Reads all rows of a snapshot whose chunks are kept, and checks them.
+///
+/// # Errors
+/// `Ok(Err)` with [`SnapshotFault`] if they are not what the manifest says.
+pub(crate) async fn verify(
+    store: &dyn EventStore,
+    manifest: &Manifest,
+) -> Result<Result<(), SnapshotFault>, StoreError> {
+    let mut rows = super::RowReader::new(manifest);
+    for (index, named) in (0u32..).zip(&manifest.chunks) {
+        let sealed = chunk(store, named.hash).await?.unwrap_or_default();
+        let checked = super::open_chunk(index, named, &sealed, manifest.rows_in(index)).and_then(|opened| {
+            rows.push(&opened)?;
+            while rows.row()?.is_some() {}
+            Ok(())
+        });
+        if let Err(fault) = checked {
+            return Ok(Err(fault));
+        }
+    }
+    Ok(rows.end())
+}
+
+/// The row of a chunk.
+pub(crate) fn chunk_row(hash: ChunkHash, sealed: Bytes) -> RowWrite {
+    RowWrite { key: key(CHUNKS, hash.to_bytes()), value: Some(sealed) }
+}
+
+/// The row that says of a chunk that a snapshot which is being made needs it.
+pub(crate) fn making_row(index: u32, hash: ChunkHash) -> RowWrite {
+    reserved::put(MAKING, index.to_be_bytes().to_vec().into(), &hash)
+}
+
+/// The rows of a manifest.
+pub(crate) fn manifest_rows(id: SnapshotId, bytes: Bytes) -> Vec<RowWrite> {
+    let row = RowWrite { key: key(MANIFESTS, id.to_bytes()), value: Some(bytes) };
+    whole::writes(vec![row], &whole::Stubs::new(), ROW_BYTES_MAX)
+}
+
+/// The rows that note what is offered, and forget what was offered before.
+pub(crate) async fn offer(
+    store: &dyn EventStore,
+    id: SnapshotId,
+    manifest: Bytes,
+) -> Result<Vec<RowWrite>, StoreError> {
+    let earlier = ids(store, OFFERED).await?.into_iter().filter(|earlier| *earlier != id);
+    let mut rows: Vec<_> = earlier.map(|earlier| gone(OFFERED, earlier)).collect();
+    rows.extend(manifest_rows(id, manifest));
+    rows.push(reserved::put(OFFERED, id.to_bytes().to_vec().into(), &()));
+    Ok(rows)
+}
+
+/// The rows that let a store hand out a snapshot whose manifest and chunks it has, and no longer those that are too many.
+pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Result<Vec<RowWrite>, StoreError> {
+    let id = info.id;
+    let mut list = list(store).await?;
+    list.retain(|known| known.id != id);
+    list.push(info.clone());
+    list.sort_by_key(|info| std::cmp::Reverse((info.bundles, info.id)));
+    let many = list.split_off(list.len().min(KEPT));
+    let mut rows: Vec<_> = many.iter().map(|info| gone(SNAPSHOTS, info.id)).collect();
+    if many.iter().all(|info| info.id != id) {
+        rows.push(reserved::put(SNAPSHOTS, id.to_bytes().to_vec().into(), &InfoRow(info)));
+    }
+    rows.push(gone(OFFERED, id));
+    Ok(rows)
+}
+
+/// What is kept and nothing needs any more: manifests and chunks. Chunks are looked for before what names them, so that one which
+/// somebody brings meanwhile is not among them.
+pub(crate) async fn litter(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
+    let chunks = chunk_hashes(store).await?;
+    let kept: BTreeSet<_> = ids(store, MANIFESTS).await?.into_iter().collect();
+    let mut wanted: BTreeSet<SnapshotId> = ids(store, SNAPSHOTS).await?.into_iter().collect();
+    wanted.extend(ids(store, OFFERED).await?);
+    let import = store.load(&[RowKey::new(reserved::view(IMPORT), Bytes::new())]).await?.remove(0);
+    wanted.extend(import.map(|row| reserved::get::<super::ImportRow>(IMPORT, &row)).transpose()?.map(|row| row.id));
+    let mut named = BTreeSet::new();
+    for id in &wanted {
+        let bytes = manifest(store, *id).await?.unwrap_or_default();
+        if let Ok((manifest, _)) = Manifest::decode(&bytes) {
+            named.extend(manifest.chunks.iter().map(|chunk| chunk.hash));
+        }
+    }
+    let making = store.scan(&reserved::view(MAKING), RowRange::all(), Limit::items(u32::MAX)).await?;
+    for row in &making {
+        named.insert(reserved::get::<ChunkHash>(MAKING, &row.value)?);
+    }
+    let chunks = chunks.into_iter().filter(|hash| !named.contains(hash));
+    let mut rows: Vec<_> = chunks.map(|hash| RowWrite { key: key(CHUNKS, hash.to_bytes()), value: None }).collect();
+    for id in kept.difference(&wanted) {
+        let key = [key(MANIFESTS, id.to_bytes())];
+        let stubs = whole::stubs(&key, &store.load(&key).await?)?;
+        let [key] = key;
+        rows.extend(whole::writes(vec![RowWrite { key, value: None }], &stubs, ROW_BYTES_MAX));
+    }
+    Ok(rows)
+}
+
+async fn chunk_hashes(store: &dyn EventStore) -> Result<Vec<ChunkHash>, StoreError> {
+    let (mut hashes, mut range) = (Vec::new(), RowRange::all());
+    loop {
+        let rows = store.scan(&reserved::view(CHUNKS), range.clone(), Limit::bytes(4 * 1024 * 1024)).await?;
+        let Some(last) = rows.last() else { return Ok(hashes) };
+        range = range.after(last.key.clone());
+        let hash = |key: &[u8]| key.try_into().ok().map(ChunkHash::from_bytes);
+        hashes.extend(rows.iter().filter_map(|row| hash(&row.key)));
+    }
+}
+
+/// The snapshots that a view of the engine names by its keys.
+async fn ids(store: &dyn EventStore, name: &str) -> Result<Vec<SnapshotId>, StoreError> {
+    let (mut ids, mut range) = (Vec::new(), RowRange::all());
+    loop {
+        let rows = store.scan(&reserved::view(name), range.clone(), Limit::PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(ids) };
+        range = range.after(last.key.clone());
+        let id = |key: &[u8]| key.try_into().ok().map(SnapshotId::from_bytes);
+        ids.extend(rows.iter().filter_map(|row| id(&row.key)));
+    }
+}
+
+fn gone(name: &str, id: SnapshotId) -> RowWrite {
+    RowWrite { key: key(name, id.to_bytes()), value: None }
+}
+
+fn key(name: &str, key: [u8; 32]) -> RowKey {
+    RowKey::new(reserved::view(name), key.to_vec())
+}
