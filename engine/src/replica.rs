@@ -3,6 +3,7 @@
 //! The composition of a store, a clock and projections. A [`Replica`] is a handle: clones share everything.
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ mod error;
 mod fold;
 mod heal;
 mod history;
+mod import;
 mod ingest;
 mod leave;
 mod live;
@@ -38,6 +40,7 @@ mod recent;
 mod refuse;
 mod restamp;
 mod sent;
+mod snapshot;
 mod status;
 mod sync;
 mod trim;
@@ -50,13 +53,15 @@ mod write;
 pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
 pub use dead_letter::DeadLetter;
 pub use error::ReplicaError;
+pub use import::Bootstrap;
 pub use live::{Pause, Schedule};
 pub use log::LoggedBundle;
 pub use outcome::{AckLevel, Outcome};
 pub use pending::PendingBundle;
 pub use queue::Written;
+pub use snapshot::SnapshotError;
 pub use status::{PeerStatus, ReplicaStatus};
-pub use sync::{Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
+pub use sync::{Bootstrapped, Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
 pub use trim::{Hold, TrimBound, TrimPlan};
 pub use view::View;
 pub use watch::{Changed, Changes};
@@ -119,6 +124,14 @@ struct Inner {
     checkpoint_every: u64,
     /// A sync that moves the checkpoint trims the log, and keeps so many bundles.
     keep: Option<u64>,
+    /// Syncs take no snapshot of a log in the place of its bundles.
+    whole_log: bool,
+    /// One snapshot is made at a time.
+    making: AsyncMutex<()>,
+    /// The checkpoint must not move: rows at it are being read.
+    pinned: AtomicBool,
+    /// How far this replica is with a snapshot that it takes.
+    bootstrap: Mutex<Option<Bootstrap>>,
 }
 
 impl fmt::Debug for Replica {
@@ -161,6 +174,7 @@ pub struct Compose {
     piece_bytes: usize,
     checkpoint_every: u64,
     keep: Option<u64>,
+    whole_log: bool,
     refused: Option<InvalidId>,
 }
 
@@ -230,6 +244,14 @@ impl Compose {
         self
     }
 
+    /// Never takes a snapshot in the place of the log's bundles. So the replica has the whole history, for
+    /// [`state_at`](View::state_at) and for views that come later. It cannot get it from a peer that has trimmed its log:
+    /// [`SyncReport::trimmed_there`] says so.
+    pub fn whole_log(mut self) -> Self {
+        self.whole_log = true;
+        self
+    }
+
     /// Maintains this projection's view.
     pub fn projection(mut self, projection: impl Projection) -> Self {
         if let Err(refused) = self.projections.add(Arc::new(projection)) {
@@ -274,9 +296,14 @@ impl Compose {
             piece_bytes: self.piece_bytes,
             checkpoint_every: self.checkpoint_every,
             keep: self.keep,
+            whole_log: self.whole_log,
+            making: AsyncMutex::default(),
+            pinned: AtomicBool::new(false),
+            bootstrap: Mutex::default(),
             store: self.store,
         };
         let replica = Replica { inner: Arc::new(inner) };
+        replica.inner.fill_rows().await?;
         replica.inner.turn().await.renew_outdated().await?;
         replica.inner.catch_up().await?;
         Ok(replica)
@@ -298,6 +325,7 @@ impl Replica {
             piece_bytes: ROW_BYTES_MAX,
             checkpoint_every: CHECKPOINT_BUNDLES,
             keep: None,
+            whole_log: false,
             refused: None,
         }
     }

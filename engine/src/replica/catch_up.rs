@@ -76,8 +76,12 @@ impl Turn<'_> {
         Limit { items, ..CHUNK }
     }
 
-    /// Folds one chunk of the log into the view that lies furthest behind. Returns whether there was one.
+    /// Folds one chunk of the log into the view that lies furthest behind, or writes some rows of a snapshot that was taken. Returns
+    /// whether there was anything to do.
     pub(super) async fn catch_up_some(&mut self) -> Result<bool, StoreError> {
+        if self.fill_some().await? {
+            return Ok(true);
+        }
         let behind = self.inner.projections.views().filter(|view| !self.is_current(view));
         let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
         if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {

@@ -11,6 +11,8 @@
 //! events back. So if any view is folded further than the checkpoint's own view, the checkpoint is not believed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -18,7 +20,7 @@ use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::Position;
 use crate::reserved::{self, CHECKPOINT, CheckpointRow};
-use crate::store::{Limit, LogStatus, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch, whole};
+use crate::store::{Limit, LogStatus, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// What stands before the value in the pre-image of a row that existed.
 const EXISTED: u8 = 1;
@@ -120,7 +122,8 @@ pub(super) struct Start {
 impl Replica {
     /// Moves the checkpoint to the end of the log, so that refusals and healings fold only what comes behind it. A sync does so by itself
     /// from time to time, see [`Compose::checkpoint_every`](super::Compose::checkpoint_every). Gives its position; `None` if it could not
-    /// be moved: no peer has answered for some own bundle yet, or a [service](super::Compose::shared_with_service) shares the store.
+    /// be moved, because no peer has answered for some own bundle yet. It stays where it is while a
+    /// [snapshot](Self::make_snapshot) is made.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
@@ -151,12 +154,51 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Some rows of a view as they were at the checkpoint, in the order of their keys, and where the next ones begin. It takes no turn:
+    /// the rows are read before their pre-images, so that one which changes in between has a pre-image by then.
+    pub(super) async fn page_at_checkpoint(
+        &self,
+        view: &ViewId,
+        range: RowRange,
+    ) -> Result<(Vec<Row>, Option<RowRange>), StoreError> {
+        let now = whole::scan(&*self.store, view, range.clone(), Limit::PAGE).await?;
+        let (mut kept, next) = match now.last() {
+            Some(last) => (
+                RowRange { end: Bound::Included(last.key.clone()), ..range.clone() },
+                Some(range.after(last.key.clone())),
+            ),
+            None => (range, None),
+        };
+        let mut rows: BTreeMap<Bytes, Option<Bytes>> = now.into_iter().map(|row| (row.key, Some(row.value))).collect();
+        let pre_images = reserved::pre_images(view);
+        loop {
+            let page = whole::scan(&*self.store, &pre_images, kept.clone(), Limit::PAGE).await?;
+            let Some(last) = page.last() else { break };
+            kept = kept.after(last.key.clone());
+            for row in page {
+                rows.insert(row.key, decode(&row.value)?);
+            }
+        }
+        let row = |(key, value): (Bytes, Option<Bytes>)| Some(Row { key, value: value? });
+        Ok((rows.into_iter().filter_map(row).collect(), next))
+    }
+}
+
 impl Turn<'_> {
+    /// Moves the checkpoint to the end of the log if it may move. While a snapshot is made, it stays.
     pub(super) async fn move_checkpoint(&mut self) -> Result<Option<Position>, StoreError> {
+        if self.inner.pinned.load(Ordering::Relaxed) {
+            return Ok(self.checkpoint.position());
+        }
+        self.move_checkpoint_now().await
+    }
+
+    pub(super) async fn move_checkpoint_now(&mut self) -> Result<Option<Position>, StoreError> {
         loop {
             while self.catch_up_some().await? {}
             let head = self.status.head;
-            if self.inner.shared || self.status.heads.get(self.id).seq > locked(&self.inner.peers).acked() {
+            if self.status.heads.get(self.id).seq > locked(&self.inner.peers).acked() {
                 return Ok(None);
             }
             if self.checkpoint == Checkpoint::At(head) {

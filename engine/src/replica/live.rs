@@ -264,7 +264,7 @@ fn is_passing(error: &SyncError) -> bool {
     match error {
         SyncError::Transport(error) => passes(error),
         SyncError::Replica(ReplicaError::Store(error)) => error.retry() != Retry::Never,
-        SyncError::Replaced | SyncError::Unexpected => true,
+        SyncError::Replaced | SyncError::Unexpected | SyncError::Snapshot { .. } => true,
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! The state of a replica. It never says "in sync" while something is pending, refused, unread or unknown.
 
+use super::import::Bootstrap;
 use super::queue::Taken;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::format::time::Offset;
@@ -28,6 +29,8 @@ pub struct ReplicaStatus {
     pub unreadable: u64,
     /// Views that are still being folded.
     pub views_behind: u64,
+    /// How far this replica is with a snapshot that it takes in the place of the log's bundles. None if it takes none.
+    pub bootstrap: Option<Bootstrap>,
     /// What is added to this device's clock at present, in milliseconds, because a peer's clock and what it knows prove it wrong;
     /// negative if it is ahead. None if it is not corrected.
     pub clock_corrected_ms: Option<i64>,
@@ -95,6 +98,7 @@ impl Replica {
             refused,
             unreadable,
             views_behind: self.inner.projections.views().filter(|view| !turn.is_current(view)).count() as u64,
+            bootstrap: *locked(&self.inner.bootstrap),
             clock_corrected_ms: self.inner.clock.correction().map(Offset::millis),
             peer,
         })

@@ -14,10 +14,12 @@ use crate::format::time::NTP64;
 use crate::id::{Cursor, Dot, Position, ReplicaId, Seq};
 use crate::protocol::{Code, PeerHeads, Problem};
 use crate::reserved::PeerRow;
+use crate::snapshot::{SnapshotFault, SnapshotId};
 use crate::store::{Limit, RowWrite, StoreError, WriteBatch};
 use crate::transport::{Transport, TransportError};
 use crate::trust::Contact;
 
+mod bootstrap;
 mod clocks;
 mod early;
 mod fork;
@@ -31,7 +33,7 @@ mod size;
 use size::Sent;
 
 pub(super) use known::Holdings;
-pub use report::{Held, SyncReport, WaitCause, Waiting};
+pub use report::{Bootstrapped, Held, SyncReport, WaitCause, Waiting};
 pub use size::Oversized;
 pub(super) use size::Sizes;
 
@@ -84,6 +86,14 @@ pub enum SyncError {
         problem: Problem,
         /// What was exchanged. It names the refusal, too.
         report: Box<SyncReport>,
+    },
+    /// A snapshot that the peer hands out is damaged, or is not what it says. Nothing has changed here, and chunks that were right are kept.
+    #[error("snapshot {id} of the peer cannot be taken: {fault}")]
+    Snapshot {
+        /// The snapshot.
+        id: SnapshotId,
+        /// What is wrong with it.
+        fault: SnapshotFault,
     },
     /// The peer answered another question.
     #[error("the peer answered another question; check that both speak the same protocol")]
@@ -242,6 +252,7 @@ impl<'a> Session<'a> {
 
     /// Both directions.
     async fn run(&mut self) -> Result<(), SyncError> {
+        self.begin_with_snapshot().await?;
         if self.theirs.heads.get(self.own).seq > self.own_seq().await {
             // The peer has more of this replica's bundles than the replica: it was restored from a backup. They come back first.
             let own = self.own;

@@ -209,6 +209,9 @@ impl Turn<'_> {
 
     /// Fails if a view of this program lies behind the log's base.
     pub(super) fn has_history(&self) -> Result<(), ReplicaError> {
+        if self.is_filling() {
+            return Ok(());
+        }
         let base = self.status.base;
         match self.inner.projections.views().find(|view| self.folded(view) < base) {
             Some(view) => Err(ReplicaError::NeedsHistory { view: view.clone(), base }),

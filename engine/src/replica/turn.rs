@@ -18,7 +18,8 @@ use crate::format::run::VerifiedRun;
 use crate::format::time::NTP64;
 use crate::id::{Position, ReplicaId};
 use crate::projection::fold::Plan;
-use crate::reserved::{self, IDENTITY, SENT, SentRow};
+use crate::reserved::{self, IDENTITY, IMPORT, SENT, SentRow};
+use crate::snapshot::ImportRow;
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// The turn to commit. One holder at a time has it, until it is dropped.
@@ -46,6 +47,10 @@ pub(super) struct LogState {
     pub(super) recent: Recent,
     /// Where the checkpoint is.
     pub(super) checkpoint: Checkpoint,
+    /// The snapshot whose rows are being written.
+    pub(super) import: Option<ImportRow>,
+    /// How often views that this replica maintains were cleared since it was opened.
+    pub(super) clears: u64,
     /// Views that were folded again since the replica was opened, because a stored row did not read back.
     pub(super) mended: BTreeSet<ViewId>,
 }
@@ -76,9 +81,22 @@ impl LogState {
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
             let status = store.status().await?;
-            if let Some((id, sent, checkpoint)) = load_self(store, &status).await? {
-                let (taken, recent, mended) = (None, Recent::default(), BTreeSet::new());
-                return Ok(Self { status, id, sent, taken, last_writes: 0, stale: false, recent, checkpoint, mended });
+            if let Some(Stored { id, sent, checkpoint, import }) = load_self(store, &status).await? {
+                let (taken, last_writes, stale, clears) = (None, 0, false, 0);
+                let (recent, mended) = (Recent::default(), BTreeSet::new());
+                return Ok(Self {
+                    status,
+                    id,
+                    sent,
+                    taken,
+                    last_writes,
+                    stale,
+                    recent,
+                    checkpoint,
+                    import,
+                    clears,
+                    mended,
+                });
             }
             // Nothing of an identity that nobody has heard of was ever sent; the log may be a copy that knows it.
             let sent = SentRow { origin: fresh, through: status.heads.get(fresh).seq, writer: 0 };
@@ -118,9 +136,9 @@ impl Turn<'_> {
             self.recent.forget();
         }
         self.status = status;
-        if let Some((id, sent, checkpoint)) = load_self(&*self.inner.store, &self.status).await? {
+        if let Some(Stored { id, sent, checkpoint, import }) = load_self(&*self.inner.store, &self.status).await? {
             self.sent.read(sent);
-            self.checkpoint = checkpoint;
+            (self.checkpoint, self.import) = (checkpoint, import);
             if id != self.id {
                 self.id = id;
                 *locked(&self.inner.peers) = Peers::load(&*self.inner.store).await?;
@@ -230,6 +248,7 @@ impl Turn<'_> {
         self.inner.clock.advance(clock);
         let cleared: Vec<_> =
             clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
+        self.log.clears += cleared.len() as u64;
         self.inner.watchers.publish(committed.head, &changed, &cleared);
     }
 }
@@ -264,17 +283,23 @@ fn with_kept(view: ViewId) -> Vec<ViewId> {
     views
 }
 
-/// The stored identity, up to where its bundles may have been sent, and the checkpoint.
-async fn load_self(
-    store: &dyn EventStore,
-    status: &LogStatus,
-) -> Result<Option<(ReplicaId, Sent, Checkpoint)>, StoreError> {
+/// What a store knows of its replica.
+struct Stored {
+    id: ReplicaId,
+    sent: Sent,
+    checkpoint: Checkpoint,
+    import: Option<ImportRow>,
+}
+
+async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<Stored>, StoreError> {
     let own = |view| RowKey::new(reserved::view(view), Bytes::new());
-    let keys = [own(IDENTITY), own(SENT), checkpoint::key()];
+    let keys = [own(IDENTITY), own(SENT), checkpoint::key(), own(IMPORT)];
     let rows = store.load(&keys).await?;
     let Some(row) = &rows[0] else { return Ok(None) };
     let id = reserved::get(IDENTITY, row)?;
     let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
     let sent = Sent::stored(sent, id, status.heads.get(id).seq);
-    Ok(Some((id, sent, Checkpoint::read(rows[2].as_ref(), status)?)))
+    let checkpoint = Checkpoint::read(rows[2].as_ref(), status)?;
+    let import = rows[3].as_ref().map(|row| reserved::get(IMPORT, row)).transpose()?;
+    Ok(Some(Stored { id, sent, checkpoint, import }))
 }

@@ -34,8 +34,18 @@ enum End {
 }
 
 impl Session<'_> {
-    /// Pulls what is missing: along the cursor if there is one, by heads if that is refused or leaves something out.
+    /// Pulls what is missing. If the peer has trimmed some of it, takes a snapshot first.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
+        self.report.trimmed_there = self.pull_kept(without).await?;
+        if self.report.trimmed_there.is_some() && self.bootstrap(0).await? {
+            self.report.trimmed_there = self.pull_kept(without).await?;
+        }
+        Ok(())
+    }
+
+    /// Pulls what is missing: along the cursor if there is one, by heads if that is refused or leaves something out. Gives the first bundle
+    /// that the peer has trimmed, if it has.
+    async fn pull_kept(&mut self, without: Option<ReplicaId>) -> Result<Option<Dot>, SyncError> {
         let met = locked(&self.inner.peers).known(self.row.cursor.log).is_some();
         let heads = self.inner.turn().await.status.heads.clone();
         let read_on = self.row.cursor.position <= self.theirs.head.position && (met || heads.is_empty());
@@ -43,10 +53,10 @@ impl Session<'_> {
             if self.row.cursor.position == self.theirs.head.position
                 && self.unequal(&self.theirs.heads).await?.is_none()
             {
-                return Ok(());
+                return Ok(None);
             }
             match self.pull_from(self.behind(self.row.cursor), without).await {
-                Ok(None) => return Ok(()),
+                Ok(None) => return Ok(None),
                 // Something is left out: this replica's cursor is into a log that has been restored since.
                 Ok(Some(_)) | Err(SyncError::Diverged(Unchained::Gap { .. })) => {}
                 Err(SyncError::Transport(TransportError::Refused(Problem {
@@ -58,11 +68,10 @@ impl Session<'_> {
         let heads = self.inner.turn().await.status.heads.clone();
         // A pull by heads leaves out what is here, own bundles included. Another device under this identity may have pushed some.
         match self.pull_from(have(heads), None).await {
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(None),
             Ok(Some(at)) => Err(SyncError::Unequal { at }),
             Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::Trimmed { at }, .. }))) => {
-                self.report.trimmed_there = Some(at);
-                Ok(())
+                Ok(Some(at))
             }
             Err(error) => Err(error),
         }

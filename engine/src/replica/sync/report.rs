@@ -7,6 +7,7 @@ use super::{SyncError, push};
 use crate::clock::ClockDrift;
 use crate::id::Dot;
 use crate::protocol::{Problem, Refusal};
+use crate::snapshot::SnapshotId;
 use crate::trust::ClockDoubt;
 
 /// What one sync did.
@@ -43,6 +44,8 @@ pub struct SyncReport {
     /// A bundle that the peer lacks, and that has been [trimmed](crate::Replica::trim) here. The peer gets no later ones of this origin
     /// from this replica.
     pub trimmed_here: Option<Dot>,
+    /// The snapshot that took the place of this replica's log, if one did.
+    pub bootstrapped: Option<Bootstrapped>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove
@@ -72,6 +75,19 @@ impl SyncReport {
             None => Ok(self),
         }
     }
+}
+
+/// A snapshot that took the place of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bootstrapped {
+    /// Its name.
+    pub snapshot: SnapshotId,
+    /// How many bundles it covers.
+    pub bundles: u64,
+    /// How many rows it has.
+    pub rows: u64,
+    /// Bundles that were in this log and that it does not cover. They are kept.
+    pub kept: u64,
 }
 
 /// A peer's bundle from too far in the future.

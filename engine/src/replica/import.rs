@@ -1,0 +1,283 @@
+//! Taking a snapshot into the store: its chunks first, then the log begins anew, then the rows are written.
+//!
+//! Nothing changes for the application until all chunks are there and all rows in them were checked. Then one commit puts the
+//! snapshot's heads in the place of the log, keeps every bundle that the snapshot does not cover, and clears the views. The rows follow
+//! some at a time. If that is interrupted, the next opening goes on, without the peer. The bundles that were kept are folded on top.
+
+use bytes::Bytes;
+
+use super::checkpoint;
+use super::sent::sent_row;
+use super::turn::Turn;
+use super::{Inner, locked};
+use crate::format::heads::Difference;
+use crate::format::run::{Unchained, VerifiedRun};
+use crate::id::{Dot, LogId, Position, ReplicaId, Seq};
+use crate::replica::peers::{Known, peer_row};
+use crate::reserved::{self, CheckpointRow, IMPORT, UNREADABLE};
+use crate::snapshot::{Filled, ImportRow, Manifest, RowPlace, RowReader, SnapshotFault, SnapshotId, open_chunk, shelf};
+use crate::store::{Limit, Replacement, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
+
+/// Bytes of a snapshot's rows that are written in one commit. Writers wait meanwhile.
+const STEP: u64 = 4 * 1024 * 1024;
+
+/// How far a replica is with a snapshot that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// The snapshot.
+    pub snapshot: SnapshotId,
+    /// Bytes of chunks that have come.
+    pub bytes: u64,
+    /// How many bytes of chunks there are.
+    pub of_bytes: u64,
+    /// Rows that are written, of those of all views in the snapshot.
+    pub rows: u64,
+    /// How many rows there are.
+    pub of_rows: u64,
+}
+
+impl Bootstrap {
+    pub(super) fn begin(snapshot: SnapshotId, manifest: &Manifest) -> Self {
+        Self { snapshot, bytes: 0, of_bytes: manifest.chunk_bytes(), rows: 0, of_rows: manifest.rows() }
+    }
+}
+
+/// Why a replica does not take a snapshot.
+pub(super) enum Unfit {
+    /// A bundle behind the snapshot has been trimmed here. It would be missing.
+    Trimmed,
+    /// The snapshot is of another history of this origin.
+    Differs(Dot),
+    /// Bundles here do not continue the snapshot.
+    Unchained(Unchained),
+    /// The snapshot may be of another history of this replica: it has own bundles of which only the names are known to be in it.
+    Unproven(Dot),
+}
+
+impl Inner {
+    /// Notes which snapshot is being fetched.
+    pub(super) async fn note_import(&self, id: SnapshotId, manifest: Bytes) -> Result<(), StoreError> {
+        let mut rows = shelf::manifest_rows(id, manifest);
+        rows.push(import_row(&ImportRow { id, filled: None }));
+        self.turn().await.commit_rows(rows).await
+    }
+
+    /// Gives up the snapshot that is being fetched, and clears away what nothing needs.
+    pub(super) async fn end_import(&self) -> Result<(), StoreError> {
+        let mut turn = self.turn().await;
+        let row = RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None };
+        turn.commit_rows(vec![row]).await?;
+        turn.import = None;
+        let litter = shelf::litter(&*self.store).await?;
+        if litter.is_empty() { Ok(()) } else { turn.commit_rows(litter).await }
+    }
+
+    /// Puts a snapshot in the place of the log. Its chunks must be here, and checked. Gives how many bundles were kept, or why it was not
+    /// done: then nothing has changed.
+    pub(super) async fn replace_log(
+        &self,
+        (id, manifest): (SnapshotId, &Manifest),
+        mut known: Known,
+        is_proven: bool,
+    ) -> Result<Result<u64, Unfit>, StoreError> {
+        let mut turn = self.turn().await;
+        turn.settle().await;
+        turn.reload().await?;
+        loop {
+            let kept = match turn.kept_beside(manifest, is_proven).await? {
+                Ok(kept) => kept,
+                Err(unfit) => return Ok(Err(unfit)),
+            };
+            let own = manifest.heads.get(turn.id).seq;
+            known.row.acked = known.row.acked.max(own);
+            let row = locked(&self.peers).row_for(turn.id, known);
+            let mut batch = turn.replacement(id, manifest);
+            batch.rows.extend(known.rows(&row));
+            let sent = Some(own).filter(|own| *own > Seq::ZERO).map(|own| turn.sent.with_returned(own));
+            batch.rows.extend(sent.iter().map(sent_row));
+            let bundles = kept.iter().map(|verified| verified.run().count()).sum();
+            batch.runs = kept;
+            match turn.commit(batch).await {
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            sent.into_iter().for_each(|sent| turn.sent.has_returned(sent, own));
+            locked(&self.peers).note_met(row, known.met);
+            turn.reload().await?;
+            return Ok(Ok(bundles));
+        }
+    }
+
+    /// Writes the rows of a snapshot that was taken, if not all are written yet. A step per turn, so that writers get in between.
+    pub(super) async fn fill_rows(&self) -> Result<(), StoreError> {
+        while self.turn().await.fill_some().await? {}
+        Ok(())
+    }
+}
+
+impl Turn<'_> {
+    /// Whether rows of a snapshot are still being written.
+    pub(super) fn is_filling(&self) -> bool {
+        self.import.as_ref().is_some_and(|import| import.filled.is_some())
+    }
+
+    /// The bundles of this log that a snapshot does not cover, each proved to follow it. `is_proven` says that the peer has the own
+    /// bundles that the snapshot covers as they are here.
+    pub(super) async fn kept_beside(
+        &self,
+        manifest: &Manifest,
+        is_proven: bool,
+    ) -> Result<Result<Vec<VerifiedRun>, Unfit>, StoreError> {
+        let mut beyond: Vec<(ReplicaId, Seq)> = Vec::new();
+        for Difference { origin, ours, theirs } in self.status.heads.differences(&manifest.heads) {
+            let at = Dot { origin, seq: theirs.seq };
+            if ours.seq == theirs.seq {
+                return Ok(Err(Unfit::Differs(at)));
+            }
+            if ours.seq > theirs.seq {
+                beyond.push((origin, theirs.seq));
+            }
+            let acked = locked(&self.inner.peers).acked();
+            if ours.seq < theirs.seq && origin == self.id && ours.seq > acked && !is_proven {
+                return Ok(Err(Unfit::Unproven(Dot { origin, seq: ours.seq })));
+            }
+        }
+        let mut kept = Vec::new();
+        for (origin, mut after) in beyond {
+            let mut head = manifest.heads.get(origin);
+            while after < self.status.heads.get(origin).seq {
+                let stored = match self.inner.store.read_origin(origin, after, Limit::PAGE).await {
+                    Err(StoreError::Trimmed { .. }) => return Ok(Err(Unfit::Trimmed)),
+                    stored => stored?,
+                };
+                for stored in stored {
+                    if after == manifest.heads.get(origin).seq && stored.previous != head.chain {
+                        return Ok(Err(Unfit::Differs(Dot { origin, seq: after })));
+                    }
+                    let verified = match VerifiedRun::verify(stored.run, head) {
+                        Ok(verified) => verified,
+                        Err(unchained) => return Ok(Err(Unfit::Unchained(unchained))),
+                    };
+                    (after, head) = (verified.head().seq, verified.head());
+                    kept.push((stored.position, verified));
+                }
+            }
+        }
+        kept.sort_by_key(|(position, _)| *position);
+        Ok(Ok(kept.into_iter().map(|(_, verified)| verified).collect()))
+    }
+
+    /// The commit that puts a snapshot in the place of the log, without the bundles that are kept.
+    fn replacement(&self, id: SnapshotId, manifest: &Manifest) -> WriteBatch {
+        let at = Position::new(u64::try_from(manifest.heads.bundles()).expect("the manifest was checked"));
+        let views: Vec<ViewId> = self.inner.projections.views().cloned().collect();
+        let stored = self.status.views.keys().filter(|view| !view.is_reserved()).cloned();
+        let clear = stored.chain(views.iter().cloned()).chain([checkpoint::view(), reserved::view(UNREADABLE)]);
+        let filled = Filled { next: RowPlace::start(manifest), at, views };
+        WriteBatch {
+            expected: Some(self.status.revision),
+            replace: Some(Replacement { log: self.next_log(id), heads: manifest.heads.clone() }),
+            clear: clear.collect(),
+            rows: vec![import_row(&ImportRow { id, filled: Some(filled) })],
+            clock: manifest.clock,
+            ..WriteBatch::default()
+        }
+    }
+
+    /// The log's identity once it has begun anew. The engine knows no chance: the old identity is random, and this one follows from it.
+    fn next_log(&self, snapshot: SnapshotId) -> LogId {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"syncline log that takes a snapshot");
+        hasher.update(&self.status.log.to_bytes()).update(&snapshot.to_bytes());
+        hasher.update(&self.status.revision.get().to_be_bytes());
+        let hash = *hasher.finalize().as_bytes();
+        let (id, _) = hash.split_first_chunk::<16>().expect("a hash has 32 bytes");
+        LogId::from_bytes(*id).expect("nobody finds a hash that begins with 16 zero bytes")
+    }
+
+    /// Writes some rows of a snapshot that was taken. Returns whether there were any left, and so may be more.
+    pub(super) async fn fill_some(&mut self) -> Result<bool, StoreError> {
+        let Some(ImportRow { id, filled: Some(filled) }) = self.import.clone() else { return Ok(false) };
+        let corrupt = |fault: SnapshotFault| StoreError::Corrupt {
+            backend: "engine",
+            at: format!("snapshot {id}, whose rows are being written"),
+            why: fault.to_string(),
+        };
+        let bytes = shelf::manifest(&*self.inner.store, id).await?.unwrap_or_default();
+        let (manifest, _) = Manifest::decode(&bytes).map_err(corrupt)?;
+        let (rows, next) = self.next_rows(&manifest, &filled).await?.map_err(corrupt)?;
+        let is_last = next.bytes() == manifest.row_bytes();
+        let mut batch = WriteBatch { expected: Some(self.status.revision), rows, ..WriteBatch::default() };
+        let import = ImportRow { id, filled: Some(Filled { next, ..filled.clone() }) };
+        if is_last {
+            batch.rows.push(RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None });
+            batch.rows.push(reserved::checkpoint_row(&CheckpointRow { position: filled.at }));
+            batch.views = filled.views.iter().cloned().chain([checkpoint::view()]).map(|view| (view, filled.at)).collect();
+        } else {
+            batch.rows.push(import_row(&import));
+        }
+        match self.commit(batch).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        let done = Bootstrap { bytes: manifest.chunk_bytes(), ..Bootstrap::begin(id, &manifest) };
+        *locked(&self.inner.bootstrap) = Some(Bootstrap { rows: next.rows(&manifest), ..done }).filter(|_| !is_last);
+        self.import = Some(import).filter(|_| !is_last);
+        if is_last {
+            self.checkpoint = checkpoint::Checkpoint::At(filled.at);
+            let litter = shelf::litter(&*self.inner.store).await?;
+            self.commit_rows(litter).await?;
+        }
+        Ok(true)
+    }
+
+    /// The next rows of a snapshot as they are to be written, and where the ones behind them begin.
+    async fn next_rows(
+        &self,
+        manifest: &Manifest,
+        filled: &Filled,
+    ) -> Result<Result<(Vec<RowWrite>, RowPlace), SnapshotFault>, StoreError> {
+        let mut reader = RowReader::at(manifest, filled.next);
+        let (first, mut skip) = filled.next.chunk();
+        let (mut rows, mut notes) = (Vec::new(), Vec::new());
+        for (index, named) in (first..).zip(manifest.chunks.iter().skip(first as usize)) {
+            let sealed = shelf::chunk(&*self.inner.store, named.hash).await?.unwrap_or_default();
+            let read = open_chunk(index, named, &sealed, manifest.rows_in(index)).and_then(|opened| {
+                reader.push(&opened[std::mem::take(&mut skip)..])?;
+                while let Some((view, row)) = reader.row()? {
+                    let view = &manifest.views[view].view;
+                    let row = RowWrite { key: RowKey::new(view.clone(), row.key), value: Some(row.value) };
+                    match view.as_str() {
+                        UNREADABLE => notes.extend(filled.wants_note(&row).then_some(row)),
+                        _ if filled.views.contains(view) => rows.push(row),
+                        _ => {}
+                    }
+                }
+                Ok(())
+            });
+            if let Err(fault) = read {
+                return Ok(Err(fault));
+            }
+            if reader.place().bytes() - filled.next.bytes() >= STEP {
+                break;
+            }
+        }
+        let mut rows = whole::writes(rows, &whole::Stubs::new(), self.inner.piece_bytes);
+        rows.extend(notes);
+        Ok(Ok((rows, reader.place())))
+    }
+}
+
+impl Filled {
+    /// Whether a note is of one of the views that are written.
+    fn wants_note(&self, row: &RowWrite) -> bool {
+        let noted = reserved::noted_event(&row.key.key);
+        noted.is_some_and(|(view, ..)| view.is_none_or(|view| self.views.contains(&view)))
+    }
+}
+
+fn import_row(row: &ImportRow) -> RowWrite {
+    reserved::put(IMPORT, Bytes::new(), row)
+}

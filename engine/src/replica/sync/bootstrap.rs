@@ -1,0 +1,191 @@
+//! Taking a snapshot from the peer: when a replica begins, and when it lacks bundles that the peer has trimmed.
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::{Session, SyncError};
+use crate::format::run::Run;
+use crate::format::time::NTP64;
+use crate::id::{Dot, Position};
+use crate::protocol::{AskSnapshot, Code, Have, Problem, Pull, Reply, Request, SNAPSHOT_VERSION, SnapshotInfo};
+use crate::replica::import::{Bootstrap, Unfit};
+use crate::replica::locked;
+use crate::replica::peers::Known;
+use crate::replica::sync::report::{Bootstrapped, Held};
+use crate::reserved::PeerRow;
+use crate::snapshot::{Chunk, Manifest, SnapshotFault, SnapshotId, open_chunk, shelf};
+use crate::store::Limit;
+use crate::transport::TransportError;
+
+/// A replica without bundles takes a snapshot that has at least so many. Fewer are folded as fast.
+const BUNDLES_MIN: u64 = 4_096;
+/// Chunks that are on the way at once.
+const AHEAD: usize = 4;
+/// Chunks that are stored in one commit.
+const AT_ONCE: usize = 8;
+
+impl Session<'_> {
+    /// Takes a snapshot if this replica has nothing yet, and the peer has much.
+    pub(super) async fn begin_with_snapshot(&mut self) -> Result<(), SyncError> {
+        let is_fresh = self.inner.turn().await.status.head == Position::ZERO;
+        if is_fresh && self.theirs.heads.bundles() >= u128::from(BUNDLES_MIN) {
+            self.bootstrap(BUNDLES_MIN).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes the peer's newest snapshot that has this replica's views, and at least so many bundles. Returns whether there was one that it
+    /// could take. Own bundles, and all others that the snapshot does not cover, are kept.
+    pub(super) async fn bootstrap(&mut self, bundles_min: u64) -> Result<bool, SyncError> {
+        if self.inner.whole_log || self.inner.shared || self.report.bootstrapped.is_some() {
+            return Ok(false);
+        }
+        let taken = match self.newest().await? {
+            Some(info) if info.bundles >= bundles_min => self.take(&info).await,
+            _ => return Ok(false),
+        };
+        *locked(&self.inner.bootstrap) = None;
+        match taken {
+            // Newer ones have taken its place meanwhile.
+            Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::UnknownSnapshot, .. }))) => Ok(false),
+            taken => taken,
+        }
+    }
+
+    /// The peer's snapshot that covers most, of those that have all views of this replica.
+    async fn newest(&self) -> Result<Option<SnapshotInfo>, SyncError> {
+        let Reply::Hello(hello) = self.peer.call(Request::Hello).await?.reply else { return Err(SyncError::Unexpected) };
+        if !hello.versions.contains(&SNAPSHOT_VERSION) {
+            return Ok(None);
+        }
+        let Reply::Snapshots(list) = self.ask(AskSnapshot::List).await? else { return Err(SyncError::Unexpected) };
+        let log = self.row.cursor.log;
+        let fits = |info: &SnapshotInfo| {
+            info.covers.log == log && self.inner.projections.views().all(|view| info.views.contains(view))
+        };
+        Ok(list.into_iter().filter(fits).max_by_key(|info| info.bundles))
+    }
+
+    async fn take(&mut self, info: &SnapshotInfo) -> Result<bool, SyncError> {
+        let Reply::Piece(bytes) = self.ask(AskSnapshot::Manifest(info.id)).await? else {
+            return Err(SyncError::Unexpected);
+        };
+        let broken = |fault| SyncError::Snapshot { id: info.id, fault };
+        let (manifest, id) = Manifest::decode(&bytes.0).map_err(broken)?;
+        if id != info.id {
+            return Err(SyncError::Unexpected);
+        }
+        if manifest.space != self.inner.space {
+            return Err(broken(SnapshotFault::OtherSpace(manifest.space)));
+        }
+        if let Some(held) = self.too_far_ahead(&manifest) {
+            self.report.held = Some(held);
+            return Ok(false);
+        }
+        let is_proven = self.is_proven(&manifest).await?;
+        if let Err(unfit) = self.inner.turn().await.kept_beside(&manifest, is_proven).await? {
+            return unfit_for_now(unfit);
+        }
+        self.inner.note_import(id, bytes.0).await?;
+        self.fetch_chunks(id, &manifest).await?;
+        if let Err(fault) = shelf::verify(&*self.inner.store, &manifest).await? {
+            self.inner.end_import().await?;
+            return Err(broken(fault));
+        }
+        let row = PeerRow { cursor: info.covers, ..self.row };
+        let known = Known { row, ..self.known() };
+        let kept = match self.inner.replace_log((id, &manifest), known, is_proven).await? {
+            Ok(kept) => kept,
+            Err(unfit) => {
+                self.inner.end_import().await?;
+                return unfit_for_now(unfit);
+            }
+        };
+        self.row = locked(&self.inner.peers).known(row.cursor.log).unwrap_or(row);
+        self.report.bootstrapped =
+            Some(Bootstrapped { snapshot: id, bundles: info.bundles, rows: manifest.rows(), kept });
+        self.inner.fill_rows().await?;
+        self.inner.catch_up().await?;
+        Ok(true)
+    }
+
+    /// A head of the snapshot whose time is too far in the future. It would take the clock along.
+    fn too_far_ahead(&self, manifest: &Manifest) -> Option<Held> {
+        let vouched = if self.clocks.may_vouch() { self.clock } else { NTP64(0) };
+        manifest.heads.iter().find_map(|(origin, head)| {
+            let drift = self.inner.clock.check(head.time, Some(vouched)).err()?;
+            Some(Held { dot: Dot { origin, seq: head.seq }, drift })
+        })
+    }
+
+    /// Whether the peer has the own bundles that the snapshot covers as they are here. If the peer has more own bundles than this
+    /// replica, because this one went back to a backup, then the hash before the next one is compared.
+    async fn is_proven(&self, manifest: &Manifest) -> Result<bool, SyncError> {
+        let ours = self.inner.turn().await.status.heads.get(self.own);
+        if self.theirs.heads.get(self.own).seq <= ours.seq {
+            // The histories were compared when the session began.
+            return Ok(true);
+        }
+        let mut known = manifest.heads.clone();
+        known.set(self.own, ours);
+        let pull = Pull { have: Have::Heads(known), without: None, limit: Limit::items(1) };
+        let page = match self.peer.call(Request::Pull(self.inner.space.clone(), pull)).await {
+            Ok(answer) => match answer.reply {
+                Reply::Pull(page) => page,
+                _ => return Err(SyncError::Unexpected),
+            },
+            Err(TransportError::Refused(_)) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        let next = page.runs.iter().find(|run| run.origin() == self.own && run.first() == ours.seq.plus(1));
+        let chain = |run: &Run| run.bundles().fold(ours.chain, |chain, next| next.chain_after(chain));
+        Ok(next.is_some_and(|run| chain(run).check() == run.check()))
+    }
+
+    /// Fetches the chunks that are not here yet. Each is checked and stored, so that a way that is cut costs no chunk twice.
+    async fn fetch_chunks(&self, id: SnapshotId, manifest: &Manifest) -> Result<(), SyncError> {
+        let missing = shelf::missing(&*self.inner.store, manifest).await?;
+        let lacking = missing.iter().map(|index| u64::from(manifest.chunks[*index as usize].bytes)).sum::<u64>();
+        let mut progress = Bootstrap { bytes: manifest.chunk_bytes() - lacking, ..Bootstrap::begin(id, manifest) };
+        *locked(&self.inner.bootstrap) = Some(progress);
+        let fetch = |index: u32| async move { (index, self.ask(AskSnapshot::Chunk(manifest.chunks[index as usize].hash)).await) };
+        let mut coming = stream::iter(missing.into_iter().map(fetch)).buffered(AHEAD).ready_chunks(AT_ONCE);
+        while let Some(come) = coming.next().await {
+            let (mut rows, mut failed) = (Vec::new(), None);
+            for (index, reply) in come {
+                let named: &Chunk = &manifest.chunks[index as usize];
+                match reply {
+                    Ok(Reply::Piece(sealed)) => {
+                        match open_chunk(index, named, &sealed.0, manifest.rows_in(index)) {
+                            Ok(_) => rows.push(shelf::chunk_row(named.hash, sealed.0)),
+                            Err(fault) => failed = Some(SyncError::Snapshot { id, fault }),
+                        }
+                        progress.bytes += u64::from(named.bytes);
+                    }
+                    Ok(_) => failed = Some(SyncError::Unexpected),
+                    Err(error) => failed = Some(error),
+                }
+            }
+            if !rows.is_empty() {
+                self.inner.turn().await.commit_rows(rows).await?;
+            }
+            *locked(&self.inner.bootstrap) = Some(progress);
+            failed.map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, asked: AskSnapshot) -> Result<Reply, SyncError> {
+        Ok(self.peer.call(Request::Snapshot(self.inner.space.clone(), asked)).await?.reply)
+    }
+}
+
+/// A snapshot that would lose a bundle is left alone. One of another history is an error.
+fn unfit_for_now(unfit: Unfit) -> Result<bool, SyncError> {
+    match unfit {
+        Unfit::Trimmed => Ok(false),
+        Unfit::Differs(at) => Err(SyncError::Unequal { at }),
+        Unfit::Unchained(unchained) => Err(SyncError::Diverged(unchained)),
+        Unfit::Unproven(at) => Err(SyncError::Forked { at }),
+    }
+}
