@@ -32,7 +32,7 @@ pub mod page;
 pub mod rewrite;
 pub mod whole;
 
-pub use batch::{Committed, Rewrite, RowFold, RowWrite, WriteBatch};
+pub use batch::{Committed, Replacement, Rewrite, RowFold, RowWrite, WriteBatch};
 pub use claim::{Claim, Holder};
 pub use error::{BoxError, Retry, StoreError};
 pub use key::{Direction, Row, RowKey, RowRange, ViewId};
@@ -90,19 +90,23 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// the transaction: the first bundle gets `head + 1`. An empty batch is a commit too and raises the revision. There is a limit
     /// to each row and none to the rows of a batch.
     ///
+    /// A replacement lets the log begin anew: another identity, other heads, and no bundle. From then on every cursor into the old log
+    /// is gone. Runs of the same batch follow the new heads. The revision goes on, and rows, the progress of views and the clock stay.
+    ///
     /// A trim deletes bundles, and what belongs to these bundles alone. Positions, heads, rows and the progress of views stay, and the
     /// log goes on as if nothing had been deleted. What goes is judged by positions, however a store packs bundles into runs.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if `expected` is not the log's revision; [`StoreError::OutOfOrder`] if a run does not
-    /// follow its origin's head by seq; [`StoreError::WrongChain`] if it does by seq and not by hash;
-    /// [`StoreError::NoSuchBundle`] if a void or a rewrite names a bundle that the log does not hold;
-    /// [`StoreError::Trimmed`] if a void names a bundle at or below the base, or a rewrite empties the place of one;
-    /// [`StoreError::Misplaced`] if a rewrite does not fill exactly the places it empties; [`StoreError::TooLarge`] beyond a
-    /// limit; [`StoreError::TrimBeyondHead`] if the log is to be trimmed further than it reached before the batch;
-    /// [`StoreError::Backend`] if the outcome may be unknown. In every case except the last nothing has changed. If several
-    /// errors apply, the first in this order is returned: revision, rewrite, runs, voids, rows, trim. A run that does not follow is told
-    /// as such, whether or not the log still has the bundle that it repeats: only the head's hash is compared.
+    /// [`StoreError::Conflict`] if `expected` is not the log's revision; [`StoreError::SameLog`] if the log is to be replaced
+    /// under the identity that it has; [`StoreError::OutOfOrder`] if a run does not follow its origin's head by seq;
+    /// [`StoreError::WrongChain`] if it does by seq and not by hash; [`StoreError::NoSuchBundle`] if a void or a rewrite names a
+    /// bundle that the log does not hold; [`StoreError::Trimmed`] if a void names a bundle at or below the base, or a rewrite empties
+    /// the place of one; [`StoreError::Misplaced`] if a rewrite does not fill exactly the places it empties;
+    /// [`StoreError::TooLarge`] beyond a limit; [`StoreError::TrimBeyondHead`] if the log is to be trimmed further than it reached before
+    /// the runs of the batch; [`StoreError::Backend`] if the outcome may be unknown. In every case except the last nothing has
+    /// changed. If several errors apply, the first in this order is returned: revision, replacement, rewrite, runs, voids, rows,
+    /// trim. A run that does not follow is told as such, whether or not the log still has the bundle that it repeats: only the head's
+    /// hash is compared.
     ///
     /// # Cancel
     /// Dropping the future does not undo the commit: its outcome is unknown, ask [`status`](Self::status).
@@ -119,7 +123,7 @@ pub trait EventStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// As [`load`](Self::load) and [`commit`](Self::commit). A batch that expects nothing may be answered with
     /// [`StoreError::Conflict`], too: somebody else has committed after the rows were loaded. If several errors apply, the first in this
-    /// order is returned: revision, loading, rewrite, runs, voids, rows, trim.
+    /// order is returned: revision, loading, replacement, rewrite, runs, voids, rows, trim.
     ///
     /// # Panics
     /// If `fold` panics, its panic goes on in the caller's task. Then nothing is committed, and no other call notices it.

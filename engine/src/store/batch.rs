@@ -3,17 +3,19 @@
 use bytes::Bytes;
 
 use super::key::{RowKey, ViewId};
-use crate::format::heads::Head;
+use crate::format::heads::{Head, Heads};
 use crate::format::run::VerifiedRun;
 use crate::format::time::NTP64;
-use crate::id::{Dot, Position, ReplicaId, Revision};
+use crate::id::{Dot, LogId, Position, ReplicaId, Revision};
 
-/// Everything that one commit changes: first the rewritten tail, then runs, then voids, then cleared views, then rows, and the
-/// trim last.
+/// Everything that one commit changes: first the replacement, then the rewritten tail, then runs, then voids, then cleared views, then
+/// rows, and the trim last.
 #[derive(Debug, Clone, Default)]
 pub struct WriteBatch {
     /// The revision that the batch was computed from; `None` if it depends on nothing but contiguity, as in a relay.
     pub expected: Option<Revision>,
+    /// The log begins anew. What comes after it in the batch finds the new log.
+    pub replace: Option<Replacement>,
     /// One origin's tail, rewritten. Then `clock` replaces the log's clock, whatever it was: the times of the old tail are gone.
     pub rewrite: Option<Rewrite>,
     /// Runs to append, in order.
@@ -28,8 +30,8 @@ pub struct WriteBatch {
     pub views: Vec<(ViewId, Position)>,
     /// A time the clock has issued or noted; the log keeps the largest.
     pub clock: NTP64,
-    /// The log's new base: bundles up to here are deleted. It is no larger than the log's head was before the batch. A position up to
-    /// which the log was trimmed before changes nothing, so that a trim may be repeated.
+    /// The log's new base: bundles up to here are deleted. It is no larger than the log's head was before the runs of the batch. A
+    /// position up to which the log was trimmed before changes nothing, so that a trim may be repeated.
     pub trim: Option<Position>,
 }
 
@@ -48,9 +50,22 @@ impl WriteBatch {
         let runs = self.verified_runs().map(|verified| PART_BYTES + verified.run().as_bytes().len());
         let value = |row: &RowWrite| row.value.as_ref().map_or(0, Bytes::len);
         let rows = self.rows.iter().map(|row| PART_BYTES + row.key.key.len() + value(row));
-        let others = 1 + self.voids.len() + self.clear.len() + self.views.len() + usize::from(self.trim.is_some());
-        runs.chain(rows).sum::<usize>() + others * PART_BYTES
+        let replaced = self.replace.as_ref().map_or(0, |replacement| 1 + replacement.heads.len());
+        let changed = self.voids.len() + self.clear.len() + self.views.len() + usize::from(self.trim.is_some());
+        runs.chain(rows).sum::<usize>() + (1 + replaced + changed) * PART_BYTES
     }
+}
+
+/// The log begins anew, as if it had held the bundles that the heads tell of and had then been trimmed to its end: it holds no bundle,
+/// and its head and its base are the number of these bundles. Rows, the progress of views and the clock stay. For a log whose rows
+/// come from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The log's new identity. It must never have been the log's before: a cursor into the old log must not be served from the new one.
+    pub log: LogId,
+    /// Per origin the last bundle that counts as known and trimmed. Nothing remains of the log's own heads. A head without a bundle
+    /// counts as none.
+    pub heads: Heads,
 }
 
 /// The tail of one origin, rewritten in its place: no position moves, and the log's head stays. For bundles that nobody else

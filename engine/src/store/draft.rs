@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::check::{check_append, check_row, check_trim};
+use super::check::{BUNDLES, check_append, check_number, check_replacement, check_row, check_trim};
 use super::rewrite::{Emptied, check_rewrite, first_missing};
-use super::{Committed, LogStatus, Rewrite, RowKey, StoreError, StoredRun, ViewId, WriteBatch};
-use crate::format::heads::Head;
+use super::{Committed, LogStatus, Replacement, Rewrite, RowKey, StoreError, StoredRun, ViewId, WriteBatch};
+use crate::format::heads::{Head, Heads};
 use crate::format::run::VerifiedRun;
 use crate::format::time::NTP64;
-use crate::id::{Dot, Position, ReplicaId, Revision, Seq};
+use crate::id::{Dot, LogId, Position, ReplicaId, Revision, Seq};
 
 mod concerned;
 mod runs;
@@ -31,7 +31,7 @@ pub type Outcome = Result<Committed, StoreError>;
 pub struct Bounds {
     /// Its name in errors.
     pub backend: &'static str,
-    /// The largest position.
+    /// The largest position. It is no larger than `number`.
     pub position: Position,
     /// The largest seq, revision, and progress of a view.
     pub number: u64,
@@ -40,6 +40,8 @@ pub struct Bounds {
 /// The end of a log, as far as a commit needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEnd {
+    /// Which copy of the log.
+    pub log: LogId,
     /// How many commits the log has seen.
     pub revision: Revision,
     /// The last bundle's position.
@@ -52,16 +54,22 @@ pub struct LogEnd {
     pub heads: BTreeMap<ReplicaId, Head>,
 }
 
-/// The batches that were taken, as one change of a log. A backend writes it in this order: what is removed or cleared goes first.
+/// The batches that were taken, as one change of a log. A backend writes it in this order: first it empties a log that is replaced, then
+/// what is removed or cleared goes.
 #[derive(Debug)]
 pub struct Draft<'a> {
     bounds: Bounds,
     before: LogEnd,
+    /// The log's identity after the change.
+    pub log: LogId,
+    /// Whether the log begins anew. Then all of its runs and heads go, also from indices, and nothing else tells of them: the runs
+    /// and heads of the change are those of the new log.
+    pub is_replaced: bool,
     /// The log's revision after the change.
     pub revision: Revision,
     /// The last bundle's position after it.
     pub head: Position,
-    /// The log's base after it. If it has [moved](Self::is_trimmed), every run of the log that ends here or before goes, also from
+    /// The log's base after it. If it is [trimmed](Self::is_trimmed), every run of the log that ends here or before goes, also from
     /// indices. The run that it cuts, if there is one, is removed as others are, and its rest is inserted.
     pub base: Position,
     /// The log's clock after it.
@@ -91,10 +99,12 @@ impl<'a> Draft<'a> {
         runs: Vec<StoredRun>,
         batches: impl IntoIterator<Item = &'a WriteBatch>,
     ) -> (Self, Vec<Outcome>) {
-        let LogEnd { revision, head, base, clock, .. } = before;
+        let LogEnd { log, revision, head, base, clock, .. } = before;
         let (runs, heads, clear) = (Runs::of(runs), BTreeMap::new(), BTreeSet::new());
         let (rows, views) = (Vec::new(), BTreeMap::new());
-        let mut draft = Self { bounds, before, revision, head, base, clock, heads, runs, clear, rows, views };
+        let is_replaced = false;
+        let mut draft =
+            Self { bounds, before, log, is_replaced, revision, head, base, clock, heads, runs, clear, rows, views };
         let outcomes = batches.into_iter().map(|batch| draft.take(batch)).collect();
         draft.settle_rows();
         (draft, outcomes)
@@ -110,21 +120,28 @@ impl<'a> Draft<'a> {
         self.revision == self.before.revision
     }
 
-    /// Whether the log's base has moved.
+    /// Whether runs of the log go because they lie at or below the new base.
     pub fn is_trimmed(&self) -> bool {
-        self.base > self.before.base
+        !self.is_replaced && self.base > self.before.base
     }
 
     /// The end of the log after the change, with the same heads as before and those that moved.
     pub fn into_end(self) -> LogEnd {
         let mut heads = self.before.heads;
+        if self.is_replaced {
+            heads.values_mut().for_each(|head| *head = Head::NONE);
+        }
         heads.extend(self.heads.into_iter().map(|(origin, head)| (origin, head.unwrap_or(Head::NONE))));
-        LogEnd { revision: self.revision, head: self.head, base: self.base, clock: self.clock, heads }
+        let Self { log, revision, head, base, clock, .. } = self;
+        LogEnd { log, revision, head, base, clock, heads }
     }
 
     /// Makes the change known in a log's status, which was at the same end before.
     pub fn publish(&self, status: &mut LogStatus) {
         (status.revision, status.head, status.base, status.clock) = (self.revision, self.head, self.base, self.clock);
+        if self.is_replaced {
+            (status.log, status.heads) = (self.log, Heads::new());
+        }
         for (origin, head) in &self.heads {
             match head {
                 Some(head) => status.heads.set(*origin, *head),
@@ -141,6 +158,27 @@ impl<'a> Draft<'a> {
     }
 
     fn take(&mut self, batch: &'a WriteBatch) -> Outcome {
+        self.check_revision(batch)?;
+        let Some(replacement) = &batch.replace else { return self.take_rest(batch) };
+        let bundles = self.check_replacement(replacement)?;
+        let (log, head, base, is_replaced) = (self.log, self.head, self.base, self.is_replaced);
+        let (heads, runs) = (std::mem::take(&mut self.heads), std::mem::take(&mut self.runs));
+        self.replace(replacement, bundles);
+        self.take_rest(batch).inspect_err(|_| {
+            (self.log, self.head, self.base, self.is_replaced) = (log, head, base, is_replaced);
+            (self.heads, self.runs) = (heads, runs);
+        })
+    }
+
+    /// Lets the log begin anew, behind as many bundles.
+    fn replace(&mut self, replacement: &Replacement, bundles: Position) {
+        (self.log, self.head, self.base, self.is_replaced) = (replacement.log, bundles, bundles, true);
+        let known = replacement.heads.iter().filter(|(_, head)| head.seq > Seq::ZERO);
+        self.heads = known.map(|(origin, head)| (origin, Some(head))).collect();
+    }
+
+    /// Takes what a batch holds behind its replacement.
+    fn take_rest(&mut self, batch: &'a WriteBatch) -> Outcome {
         let emptied = self.check(batch)?;
         if let Some((rewrite, emptied)) = batch.rewrite.as_ref().zip(emptied) {
             self.rewrite(rewrite, emptied);
@@ -163,13 +201,25 @@ impl<'a> Draft<'a> {
         Ok(Committed { revision: self.revision, head: self.head })
     }
 
-    /// Checks in the order in which [`EventStore::commit`](super::EventStore::commit) tells errors. Gives what a rewrite empties.
-    fn check(&self, batch: &WriteBatch) -> Result<Option<Emptied>, StoreError> {
-        let (found, number) = (self.revision, self.bounds.number);
+    fn check_revision(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+        let found = self.revision;
         if let Some(expected) = batch.expected.filter(|expected| *expected != found) {
             return Err(StoreError::Conflict { expected, found });
         }
-        check_number("revision", found.plus(1).get(), number)?;
+        check_number("revision", found.plus(1).get(), self.bounds.number)
+    }
+
+    /// Gives the number of bundles that the heads tell of.
+    fn check_replacement(&self, replacement: &Replacement) -> Result<Position, StoreError> {
+        let bundles = check_replacement(replacement, self.log)?;
+        check_number(BUNDLES, bundles.get(), self.bounds.position.get())?;
+        Ok(bundles)
+    }
+
+    /// Checks behind the replacement, in the order in which [`EventStore::commit`](super::EventStore::commit) tells errors. Gives what
+    /// a rewrite empties.
+    fn check(&self, batch: &WriteBatch) -> Result<Option<Emptied>, StoreError> {
+        let number = self.bounds.number;
         let emptied = batch.rewrite.as_ref().map(|rewrite| self.check_rewrite(rewrite)).transpose()?;
         let mut heads: BTreeMap<_, _> = batch.rewrite.iter().map(|rewrite| (rewrite.origin, rewrite.after)).collect();
         for verified in batch.verified_runs() {
@@ -180,7 +230,7 @@ impl<'a> Draft<'a> {
             *head = verified.head();
         }
         let added = batch.runs.iter().map(|verified| verified.run().count()).sum();
-        check_number("number of bundles in one space", self.head.plus(added).get(), self.bounds.position.get())?;
+        check_number(BUNDLES, self.head.plus(added).get(), self.bounds.position.get())?;
         for dot in &batch.voids {
             let head = heads.get(&dot.origin).copied().unwrap_or_else(|| self.head_of(dot.origin));
             if dot.seq == Seq::ZERO || dot.seq > head.seq {
@@ -239,6 +289,7 @@ impl<'a> Draft<'a> {
     fn head_of(&self, origin: ReplicaId) -> Head {
         match self.heads.get(&origin) {
             Some(head) => head.unwrap_or(Head::NONE),
+            None if self.is_replaced => Head::NONE,
             None => self.before.heads[&origin],
         }
     }
@@ -254,12 +305,4 @@ impl<'a> Draft<'a> {
             same
         });
     }
-}
-
-fn check_number(what: &'static str, value: u64, max: u64) -> Result<(), StoreError> {
-    let size = |number| usize::try_from(number).unwrap_or(usize::MAX);
-    if value > max {
-        return Err(StoreError::TooLarge { what, size: size(value), max: size(max) });
-    }
-    Ok(())
 }

@@ -59,12 +59,20 @@ pub enum StoreError {
         /// The log's base.
         base: Position,
     },
+    /// The log was to begin anew under the identity that it has.
+    #[error(
+        "log {log} cannot be replaced under its own identity, since old cursors would seem to fit; give it a new one"
+    )]
+    SameLog {
+        /// The log's identity, which is also the replacement's.
+        log: LogId,
+    },
     /// The log was to be trimmed further than it reaches.
     #[error("the log ends at position {head} and cannot be trimmed up to {trim}; trim it up to its head at most")]
     TrimBeyondHead {
         /// The new base that was asked for.
         trim: Position,
-        /// The log's head before the batch.
+        /// The log's head before the runs of the batch.
         head: Position,
     },
     /// The log cannot serve what follows this cursor completely.

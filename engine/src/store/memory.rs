@@ -2,6 +2,7 @@
 //! conformance kit, and a store for tests and caches. [`Durability::Volatile`].
 
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +10,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use event_listener::Event as Signal;
 
-use super::check::{check_append, check_cursor, check_row, check_trim};
+use super::check::{check_append, check_cursor, check_replacement, check_row, check_trim};
 use super::page::{PageBuilder, RowPageBuilder};
 use super::rewrite::{Emptied, check_rewrite, first_missing};
 use super::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Rewrite, Row, RowFold, RowKey, RowRange, RowWrite,
-    Storage, StoreError, StoredRun, ViewId, WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Replacement, Rewrite, Row, RowFold, RowKey, RowRange,
+    RowWrite, Storage, StoreError, StoredRun, ViewId, WriteBatch,
 };
 use crate::format::run::{Run, VerifiedRun};
 use crate::id::{Cursor, Dot, LogId, Position, ReplicaId, Revision, Seq, SpaceId};
@@ -148,7 +149,26 @@ impl State {
     }
 
     /// Checks the whole batch, then applies it: a refused batch leaves no trace.
-    fn apply(&mut self, batch: WriteBatch) -> Result<Committed, StoreError> {
+    fn apply(&mut self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
+        self.check_revision(batch.expected)?;
+        let Some(replacement) = batch.replace.take() else { return self.apply_rest(batch) };
+        let status = self.status.clone();
+        let (log, by_origin) = (take(&mut self.log), take(&mut self.by_origin));
+        let replaced = self.replace(replacement).and_then(|()| self.apply_rest(batch));
+        replaced.inspect_err(|_| *self = State { status, log, by_origin, rows: take(&mut self.rows) })
+    }
+
+    /// Lets the log begin anew, whose runs have been taken out.
+    fn replace(&mut self, replacement: Replacement) -> Result<(), StoreError> {
+        let bundles = check_replacement(&replacement, self.status.log)?;
+        let known = replacement.heads.iter().filter(|(_, head)| head.seq > Seq::ZERO);
+        (self.status.log, self.status.heads) = (replacement.log, known.collect());
+        (self.status.head, self.status.base) = (bundles, bundles);
+        Ok(())
+    }
+
+    /// Checks and applies what a batch holds behind its replacement.
+    fn apply_rest(&mut self, batch: WriteBatch) -> Result<Committed, StoreError> {
         self.check(&batch)?;
         let clock = if batch.rewrite.is_some() { batch.clock } else { batch.clock.max(self.status.clock) };
         if let Some(rewrite) = batch.rewrite {
@@ -190,7 +210,6 @@ impl State {
     }
 
     fn check(&self, batch: &WriteBatch) -> Result<(), StoreError> {
-        self.check_revision(batch.expected)?;
         let mut heads = self.status.heads.clone();
         let mut appends: Vec<&VerifiedRun> = Vec::new();
         if let Some(rewrite) = &batch.rewrite {

@@ -46,9 +46,9 @@ impl<K> Space<K> {
 
     /// The end of the log, with the heads of these origins.
     pub(crate) fn end(&self, origins: BTreeSet<ReplicaId>) -> LogEnd {
-        let LogStatus { revision, head, base, clock, ref heads, .. } = self.state().status;
+        let LogStatus { log, revision, head, base, clock, ref heads, .. } = self.state().status;
         let heads = origins.into_iter().map(|origin| (origin, heads.get(origin))).collect();
-        LogEnd { revision, head, base, clock, heads }
+        LogEnd { log, revision, head, base, clock, heads }
     }
 
     /// Makes a committed draft known.

@@ -42,8 +42,7 @@ impl Ask for Status {
             WHERE name = $1";
         let row = sqlx::query(select).bind(self.0.as_str()).fetch_optional(connection).await?;
         let row = row.ok_or_else(|| gone(&self.0))?;
-        let Tail { log, end } = read_head_row(&row)?;
-        let LogEnd { revision, head: last, base, clock, .. } = end;
+        let Tail(LogEnd { log, revision, head: last, base, clock, .. }) = read_head_row(&row)?;
         let mut status = LogStatus { revision, head: last, base, clock, ..LogStatus::fresh(log) };
         let (origins, seqs) = (list::<Vec<u8>>(&row, "origins")?, list::<i64>(&row, "seqs")?);
         let (chains, times) = (list::<Vec<u8>>(&row, "chains")?, list::<Vec<u8>>(&row, "times")?);
@@ -106,8 +105,8 @@ impl Ask for ReadPage {
         let query = sqlx::query(select).bind(self.space.as_str()).bind(bound(self.after.position.get()));
         let rows = query.bind(i64::from(count)).bind(i64::from(self.limit.bytes.max(1))).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(&self.space))?;
-        let Tail { log, end } = read_head_row(first)?;
-        let status = LogStatus { head: end.head, base: end.base, ..LogStatus::fresh(log) };
+        let Tail(LogEnd { log, head, base, .. }) = read_head_row(first)?;
+        let status = LogStatus { head, base, ..LogStatus::fresh(log) };
         check_cursor(self.after, &status)?;
         let mut page = PageBuilder::new(self.limit);
         let (mut end, mut bytes) = (self.after.position, 0);

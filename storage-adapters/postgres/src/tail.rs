@@ -14,15 +14,11 @@ use crate::connection::Connection;
 use crate::error::{Result, corrupt};
 use crate::number::{array, from_bigint, from_bytes};
 
-/// A space's head row at one revision, and the heads of some origins.
+/// A space's head row at one revision, and the heads of the origins that were asked for.
 ///
 /// Every commit raises the revision, so what is remembered of a log is true exactly as long as the revision is the log's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Tail {
-    pub(crate) log: LogId,
-    /// With the heads of the origins that were asked for.
-    pub(crate) end: LogEnd,
-}
+pub(crate) struct Tail(pub(crate) LogEnd);
 
 /// How many origins' heads are remembered from one commit to the next.
 const HEADS_REMEMBERED_MAX: usize = 1_024;
@@ -45,10 +41,10 @@ impl Tail {
         let rows = sqlx::query(select).bind(space.as_str()).bind(wanted).fetch_all(connection).await?;
         let first = rows.first().ok_or_else(|| gone(space))?;
         let mut tail = read_head_row(first)?;
-        tail.end.heads = origins.iter().map(|origin| (*origin, Head::NONE)).collect();
+        tail.0.heads = origins.iter().map(|origin| (*origin, Head::NONE)).collect();
         for row in &rows {
             if let Some(origin) = row.try_get::<Option<&[u8]>, _>("origin")? {
-                tail.end.heads.insert(read_origin(origin)?, read_head(row)?);
+                tail.0.heads.insert(read_origin(origin)?, read_head(row)?);
             }
         }
         Ok(tail)
@@ -63,26 +59,26 @@ impl Tail {
 
     /// With what an older reading of the same revision says of other origins.
     pub(crate) fn joined(mut self, older: Option<Self>) -> Self {
-        let same = |older: &Self| (older.log, older.end.revision) == (self.log, self.end.revision);
+        let same = |older: &Self| (older.0.log, older.0.revision) == (self.0.log, self.0.revision);
         if let Some(older) = older.filter(same) {
-            self.end.heads = older.end.heads.into_iter().chain(self.end.heads).collect();
+            self.0.heads = older.0.heads.into_iter().chain(self.0.heads).collect();
         }
         self
     }
 
     /// What to remember of a log once a draft of it is committed.
-    pub(crate) fn after(log: LogId, draft: Draft<'_>) -> Self {
+    pub(crate) fn after(draft: Draft<'_>) -> Self {
         let moved: BTreeSet<ReplicaId> = draft.heads.keys().copied().collect();
         let mut end = draft.into_end();
         if end.heads.len() > HEADS_REMEMBERED_MAX {
             end.heads.retain(|origin, _| moved.contains(origin));
         }
-        Self { log, end }
+        Self(end)
     }
 
     /// Whether it says something of all these origins.
     pub(crate) fn knows(&self, origins: &BTreeSet<ReplicaId>) -> bool {
-        origins.iter().all(|origin| self.end.heads.contains_key(origin))
+        origins.iter().all(|origin| self.0.heads.contains_key(origin))
     }
 }
 
@@ -95,14 +91,14 @@ pub(crate) fn gone(space: &SpaceId) -> StoreError {
 pub(crate) fn read_head_row(row: &PgRow) -> Result<Tail> {
     let log = array("a space's log", row.try_get("log")?)?;
     let log = LogId::from_bytes(log).ok_or_else(|| corrupt("a space's log", "it is all zero"))?;
-    let end = LogEnd {
+    Ok(Tail(LogEnd {
+        log,
         revision: Revision::new(from_bigint("a space's revision", row.try_get("revision")?)?),
         head: Position::new(from_bigint("a space's head", row.try_get("head")?)?),
         base: Position::new(from_bigint("a space's base", row.try_get("base")?)?),
         clock: from_bytes("a space's clock", row.try_get("clock")?)?,
         heads: BTreeMap::new(),
-    };
-    Ok(Tail { log, end })
+    }))
 }
 
 /// The columns `seq`, `chain` and `time`.
@@ -136,10 +132,11 @@ mod tests {
         let origin = |number: u128| ReplicaId::from_bytes(number.to_be_bytes()).unwrap();
         let heads = (1..=2_000).map(|number| (origin(number), Head::NONE)).collect();
         let (revision, head, base) = (Revision::ZERO, Position::ZERO, Position::ZERO);
-        let end = LogEnd { revision, head, base, clock: NTP64(0), heads };
+        let log = LogId::from_bytes([1; 16]).unwrap();
+        let end = LogEnd { log, revision, head, base, clock: NTP64(0), heads };
         let batch = appends([Author::with_origin(origin(5)).write(1)]);
         let (draft, _) = Draft::of(BOUNDS, end, Vec::new(), [&batch]);
-        let tail = Tail::after(LogId::from_bytes([1; 16]).unwrap(), draft);
-        assert_eq!(tail.end.heads.into_keys().collect::<Vec<_>>(), [origin(5)]);
+        let Tail(end) = Tail::after(draft);
+        assert_eq!(end.heads.into_keys().collect::<Vec<_>>(), [origin(5)]);
     }
 }

@@ -5,7 +5,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use syncline::format::Head;
 use syncline::store::draft::Draft;
-use syncline::{LogId, Position, ReplicaId, SpaceId};
+use syncline::{Position, ReplicaId, SpaceId};
 
 use crate::connection::Connection;
 use crate::error::Result;
@@ -54,13 +54,9 @@ const WRITE: &str = statement!(
 
 /// Writes a draft, apart from its [`removals`]. `false` if the log is not at the revision that it was computed from;
 /// nothing is written then.
-pub(crate) async fn draft(
-    connection: &mut Connection,
-    (space, log): (&SpaceId, LogId),
-    draft: &Draft<'_>,
-) -> Result<bool> {
+pub(crate) async fn draft(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<bool> {
     let appends_only = draft.rows.is_empty() && draft.views.is_empty();
-    let query = sqlx::query(if appends_only { APPEND } else { WRITE }).bind(space.as_str()).bind(log.to_bytes());
+    let query = sqlx::query(if appends_only { APPEND } else { WRITE }).bind(space.as_str()).bind(draft.log.to_bytes());
     let query = bind_log(query, draft);
     let query = if appends_only { query } else { bind_rows(query, draft) };
     Ok(connection.fetch_optional(query).await?.is_some())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use syncline::store::draft::{Bounds, Draft, Outcome, origins};
 use syncline::store::{Committed, StoreError, WriteBatch};
-use syncline::{LogId, Position, SpaceId};
+use syncline::{Position, SpaceId};
 use tokio::sync::oneshot;
 
 use crate::connection::Connection;
@@ -155,19 +155,19 @@ async fn at_once(
         Some(tail) if from_memory => tail,
         other => Tail::read(connection, space, &origins).await?.joined(other),
     };
-    let (mut log, mut draft, mut outcomes) = draft_of(tail, batches);
+    let (mut draft, mut outcomes) = draft_of(tail, batches);
     if from_memory && outcomes.iter().any(Result::is_err) {
         // Memory may be out of date: nobody is refused for that.
-        (log, draft, outcomes) = draft_of(Tail::read(connection, space, &origins).await?, batches);
+        (draft, outcomes) = draft_of(Tail::read(connection, space, &origins).await?, batches);
     }
     let written = match draft.is_empty() {
         true => Ok(true),
-        false => write::draft(connection, (space, log), &draft).await,
+        false => write::draft(connection, space, &draft).await,
     };
     match written {
         Ok(true) => {
             connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
-            return Ok(Some((Tail::after(log, draft), outcomes)));
+            return Ok(Some((Tail::after(draft), outcomes)));
         }
         Ok(false) => {}
         Err(fault) if fault.is_race() => {}
@@ -178,9 +178,8 @@ async fn at_once(
 }
 
 /// The draft of batches that only add to the log.
-fn draft_of(Tail { log, end }: Tail, batches: &[WriteBatch]) -> (LogId, Draft<'_>, Vec<Outcome>) {
-    let (draft, outcomes) = Draft::of(BOUNDS, end, Vec::new(), batches);
-    (log, draft, outcomes)
+fn draft_of(Tail(end): Tail, batches: &[WriteBatch]) -> (Draft<'_>, Vec<Outcome>) {
+    Draft::of(BOUNDS, end, Vec::new(), batches)
 }
 
 /// Waits in line for the space's head row, and computes and writes the change while nobody else can change the space.
@@ -188,17 +187,17 @@ async fn in_line(connection: &mut Connection, space: &SpaceId, batches: &[WriteB
     connection.start(Work::Transaction).await?;
     Tail::lock(connection, space).await?;
     // Not one statement with the lock: that would see the log as it was before the wait.
-    let Tail { log, end } = Tail::read(connection, space, &origins(batches)).await?;
+    let Tail(end) = Tail::read(connection, space, &origins(batches)).await?;
     let concerned = log::read_concerned(connection, space, batches).await?;
     let (draft, outcomes) = Draft::of(BOUNDS, end, concerned, batches);
     if draft.is_empty() {
         connection.abandon().await?;
-        return Ok((Tail::after(log, draft), outcomes));
+        return Ok((Tail::after(draft), outcomes));
     }
     write::removals(connection, space, &draft).await?;
-    if !write::draft(connection, (space, log), &draft).await? {
+    if !write::draft(connection, space, &draft).await? {
         return Err(Fault::Store(gone(space)).into());
     }
     connection.end().await.map_err(|error| Failure::Unknown(error.into()))?;
-    Ok((Tail::after(log, draft), outcomes))
+    Ok((Tail::after(draft), outcomes))
 }

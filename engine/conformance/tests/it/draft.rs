@@ -1,17 +1,22 @@
 //! The commit rule by itself, without a backend.
 
-use syncline::format::{Head, VerifiedRun};
+use syncline::format::{Head, Heads, VerifiedRun};
 use syncline::id::Revision;
 use syncline::store::draft::{Bounds, Draft, LogEnd, Outcome, Part, bases, concerned, origins};
-use syncline::store::{Rewrite, StoreError, StoredRun, WriteBatch};
-use syncline::{Dot, NTP64, Position, Seq};
+use syncline::store::{LogStatus, Replacement, Rewrite, StoreError, StoredRun, WriteBatch};
+use syncline::{Dot, LogId, NTP64, Position, Seq};
 use syncline_conformance::{Author, appends, deletes, dot, puts, row_key, view, voids, writes};
 
 const BOUNDS: Bounds = Bounds { backend: "test", position: Position::new(1 << 40), number: 1 << 50 };
 
+fn log(number: u8) -> LogId {
+    LogId::from_bytes([number; 16]).unwrap()
+}
+
 /// The end of an empty log that knows the origins of these batches.
 fn end(batches: &[WriteBatch]) -> LogEnd {
     LogEnd {
+        log: log(1),
         revision: Revision::new(7),
         head: Position::ZERO,
         base: Position::ZERO,
@@ -110,7 +115,7 @@ fn runs_are_joined_as_the_draft_leaves_them() {
     let loose: Vec<_> = loose.collect();
     let heads = [(ann.origin(), ann.head())].into();
     let (revision, base) = (Revision::new(7), Position::ZERO);
-    let end = LogEnd { revision, head: Position::new(3), base, clock: NTP64(0), heads };
+    let end = LogEnd { log: log(1), revision, head: Position::new(3), base, clock: NTP64(0), heads };
     let batches = [voids([dot(&ann, 2)]), appends([ann.write(1)])];
     let (mut draft, _) = Draft::of(BOUNDS, end, vec![loose[1].clone()], &batches);
     draft.runs.join(ann.origin(), Position::ZERO, Position::new(4), loose);
@@ -133,7 +138,7 @@ fn ranges_of_removed_runs_take_no_position_of_another_run() {
     let logged = [ann.write(2), bob.write(1), ann.write(3), ann.write(1)].map(&mut place);
     let heads = [(ann.origin(), ann.head()), (bob.origin(), bob.head())].into();
     let (head, base) = (Position::new(7), Position::ZERO);
-    let end = LogEnd { revision: Revision::new(4), head, base, clock: NTP64(0), heads };
+    let end = LogEnd { log: log(1), revision: Revision::new(4), head, base, clock: NTP64(0), heads };
     let batches = [voids([dot(&ann, 2), dot(&ann, 3), dot(&ann, 6)])];
     let [first, _, third, fourth] = logged;
     let runs = vec![first, third, fourth];
@@ -155,7 +160,7 @@ fn of_a_log_that_is_trimmed_the_rest_of_the_run_that_is_cut_remains() {
     let stored = StoredRun { position: Position::new(1), previous, run };
     let heads = [(ann.origin(), ann.head())].into();
     let (revision, base) = (Revision::new(7), Position::ZERO);
-    let end = LogEnd { revision, head: Position::new(5), base, clock: NTP64(0), heads };
+    let end = LogEnd { log: log(1), revision, head: Position::new(5), base, clock: NTP64(0), heads };
     let batches = [trim(2), trim(1), voids([dot(&ann, 4)]), voids([dot(&ann, 2)]), trim(6)];
     let (draft, outcomes) = Draft::of(BOUNDS, end, vec![stored.clone()], &batches);
     assert!(outcomes[..3].iter().all(Result::is_ok), "{outcomes:?}");
@@ -180,6 +185,78 @@ fn what_a_group_appends_and_trims_is_not_written() {
         draft.runs.inserted().iter().map(|stored| (stored.position.get(), stored.run.count())).collect();
     assert_eq!((inserted, draft.runs.removed().len()), (vec![(4, 1), (5, 1)], 0));
     assert_eq!((draft.head, draft.base), (Position::new(5), Position::new(3)));
+}
+
+/// The log begins anew behind what these authors have written.
+fn replaced(number: u8, known: &[&Author]) -> WriteBatch {
+    let heads = known.iter().map(|author| (author.origin(), author.head())).collect();
+    WriteBatch { replace: Some(Replacement { log: log(number), heads }), ..WriteBatch::default() }
+}
+
+#[test]
+fn a_replaced_log_begins_behind_what_its_heads_tell_of_and_keeps_nothing_else() {
+    let (mut ann, mut bob, mut eve) = (Author::new(1), Author::new(2), Author::new(7));
+    let before = appends([ann.write(4), bob.write(2)]);
+    bob.write(1);
+    let replacement = WriteBatch { trim: Some(Position::new(3)), ..replaced(2, &[&bob]) };
+    let batches = [
+        before,
+        WriteBatch { runs: vec![bob.write(2), eve.write(1)], ..replacement },
+        appends([ann.write(1)]),
+        voids([dot(&bob, 3)]),
+        appends([bob.write(1)]),
+    ];
+    let (draft, outcomes) = draft(&batches);
+    assert!(matches!(outcomes[2], Err(StoreError::OutOfOrder { expected, .. }) if expected.get() == 1), "{outcomes:?}");
+    assert!(matches!(outcomes[3], Err(StoreError::Trimmed { base, .. }) if base.get() == 3), "{outcomes:?}");
+    let heads: Vec<_> = [1, 4].map(|index: usize| outcomes[index].as_ref().unwrap().head.get()).into();
+    assert_eq!((heads, draft.log, draft.is_replaced, draft.is_trimmed()), (vec![6, 7], log(2), true, false));
+    let places: Vec<_> = draft.runs.inserted().iter().map(|stored| stored.position.get()).collect();
+    assert_eq!((places, draft.runs.removed().len(), draft.base), (vec![4, 6, 7], 0, Position::new(3)));
+    let told: Vec<_> = draft.heads.iter().map(|(origin, head)| (*origin, *head)).collect();
+    assert_eq!(told, [(bob.origin(), Some(bob.head())), (eve.origin(), Some(eve.head()))]);
+    let mut status = LogStatus::fresh(log(1));
+    status.heads.set(ann.origin(), ann.head());
+    draft.publish(&mut status);
+    assert_eq!((status.log, status.base, status.heads.len(), status.check()), (log(2), Position::new(3), 2, Ok(())));
+    assert_eq!(draft.into_end().heads[&ann.origin()], Head::NONE);
+}
+
+#[test]
+fn a_log_is_not_replaced_under_its_own_identity_or_by_half() {
+    let (mut ann, mut bob) = (Author::new(1), Author::new(2));
+    let first = ann.write(2);
+    bob.write(4);
+    let gap = WriteBatch { runs: vec![ann.write(1)], ..replaced(2, &[&bob]) };
+    let batches = [appends([first]), gap, replaced(1, &[]), replaced(3, &[]), replaced(3, &[&bob]), replaced(1, &[])];
+    let (mut draft, outcomes) = draft(&batches[..3]);
+    assert!(matches!(outcomes[1], Err(StoreError::OutOfOrder { .. })), "{outcomes:?}");
+    assert!(matches!(outcomes[2], Err(StoreError::SameLog { log: named }) if named == log(1)), "{outcomes:?}");
+    assert_eq!(
+        (draft.log, draft.is_replaced, draft.head, draft.runs.inserted().len()),
+        (log(1), false, Position::new(2), 1)
+    );
+    let outcomes;
+    (draft, outcomes) = self::draft(&batches);
+    assert!(matches!(outcomes[4], Err(StoreError::SameLog { log: named }) if named == log(3)), "{outcomes:?}");
+    // To a store the first identity is as good as another.
+    assert_eq!((outcomes[5].is_ok(), draft.log, draft.is_replaced, draft.head), (true, log(1), true, Position::ZERO));
+}
+
+#[test]
+fn nothing_of_a_log_that_is_replaced_is_told_one_by_one() {
+    let mut ann = Author::new(1);
+    let written = ann.write(5);
+    let (previous, run) = (written.previous(), written.run().clone());
+    let stored = StoredRun { position: Position::new(1), previous, run };
+    let heads = [(ann.origin(), ann.head())].into();
+    let (revision, head, base) = (Revision::new(7), Position::new(5), Position::ZERO);
+    let end = LogEnd { log: log(1), revision, head, base, clock: NTP64(9), heads };
+    let batches = [voids([dot(&ann, 4)]), replaced(2, &[])];
+    let (draft, outcomes) = Draft::of(BOUNDS, end, vec![stored], &batches);
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!((draft.runs.inserted().len(), draft.runs.removed().len(), draft.heads.len()), (0, 0, 0));
+    assert_eq!((draft.head, draft.base, draft.clock), (Position::ZERO, Position::ZERO, NTP64(9)));
 }
 
 #[test]
@@ -211,6 +288,14 @@ fn what_a_backend_cannot_count_is_refused() {
     assert_eq!(refused(at(|end| end.head = Position::new((1 << 40) - 2))), "number of bundles in one space");
     assert!(at(|end| end.revision = Revision::new((1 << 50) - 1)).is_ok());
     assert_eq!(refused(at(|end| end.revision = Revision::new(1 << 50))), "revision");
+    let many = |seq| {
+        let heads = Heads::from_iter([(ann.origin(), Head { seq: Seq::new(seq), ..Head::NONE })]);
+        [WriteBatch { replace: Some(Replacement { log: log(2), heads }), ..WriteBatch::default() }]
+    };
+    assert!(draft(&many(1 << 40)).1.remove(0).is_ok());
+    for seq in [(1 << 40) + 1, u64::MAX] {
+        assert_eq!(refused(draft(&many(seq)).1.remove(0)), "number of bundles in one space");
+    }
     let views = [WriteBatch { views: vec![(view("todo@1"), Position::new((1 << 50) + 1))], ..WriteBatch::default() }];
     assert_eq!(refused(draft(&views).1.remove(0)), "progress of a view");
 }
@@ -233,6 +318,8 @@ fn every_part_of_a_batch_counts_in_its_size() {
             1,
         ),
         (trim(1), 1),
+        (replaced(2, &[]), 1),
+        (replaced(2, &[&ann]), 101),
         (WriteBatch { clear: vec![todo.clone()], ..WriteBatch::default() }, 1),
         (WriteBatch { views: vec![(todo.clone(), Position::new(1))], ..WriteBatch::default() }, 1),
     ];

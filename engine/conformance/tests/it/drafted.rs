@@ -57,16 +57,16 @@ impl State {
     }
 
     fn apply(&mut self, batch: &WriteBatch) -> Result<Committed, StoreError> {
-        let LogStatus { revision, head, base, clock, ref heads, .. } = self.status;
+        let LogStatus { log, revision, head, base, clock, ref heads, .. } = self.status;
         let heads = origins([batch]).into_iter().map(|origin| (origin, heads.get(origin))).collect();
-        let before = LogEnd { revision, head, base, clock, heads };
+        let before = LogEnd { log, revision, head, base, clock, heads };
         let parts = concerned([batch]).into_iter();
         let changed = parts.flat_map(|part| self.runs_of(part.origin, part.first, part.last));
         let bases = bases([batch]).into_iter();
         let cut = bases.filter_map(|base| self.runs.range(base.plus(1)..).next()).map(|(_, stored)| stored.clone());
         let runs = changed.chain(cut).collect();
         let (draft, mut outcomes) = Draft::of(BOUNDS, before, runs, [batch]);
-        self.runs.retain(|end, _| *end > draft.base);
+        self.runs.retain(|end, _| !draft.is_replaced && *end > draft.base);
         for (end, _) in draft.runs.removed() {
             self.runs.remove(&end);
         }
