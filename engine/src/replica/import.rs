@@ -6,17 +6,17 @@
 
 use bytes::Bytes;
 
-use super::checkpoint;
+use super::checkpoint::{self, Checkpoint};
+use super::peers::Known;
 use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, locked};
 use crate::format::heads::Difference;
 use crate::format::run::{Unchained, VerifiedRun};
 use crate::id::{Dot, LogId, Position, ReplicaId, Seq};
-use crate::replica::peers::{Known, peer_row};
 use crate::reserved::{self, CheckpointRow, IMPORT, UNREADABLE};
 use crate::snapshot::{Filled, ImportRow, Manifest, RowPlace, RowReader, SnapshotFault, SnapshotId, open_chunk, shelf};
-use crate::store::{Limit, Replacement, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
+use crate::store::{EventStore, Limit, Replacement, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// Bytes of a snapshot's rows that are written in one commit. Writers wait meanwhile.
 const STEP: u64 = 4 * 1024 * 1024;
@@ -57,19 +57,22 @@ pub(super) enum Unfit {
 impl Inner {
     /// Notes which snapshot is being fetched.
     pub(super) async fn note_import(&self, id: SnapshotId, manifest: Bytes) -> Result<(), StoreError> {
+        let import = ImportRow { id, filled: None };
         let mut rows = shelf::manifest_rows(id, manifest);
-        rows.push(import_row(&ImportRow { id, filled: None }));
-        self.turn().await.commit_rows(rows).await
+        rows.push(import_row(&import));
+        let mut turn = self.turn().await;
+        turn.commit_rows(rows).await?;
+        turn.import = Some(import);
+        Ok(())
     }
 
     /// Gives up the snapshot that is being fetched, and clears away what nothing needs.
     pub(super) async fn end_import(&self) -> Result<(), StoreError> {
         let mut turn = self.turn().await;
-        let row = RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None };
-        turn.commit_rows(vec![row]).await?;
+        let rows = end_of_import(&*self.store).await?;
+        turn.commit_rows(rows).await?;
         turn.import = None;
-        let litter = shelf::litter(&*self.store).await?;
-        if litter.is_empty() { Ok(()) } else { turn.commit_rows(litter).await }
+        Ok(())
     }
 
     /// Puts a snapshot in the place of the log. Its chunks must be here, and checked. Gives how many bundles were kept, or why it was not
@@ -173,12 +176,13 @@ impl Turn<'_> {
         let at = Position::new(u64::try_from(manifest.heads.bundles()).expect("the manifest was checked"));
         let views: Vec<ViewId> = self.inner.projections.views().cloned().collect();
         let stored = self.status.views.keys().filter(|view| !view.is_reserved()).cloned();
-        let clear = stored.chain(views.iter().cloned()).chain([checkpoint::view(), reserved::view(UNREADABLE)]);
+        let engines = [checkpoint::view(), reserved::view(UNREADABLE)];
+        let clear = stored.chain(views.iter().cloned()).chain(engines).collect();
         let filled = Filled { next: RowPlace::start(manifest), at, views };
         WriteBatch {
             expected: Some(self.status.revision),
             replace: Some(Replacement { log: self.next_log(id), heads: manifest.heads.clone() }),
-            clear: clear.collect(),
+            clear,
             rows: vec![import_row(&ImportRow { id, filled: Some(filled) })],
             clock: manifest.clock,
             ..WriteBatch::default()
@@ -211,9 +215,10 @@ impl Turn<'_> {
         let mut batch = WriteBatch { expected: Some(self.status.revision), rows, ..WriteBatch::default() };
         let import = ImportRow { id, filled: Some(Filled { next, ..filled.clone() }) };
         if is_last {
-            batch.rows.push(RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None });
+            batch.rows.extend(end_of_import(&*self.inner.store).await?);
             batch.rows.push(reserved::checkpoint_row(&CheckpointRow { position: filled.at }));
-            batch.views = filled.views.iter().cloned().chain([checkpoint::view()]).map(|view| (view, filled.at)).collect();
+            batch.views =
+                filled.views.iter().cloned().chain([checkpoint::view()]).map(|view| (view, filled.at)).collect();
         } else {
             batch.rows.push(import_row(&import));
         }
@@ -226,9 +231,7 @@ impl Turn<'_> {
         *locked(&self.inner.bootstrap) = Some(Bootstrap { rows: next.rows(&manifest), ..done }).filter(|_| !is_last);
         self.import = Some(import).filter(|_| !is_last);
         if is_last {
-            self.checkpoint = checkpoint::Checkpoint::At(filled.at);
-            let litter = shelf::litter(&*self.inner.store).await?;
-            self.commit_rows(litter).await?;
+            self.checkpoint = Checkpoint::At(filled.at);
         }
         Ok(true)
     }
@@ -276,6 +279,13 @@ impl Filled {
         let noted = reserved::noted_event(&row.key.key);
         noted.is_some_and(|(view, ..)| view.is_none_or(|view| self.views.contains(&view)))
     }
+}
+
+/// The rows that forget a snapshot that was taken, with its chunks.
+async fn end_of_import(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
+    let mut rows = shelf::litter(store, None).await?;
+    rows.push(RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None });
+    Ok(rows)
 }
 
 fn import_row(row: &ImportRow) -> RowWrite {

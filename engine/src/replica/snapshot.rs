@@ -35,7 +35,9 @@ pub enum SnapshotError {
     #[error("an event of bundle {} is put aside: {}; make the snapshot with a program that reads it", .0.dot, .0.cause)]
     Unread(Box<Aside>),
     /// A view was folded again, or the checkpoint moved, while rows were read. Try again.
-    #[error("a view was rebuilt, or another handle on this store moved the checkpoint, while rows were read; try again")]
+    #[error(
+        "a view was rebuilt, or another handle on this store moved the checkpoint, while rows were read; try again"
+    )]
     Disturbed,
     /// A limit of snapshots is exceeded.
     #[error(transparent)]
@@ -104,7 +106,8 @@ impl Replica {
         rows.extend(shelf::publish(&*self.inner.store, info.clone()).await?);
         rows.extend(self.inner.forget_making().await?);
         self.inner.turn().await.commit_rows(rows).await?;
-        let litter = shelf::litter(&*self.inner.store).await?;
+        let import = shelf::import(&*self.inner.store).await?;
+        let litter = shelf::litter(&*self.inner.store, import).await?;
         self.inner.turn().await.commit_rows(litter).await?;
         Ok(info)
     }
@@ -230,7 +233,11 @@ impl Inner {
     /// Makes sure that the rows read so far are those at the checkpoint. At the end the store itself is asked.
     async fn check_undisturbed(&self, subject: &Subject, at_end: bool) -> Result<(), SnapshotError> {
         let mut turn = self.turn().await;
-        if at_end { turn.reload().await? } else { turn.refresh().await? }
+        if at_end {
+            turn.reload().await?
+        } else {
+            turn.refresh().await?
+        }
         let stays = turn.checkpoint == Checkpoint::At(subject.at.position) && turn.status.log == subject.at.log;
         let behind = |view: &&ViewId| !view.is_reserved() && turn.folded(view) < subject.at.position;
         if !stays || turn.clears != subject.clears || subject.views.iter().find(behind).is_some() {
@@ -240,11 +247,7 @@ impl Inner {
     }
 
     /// Notes of events in bundles that the snapshot covers. Taken with its rows, so that whoever takes them knows what they lack.
-    async fn notes_within(
-        &self,
-        heads: &Heads,
-        range: RowRange,
-    ) -> Result<(Vec<Row>, Option<RowRange>), StoreError> {
+    async fn notes_within(&self, heads: &Heads, range: RowRange) -> Result<(Vec<Row>, Option<RowRange>), StoreError> {
         let mut rows = self.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
         let next = rows.last().map(|last| range.after(last.key.clone()));
         let is_within = |row: &Row| {

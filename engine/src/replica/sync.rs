@@ -163,12 +163,13 @@ impl Replica {
             turn.status.heads.get(turn.id)
         };
         let common = match Session::begin(&self.inner, peer).await?.common_history().await {
-            // Here or there something of it has been trimmed: the fork is too old to be healed.
+            // Something of it has been trimmed here: the fork is too old to be healed.
             Err(SyncError::Replica(ReplicaError::Store(error))) if matches!(*error, StoreError::Trimmed { .. }) => {
                 return Ok(0);
             }
+            // The peer has trimmed it and cannot be asked. What no peer has answered for may be lost if it does not move.
             Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::Trimmed { .. }, .. }))) => {
-                return Ok(0);
+                locked(&self.inner.peers).acked().min(own.seq)
             }
             common => common?,
         };
@@ -202,6 +203,10 @@ impl Replica {
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
         self.inner.move_checkpoint_if_due().await?;
+        if report.is_complete() && self.inner.turn().await.import.is_some() {
+            // A snapshot that was not fetched to its end is not needed any more.
+            self.inner.end_import().await?;
+        }
         Ok(report)
     }
 }

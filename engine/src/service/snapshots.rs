@@ -57,7 +57,7 @@ async fn take_manifest(space: &SpaceId, store: &dyn EventStore, bytes: Bytes) ->
     let mut rows = shelf::manifest_rows(id, bytes);
     rows.extend(shelf::publish(store, info).await?);
     commit(store, rows).await?;
-    commit(store, shelf::litter(store).await?).await?;
+    commit(store, shelf::litter(store, shelf::import(store).await?).await?).await?;
     Ok(Wanted { missing, is_complete: true })
 }
 

@@ -76,6 +76,12 @@ pub(crate) async fn verify(
     Ok(rows.end())
 }
 
+/// The snapshot that the store's replica takes, if there is one.
+pub(crate) async fn import(store: &dyn EventStore) -> Result<Option<SnapshotId>, StoreError> {
+    let row = store.load(&[RowKey::new(reserved::view(IMPORT), Bytes::new())]).await?.remove(0);
+    Ok(row.map(|row| reserved::get::<super::ImportRow>(IMPORT, &row)).transpose()?.map(|row| row.id))
+}
+
 /// The row of a chunk.
 pub(crate) fn chunk_row(hash: ChunkHash, sealed: Bytes) -> RowWrite {
     RowWrite { key: key(CHUNKS, hash.to_bytes()), value: Some(sealed) }
@@ -121,15 +127,14 @@ pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Resul
     Ok(rows)
 }
 
-/// What is kept and nothing needs any more: manifests and chunks. Chunks are looked for before what names them, so that one which
-/// somebody brings meanwhile is not among them.
-pub(crate) async fn litter(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
+/// The rows that delete what nothing needs any more: manifests and chunks. `import` is the snapshot that the store's replica takes. Chunks
+/// are looked for before what names them, so that one which somebody brings meanwhile is not among them.
+pub(crate) async fn litter(store: &dyn EventStore, import: Option<SnapshotId>) -> Result<Vec<RowWrite>, StoreError> {
     let chunks = chunk_hashes(store).await?;
     let kept: BTreeSet<_> = ids(store, MANIFESTS).await?.into_iter().collect();
     let mut wanted: BTreeSet<SnapshotId> = ids(store, SNAPSHOTS).await?.into_iter().collect();
     wanted.extend(ids(store, OFFERED).await?);
-    let import = store.load(&[RowKey::new(reserved::view(IMPORT), Bytes::new())]).await?.remove(0);
-    wanted.extend(import.map(|row| reserved::get::<super::ImportRow>(IMPORT, &row)).transpose()?.map(|row| row.id));
+    wanted.extend(import);
     let mut named = BTreeSet::new();
     for id in &wanted {
         let bytes = manifest(store, *id).await?.unwrap_or_default();

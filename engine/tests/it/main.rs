@@ -19,6 +19,7 @@ mod put_aside;
 mod recovery;
 mod replica;
 mod short;
+mod snapshot;
 mod sync;
 mod trim;
 mod trimmed;

@@ -47,14 +47,18 @@ impl Session<'_> {
         *locked(&self.inner.bootstrap) = None;
         match taken {
             // Newer ones have taken its place meanwhile.
-            Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::UnknownSnapshot, .. }))) => Ok(false),
+            Err(SyncError::Transport(TransportError::Refused(Problem { code: Code::UnknownSnapshot, .. }))) => {
+                Ok(false)
+            }
             taken => taken,
         }
     }
 
     /// The peer's snapshot that covers most, of those that have all views of this replica.
     async fn newest(&self) -> Result<Option<SnapshotInfo>, SyncError> {
-        let Reply::Hello(hello) = self.peer.call(Request::Hello).await?.reply else { return Err(SyncError::Unexpected) };
+        let Reply::Hello(hello) = self.peer.call(Request::Hello).await?.reply else {
+            return Err(SyncError::Unexpected);
+        };
         if !hello.versions.contains(&SNAPSHOT_VERSION) {
             return Ok(None);
         }
@@ -148,7 +152,9 @@ impl Session<'_> {
         let lacking = missing.iter().map(|index| u64::from(manifest.chunks[*index as usize].bytes)).sum::<u64>();
         let mut progress = Bootstrap { bytes: manifest.chunk_bytes() - lacking, ..Bootstrap::begin(id, manifest) };
         *locked(&self.inner.bootstrap) = Some(progress);
-        let fetch = |index: u32| async move { (index, self.ask(AskSnapshot::Chunk(manifest.chunks[index as usize].hash)).await) };
+        let fetch = |index: u32| async move {
+            (index, self.ask(AskSnapshot::Chunk(manifest.chunks[index as usize].hash)).await)
+        };
         let mut coming = stream::iter(missing.into_iter().map(fetch)).buffered(AHEAD).ready_chunks(AT_ONCE);
         while let Some(come) = coming.next().await {
             let (mut rows, mut failed) = (Vec::new(), None);

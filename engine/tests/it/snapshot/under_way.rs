@@ -1,0 +1,114 @@
+//! Writers go on while a snapshot is made, and it has the rows of one moment all the same.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join;
+use proptest::prelude::*;
+use syncline::protocol::{AskSnapshot, Piece, Reply, Request, SnapshotInfo};
+use syncline::replica::SnapshotError;
+use syncline::snapshot::{Manifest, RowsOf};
+use syncline::store::{EventStore, Limit, Row, RowRange, StoreError, forward};
+use syncline::{Projection, Replica, Service, Transport, ViewId};
+
+use super::{Server, open, sync, write};
+use crate::recovery::copy;
+use crate::world::*;
+
+/// A store in which others get in between any two reads of rows, and that gives few rows at a time.
+#[derive(Debug)]
+struct Slow(Arc<dyn EventStore>);
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl EventStore for Slow {
+    forward!(self.0: status, read, read_origin, load, commit, commit_folded, changed);
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        yield_once().await;
+        let rows = self.0.scan(view, range, Limit { items: limit.items.min(2), ..limit }).await;
+        yield_once().await;
+        rows
+    }
+}
+
+/// What the manifest of a snapshot says of its rows.
+fn told(service: &Arc<Service>, info: &SnapshotInfo) -> Vec<RowsOf> {
+    let ask = Request::Snapshot(space(), AskSnapshot::Manifest(info.id));
+    let Reply::Piece(Piece(bytes)) = block_on(way(service).call(ask)).unwrap().reply else { panic!("no manifest") };
+    Manifest::decode(&bytes).unwrap().0.views
+}
+
+/// The same of a snapshot that is made of the first bundles of a log, while nobody writes.
+fn of_first(store: &dyn EventStore, bundles: u64, clock: &Hand) -> Vec<RowsOf> {
+    let copied = copy(store, u32::try_from(bundles).unwrap(), memory());
+    let keeper = compose(copied.clone(), clock).shared_with_service().open(id(200));
+    let info = block_on(block_on(keeper).unwrap().make_snapshot()).unwrap();
+    let storage = Arc::new(Swapped(copied));
+    let service = Service::new(storage, Arc::new(syncline::authority::AllowAll), Arc::new(clock.reader()));
+    told(&Arc::new(service), &info)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_snapshot_has_the_rows_of_the_moment_at_which_it_began(
+        before in prop::collection::vec((0..9u8, 0..60usize), 1..30),
+        during in prop::collection::vec((0..14u8, 0..60usize), 1..30),
+        pauses in 0..4usize,
+    ) {
+        let server = Server::new();
+        let one = open(&server, 1);
+        let text = |length: usize| "y".repeat(length);
+        before.iter().for_each(|(key, length)| _ = write(&one, &key.to_string(), &text(*length)));
+        sync(&one, &server);
+        let slow = Arc::new(Slow(server.store.clone()));
+        let keeper = compose(slow, &server.clock).piece_bytes(40).shared_with_service();
+        let keeper: Replica = block_on(keeper.open(id(200))).unwrap();
+        let writes = async {
+            for (key, length) in &during {
+                for _ in 0..pauses {
+                    yield_once().await;
+                }
+                one.write(&[set(&key.to_string(), &text(*length))]).await.unwrap();
+                one.sync(&way(&server.service)).await.unwrap();
+                keeper.catch_up().await.unwrap();
+            }
+        };
+        let (made, ()) = block_on(join(keeper.make_snapshot(), writes));
+        let made = made.unwrap();
+        prop_assert_eq!(told(&server.service, &made), of_first(&*server.store, made.bundles, &server.clock));
+    }
+}
+
+#[test]
+fn a_view_that_is_rebuilt_meanwhile_spoils_the_snapshot_and_the_next_one_is_made() {
+    let server = Server::new();
+    let one = open(&server, 1);
+    (0..9).for_each(|number| _ = write(&one, &number.to_string(), "x"));
+    sync(&one, &server);
+    let keeper = compose(Arc::new(Slow(server.store.clone())), &server.clock).shared_with_service();
+    let keeper = block_on(keeper.open(id(200))).unwrap();
+    let rebuild = async {
+        for _ in 0..12 {
+            yield_once().await;
+        }
+        keeper.rebuild(&Pairs.view()).await.unwrap();
+    };
+    let (made, ()) = block_on(join(keeper.make_snapshot(), rebuild));
+    assert!(matches!(made, Err(SnapshotError::Disturbed)), "{made:?}");
+    assert!(block_on(keeper.snapshots()).unwrap().is_empty());
+    block_on(keeper.make_snapshot()).unwrap();
+}
+
+#[test]
+fn an_event_that_a_later_version_may_read_is_not_lost_in_a_snapshot() {
+    let server = Server::new();
+    let one = open(&server, 1);
+    let later = syncline::Event::new(syncline::EventType::new("pair.set", 2), "a=1");
+    block_on(one.write(&[later])).unwrap();
+    sync(&one, &server);
+    let error = block_on(server.keeper.make_snapshot()).unwrap_err();
+    assert!(matches!(error, SnapshotError::Unread(_)), "{error}");
+}
