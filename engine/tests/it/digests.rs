@@ -44,6 +44,7 @@ fn kind(request: &Request) -> &'static str {
         Request::Compare(..) => "parts",
         Request::Pull(..) => "pull",
         Request::Push(..) => "push",
+        Request::Snapshot(..) | Request::Supply(..) => "snapshot",
     }
 }
 
