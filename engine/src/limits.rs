@@ -52,6 +52,8 @@ pub const REFUSAL_MESSAGE_BYTES_MAX: usize = 1_024;
 pub const JSON_DEPTH_MAX: usize = 32;
 /// Chunks of a snapshot: its rows take 64 GiB at most.
 pub const SNAPSHOT_CHUNKS_MAX: usize = 65_536;
+/// Bytes of a snapshot's chunk: a byte that says how it is packed, and 1 MiB of rows.
+pub const CHUNK_BYTES_MAX: usize = 1 + crate::snapshot::CHUNK_BYTES;
 /// Views of a snapshot.
 pub const SNAPSHOT_VIEWS_MAX: usize = 1_024;
 /// Bytes of a snapshot's manifest: 8 MiB, enough for [`HEADS_MAX`] origins and [`SNAPSHOT_CHUNKS_MAX`] chunks.

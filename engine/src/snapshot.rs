@@ -35,16 +35,6 @@ pub struct SnapshotId([u8; 32]);
 
 hash_of_32_bytes!(SnapshotId, "the id of a snapshot");
 
-impl std::str::FromStr for SnapshotId {
-    type Err = DecodeError;
-
-    fn from_str(text: &str) -> Result<Self, DecodeError> {
-        let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-        let why = "it takes 64 lower-case hex digits";
-        bytes.map(Self).ok_or(DecodeError::Malformed { what: "the id of a snapshot", why })
-    }
-}
-
 /// BLAKE3 over a chunk as it travels.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChunkHash([u8; 32]);

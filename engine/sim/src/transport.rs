@@ -170,7 +170,7 @@ impl SimTransport {
     /// Remembers what the peer has told.
     fn note(&self, answer: &Answer) {
         let (log, head, through) = match &answer.reply {
-            Reply::Hello(_) => return,
+            Reply::Hello(_) | Reply::Snapshots(_) | Reply::Piece(_) | Reply::Wanted(_) => return,
             Reply::Heads(heads) => (heads.head.log, heads.head.position, BTreeMap::new()),
             Reply::Compare(told) => (told.head.log, told.head.position, BTreeMap::new()),
             Reply::Pull(pulled) => (pulled.next.log, pulled.head, BTreeMap::new()),

@@ -74,8 +74,8 @@ impl Serialize for Piece {
 impl<'de> Deserialize<'de> for Piece {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            let bytes = BASE64.decode(String::deserialize(deserializer)?.as_bytes());
-            return bytes.map(|bytes| Self(bytes.into())).map_err(de::Error::custom);
+            let bytes = BASE64.decode(String::deserialize(deserializer)?.as_bytes()).map_err(de::Error::custom)?;
+            return bounded(&bytes).map(|()| Self(bytes.into()));
         }
         deserializer.deserialize_bytes(PieceVisitor)
     }
@@ -91,9 +91,14 @@ impl de::Visitor<'_> for PieceVisitor {
     }
 
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Piece, E> {
-        if bytes.len() > MANIFEST_BYTES_MAX {
-            return Err(E::custom("a piece of a snapshot is too large"));
-        }
-        Ok(Piece(Bytes::copy_from_slice(bytes)))
+        bounded(bytes).map(|()| Piece(Bytes::copy_from_slice(bytes)))
     }
+}
+
+/// Neither a manifest nor a chunk is larger.
+fn bounded<E: de::Error>(bytes: &[u8]) -> Result<(), E> {
+    if bytes.len() > MANIFEST_BYTES_MAX {
+        return Err(E::custom("a piece of a snapshot is too large"));
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::format::heads::Heads;
 use crate::format::time::NTP64;
 use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
 use crate::id::SpaceId;
-use crate::limits::{HEADS_MAX, MANIFEST_BYTES_MAX, SNAPSHOT_CHUNKS_MAX, SNAPSHOT_VIEWS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, HEADS_MAX, MANIFEST_BYTES_MAX, SNAPSHOT_CHUNKS_MAX, SNAPSHOT_VIEWS_MAX};
 use crate::limits::{SPACE_BYTES_MAX, VIEW_BYTES_MAX};
 use crate::portable::layout::{head_entry, put_bytes, put_head, text};
 use crate::reserved;
@@ -145,7 +145,7 @@ impl Manifest {
             return Err(reader.malformed("it has not as many chunks as its rows take"));
         }
         let chunk = |reader: &mut Reader<'_>| {
-            let bytes = reader.length("chunk of a snapshot", CHUNK_BYTES + 1)?;
+            let bytes = reader.length("chunk of a snapshot", CHUNK_BYTES_MAX)?;
             Ok(Chunk { bytes: bytes as u32, hash: ChunkHash(reader.array()?) })
         };
         let chunks = (0..count).map(|_| chunk(&mut reader)).collect::<Result<_, DecodeError>>()?;

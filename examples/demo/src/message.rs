@@ -32,6 +32,10 @@ pub enum What {
     },
     /// What the server lacks.
     Push(Load),
+    /// A snapshot of the server, or a piece of it.
+    Snapshot,
+    /// A piece of a snapshot for the server.
+    Supply,
     /// The device follows the server's log from now on.
     Watch,
     /// The server tells that its log has moved: so many bundles are in it.
@@ -98,6 +102,8 @@ impl What {
             Request::Heads(_) | Request::HeadsAfter(..) | Request::Compare(..) => Self::Heads,
             Request::Pull(_, pull) => Self::Pull { by_heads: matches!(pull.have, Have::Heads(_)) },
             Request::Push(_, _, push) => Self::Push(Load::of(&push.runs)),
+            Request::Snapshot(..) => Self::Snapshot,
+            Request::Supply(..) => Self::Supply,
         }
     }
 
@@ -114,7 +120,7 @@ impl What {
 impl Came {
     pub(crate) fn of(answer: &Answer) -> Self {
         match &answer.reply {
-            Reply::Hello(_) => Self::Answer,
+            Reply::Hello(_) | Reply::Snapshots(_) | Reply::Piece(_) | Reply::Wanted(_) => Self::Answer,
             Reply::Heads(heads) => Self::Log { head: heads.head.position.get() },
             Reply::Compare(told) => Self::Log { head: told.head.position.get() },
             Reply::Pull(Pulled { runs, next, head, .. }) | Reply::Tail(Tail { runs, next, head, .. }) => {
@@ -163,6 +169,8 @@ impl fmt::Display for What {
             Self::Pull { by_heads: true } => f.write_str("pull by heads"),
             Self::Pull { by_heads: false } => f.write_str("pull"),
             Self::Push(load) => write!(f, "push {load}"),
+            Self::Snapshot => f.write_str("ask for a snapshot"),
+            Self::Supply => f.write_str("hand over a snapshot"),
             Self::Watch => f.write_str("watch"),
             Self::Notice { head } => write!(f, "notice: the log has {head} bundles"),
         }

@@ -21,9 +21,18 @@
 //! | `GET /v1` | | `Answer` with `Hello` |
 //! | `GET /v1/spaces/{space}/heads` | | `Answer` with `PeerHeads` |
 //! | `GET /v1/spaces/{space}/heads?after=…` | | the same, for the origins after this one |
-//! | `POST /v1/spaces/{space}/pull` | `Pull` | `Answer` with `Pulled` |
+//! | `POST /v1/spaces/{space}/compare` | `Compare` | `Answer` with `Compared` |
+//! | `POST /v1/spaces/{space}/pull` | `Pull` | `Answer` with `Pulled`, or with `Tail` |
 //! | `POST /v1/spaces/{space}/push` | `Push` | `Answer` with `Pushed` |
 //! | `GET /v1/spaces/{space}/watch?log=…&position=…` | | a stream of `Notice`s, as server-sent events or as frames |
+//! | `GET /v1/spaces/{space}/snapshots` | | `Answer` with the list of `SnapshotInfo`s |
+//! | `GET /v1/spaces/{space}/snapshots/{id}` | | `Answer` with the manifest, a `Piece` |
+//! | `GET /v1/spaces/{space}/chunks/{hash}` | | `Answer` with a chunk, a `Piece` |
+//! | `POST /v1/spaces/{space}/snapshots` | `Piece`: a manifest | `Answer` with `Wanted` |
+//! | `POST /v1/spaces/{space}/snapshots/{id}/chunks/{index}` | `Piece`: a chunk | the same |
+//!
+//! Manifests and chunks are packed already: `zstd` is not spent on them in binary form, and an answer with a chunk is not cached, since
+//! it brings the time of the server's clock.
 //!
 //! A watch stream's server-sent events are `notice` and, as the last, `problem`; comments keep it alive. Its frames, for
 //! `Accept: application/vnd.syncline.stream.v1`, are one byte of kind, four of length (big-endian), and that many bytes: kind 0

@@ -28,6 +28,7 @@ mod seldom;
 mod serve;
 mod share;
 mod shutdown;
+mod snapshots;
 mod watch;
 mod worded;
 
@@ -160,6 +161,10 @@ pub fn router(service: Arc<Service>, options: RouterOptions) -> Router {
         .route("/v1/spaces/{space}/pull", post(answer::pull))
         .route("/v1/spaces/{space}/push", post(answer::push))
         .route("/v1/spaces/{space}/watch", get(watch::watch))
+        .route("/v1/spaces/{space}/snapshots", get(snapshots::list).post(snapshots::take_manifest))
+        .route("/v1/spaces/{space}/snapshots/{id}", get(snapshots::manifest))
+        .route("/v1/spaces/{space}/snapshots/{id}/chunks/{index}", post(snapshots::take_chunk))
+        .route("/v1/spaces/{space}/chunks/{hash}", get(snapshots::chunk))
         .fallback(no_such_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn(edge::edge))

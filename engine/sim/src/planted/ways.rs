@@ -169,7 +169,9 @@ impl Transport for BadWay {
         let answered = match request {
             Request::Push(space, own, push) => self.push(space, own, push).await,
             Request::Pull(space, pull) => self.pull(space, pull).await,
-            Request::Compare(..) => Err(Problem::new(Code::Unsupported, "version 1 has no such request").into()),
+            Request::Compare(..) | Request::Snapshot(..) | Request::Supply(..) => {
+                Err(Problem::new(Code::Unsupported, "version 1 has no such request").into())
+            }
             other => self.inner.call(other).await,
         };
         let mut answer = answered.map_err(|error| self.told(error))?;

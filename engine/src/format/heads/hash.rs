@@ -27,6 +27,17 @@ macro_rules! hash_of_32_bytes {
             }
         }
 
+        impl ::std::str::FromStr for $name {
+            type Err = $crate::format::wire::DecodeError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let bytes = ::data_encoding::HEXLOWER.decode(text.as_bytes()).ok();
+                let why = "it takes 64 lower-case hex digits";
+                let malformed = $crate::format::wire::DecodeError::Malformed { what: $what, why };
+                bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(malformed)
+            }
+        }
+
         impl ::serde::Serialize for $name {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
@@ -38,12 +49,7 @@ macro_rules! hash_of_32_bytes {
                 if !deserializer.is_human_readable() {
                     return <[u8; 32]>::deserialize(deserializer).map(Self);
                 }
-                let text = String::deserialize(deserializer)?;
-                let bytes = ::data_encoding::HEXLOWER.decode(text.as_bytes()).ok();
-                bytes
-                    .and_then(|bytes| bytes.try_into().ok())
-                    .map(Self)
-                    .ok_or_else(|| ::serde::de::Error::custom(concat!($what, " takes 64 lower-case hex digits")))
+                String::deserialize(deserializer)?.parse().map_err(::serde::de::Error::custom)
             }
         }
     };

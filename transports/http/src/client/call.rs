@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Response, Url};
 use syncline::TransportError;
-use syncline::protocol::{Answer, Code, Problem, Reply, Request};
+use syncline::protocol::{Answer, AskSnapshot, Code, Problem, Reply, Request, Supply};
 use thiserror::Error;
 
 use super::retry::Failed;
@@ -55,13 +55,27 @@ impl Inner {
                 let own = own.map(|own| format!("?own={own}")).unwrap_or_default();
                 (format!("v1/spaces/{space}/push{own}"), Some(self.form.encode(push)))
             }
+            Request::Snapshot(space, AskSnapshot::List) => (format!("v1/spaces/{space}/snapshots"), None),
+            Request::Snapshot(space, AskSnapshot::Manifest(id)) => (format!("v1/spaces/{space}/snapshots/{id}"), None),
+            Request::Snapshot(space, AskSnapshot::Chunk(hash)) => (format!("v1/spaces/{space}/chunks/{hash}"), None),
+            Request::Supply(space, Supply::Manifest(piece)) => {
+                (format!("v1/spaces/{space}/snapshots"), Some(self.form.encode(piece)))
+            }
+            Request::Supply(space, Supply::Chunk(id, index, piece)) => {
+                (format!("v1/spaces/{space}/snapshots/{id}/chunks/{index}"), Some(self.form.encode(piece)))
+            }
         };
         let max = self.form.bytes_max();
         if let Some(size) = body.as_ref().map(Vec::len).filter(|size| *size > max) {
             let detail = format!("a message of {size} bytes exceeds {max}; push in several parts");
             return Err(Problem::new(Code::TooLarge, detail).into());
         }
-        Ok(Outgoing { url: self.url(&path), body: body.map(compress) })
+        let body = body.map(|body| match (request, self.form) {
+            // Pieces of snapshots are packed already.
+            (Request::Supply(..), Form::Binary) => (body.into(), false),
+            _ => compress(body),
+        });
+        Ok(Outgoing { url: self.url(&path), body })
     }
 
     async fn attempt(&self, outgoing: &Outgoing) -> Result<Answer, Failed> {
@@ -185,5 +199,8 @@ fn fits(request: &Request, reply: &Reply) -> bool {
             | (Request::Compare(..), Reply::Compare(_))
             | (Request::Pull(..), Reply::Pull(_) | Reply::Tail(_))
             | (Request::Push(..), Reply::Push(_))
+            | (Request::Snapshot(_, AskSnapshot::List), Reply::Snapshots(_))
+            | (Request::Snapshot(_, AskSnapshot::Manifest(_) | AskSnapshot::Chunk(_)), Reply::Piece(_))
+            | (Request::Supply(..), Reply::Wanted(_))
     )
 }

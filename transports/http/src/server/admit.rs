@@ -1,4 +1,7 @@
-//! Who asks, and about which space.
+//! Who asks, and about what.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::RequestPartsExt;
 use axum::extract::{Query, RawPathParams};
@@ -80,10 +83,10 @@ pub(super) fn own(parts: &Parts) -> Result<Option<ReplicaId>, Fault> {
     Ok(own)
 }
 
-/// The space that the path names. An application may have mounted the router below parameters of its own.
-pub(super) async fn space(parts: &mut Parts) -> Result<SpaceId, Fault> {
+/// What the path has at the parameter of this name. An application may have mounted the router below parameters of its own.
+pub(super) async fn path<T: FromStr<Err: Display>>(parts: &mut Parts, name: &str) -> Result<T, Fault> {
     let malformed = |why: String| Fault::new(Code::Malformed, why);
     let params = parts.extract::<RawPathParams>().await.map_err(|error| malformed(error.body_text()))?;
-    let name = params.iter().filter(|(name, _)| *name == "space").last().map_or("", |(_, value)| value);
-    SpaceId::new(name).map_err(|error| malformed(error.to_string()))
+    let value = params.iter().filter(|(known, _)| *known == name).last().map_or("", |(_, value)| value);
+    value.parse().map_err(|error: T::Err| malformed(format!("the path's `{name}` does not read: {error}")))
 }

@@ -8,11 +8,11 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
-use syncline::ReplicaId;
 use syncline::authority::{Principal, Role};
 use syncline::limits::PAGE_BYTES_MAX;
 use syncline::protocol::{Answer, Code, Pull, Request};
 use syncline::service::Entered;
+use syncline::{ReplicaId, SpaceId};
 
 use super::admit::{self, Caller};
 use super::fault::Fault;
@@ -37,9 +37,9 @@ struct After {
 const CROWD_RETRY_MS: u64 = 1_000;
 
 /// A request before its content is looked at: who asks, and its place among the requests under way.
-struct Begun {
-    principal: Principal,
-    place: Share,
+pub(super) struct Begun {
+    pub(super) principal: Principal,
+    pub(super) place: Share,
 }
 
 pub(super) async fn hello(State(app): State<App>, request: HttpRequest) -> Response {
@@ -106,7 +106,7 @@ async fn give_page(app: &App, parts: &mut Parts, body: &mut Body) -> Result<Resp
     let pull = body_form.decode("pull", &read.bytes).map_err(malformed)?;
     drop(read);
     let (page, memory) = pull_fitting(app, &begun.principal, &space, pull, form).await?;
-    Ok(reply(page, form, &parts.headers, [memory, begun.place]))
+    Ok(reply(page, form, negotiate::takes_zstd(&parts.headers), [memory, begun.place]))
 }
 
 async fn take_bundles(app: &App, parts: &mut Parts, body: &mut Body) -> Result<Response, Fault> {
@@ -118,31 +118,42 @@ async fn take_bundles(app: &App, parts: &mut Parts, body: &mut Body) -> Result<R
     let read = body::read(app, &begun.principal.user, body, &parts.headers, body_form).await?;
     let push = body_form.decode("push", &read.bytes).map_err(malformed)?;
     let answer = space.push(own, push).await?;
-    Ok(reply(form.encode(&answer), form, &parts.headers, [read.share, begun.place]))
+    Ok(reply(form.encode(&answer), form, negotiate::takes_zstd(&parts.headers), [read.share, begun.place]))
 }
 
 impl Begun {
-    async fn of(app: &App, parts: &Parts) -> Result<Self, Fault> {
+    pub(super) async fn of(app: &App, parts: &Parts) -> Result<Self, Fault> {
         let Caller { principal, .. } = Caller::of(app, parts).await?;
         let place = app.requests.take(&principal.user, 1).ok_or_else(too_many_at_once)?;
         Ok(Self { principal, place })
     }
 
     /// The space that the path names. The role is asked here, so that nobody without one makes the server read a body.
-    async fn enter<'a>(&'a self, app: &'a App, parts: &mut Parts, needed: Role) -> Result<Entered<'a>, Fault> {
-        let space = admit::space(parts).await?;
+    pub(super) async fn enter<'a>(
+        &'a self,
+        app: &'a App,
+        parts: &mut Parts,
+        needed: Role,
+    ) -> Result<Entered<'a>, Fault> {
+        let space: SpaceId = admit::path(parts, "space").await?;
         Ok(app.service.enter(&self.principal, space, needed).await?)
     }
 
-    async fn tell(self, app: &App, answer: &Answer, form: Form, asked: &HeaderMap) -> Result<Response, Fault> {
+    pub(super) async fn tell(
+        self,
+        app: &App,
+        answer: &Answer,
+        form: Form,
+        asked: &HeaderMap,
+    ) -> Result<Response, Fault> {
         let encoded = form.encode(answer);
         let memory = body::memory(app, &self.principal.user, encoded.len()).await?;
-        Ok(reply(encoded, form, asked, [memory, self.place]))
+        Ok(reply(encoded, form, negotiate::takes_zstd(asked), [memory, self.place]))
     }
 }
 
 /// The response, or what was at fault. Then the rest of the body is read, so that the client reads the answer.
-async fn end(response: Result<Response, Fault>, parts: &Parts, mut body: Body) -> Response {
+pub(super) async fn end(response: Result<Response, Fault>, parts: &Parts, mut body: Body) -> Response {
     match response {
         Ok(response) => response,
         Err(fault) => {
@@ -153,12 +164,12 @@ async fn end(response: Result<Response, Fault>, parts: &Parts, mut body: Body) -
 }
 
 /// The form of the body, and that of the answer.
-fn forms(headers: &HeaderMap) -> Result<(Form, Form), Fault> {
+pub(super) fn forms(headers: &HeaderMap) -> Result<(Form, Form), Fault> {
     let body_form = negotiate::body_form(headers)?;
     Ok((body_form, negotiate::answer_form(headers, Some(body_form))?))
 }
 
-fn malformed(why: String) -> Fault {
+pub(super) fn malformed(why: String) -> Fault {
     Fault::new(Code::Malformed, why)
 }
 
@@ -216,10 +227,9 @@ async fn page_memory(app: &App, principal: &Principal, pull: &mut Pull) -> Resul
     }
 }
 
-/// A response, which holds these shares until it is sent: of the memory first.
-fn reply(encoded: Vec<u8>, form: Form, asked: &HeaderMap, [mut memory, place]: [Share; 2]) -> Response {
-    let (body, compressed): (Bytes, bool) =
-        if negotiate::takes_zstd(asked) { compress(encoded) } else { (encoded.into(), false) };
+/// A response, compressed if `zstd` says so and that makes it smaller. It holds these shares until it is sent: of the memory first.
+pub(super) fn reply(encoded: Vec<u8>, form: Form, zstd: bool, [mut memory, place]: [Share; 2]) -> Response {
+    let (body, compressed): (Bytes, bool) = if zstd { compress(encoded) } else { (encoded.into(), false) };
     memory.shrink(body.len());
     let mut response = Response::new(Body::new(Held::new(body, vec![memory, place])));
     let headers = response.headers_mut();

@@ -51,7 +51,7 @@ pub(super) async fn watch(State(app): State<App>, request: HttpRequest) -> Respo
 async fn begin(app: &App, parts: &mut Parts) -> Result<Response, Fault> {
     let caller = Caller::of(app, parts).await?;
     let form = negotiate::stream_form(&parts.headers)?;
-    let space = admit::space(parts).await?;
+    let space = admit::path(parts, "space").await?;
     let Query(Place { log, position }) = Query::try_from_uri(&parts.uri).map_err(|_| {
         let detail =
             "the query does not name a place in the log; send `?log=…&position=…`, as heads and pull answer it";

@@ -173,7 +173,7 @@ async fn hello_names_versions_and_limits() {
         panic!("hello is answered by hello")
     };
     assert_eq!(clock, crate::site::NOW);
-    assert_eq!((hello.versions, hello.run_versions), (vec![1, 2], vec![1]));
+    assert_eq!((hello.versions, hello.run_versions), (vec![1, 2, 3], vec![1]));
     let heads = site.ann().call(Request::Heads(space(SPACE))).await.unwrap();
     assert!(matches!(heads.reply, Reply::Heads(_)));
 }

@@ -13,12 +13,13 @@ use syncline::format::heads::{ChainHash, Head, Prefix};
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{Heads, Run, codec};
 use syncline::protocol::{
-    Answer, Code, Compare, Compared, Have, Hello, Notice, PeerHeads, Problem, Pull, Pulled, Push, Pushed, Refusal,
-    RefusedBundle, Reply, Request, Tail,
+    Answer, AskSnapshot, Code, Compare, Compared, Have, Hello, Notice, PeerHeads, Piece, Problem, Pull, Pulled, Push,
+    Pushed, Refusal, RefusedBundle, Reply, Request, SnapshotInfo, Supply, Tail, Wanted,
 };
+use syncline::snapshot::{ChunkHash, SnapshotId};
 use syncline::store::Limit;
 use syncline::{Cursor, Dot, LogId, NTP64, Position, ReplicaId, Seq, Transport, TransportError};
-use syncline_conformance::space;
+use syncline_conformance::{space, view};
 use syncline_http::{HttpTransport, PROBLEM_JSON};
 
 use crate::decoys::{Act, Decoy, answer as said};
@@ -58,6 +59,13 @@ fn cursor(position: u64) -> Cursor {
 
 fn origin(byte: u8) -> ReplicaId {
     ReplicaId::from_bytes([byte; 16]).unwrap()
+}
+
+/// The bytes of a piece of a snapshot: a message says nothing of what they are.
+const PIECE: &[u8] = b"\0\x01\xfe\xffany bytes";
+
+fn snapshot() -> SnapshotId {
+    SnapshotId::from_bytes([0xdd; 32])
 }
 
 fn heads() -> Heads {
@@ -118,6 +126,34 @@ fn answers_read_for_ever() {
 }
 
 #[test]
+fn messages_about_snapshots_read_for_ever() {
+    check("piece", &Piece(PIECE.to_vec().into()));
+    let views = ["board@1", "todo@2"].map(view).to_vec();
+    let info =
+        SnapshotInfo { id: snapshot(), covers: cursor(300), bundles: 1 << 40, views, rows: 20_000, bytes: 70 << 20 };
+    check("answer-snapshots", &answer(Reply::Snapshots(vec![info])));
+    check("answer-piece", &answer(Reply::Piece(Piece(PIECE.to_vec().into()))));
+    check("answer-wanted", &answer(Reply::Wanted(Wanted { missing: vec![0, 7, 65_535], is_complete: false })));
+}
+
+/// Over HTTP the path says what is asked; other transports carry the whole request in binary form.
+#[test]
+fn whole_requests_about_snapshots_read_for_ever() {
+    let piece = Piece(PIECE.to_vec().into());
+    for (name, request) in [
+        ("request-list", Request::Snapshot(space("notes"), AskSnapshot::List)),
+        ("request-manifest", Request::Snapshot(space("notes"), AskSnapshot::Manifest(snapshot()))),
+        ("request-chunk", Request::Snapshot(space("notes"), AskSnapshot::Chunk(ChunkHash::from_bytes([0xee; 32])))),
+        ("request-supply-manifest", Request::Supply(space("notes"), Supply::Manifest(piece.clone()))),
+        ("request-supply-chunk", Request::Supply(space("notes"), Supply::Chunk(snapshot(), 65_535, piece))),
+    ] {
+        let binary = golden(&format!("{name}.bin"), &codec::encode(&request));
+        assert_eq!(codec::decode::<Request>("message", &binary).as_ref(), Ok(&request), "{name}");
+        assert_eq!(codec::encode(&request), binary, "{name}");
+    }
+}
+
+#[test]
 fn notices_read_for_ever() {
     check("notice", &Notice { head: cursor(300) });
 }
@@ -134,6 +170,8 @@ fn problems() -> Vec<(&'static str, Code)> {
         ("unknown-space", Code::UnknownSpace),
         ("cursor-gone", Code::CursorGone { cursor: cursor(300) }),
         ("trimmed", Code::Trimmed { at }),
+        ("unknown-snapshot", Code::UnknownSnapshot),
+        ("bad-snapshot", Code::BadSnapshot),
         ("gap", Code::Gap { at, expected: Seq::new(4) }),
         ("fork", Code::Fork { at }),
         ("too-many-origins", Code::TooManyOrigins { max: 65_536 }),

@@ -39,6 +39,7 @@ fn fits(schema: &Value, value: &Value, all: &Value) -> bool {
     match schema["type"].as_str().unwrap() {
         "null" => value.is_null(),
         "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
         "string" => value.as_str().is_some_and(|text| {
             let hex = |length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let pattern = schema["pattern"].as_str().unwrap_or_default();
@@ -63,11 +64,17 @@ fn fits(schema: &Value, value: &Value, all: &Value) -> bool {
     }
 }
 
+/// The path in this space, with something well formed for its other parameters.
+fn at(path: &str, space: &str) -> String {
+    let hash = "0".repeat(64);
+    path.replace("{space}", space).replace("{id}", &hash).replace("{hash}", &hash).replace("{index}", "0")
+}
+
 #[tokio::test]
 async fn every_route_described_is_there_and_asks_for_a_token_where_it_says_so() {
     let site = Site::start().await;
     for (method, path, operation) in operations(&description()) {
-        let url = site.url(&path.replace("{space}", "notes"));
+        let url = site.url(&at(&path, "notes"));
         let status = send(http().request(method, url)).await.status;
         let expected = if operation.get("security").is_some() { 200 } else { 401 };
         assert_eq!(status, expected, "{path}");
@@ -82,8 +89,7 @@ async fn answers_are_of_the_statuses_described() {
         for (accept, content) in [("*/*", "application/json"), ("image/png", "application/json"), ("*/*", "text/plain")]
         {
             for space in ["notes", "nowhere", "No"] {
-                let request =
-                    http().request(method.clone(), site.url(&path.replace("{space}", space))).bearer_auth(ANN);
+                let request = http().request(method.clone(), site.url(&at(&path, space))).bearer_auth(ANN);
                 let status = send(request.header("accept", accept).header("content-type", content)).await.status;
                 assert!(operation["responses"].get(status.as_str()).is_some(), "{path} says nothing of {status}");
             }
@@ -110,15 +116,19 @@ fn every_message_on_file_fits_its_schema() {
             "answer" => "Answer",
             "notice" => "Notice",
             "problem" => "Problem",
+            "piece" => "Piece",
             other => panic!("nothing describes {other}"),
         };
         let message: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert!(fits(&all[schema], &message, all), "{name} does not fit {schema}");
         let mut wrong = message.clone();
-        wrong["unknown"] = Value::Null;
+        match wrong.as_object_mut() {
+            Some(fields) => drop(fields.insert("unknown".to_owned(), Value::Null)),
+            None => wrong = Value::Null,
+        }
         assert!(!fits(&all[schema], &wrong, all), "{schema} takes anything");
         checked += 1;
     }
     let kinds = all["Problem"]["properties"]["code"]["enum"].as_array().unwrap().len();
-    assert_eq!(checked, 13 + kinds, "one file for each message, and one for each kind of problem");
+    assert_eq!(checked, 17 + kinds, "one file for each message, and one for each kind of problem");
 }
