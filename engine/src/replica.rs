@@ -62,7 +62,7 @@ pub use queue::Written;
 pub use snapshot::SnapshotError;
 pub use status::{PeerStatus, ReplicaStatus};
 pub use sync::{Bootstrapped, Held, Oversized, SyncError, SyncReport, WaitCause, Waiting};
-pub use trim::{Hold, TrimBound, TrimPlan};
+pub use trim::{Hold, Keep, TrimBound, TrimPlan};
 pub use view::View;
 pub use watch::{Changed, Changes};
 

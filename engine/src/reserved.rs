@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::authority::Principal;
 use crate::format::codec;
 use crate::format::event::EventType;
 use crate::format::wire::DecodeError;
@@ -34,6 +35,8 @@ pub(crate) const MOVED: &str = "syncline.moved@1";
 pub const SENT: &str = "syncline.sent@1";
 /// Events that were put aside: view, bundle and index → the event's type, and why.
 pub const UNREADABLE: &str = "syncline.unreadable@2";
+/// At a service: device → how far it has read, and when it was seen last.
+pub(crate) const DEVICES: &str = "syncline.devices@1";
 /// Snapshots that this store hands out: id → what is told of them.
 pub(crate) const SNAPSHOTS: &str = "syncline.snapshots@1";
 /// Snapshots that somebody is handing to this store: id → nothing.
@@ -95,6 +98,17 @@ pub(crate) struct ReadingRow {
     pub(crate) time: u64,
     /// What the clock showed then.
     pub(crate) reading: u64,
+}
+
+/// How far a device has read a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceRow {
+    pub(crate) device: Principal,
+    pub(crate) read: Cursor,
+    /// Whose bundles it does not need: its own replica's.
+    pub(crate) own: Option<ReplicaId>,
+    /// When it asked for something last, as 64 bits of NTP time.
+    pub(crate) seen: u64,
 }
 
 /// An event that was put aside.

@@ -21,6 +21,7 @@ use crate::store::{EventStore, LogStatus, Retry, Storage, StoreError};
 
 mod clock;
 mod compare;
+mod devices;
 mod entered;
 mod owner;
 mod pull;
@@ -29,6 +30,7 @@ pub(crate) mod snapshots;
 mod watch;
 
 use clock::Proven;
+use devices::{Devices, read_by};
 use watch::News;
 
 pub use entered::Entered;
@@ -45,6 +47,7 @@ pub struct Service {
     max_drift: Duration,
     origins_max: usize,
     proven: Proven,
+    devices: Option<Devices>,
     open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
     watched: Mutex<BTreeMap<SpaceId, Arc<News>>>,
 }
@@ -114,6 +117,7 @@ impl Service {
             max_drift: MAX_DRIFT,
             origins_max: HEADS_MAX,
             proven: Proven::default(),
+            devices: None,
             open: Mutex::default(),
             watched: Mutex::default(),
         }
@@ -139,6 +143,13 @@ impl Service {
     #[must_use]
     pub fn with_origins_max(mut self, origins: usize) -> Self {
         self.origins_max = origins.min(HEADS_MAX);
+        self
+    }
+
+    /// Notes how far each device has read, in the space's store, for [trims](crate::Replica::trim) that leave what devices still need.
+    #[must_use]
+    pub fn with_devices_noted(mut self) -> Self {
+        self.devices = Some(Devices::default());
         self
     }
 
@@ -198,7 +209,11 @@ impl Service {
             }
             Request::Pull(space, pull) => {
                 let store = self.permitted_store(principal, &space, Role::Reader).await?;
-                pull::pull(&*store, pull).await?
+                let reply = pull::pull(&*store, pull.clone()).await?;
+                if let Some(read) = read_by(&pull, &reply) {
+                    self.note_device(&space, &*store, principal, (read, pull.without)).await;
+                }
+                reply
             }
             Request::Compare(space, asked) => {
                 let store = self.permitted_store(principal, &space, Role::Reader).await?;

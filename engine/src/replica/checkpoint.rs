@@ -147,7 +147,7 @@ impl Inner {
             turn.move_checkpoint().await?;
             drop(turn);
             if let Some(keep) = self.keep {
-                self.trim(keep).await?;
+                self.trim(keep.into()).await?;
             }
         }
         Ok(())

@@ -87,7 +87,7 @@ pub enum SyncError {
         /// What was exchanged. It names the refusal, too.
         report: Box<SyncReport>,
     },
-    /// A snapshot that the peer hands out is damaged, or is not what it says. Nothing has changed here, and chunks that were right are kept.
+    /// A snapshot that the peer hands out is damaged, or is not what it says. Nothing has changed here.
     #[error("snapshot {id} of the peer cannot be taken: {fault}")]
     Snapshot {
         /// The snapshot.

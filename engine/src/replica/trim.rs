@@ -3,8 +3,6 @@
 //! What may go is computed and never guessed. Each [`Hold`] names what still needs bundles, and from which place on. The log is trimmed up
 //! to the least of these places. After that, rows can be folded again from the checkpoint on, and no longer from the log's start.
 
-use std::fmt;
-
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::id::{Dot, Position, Seq};
@@ -12,83 +10,27 @@ use crate::projection::{Aside, Cause};
 use crate::reserved::{self, UNREADABLE};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
 
+mod hold;
+mod shared;
+
+pub use hold::{Hold, Keep, TrimBound, TrimPlan};
+
 /// Bundles that go in one commit, at most. A store may have a record for each, and writers wait meanwhile.
 const STEP: u64 = 4_096;
-
-/// What needs bundles of a log that is to be trimmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hold {
-    /// The caller keeps the newest bundles.
-    Kept,
-    /// Rows are folded again from the checkpoint on if a bundle behind it is refused or moves.
-    Checkpoint,
-    /// The last own bundle that a peer has answered for, or the first of all. The next push begins behind it.
-    Own(Dot),
-    /// A view is folded up to here. If the replica does not maintain it, [`Replica::drop_view`] ends this.
-    View(ViewId),
-    /// An event that a view has put aside because of its version. A later version of the program may read it, and then folds the view
-    /// again.
-    Unread(Box<Aside>),
-    /// A [service](super::Compose::shared_with_service) shares the store. Others may read everything from it.
-    Shared,
-}
-
-impl fmt::Display for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kept => f.write_str("the newest bundles are to be kept"),
-            Self::Checkpoint => f.write_str("rows are folded again from the checkpoint on"),
-            Self::Own(dot) => write!(f, "pushes begin at own bundle {dot}"),
-            Self::View(view) => write!(f, "view {view} is folded up to here; drop it if no program maintains it"),
-            Self::Unread(aside) => write!(f, "an event of bundle {} is put aside: {}", aside.dot, aside.cause),
-            Self::Shared => f.write_str("a service shares the store"),
-        }
-    }
-}
-
-/// How far one thing lets a log be trimmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrimBound {
-    /// What needs the bundles behind `at`.
-    pub hold: Hold,
-    /// Bundles up to here may go, as far as this is concerned.
-    pub at: Position,
-}
-
-/// How far a log can be trimmed, and why not further.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrimPlan {
-    /// Bundles up to here are gone already.
-    pub base: Position,
-    /// The log's last bundle.
-    pub head: Position,
-    /// Bundles up to here can go. `base` if none can.
-    pub to: Position,
-    /// Everything that holds bundles, in order: the first decides.
-    pub bounds: Vec<TrimBound>,
-}
-
-impl TrimPlan {
-    /// How many bundles can go.
-    pub fn bundles(&self) -> u64 {
-        self.to.since(self.base)
-    }
-}
 
 impl Replica {
     /// Says how far [`trim`](Self::trim) would go, and deletes nothing.
     ///
     /// # Errors
     /// [`ReplicaError::Store`].
-    pub async fn plan_trim(&self, keep: u64) -> Result<TrimPlan, ReplicaError> {
+    pub async fn plan_trim(&self, keep: impl Into<Keep>) -> Result<TrimPlan, ReplicaError> {
         let mut turn = self.inner.turn().await;
         turn.settle().await;
         turn.refresh().await?;
-        Ok(turn.plan_trim(keep).await?)
+        Ok(turn.plan_trim(keep.into()).await?)
     }
 
-    /// Deletes the first bundles of the log, as many as nothing needs, and keeps the `keep` newest at least. Moves the
+    /// Deletes the first bundles of the log, as many as nothing needs, and keeps at least what `keep` says. Moves the
     /// [checkpoint](Self::checkpoint) first, if it can be moved. Rows, outcomes and dead letters stay, and the replica goes on as
     /// before. Bundles go some at a time, so that writers get in between. Gives what was done, and what holds the rest.
     ///
@@ -104,20 +46,20 @@ impl Replica {
     ///
     /// # Cancel
     /// What was trimmed stays so.
-    pub async fn trim(&self, keep: u64) -> Result<TrimPlan, ReplicaError> {
+    pub async fn trim(&self, keep: impl Into<Keep>) -> Result<TrimPlan, ReplicaError> {
         {
             let mut turn = self.inner.turn().await;
             turn.settle().await;
             turn.refresh().await?;
             turn.move_checkpoint().await?;
         }
-        Ok(self.inner.trim(keep).await?)
+        Ok(self.inner.trim(keep.into()).await?)
     }
 }
 
 impl Inner {
     /// Trims as far as nothing holds, step by step.
-    pub(super) async fn trim(&self, keep: u64) -> Result<TrimPlan, StoreError> {
+    pub(super) async fn trim(&self, keep: Keep) -> Result<TrimPlan, StoreError> {
         let mut begun = None;
         loop {
             let mut turn = self.turn().await;
@@ -136,14 +78,14 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    async fn plan_trim(&self, keep: u64) -> Result<TrimPlan, StoreError> {
+    async fn plan_trim(&self, keep: Keep) -> Result<TrimPlan, StoreError> {
         let (base, head) = (self.status.base, self.status.head);
         let mut bounds = vec![
-            TrimBound { hold: Hold::Kept, at: Position::new(head.get().saturating_sub(keep)) },
+            TrimBound { hold: Hold::Kept, at: Position::new(head.get().saturating_sub(keep.bundles)) },
             TrimBound { hold: Hold::Checkpoint, at: self.checkpoint.position().unwrap_or(Position::ZERO) },
         ];
         if self.inner.shared {
-            bounds.push(TrimBound { hold: Hold::Shared, at: Position::ZERO });
+            bounds.extend(self.bounds_of_others(keep.window).await?);
         }
         let behind = self.views().filter(|(_, at)| *at < head);
         bounds.extend(behind.map(|(view, at)| TrimBound { hold: Hold::View(view.clone()), at }));
@@ -153,6 +95,11 @@ impl Turn<'_> {
             bounds.push(TrimBound { hold: Hold::Unread(Box::new(aside)), at: base });
         }
         bounds.sort_by_key(|bound| bound.at);
+        if let Some(age) = keep.age {
+            let to = bounds.first().map_or(base, |bound| bound.at);
+            bounds.push(self.bound_of_age(age, to).await?);
+            bounds.sort_by_key(|bound| bound.at);
+        }
         let to = bounds.first().map_or(base, |bound| bound.at).max(base);
         Ok(TrimPlan { base, head, to, bounds })
     }
@@ -166,7 +113,8 @@ impl Turn<'_> {
 
     /// What follows the last own bundle that a peer has answered for has to be pushed, and gets a later time than that one.
     async fn own_bound(&self) -> Result<Option<TrimBound>, StoreError> {
-        if self.status.heads.get(self.id).seq == Seq::ZERO {
+        let pushes = !self.inner.shared || locked(&self.inner.peers).all().next().is_some();
+        if self.status.heads.get(self.id).seq == Seq::ZERO || !pushes {
             return Ok(None);
         }
         let seq = locked(&self.inner.peers).acked().max(Seq::new(1));

@@ -11,6 +11,7 @@ use crate::world::*;
 
 mod bad;
 mod cut;
+mod policy;
 mod under_way;
 
 /// A service, the store that it serves, and a replica on this store that makes snapshots.

@@ -140,14 +140,14 @@ fn a_sync_trims_by_itself_if_it_is_told_how_much_to_keep() {
 }
 
 #[test]
-fn a_store_that_a_service_shares_is_not_trimmed() {
+fn a_store_that_a_service_shares_is_not_trimmed_without_a_snapshot() {
     let clock = Hand::at(100);
     let store = memory();
     let one = block_on(compose(store, &clock).shared_with_service().open(id(1))).unwrap();
     write(&one, "a", "1");
     let plan = trim(&one, 0);
     assert_eq!(plan.bundles(), 0);
-    assert!(plan.bounds.iter().any(|bound| bound.hold == Hold::Shared), "{plan:?}");
+    assert!(plan.bounds.iter().any(|bound| bound.hold == Hold::Snapshot(None)), "{plan:?}");
 }
 
 #[test]
