@@ -41,7 +41,8 @@ impl Tail {
         space: &Place<B::Key>,
         draft: &mut Draft<'_>,
     ) -> Result<(), B::Fault> {
-        let head = draft.before().head;
+        // Up to here the log may be joined with. Of a log that is replaced nothing is left.
+        let head = if draft.is_replaced { Position::ZERO } else { draft.before().head };
         let appended: Vec<_> = draft.runs.inserted().into_iter().filter(|stored| stored.position > head).collect();
         let ripe: Vec<Ripe> = appended.into_iter().filter_map(|stored| self.note(stored, B::PACKED_BYTES)).collect();
         for Ripe { origin, after, end } in ripe {
