@@ -30,7 +30,7 @@ pub(crate) mod snapshots;
 mod watch;
 
 use clock::Proven;
-use devices::{Devices, read_by};
+use devices::{Devices, Told, read_by};
 use watch::News;
 
 pub use entered::Entered;
@@ -211,7 +211,7 @@ impl Service {
                 let store = self.permitted_store(principal, &space, Role::Reader).await?;
                 let reply = pull::pull(&*store, pull.clone()).await?;
                 if let Some(read) = read_by(&pull, &reply) {
-                    self.note_device(&space, &*store, principal, (read, pull.without)).await;
+                    self.note_device(&space, &*store, principal, Told::Read(read)).await;
                 }
                 reply
             }
@@ -223,7 +223,11 @@ impl Service {
             }
             Request::Push(space, own, push) => {
                 let store = self.permitted_store(principal, &space, Role::Writer).await?;
-                Reply::Push(self.push(principal, &space, &*store, own, push).await?)
+                let pushed = self.push(principal, &space, &*store, own, push).await?;
+                if let Some(own) = own {
+                    self.note_device(&space, &*store, principal, Told::Pushes(own)).await;
+                }
+                Reply::Push(pushed)
             }
             Request::Snapshot(space, asked) => {
                 let store = self.permitted_store(principal, &space, Role::Reader).await?;

@@ -22,33 +22,51 @@ const EVERY: u64 = 4_096;
 /// Devices that are kept in mind. The notes of others are stored again when they come.
 const DEVICES_MAX: usize = 16_384;
 
-/// What was stored last of each device.
+/// What was heard last of each device.
 #[derive(Debug, Default)]
-pub(super) struct Devices(Mutex<BTreeMap<(SpaceId, Principal), Noted>>);
+pub(super) struct Devices(Mutex<BTreeMap<(SpaceId, Principal), Heard>>);
 
-#[derive(Debug, Clone, Copy)]
-struct Noted {
-    read: Cursor,
-    at: NTP64,
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    /// The device's own replica, if it has pushed.
+    own: Option<ReplicaId>,
+    /// What was stored of it.
+    stored: Option<(Cursor, Option<ReplicaId>, NTP64)>,
 }
 
 impl Devices {
-    /// Takes note of how far a device has read. Returns whether that is to be stored.
-    fn is_due(&self, space: &SpaceId, device: &Principal, now: Noted) -> bool {
+    /// Takes note of what a request tells of a device. Gives the row that is to be stored, if one is.
+    fn hear(&self, space: &SpaceId, device: &Principal, told: Told, now: NTP64) -> Option<DeviceRow> {
         let mut devices = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (space.clone(), device.clone());
-        let is_due = devices.get(&key).is_none_or(|noted| {
-            let is_old = now.at >= after(noted.at, AGE);
-            is_old || noted.read.log != now.read.log || now.read.position.since(noted.read.position) >= EVERY
-        });
-        if is_due {
-            if devices.len() >= DEVICES_MAX {
-                devices.pop_first();
-            }
-            devices.insert(key, now);
+        if devices.len() >= DEVICES_MAX && !devices.contains_key(&key) {
+            devices.pop_first();
         }
-        is_due
+        let heard = devices.entry(key).or_default();
+        let read = match told {
+            Told::Pushes(own) => {
+                heard.own = Some(own);
+                return None;
+            }
+            Told::Read(read) => read,
+        };
+        let is_known = heard.stored.is_some_and(|(known, own, at)| {
+            let is_near = known.log == read.log && read.position.since(known.position) < EVERY;
+            is_near && own == heard.own && now < after(at, AGE)
+        });
+        heard.stored = if is_known { heard.stored } else { Some((read, heard.own, now)) };
+        let row = DeviceRow { device: device.clone(), read, own: heard.own, seen: now.0 };
+        Some(row).filter(|_| !is_known)
     }
+}
+
+/// What a request tells of a device.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told {
+    /// It writes as this replica.
+    Pushes(ReplicaId),
+    /// It has read up to here.
+    Read(Cursor),
 }
 
 /// The place up to which a device has read, if its pull and the answer tell.
@@ -67,22 +85,13 @@ pub(super) fn read_by(pull: &Pull, reply: &Reply) -> Option<Cursor> {
 }
 
 impl Service {
-    /// Notes how far a device has read a space.
-    pub(super) async fn note_device(
-        &self,
-        space: &SpaceId,
-        store: &dyn EventStore,
-        device: &Principal,
-        (read, own): (Cursor, Option<ReplicaId>),
-    ) {
-        let at = self.told();
-        let Some(devices) = self.devices.as_ref().filter(|_| read.position > Position::ZERO) else { return };
-        if !devices.is_due(space, device, Noted { read, at }) {
-            return;
-        }
+    /// Notes what a request has told of a device.
+    pub(super) async fn note_device(&self, space: &SpaceId, store: &dyn EventStore, device: &Principal, told: Told) {
+        let row = self.devices.as_ref().and_then(|devices| devices.hear(space, device, told, self.told()));
+        let Some(row) = row.filter(|row| row.read.position > Position::ZERO) else { return };
         let key = format!("{}\0{}", device.user, device.device).into_bytes();
-        let row = reserved::put(DEVICES, key.into(), &DeviceRow { device: device.clone(), read, own, seen: at.0 });
-        // The answer does not depend on it, and the next request tries again in an hour.
-        let _ = store.commit(WriteBatch { rows: vec![row], ..WriteBatch::default() }).await;
+        let rows = vec![reserved::put(DEVICES, key.into(), &row)];
+        // The answer does not depend on it, and the device comes again.
+        let _ = store.commit(WriteBatch { rows, ..WriteBatch::default() }).await;
     }
 }
