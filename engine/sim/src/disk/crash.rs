@@ -45,7 +45,8 @@ impl Disk {
         whole.count()
     }
 
-    /// Goes back to the backup, as a log of this identity, or of the one that it had. Returns what is gone, or `None` if nothing would change.
+    /// Goes back to the backup, as a log of this identity, or of the one that it had then. Returns what is gone, or `None` if nothing
+    /// would change.
     pub(crate) fn restore(&self, log: Option<LogId>) -> Option<Vec<Name>> {
         let mut state = self.state();
         if state.backup == state.records.len() {
