@@ -14,5 +14,6 @@ pub(crate) mod refusals;
 pub(crate) mod restarts;
 pub(crate) mod rewrites;
 pub(crate) mod rows;
+pub(crate) mod snapshots;
 pub(crate) mod trims;
 pub(crate) mod watches;
