@@ -6,7 +6,7 @@ use syncline::format::Heads;
 use syncline::protocol::{Piece, Request, Supply};
 use syncline::snapshot::{CHUNK_BYTES, ChunkHash, Manifest, RowWriter, SnapshotId, seal_chunk};
 
-use super::{NOW, OWNER, Peer, noise};
+use super::{OWNER, Peer, noise};
 use crate::{SPACE, space, view};
 
 /// A manifest and its chunks, as they travel.
@@ -41,7 +41,7 @@ impl Snapshot {
         let sealed: Vec<_> = full.into_iter().chain(last).map(|rows| seal_chunk(&rows)).collect();
         let (chunks, named): (Vec<_>, Vec<_>) = sealed.into_iter().unzip();
         let hashes = named.iter().map(|chunk| chunk.hash).collect();
-        let manifest = Manifest { space: space.clone(), heads, clock: NOW, views, chunks: named };
+        let manifest = Manifest { space: space.clone(), heads, views, chunks: named };
         let (manifest, id) = manifest.encode().expect("it is within the limits");
         Self { id, manifest, chunks, hashes }
     }

@@ -5,7 +5,7 @@ use syncline::protocol::{AskSnapshot, Code, Piece, Reply, Request, Supply, Wante
 use syncline::snapshot::{Chunk, ChunkHash, Manifest, RowsDigest, RowsOf, SnapshotId};
 
 use super::problem::assert_refused;
-use crate::peer::{Line, NOW, OWNER, Peer, READER, Snapshot, WRITER, noise};
+use crate::peer::{Line, OWNER, Peer, READER, Snapshot, WRITER, noise};
 use crate::{Author, SPACE, TransportHarness, appends, space, view};
 
 const NOTHING_YET: Wanted = Wanted { missing: Vec::new(), is_complete: false };
@@ -121,8 +121,7 @@ pub async fn a_manifest_of_many_chunks_passes(harness: &dyn TransportHarness) {
     let chunks: Vec<_> = hashes.chunks(32).map(|bytes| Chunk { bytes: 9, hash: hash(bytes) }).collect();
     let bytes = (chunks.len() * syncline::snapshot::CHUNK_BYTES) as u64;
     let views = vec![RowsOf { view: view("large@1"), rows: 1, bytes, digest: RowsDigest::from_bytes([7; 32]) }];
-    let (manifest, id) =
-        Manifest { space: space(SPACE), heads, clock: NOW, views, chunks }.encode().expect("it is allowed");
+    let (manifest, id) = Manifest { space: space(SPACE), heads, views, chunks }.encode().expect("it is allowed");
     let line = peer.connect_as(harness, OWNER).await;
     let supply = Request::Supply(space(SPACE), Supply::Manifest(Piece(manifest.clone())));
     let first: Vec<u32> = (0..4_096).collect();
