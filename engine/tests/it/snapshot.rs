@@ -12,6 +12,7 @@ use crate::world::*;
 mod bad;
 mod cut;
 mod under_way;
+mod upload;
 
 /// A service, the store that it serves, and a replica on this store that makes snapshots.
 pub struct Server {
