@@ -19,16 +19,20 @@ use crate::{SPACE, Subject, TransportHarness, new_log_id, space};
 mod desk;
 mod followed;
 mod gate;
+mod snapshot;
 mod trouble;
 
 pub use desk::Desk;
 pub use followed::Followed;
 pub use gate::{Gate, REFUSED, WAITS};
+pub use snapshot::Snapshot;
 pub use trouble::{SECRET, Trouble};
 
 /// The peer's physical clock: it stands still, and its highest bit is set.
 pub const NOW: NTP64 = NTP64((1 << 63) + (7 << 32) + 5);
 
+/// Who may hand over snapshots.
+pub const OWNER: &str = "owner";
 /// Who may write.
 pub const WRITER: &str = "writer";
 /// Who may read only.

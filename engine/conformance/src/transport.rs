@@ -10,6 +10,7 @@ pub mod cut;
 pub mod problem;
 pub mod pull;
 pub mod push;
+pub mod snapshot;
 pub mod watch;
 
 /// One law, as a value.
@@ -72,6 +73,17 @@ macro_rules! for_each_transport_law {
                 a_pull_of_an_empty_log_is_the_last_page
                 many_heads_pass_in_one_pull
                 concurrent_pulls_bring_each_its_own
+            }
+            snapshot {
+                snapshots_are_listed_as_the_peer_has_them
+                pieces_of_a_snapshot_come_byte_for_byte
+                concurrent_pieces_come_each_for_its_own
+                a_snapshot_that_is_handed_over_is_handed_out
+                an_upload_goes_on_where_it_was_cut
+                a_manifest_of_many_chunks_passes
+                a_snapshot_that_the_peer_lacks_is_unknown
+                a_bad_snapshot_comes_back_with_what_is_wrong
+                an_upload_takes_an_owner
             }
             problem {
                 an_unknown_token_is_unauthorized

@@ -184,7 +184,6 @@ impl Turn<'_> {
             replace: Some(Replacement { log: self.next_log(id), heads: manifest.heads.clone() }),
             clear,
             rows: vec![import_row(&ImportRow { id, filled: Some(filled) })],
-            clock: manifest.clock,
             ..WriteBatch::default()
         }
     }

@@ -10,7 +10,6 @@ use thiserror::Error;
 use super::checkpoint::Checkpoint;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::format::heads::Heads;
-use crate::format::time::NTP64;
 use crate::format::wire::DecodeError;
 use crate::id::{Cursor, Seq};
 use crate::projection::Aside;
@@ -63,7 +62,6 @@ impl From<StoreError> for SnapshotError {
 struct Subject {
     at: Cursor,
     heads: Heads,
-    clock: NTP64,
     views: Vec<ViewId>,
     /// How often views had been cleared since the replica was opened.
     clears: u64,
@@ -184,7 +182,7 @@ impl Inner {
         views.sort();
         let status = &turn.status;
         let at = Cursor { log: status.log, position: status.head };
-        Ok(Subject { at, heads: status.heads.clone(), clock: status.high_water(), views, clears: turn.clears })
+        Ok(Subject { at, heads: status.heads.clone(), views, clears: turn.clears })
     }
 
     /// Reads the rows, and stores them chunk by chunk.
@@ -211,8 +209,8 @@ impl Inner {
         let (last, views) = writer.finish();
         self.store_chunks(last, &mut chunks).await?;
         self.check_undisturbed(&subject, true).await?;
-        let Subject { at, heads, clock, .. } = subject;
-        Ok((Manifest { space: self.space.clone(), heads, clock, views, chunks }, at))
+        let Subject { at, heads, .. } = subject;
+        Ok((Manifest { space: self.space.clone(), heads, views, chunks }, at))
     }
 
     async fn store_chunks(

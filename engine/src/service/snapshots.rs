@@ -11,7 +11,7 @@ use crate::id::{Cursor, Dot, Seq, SpaceId};
 use crate::protocol::{AskSnapshot, Code, Piece, Problem, Reply, SnapshotInfo, Supply, Wanted};
 use crate::snapshot::{Manifest, SnapshotFault, SnapshotId, open_chunk, shelf};
 use crate::store::lacking::place_before_lacking;
-use crate::store::{EventStore, Limit, LogStatus, RowWrite, StoreError, WriteBatch};
+use crate::store::{EventStore, Limit, LogStatus, RowWrite, StoreError, StoredRun, WriteBatch};
 
 /// Numbers of missing chunks that one answer names.
 const MISSING_MAX: usize = 4_096;
@@ -47,9 +47,16 @@ async fn take_manifest(space: &SpaceId, store: &dyn EventStore, bytes: Bytes) ->
         return Err(bad(SnapshotFault::OtherSpace(manifest.space)));
     }
     let info = check_heads(store, &store.status().await?, &manifest, id).await?;
+    if !shelf::has_place(store, &info).await? {
+        return Err(refused("this log has newer snapshots already, as many as it keeps; make a newer one".to_owned()));
+    }
     let mut missing = shelf::missing(store, &manifest).await?;
     if !missing.is_empty() {
-        commit(store, shelf::offer(store, id, bytes).await?).await?;
+        let (rows, leaves_litter) = shelf::offer(store, id, bytes).await?;
+        commit(store, rows).await?;
+        if leaves_litter {
+            sweep(store).await?;
+        }
         missing.truncate(MISSING_MAX);
         return Ok(Wanted { missing, is_complete: false });
     }
@@ -57,7 +64,7 @@ async fn take_manifest(space: &SpaceId, store: &dyn EventStore, bytes: Bytes) ->
     let mut rows = shelf::manifest_rows(id, bytes);
     rows.extend(shelf::publish(store, info).await?);
     commit(store, rows).await?;
-    commit(store, shelf::litter(store, shelf::import(store).await?).await?).await?;
+    sweep(store).await?;
     Ok(Wanted { missing, is_complete: true })
 }
 
@@ -93,8 +100,13 @@ async fn check_heads(
         if theirs.seq == Seq::ZERO {
             continue;
         }
+        // The bundle itself may be trimmed. What follows it proves its hash, and bounds its time.
+        let is_before = |next: &StoredRun| {
+            let first = next.run.bundles().next();
+            next.previous == theirs.chain && first.is_some_and(|first| theirs.time < first.time)
+        };
         match store.read_origin(origin, theirs.seq, Limit::items(1)).await {
-            Ok(next) if next.first().is_some_and(|next| next.previous == theirs.chain) => {}
+            Ok(next) if next.first().is_some_and(is_before) => {}
             Ok(_) => return refuse("which is another one in this log; the device has a forked history"),
             Err(StoreError::Trimmed { .. }) => return refuse("and this log is trimmed beyond it; make a newer one"),
             Err(error) => return Err(error.into()),
@@ -115,6 +127,11 @@ pub(crate) fn info(manifest: &Manifest, id: SnapshotId, covers: Cursor) -> Snaps
     let bundles = u64::try_from(manifest.heads.bundles()).unwrap_or(u64::MAX);
     let views = manifest.views.iter().map(|of| of.view.clone()).collect();
     SnapshotInfo { id, covers, bundles, views, rows: manifest.rows(), bytes: manifest.chunk_bytes() }
+}
+
+/// Deletes what no snapshot needs any more.
+async fn sweep(store: &dyn EventStore) -> Result<(), StoreError> {
+    commit(store, shelf::litter(store, shelf::import(store).await?).await?).await
 }
 
 async fn commit(store: &dyn EventStore, rows: Vec<RowWrite>) -> Result<(), StoreError> {

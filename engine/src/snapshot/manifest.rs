@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::{CHUNK_BYTES, ChunkHash, RowsDigest, SNAPSHOT_FORMAT, SnapshotFault, SnapshotId};
 use crate::format::heads::Heads;
-use crate::format::time::NTP64;
 use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
 use crate::id::SpaceId;
 use crate::limits::{CHUNK_BYTES_MAX, HEADS_MAX, MANIFEST_BYTES_MAX, SNAPSHOT_CHUNKS_MAX, SNAPSHOT_VIEWS_MAX};
@@ -25,8 +24,6 @@ pub struct Manifest {
     pub space: SpaceId,
     /// Per origin the last bundle that is folded into the rows. All bundles before it are, too.
     pub heads: Heads,
-    /// The largest time that the log's clock had issued or noted.
-    pub clock: NTP64,
     /// The views, in the order of their names.
     pub views: Vec<RowsOf>,
     /// The chunks.
@@ -88,7 +85,6 @@ impl Manifest {
         let mut bytes = MAGIC.to_vec();
         bytes.push(SNAPSHOT_FORMAT);
         put_bytes(&mut bytes, self.space.as_str().as_bytes());
-        bytes.extend_from_slice(&self.clock.0.to_be_bytes());
         put_varint(&mut bytes, self.heads.len() as u64);
         self.heads.iter().for_each(|(origin, head)| bytes.extend_from_slice(&put_head(origin, head)));
         put_varint(&mut bytes, self.views.len() as u64);
@@ -136,7 +132,6 @@ impl Manifest {
         let mut reader = Reader::new("manifest of a snapshot", content);
         let space = SpaceId::new(&text(&mut reader, "space name", SPACE_BYTES_MAX)?);
         let space = space.map_err(|_| reader.malformed("the space's name breaks its rule"))?;
-        let clock = NTP64(u64::from_be_bytes(reader.array()?));
         let (heads, views) = (heads(&mut reader)?, views(&mut reader)?);
         let bytes = views.iter().try_fold(0u64, |sum, of| sum.checked_add(of.bytes));
         let bytes = bytes.ok_or_else(|| reader.malformed("its rows are more than 64 bits can count"))?;
@@ -152,7 +147,7 @@ impl Manifest {
         if !reader.is_empty() {
             return Err(reader.malformed("bytes are left over"));
         }
-        Ok(Self { space, heads, clock, views, chunks })
+        Ok(Self { space, heads, views, chunks })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn list(store: &dyn EventStore) -> Result<Vec<SnapshotInfo>, St
     let rows = store.scan(&reserved::view(SNAPSHOTS), RowRange::all(), Limit::items(u32::MAX)).await?;
     let info = |value: &[u8]| reserved::get::<InfoRow>(SNAPSHOTS, value).map(|InfoRow(info)| info);
     let mut list = rows.iter().map(|row| info(&row.value)).collect::<Result<Vec<_>, _>>()?;
-    list.sort_by_key(|info| std::cmp::Reverse((info.bundles, info.id)));
+    list.sort_by_key(rank);
     Ok(list)
 }
 
@@ -98,33 +98,53 @@ pub(crate) fn manifest_rows(id: SnapshotId, bytes: Bytes) -> Vec<RowWrite> {
     whole::writes(vec![row], &whole::Stubs::new(), ROW_BYTES_MAX)
 }
 
-/// The rows that note what is offered, and forget what was offered before.
+/// The rows that note what is offered, and forget what was offered before. Says whether there was something: it is litter then.
 pub(crate) async fn offer(
     store: &dyn EventStore,
     id: SnapshotId,
     manifest: Bytes,
-) -> Result<Vec<RowWrite>, StoreError> {
+) -> Result<(Vec<RowWrite>, bool), StoreError> {
     let earlier = ids(store, OFFERED).await?.into_iter().filter(|earlier| *earlier != id);
     let mut rows: Vec<_> = earlier.map(|earlier| gone(OFFERED, earlier)).collect();
+    let leaves_litter = !rows.is_empty();
     rows.extend(manifest_rows(id, manifest));
     rows.push(reserved::put(OFFERED, id.to_bytes().to_vec().into(), &()));
-    Ok(rows)
+    Ok((rows, leaves_litter))
+}
+
+/// Whether a snapshot would be handed out, beside those that are.
+pub(crate) async fn has_place(store: &dyn EventStore, info: &SnapshotInfo) -> Result<bool, StoreError> {
+    let (kept, _) = ranked(store, info).await?;
+    Ok(kept.iter().any(|kept| kept.id == info.id))
 }
 
 /// The rows that let a store hand out a snapshot whose manifest and chunks it has, and no longer those that are too many.
 pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Result<Vec<RowWrite>, StoreError> {
-    let id = info.id;
-    let mut list = list(store).await?;
-    list.retain(|known| known.id != id);
-    list.push(info.clone());
-    list.sort_by_key(|info| std::cmp::Reverse((info.bundles, info.id)));
-    let many = list.split_off(list.len().min(KEPT));
-    let mut rows: Vec<_> = many.iter().map(|info| gone(SNAPSHOTS, info.id)).collect();
-    if many.iter().all(|info| info.id != id) {
-        rows.push(reserved::put(SNAPSHOTS, id.to_bytes().to_vec().into(), &InfoRow(info)));
+    let (kept, dropped) = ranked(store, &info).await?;
+    let mut rows: Vec<_> = dropped.iter().map(|info| gone(SNAPSHOTS, info.id)).collect();
+    rows.push(gone(OFFERED, info.id));
+    if kept.iter().any(|kept| kept.id == info.id) {
+        rows.push(reserved::put(SNAPSHOTS, info.id.to_bytes().to_vec().into(), &InfoRow(info)));
     }
-    rows.push(gone(OFFERED, id));
     Ok(rows)
+}
+
+/// The snapshots that a store hands out once it has this one, and those that go. Those of a log that another one has replaced go, too.
+async fn ranked(
+    store: &dyn EventStore,
+    info: &SnapshotInfo,
+) -> Result<(Vec<SnapshotInfo>, Vec<SnapshotInfo>), StoreError> {
+    let others = list(store).await?.into_iter().filter(|known| known.id != info.id);
+    let (mut kept, mut dropped): (Vec<_>, Vec<_>) = others.partition(|known| known.covers.log == info.covers.log);
+    kept.push(info.clone());
+    kept.sort_by_key(rank);
+    dropped.extend(kept.drain(KEPT.min(kept.len())..));
+    Ok((kept, dropped))
+}
+
+/// Those that cover most come first.
+fn rank(info: &SnapshotInfo) -> impl Ord + use<> {
+    std::cmp::Reverse((info.bundles, info.id))
 }
 
 /// The rows that delete what nothing needs any more: manifests and chunks. `import` is the snapshot that the store's replica takes. Chunks

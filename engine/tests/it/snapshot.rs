@@ -13,6 +13,7 @@ mod bad;
 mod cut;
 mod policy;
 mod under_way;
+mod upload;
 
 /// A service, the store that it serves, and a replica on this store that makes snapshots.
 pub struct Server {

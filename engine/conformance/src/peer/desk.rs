@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use syncline::authority::{Authority, AuthorityError, Claim, Name, Principal, Role};
 use syncline::{ReplicaId, SpaceId};
 
-use super::{READER, STRANGER, WRITER};
+use super::{OWNER, READER, STRANGER, WRITER};
 
 /// Knows the tokens of the kit, and nobody else. The token is the user's name.
 #[derive(Debug, Default)]
@@ -25,7 +25,8 @@ impl Desk {
     /// Whose token this is.
     pub fn principal(token: &str) -> Option<Principal> {
         let name = |text: &str| Name::new(text).expect("the kit's names keep the rule");
-        [WRITER, READER, STRANGER].contains(&token).then(|| Principal { user: name(token), device: name("device") })
+        let known = [OWNER, WRITER, READER, STRANGER].contains(&token);
+        known.then(|| Principal { user: name(token), device: name("device") })
     }
 
     /// The origins that pushes have claimed.
@@ -50,6 +51,7 @@ impl Authority for Desk {
         let is_gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(user);
         Ok(match user {
             _ if is_gone || space.as_str() == Self::HIDDEN => None,
+            OWNER => Some(Role::Owner),
             WRITER => Some(Role::Writer),
             READER => Some(Role::Reader),
             _ => None,

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use futures_util::poll;
 use syncline::format::Heads;
 use syncline::format::heads::{Part, Prefix};
-use syncline::protocol::{Compare, Have, Hello, Pull, Reply, Request};
+use syncline::protocol::{AskSnapshot, Compare, Have, Hello, Pull, Reply, Request};
 use syncline::store::Limit;
 use syncline::{Event, Position};
 use tokio::task::yield_now;
@@ -23,6 +23,7 @@ async fn readings(peer: &Peer) -> Vec<Request> {
         Request::HeadsAfter(space(SPACE), Author::new(1).origin()),
         Request::Compare(space(SPACE), Compare { since: Some(log.cursor(3).await), parts: vec![Prefix::default()] }),
         Request::Compare(space("other"), Compare::default()),
+        Request::Snapshot(space(SPACE), AskSnapshot::List),
         Request::Pull(
             space(SPACE),
             Pull { have: Have::Tail(log.cursor(3).await), ..after(log.cursor(3).await, Limit::PAGE) },

@@ -14,7 +14,13 @@ use crate::peer::{Desk, NOW, Peer, READER, SECRET, STRANGER, Trouble, WRITER, af
 use crate::{Author, NOTE, SPACE, TransportHarness, appends, dot, new_log_id, space};
 
 /// Checks that a request is refused with this code, in the words of the service, and that the connection continues.
-async fn assert_refused(harness: &dyn TransportHarness, peer: &Peer, token: &str, request: Request, code: Code) {
+pub(super) async fn assert_refused(
+    harness: &dyn TransportHarness,
+    peer: &Peer,
+    token: &str,
+    request: Request,
+    code: Code,
+) {
     let line = peer.connect_as(harness, token).await;
     let expected = peer.answer(token, request.clone()).await.expect_err("the service refuses this");
     assert_eq!(expected.code, code);

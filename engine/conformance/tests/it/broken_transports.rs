@@ -7,7 +7,7 @@ use std::sync::Arc;
 use syncline_conformance::{run, transport, transport_suite};
 
 use crate::line::{Fault, Twin, sound};
-use crate::twins::{calls, cuts, digests, problems, watches};
+use crate::twins::{calls, cuts, digests, problems, snapshots, watches};
 
 /// A fault in words, the laws that must notice it, and the fault.
 pub(crate) type Broken = (&'static str, &'static [&'static str], Fault);
@@ -44,6 +44,11 @@ fn faults_of_comparing_digests_are_caught() {
 }
 
 #[test]
+fn faults_of_carrying_snapshots_are_caught() {
+    assert_caught(snapshots::all());
+}
+
+#[test]
 fn faults_of_problems_are_caught() {
     assert_caught(problems::all());
 }
@@ -76,7 +81,7 @@ fn a_sound_transport_is_not_caught() {
 /// A law that no transport breaks may prove nothing.
 #[test]
 fn every_transport_law_has_a_transport_that_breaks_it() {
-    let broken = [calls::all(), cuts::all(), digests::all(), problems::all(), watches::all()];
+    let broken = [calls::all(), cuts::all(), digests::all(), problems::all(), snapshots::all(), watches::all()];
     let broken = broken.iter().flatten().flat_map(|(_, laws, _)| laws.iter().copied()).chain([COMES_BACK]);
     let broken: BTreeSet<_> = broken.collect();
     let unbroken: Vec<_> = transport::LAWS.iter().map(|law| law.name).filter(|law| !broken.contains(law)).collect();

@@ -15,5 +15,6 @@ pub(crate) mod replacements;
 pub(crate) mod restarts;
 pub(crate) mod rewrites;
 pub(crate) mod rows;
+pub(crate) mod snapshots;
 pub(crate) mod trims;
 pub(crate) mod watches;

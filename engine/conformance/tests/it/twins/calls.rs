@@ -121,6 +121,7 @@ fn connections() -> Vec<Broken> {
                 "concurrent_answers_do_not_mix",
                 "concurrent_pushes_are_answered_each_for_its_own",
                 "concurrent_pulls_bring_each_its_own",
+                "concurrent_pieces_come_each_for_its_own",
                 "problems_belong_to_their_calls",
             ],
             one_slot(),
