@@ -5,11 +5,13 @@
 //!
 //! * `cargo run --release -p syncline-benches` compares all backends, prints the ratios next to their targets, see [`compare`], and says
 //!   which backend suits a workload, see [`choose`].
+//! * `cargo run --release -p syncline-benches --bin bootstrap` measures how a new device begins with a snapshot, see [`bootstrap`].
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.
 
 pub mod bare;
+pub mod bootstrap;
 pub mod choose;
 pub mod compare;
 pub mod disk;

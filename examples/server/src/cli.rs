@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Name, Role};
 use syncline::{Position, ReplicaId, SpaceId};
@@ -56,6 +56,11 @@ While it runs, in another terminal:
   syncline-server grant notes bob writer
   syncline-server log notes | head
   syncline-server verify
+
+Logs that stay small, for devices whose views the server can fold (--view):
+  syncline-server snapshot make notes                              # new devices begin with it
+  syncline-server trim notes --keep 10000 --dry-run                # what would go, and who holds the rest
+  syncline-server serve --snapshot-every 10000 --trim-keep 10000   # both by itself, from time to time
 
 Another store: --store redb:FILE or sled:FOLDER keeps the logs there, and the accounts in the database. \
 --store postgres://USER@HOST/DATABASE keeps both there, for any number of servers. memory: keeps the logs as long as the \
@@ -220,6 +225,15 @@ pub(crate) enum Task {
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
     },
+    /// Make and list snapshots, with which new devices begin without the log's history
+    #[command(subcommand)]
+    Snapshot(SnapshotTask),
+    /// Delete the first bundles of a space's log, as many as a snapshot covers and nobody needs
+    ///
+    /// What goes is computed. Nothing goes beyond the newest snapshot, nor beyond what a device has read that was here within the window.
+    /// The answer names everything that holds bundles: which device, which view, which snapshot. Devices that lack
+    /// trimmed bundles take the snapshot when they come back, and keep what they have written.
+    Trim(Trim),
     /// Show each space's bundles, origins, bytes and log, and the database's durability and formats
     Status(Form),
 }
@@ -236,6 +250,57 @@ pub(crate) struct Setup {
     /// Space, owned by the user
     #[arg(long)]
     pub(crate) space: SpaceId,
+}
+
+/// `snapshot`.
+#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SnapshotTask {
+    /// Make a snapshot of the space as it is now. The server hands it out with the one before
+    ///
+    /// A device can begin with it if it has all views of the device's program.
+    Make {
+        /// Space
+        space: SpaceId,
+        /// View that the server folds from the log; may be repeated
+        #[arg(long = "view", value_name = "VIEW", default_value = "attributes")]
+        views: Vec<Folded>,
+    },
+    /// Show the snapshots that the server hands out
+    List {
+        /// Space
+        space: SpaceId,
+    },
+}
+
+/// `trim`.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub(crate) struct Trim {
+    /// Space
+    pub(crate) space: SpaceId,
+    /// Keep so many of the newest bundles
+    #[arg(long, value_name = "BUNDLES", default_value = "0")]
+    pub(crate) keep: u64,
+    /// Keep all bundles that are not older than this, such as 90d
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) age: Option<Span>,
+    /// Keep what a device has not read that was here within this time [default: 30d]
+    #[arg(long, value_name = "SPAN")]
+    pub(crate) window: Option<Span>,
+    /// View that the server folds from the log; may be repeated
+    #[arg(long = "view", value_name = "VIEW", default_value = "attributes")]
+    pub(crate) views: Vec<Folded>,
+    /// Say what would go and what holds the rest, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// A view that the server is able to fold. A server of an application has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Folded {
+    /// Rows of attributes
+    Attributes,
 }
 
 /// How an answer is written.
@@ -368,6 +433,11 @@ impl fmt::Display for Task {
             Self::Verify { space: Some(space), .. } => write!(f, "verify {space}"),
             Self::Verify { space: None, .. } => f.write_str("verify"),
             Self::Log { space, .. } => write!(f, "log {space}"),
+            Self::Snapshot(SnapshotTask::Make { space, .. }) => write!(f, "snapshot make {space}"),
+            Self::Snapshot(SnapshotTask::List { space }) => write!(f, "snapshot list {space}"),
+            Self::Trim(Trim { space, dry_run, .. }) => {
+                write!(f, "trim {space}{}", if *dry_run { " --dry-run" } else { "" })
+            }
             Self::Status(_) => f.write_str("status"),
         }
     }

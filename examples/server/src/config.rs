@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, ValueEnum};
 use serde::{Deserialize, Deserializer, de};
 use syncline::clock::MAX_DRIFT;
+use syncline::replica::Keep;
 use syncline::store::Durability;
 use syncline_any::{Scheme, StoreName};
 use syncline_http::{RouterOptions, ServerOptions};
@@ -71,6 +72,16 @@ pub(crate) struct ServeOptions {
     /// How long running requests may take after the server was asked to stop [default: 10s]
     #[arg(long, env = "SYNCLINE_SHUTDOWN_GRACE", value_name = "SPAN", hide_env_values = true)]
     pub(crate) shutdown_grace: Option<Span>,
+    /// Make a snapshot of each space whose log has grown by so many bundles since the last one [default: never]
+    #[arg(long, env = "SYNCLINE_SNAPSHOT_EVERY", value_name = "BUNDLES", hide_env_values = true)]
+    pub(crate) snapshot_every: Option<NonZeroU32>,
+    /// Trim a log after each snapshot of it, and keep so many of the newest bundles, and what active devices have not read
+    /// [default: never]
+    #[arg(long, env = "SYNCLINE_TRIM_KEEP", value_name = "BUNDLES", hide_env_values = true)]
+    pub(crate) trim_keep: Option<u32>,
+    /// A device is active if it was here within this time [default: 30d]
+    #[arg(long, env = "SYNCLINE_TRIM_WINDOW", value_name = "SPAN", hide_env_values = true)]
+    pub(crate) trim_window: Option<Span>,
     /// How log lines are written [default: text]
     #[arg(long, env = "SYNCLINE_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
     pub(crate) log_format: Option<LogFormat>,
@@ -120,9 +131,19 @@ pub(crate) struct Settings {
     pub(crate) max_drift: Duration,
     pub(crate) router: RouterOptions,
     pub(crate) server: ServerOptions,
+    pub(crate) small: Option<Small>,
     pub(crate) log_format: LogFormat,
     pub(crate) log: EnvFilter,
     pub(crate) port_file: Option<PathBuf>,
+}
+
+/// How the server keeps logs small.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Small {
+    /// So many bundles lie between two snapshots.
+    pub(crate) every: u64,
+    /// What a trim keeps; `None` if nothing is trimmed.
+    pub(crate) keep: Option<Keep>,
 }
 
 /// Why the configuration was refused. Nothing was started or changed.
@@ -252,10 +273,27 @@ impl ServeOptions {
             max_drift: self.max_drift.or(file.max_drift).map_or(MAX_DRIFT, |span| span.0),
             router,
             server,
+            small: self.small(&file)?,
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: filter(&log)?,
             port_file: self.port_file,
         })
+    }
+}
+
+impl ServeOptions {
+    /// How logs are kept small, with what the file says.
+    fn small(&self, file: &Self) -> Result<Option<Small>, ConfigError> {
+        let window = self.trim_window.or(file.trim_window).map_or(Keep::WINDOW, |span| span.0);
+        let keep = self.trim_keep.or(file.trim_keep).map(|bundles| Keep { window, ..Keep::from(u64::from(bundles)) });
+        match self.snapshot_every.or(file.snapshot_every) {
+            Some(every) => Ok(Some(Small { every: u64::from(every.get()), keep })),
+            None if keep.is_none() => Ok(None),
+            None => {
+                let why = "a log is trimmed up to a snapshot alone; give --snapshot-every, too".to_owned();
+                Err(ConfigError::Senseless { name: "trim-keep", why })
+            }
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use syncline::ReplicaError;
 use syncline::StoreError;
 use syncline::authority::AuthorityError;
 use syncline::authority::accounts::AccountsError;
 use syncline::portable::{ExportError, ImportError, ReadError};
+use syncline::replica::SnapshotError;
 use syncline::store::Retry;
 use thiserror::Error;
 
@@ -30,6 +32,12 @@ pub(crate) enum Failure {
     /// The database refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The rows of a space cannot be folded, or its log not be trimmed.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// No snapshot was made.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The database cannot be opened, for reasons outside of it.
     #[error("{0}; make sure that its directory exists and is writable, or name another with --database or --store")]
     Unopened(#[source] StoreError),

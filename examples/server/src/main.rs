@@ -25,6 +25,7 @@ mod output;
 mod secret;
 mod serve;
 mod setup;
+mod small;
 mod spaces;
 mod span;
 mod stack;

@@ -10,17 +10,21 @@ use syncline::Service;
 use syncline::store::{Holder, StoreError};
 use syncline_http::{Server, Shutdown, router};
 
-use crate::config::{Place, Settings};
+use crate::cli::Folded;
+use crate::config::{Place, Settings, Small};
 use crate::control::Door;
 use crate::failure::Failure;
 use crate::logging::Logging;
 use crate::metrics::{Metered, Metrics};
 use crate::stack::{Reached, Stack, reach};
-use crate::time;
+use crate::{small, spaces, time};
 
 /// How long to wait before a store that is away is asked again, at first and at last.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How often the server looks for logs that have grown.
+const KEEP_SMALL_EVERY: Duration = Duration::from_secs(60);
 
 mod stop;
 
@@ -47,6 +51,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new(logging.lost()));
     let storage = Arc::new(Metered::new(stack.storage.clone(), metrics.clone()));
     let service = Service::new(storage, stack.accounts.clone(), Arc::new(time::now)).with_max_drift(*max_drift);
+    let service = if settings.small.is_some() { service.with_devices_noted() } else { service };
+    let keeping = settings.small.map(|small| tokio::spawn(keep_small(small, stack.clone())));
     let routes = metrics.around(router(Arc::new(service), router_options.clone()), server.load());
 
     let address = server.address();
@@ -65,12 +71,35 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
             let _ = serving.await;
         }
     }
+    keeping.inspect(tokio::task::JoinHandle::abort);
     administration.abort();
     // The file next to the database goes before the lock on the database does.
     let _ = administration.await;
     drop(port_file);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Makes snapshots and trims logs for as long as the server runs. A space that fails is left alone until the next time.
+async fn keep_small(small: Small, stack: Stack) {
+    loop {
+        tokio::time::sleep(KEEP_SMALL_EVERY).await;
+        let spaces = spaces::all(&stack).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the spaces cannot be listed; no snapshot is made for now");
+            Vec::new()
+        });
+        for listed in spaces {
+            let space = &listed.space;
+            match small::keep_small(space, &[Folded::Attributes], small.every, small.keep, &stack).await {
+                Ok(None) => {}
+                Ok(Some((made, trimmed))) => {
+                    let trimmed = trimmed.map_or(0, |plan| plan.bundles());
+                    tracing::info!(%space, snapshot = %made.id, rows = made.rows, trimmed, "made a snapshot");
+                }
+                Err(error) => tracing::warn!(%space, %error, "no snapshot was made"),
+            }
+        }
+    }
 }
 
 /// Opens the stores. Waits for those that are away: a server may start before its database does. `None` if it was told to

@@ -6,7 +6,7 @@ use crate::control::Job;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::{Reached, Stack, reach};
-use crate::{admin, carry, claim, log, setup, status, verify};
+use crate::{admin, carry, claim, log, setup, small, status, verify};
 
 impl Task {
     /// Carries the task out on an open database.
@@ -28,6 +28,8 @@ impl Task {
             Self::Token(task) => admin::token(task, stack, out).await,
             Self::Space(task) => admin::space(task, stack, out).await,
             Self::Claim(task) => claim::run(task, stack, out).await,
+            Self::Snapshot(task) => small::snapshot(task, stack, out).await,
+            Self::Trim(task) => small::trim(task, stack, out).await,
             Self::Grant { space, user, role } => admin::grant(&space, &user, role, stack, out).await,
             Self::Revoke { space, user } => admin::revoke(&space, &user, stack, out).await,
         }

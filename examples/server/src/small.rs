@@ -1,0 +1,93 @@
+//! Keeping logs small: making snapshots, and trimming logs up to them.
+
+use syncline::attributes::Attributes;
+use syncline::protocol::SnapshotInfo;
+use syncline::replica::{Keep, TrimPlan};
+use syncline::{Replica, SpaceId};
+
+use crate::cli::{Folded, SnapshotTask, Trim};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::spaces;
+use crate::stack::Stack;
+use crate::text::{count, size};
+
+/// `snapshot`.
+pub(crate) async fn snapshot(task: SnapshotTask, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
+    match task {
+        SnapshotTask::Make { space, views } => {
+            let made = keeper(&space, &views, stack).await?.make_snapshot().await?;
+            Ok(out.line(line(&made)).await?)
+        }
+        SnapshotTask::List { space } => {
+            for info in keeper(&space, &[], stack).await?.snapshots().await? {
+                out.line(line(&info)).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// `trim`.
+pub(crate) async fn trim(task: Trim, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
+    let Trim { space, keep, age, window, views, dry_run } = task;
+    let keep = Keep { bundles: keep, age: age.map(|span| span.0), window: window.map_or(Keep::WINDOW, |span| span.0) };
+    let keeper = keeper(&space, &views, stack).await?;
+    let plan = if dry_run { keeper.plan_trim(keep).await? } else { keeper.trim(keep).await? };
+    let bundles = count(plan.bundles(), "bundle");
+    let (what, to, head) = (if dry_run { "would go" } else { "are gone" }, plan.to, plan.head);
+    out.line(format!("space {space}: {bundles} {what}, up to position {to} of {head}")).await?;
+    for bound in plan.bounds {
+        out.line(format!("  up to {}: {}", bound.at, bound.hold)).await?;
+    }
+    Ok(())
+}
+
+/// Makes a snapshot of a space whose log has grown by so many bundles since the last, and trims the log. Gives what was done, if anything.
+///
+/// # Errors
+/// [`Failure`] of the database. What was done is done.
+pub(crate) async fn keep_small(
+    space: &SpaceId,
+    views: &[Folded],
+    every: u64,
+    keep: Option<Keep>,
+    stack: &Stack,
+) -> Result<Option<(SnapshotInfo, Option<TrimPlan>)>, Failure> {
+    let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(None) };
+    let status = store.status().await?;
+    if status.head.get() < every {
+        return Ok(None);
+    }
+    let keeper = keeper(space, views, stack).await?;
+    let newest = keeper.snapshots().await?.first().map_or(0, |info| info.covers.position.get());
+    if status.head.get() - newest.min(status.head.get()) < every {
+        return Ok(None);
+    }
+    let made = keeper.make_snapshot().await?;
+    let trimmed = match keep {
+        Some(keep) => Some(keeper.trim(keep).await?),
+        None => None,
+    };
+    Ok(Some((made, trimmed)))
+}
+
+/// A replica on the space's own store: it folds the views that the server maintains, and writes nothing.
+async fn keeper(space: &SpaceId, views: &[Folded], stack: &Stack) -> Result<Replica, Failure> {
+    let listed = spaces::find(space, stack).await?;
+    let store = listed.open(stack).await?.ok_or_else(|| Failure::NoSpace(space.to_string()))?;
+    let mut keeper = Replica::compose(space.clone(), store).clock(syncline_os::wall_clock).shared_with_service();
+    for view in views {
+        keeper = match view {
+            Folded::Attributes => keeper.projection(Attributes),
+        };
+    }
+    Ok(keeper.open(syncline_os::replica_id()).await?)
+}
+
+fn line(info: &SnapshotInfo) -> String {
+    let views: Vec<_> = info.views.iter().filter(|view| !view.is_reserved()).map(ToString::to_string).collect();
+    let (bundles, rows) = (count(info.bundles, "bundle"), count(info.rows, "row"));
+    let views = if views.is_empty() { "no view".to_owned() } else { views.join(", ") };
+    format!("snapshot {}: {bundles}, {rows} of {views}, {}", info.id, size(info.bytes))
+}
