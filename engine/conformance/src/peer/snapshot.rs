@@ -33,10 +33,11 @@ impl Snapshot {
     pub fn with(space: &SpaceId, heads: Heads) -> Self {
         let mut writer = RowWriter::new(view("noise@1"));
         let noise = noise(CHUNK_BYTES, 1);
-        let mut full = writer.push([(&b"key"[..], &noise[..])]);
+        let small = "no row is larger than a row may be";
+        let mut full = writer.push([(&b"key"[..], &noise[..])]).expect(small);
         writer.next_view(view("zeros@1"));
         let zeros = vec![0; CHUNK_BYTES];
-        full.extend(writer.push([(&b"a"[..], &zeros[..]), (&b"b"[..], &b"every byte \0\r\n\xff"[..])]));
+        full.extend(writer.push([(&b"a"[..], &zeros[..]), (&b"b"[..], &b"any byte \0\r\n\xff"[..])]).expect(small));
         let (last, views) = writer.finish();
         let sealed: Vec<_> = full.into_iter().chain(last).map(|rows| seal_chunk(&rows)).collect();
         let (chunks, named): (Vec<_>, Vec<_>) = sealed.into_iter().unzip();
