@@ -12,6 +12,8 @@ use crate::{SPACE, space, view};
 /// A manifest and its chunks, as they travel.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// The space that it is of.
+    pub space: SpaceId,
     /// Its name.
     pub id: SnapshotId,
     /// The manifest.
@@ -44,12 +46,12 @@ impl Snapshot {
         let hashes = named.iter().map(|chunk| chunk.hash).collect();
         let manifest = Manifest { space: space.clone(), heads, views, chunks: named };
         let (manifest, id) = manifest.encode().expect("it is within the limits");
-        Self { id, manifest, chunks, hashes }
+        Self { space: space.clone(), id, manifest, chunks, hashes }
     }
 
     /// The request that hands over the manifest.
     pub fn offer(&self) -> Request {
-        Request::Supply(space(SPACE), Supply::Manifest(Piece(self.manifest.clone())))
+        Request::Supply(self.space.clone(), Supply::Manifest(Piece(self.manifest.clone())))
     }
 
     /// The request that hands over a chunk.
@@ -58,7 +60,7 @@ impl Snapshot {
     /// If the snapshot has no such chunk.
     pub fn chunk(&self, index: u32) -> Request {
         let chunk = Piece(self.chunks[index as usize].clone());
-        Request::Supply(space(SPACE), Supply::Chunk(self.id, index, chunk))
+        Request::Supply(self.space.clone(), Supply::Chunk(self.id, index, chunk))
     }
 
     /// Hands it to the peer, past any transport.

@@ -24,8 +24,11 @@ fn golden(name: &str, fresh: &[u8]) -> Bytes {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into()
 }
 
+/// Keys and values of a view.
+type Rows = Vec<(&'static [u8], Vec<u8>)>;
+
 /// The rows: one view's are larger than a chunk, so that a row lies in two, and the other's does not compress.
-fn rows() -> [(&'static str, Vec<(&'static [u8], Vec<u8>)>); 2] {
+fn rows() -> [(&'static str, Rows); 2] {
     [
         ("board@1", vec![(b"", b"no key".to_vec()), (b"zeros", vec![0; CHUNK_BYTES - 13])]),
         ("todo@2", vec![(b"\0\xff", Vec::new()), (b"every byte", (0..=255).collect())]),
