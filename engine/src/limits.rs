@@ -54,6 +54,9 @@ pub const JSON_DEPTH_MAX: usize = 32;
 pub const SNAPSHOT_CHUNKS_MAX: usize = 65_536;
 /// Bytes of a snapshot's chunk: a byte that says how it is packed, and 1 MiB of rows.
 pub const CHUNK_BYTES_MAX: usize = 1 + crate::snapshot::CHUNK_BYTES;
+/// Bytes of one row in a snapshot: 64 MiB, four times [`OWN_ROW_BYTES_MAX`]. Whoever checks a snapshot has one in memory. Of rows that hold
+/// a larger one no snapshot is made.
+pub const SNAPSHOT_ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Views of a snapshot.
 pub const SNAPSHOT_VIEWS_MAX: usize = 1_024;
 /// Bytes of a snapshot's manifest: 8 MiB, enough for [`HEADS_MAX`] origins and [`SNAPSHOT_CHUNKS_MAX`] chunks.

@@ -19,6 +19,8 @@ mod chunk;
 mod manifest;
 mod rows;
 pub(crate) mod shelf;
+#[cfg(test)]
+mod tests;
 
 pub use chunk::{open_chunk, seal_chunk};
 pub use manifest::{Chunk, Manifest, RowsOf};

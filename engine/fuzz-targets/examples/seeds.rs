@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_executor::block_on;
 use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
 use syncline::format::codec;
@@ -15,12 +16,13 @@ use syncline::format::heads::Prefix;
 use syncline::format::run::{Body, RunBuilder};
 use syncline::format::{ChainHash, Head, Heads, Run, Stamp, VerifiedRun};
 use syncline::projection::RowState;
-use syncline::protocol::{Code, Compare, Have, Problem, Pull, Push, Request};
+use syncline::protocol::{AskSnapshot, Code, Compare, Have, Piece, Problem, Pull, Push, Request, Supply};
+use syncline::snapshot::{ChunkHash, Manifest, RowWriter, SnapshotId, seal_chunk};
 use syncline::store::{EventStore, Limit, WriteBatch};
 use syncline::{
-    Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Projection, ReplicaId, Seq, SpaceId,
+    Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Projection, ReplicaId, Seq, SpaceId, ViewId,
 };
-use syncline_fuzz_targets::{export, unsealed};
+use syncline_fuzz_targets::{export, unsealed, unsealed_snapshot};
 
 fn main() -> io::Result<()> {
     let (run, stock) = (run(), Attribute::new("article/7", "stock").expect("well formed"));
@@ -58,6 +60,12 @@ fn main() -> io::Result<()> {
         write("portable", name, &file)?;
         write("portable_frames", name, &unsealed(&file))?;
     }
+    for (name, views) in SNAPSHOTS {
+        let (manifest, rows) = snapshot(views);
+        write("snapshot", &format!("{name}-manifest"), &manifest)?;
+        write("snapshot", name, &unsealed_snapshot(&manifest, &rows))?;
+    }
+    write("snapshot", "packed-chunk", &[&[0, 0], &*seal_chunk(&[7; 100]).0].concat())?;
     Ok(())
 }
 
@@ -89,6 +97,7 @@ fn run() -> Run {
 fn requests(run: &Run) -> Vec<(&'static str, Request)> {
     let space = SpaceId::new("team").expect("well formed");
     let cursor = Cursor::start(LogId::from_bytes([3; 16]).expect("not zero"));
+    let (snapshot, piece) = (SnapshotId::from_bytes([7; 32]), Piece(Bytes::from_static(b"\0\x01\xffany")));
     let pull = |have| Request::Pull(space.clone(), Pull { have, without: Some(origin()), limit: Limit::PAGE });
     vec![
         ("hello", Request::Hello),
@@ -97,6 +106,11 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
         ("pull-by-heads", pull(Have::Heads(Heads::new()))),
         ("pull-tail", pull(Have::Tail(cursor))),
         ("compare", Request::Compare(space.clone(), Compare { since: Some(cursor), parts: vec![Prefix::default()] })),
+        ("snapshots", Request::Snapshot(space.clone(), AskSnapshot::List)),
+        ("manifest", Request::Snapshot(space.clone(), AskSnapshot::Manifest(snapshot))),
+        ("chunk", Request::Snapshot(space.clone(), AskSnapshot::Chunk(ChunkHash::from_bytes([8; 32])))),
+        ("supply-manifest", Request::Supply(space.clone(), Supply::Manifest(piece.clone()))),
+        ("supply-chunk", Request::Supply(space.clone(), Supply::Chunk(snapshot, 3, piece))),
         ("push", Request::Push(space.clone(), Some(run.origin()), Push { runs: vec![run.clone()] })),
     ]
 }
@@ -127,6 +141,34 @@ fn logs(run: &Run) -> Vec<(&'static str, Vec<u8>)> {
         ("single", file(vec![verified(first)], None)),
         ("two-origins-and-a-void", file(vec![verified(run.clone()), other], Some(refused))),
     ]
+}
+
+/// The rows of a snapshot's views.
+type Views = &'static [(&'static str, &'static [(&'static [u8], &'static [u8])])];
+
+const SNAPSHOTS: [(&str, Views); 3] = [
+    ("no-rows", &[("board@1", &[])]),
+    ("one-row", &[("board@1", &[(b"", b"")])]),
+    ("two-views", &[("board@1", &[(b"a", b"1"), (b"b", b""), (b"c", &[7; 200])]), ("todo@2", &[(b"\0", b"last")])]),
+];
+
+/// A manifest, and the bytes of its rows.
+fn snapshot(of: Views) -> (Bytes, Vec<u8>) {
+    let view = |name| ViewId::new(name).expect("well formed");
+    let mut writer = RowWriter::new(view(of[0].0));
+    for (number, (name, rows)) in of.iter().enumerate() {
+        if number > 0 {
+            writer.next_view(view(name));
+        }
+        let full = writer.push(rows.iter().copied()).expect("no row is large");
+        assert!(full.is_empty(), "a seed is small");
+    }
+    let (rows, views) = writer.finish();
+    let heads = [(origin(), Head { seq: Seq::new(3), chain: ChainHash::from_bytes([7; 32]), time: NTP64(9) })];
+    let chunks = rows.iter().map(|rows| seal_chunk(rows).1).collect();
+    let space = SpaceId::new("team").expect("well formed");
+    let manifest = Manifest { space, heads: heads.into_iter().collect(), views, chunks };
+    (manifest.encode().expect("it is small").0, rows.unwrap_or_default())
 }
 
 /// A row with all that a row can have.

@@ -12,18 +12,20 @@ use syncline::format::codec;
 use syncline::format::event::Events;
 use syncline::format::{Head, Run, Stamp, VerifiedRun};
 use syncline::projection::{Keys, RowState};
-use syncline::protocol::{Answer, Notice, Problem, Pull, Push, Request};
+use syncline::protocol::{Answer, Notice, Piece, Problem, Pull, Push, Request};
 use syncline::{Dot, NTP64, Projection, ReplicaId, Seq};
 
 mod portable;
+mod snapshot;
 
 pub use portable::{export, portable, portable_frames, sealed, unsealed};
+pub use snapshot::{snapshot, unsealed_snapshot};
 
 /// What a fuzzer calls with whatever it has thought of.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("run", run),
     ("body", body),
     ("message", message),
@@ -33,6 +35,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("text", text),
     ("portable", portable),
     ("portable_frames", portable_frames),
+    ("snapshot", snapshot),
 ];
 
 /// A packed run: whatever decodes can be cut anywhere, joined again by hashing, and is the same bundles.
@@ -73,6 +76,7 @@ pub fn message(bytes: &[u8]) {
     round_trip::<Request>(bytes);
     round_trip::<Answer>(bytes);
     round_trip::<Push>(bytes);
+    round_trip::<Piece>(bytes);
     round_trip::<Pull>(bytes);
     round_trip::<Notice>(bytes);
 }
@@ -88,6 +92,7 @@ pub fn message_json(bytes: &[u8]) {
     json::<Request>(bytes);
     json::<Answer>(bytes);
     json::<Push>(bytes);
+    json::<Piece>(bytes);
     json::<Pull>(bytes);
     json::<Problem>(bytes);
 }

@@ -201,7 +201,7 @@ impl Inner {
                     UNREADABLE => self.notes_within(&subject.heads, from).await?,
                     _ => self.page_at_checkpoint(view, from).await?,
                 };
-                let full = writer.push(rows.iter().map(|row| (&row.key[..], &row.value[..])));
+                let full = writer.push(rows.iter().map(|row| (&row.key[..], &row.value[..])))?;
                 self.store_chunks(full, &mut chunks).await?;
                 self.check_undisturbed(&subject, false).await?;
             }

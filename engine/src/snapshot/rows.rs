@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{CHUNK_BYTES, Manifest, RowsDigest, RowsOf, SnapshotFault};
-use crate::format::wire::{DecodeError, Reader, put_varint};
-use crate::limits::KEY_BYTES_MAX;
+use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
+use crate::limits::{KEY_BYTES_MAX, SNAPSHOT_ROW_BYTES_MAX};
 use crate::store::{Row, ViewId};
 
 /// Writes rows, and cuts what they take into chunks.
@@ -37,9 +37,16 @@ impl RowWriter {
     }
 
     /// Adds rows of the view, whose keys come later than those before. Gives the bytes of each chunk that is full now.
-    pub fn push<'r>(&mut self, rows: impl IntoIterator<Item = (&'r [u8], &'r [u8])>) -> Vec<Vec<u8>> {
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLarge`] if a row exceeds [`SNAPSHOT_ROW_BYTES_MAX`]. Then no snapshot can be made of these rows.
+    pub fn push<'r>(
+        &mut self,
+        rows: impl IntoIterator<Item = (&'r [u8], &'r [u8])>,
+    ) -> Result<Vec<Vec<u8>>, DecodeError> {
         let start = self.rest.len();
         for (key, value) in rows {
+            check_size("row of a snapshot", value.len(), SNAPSHOT_ROW_BYTES_MAX)?;
             put_varint(&mut self.rest, key.len() as u64);
             self.rest.extend_from_slice(key);
             put_varint(&mut self.rest, value.len() as u64);
@@ -51,7 +58,7 @@ impl RowWriter {
         let full = self.rest.len() / CHUNK_BYTES * CHUNK_BYTES;
         let chunks = self.rest[..full].chunks(CHUNK_BYTES).map(<[u8]>::to_vec).collect();
         self.rest.drain(..full);
-        chunks
+        Ok(chunks)
     }
 
     /// The bytes of the last chunk, if it has any, and what a manifest says of the views.
@@ -193,12 +200,11 @@ fn measure(bytes: &[u8], left: u64) -> Result<Option<(Range, Range)>, &'static s
             return Err("a key or a value is longer than it may be");
         }
         let start = bytes.len() - reader.remaining();
-        // Not larger than what is left, which the manifest bounds.
-        let length = usize::try_from(length).map_err(|_| "a value is longer than memory")?;
+        let length = length as usize;
         Ok(reader.take(length).is_ok().then_some(start..start + length))
     };
     let Some(key) = part(KEY_BYTES_MAX as u64)? else { return Ok(None) };
-    let Some(value) = part(left)? else { return Ok(None) };
+    let Some(value) = part(left.min(SNAPSHOT_ROW_BYTES_MAX as u64))? else { return Ok(None) };
     Ok(Some((key, value)))
 }
 

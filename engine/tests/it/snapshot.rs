@@ -11,6 +11,7 @@ use crate::world::*;
 
 mod bad;
 mod cut;
+mod golden;
 mod policy;
 mod under_way;
 mod upload;

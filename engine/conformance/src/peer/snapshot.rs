@@ -12,6 +12,8 @@ use crate::{SPACE, space, view};
 /// A manifest and its chunks, as they travel.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// The space that it is of.
+    pub space: SpaceId,
     /// Its name.
     pub id: SnapshotId,
     /// The manifest.
@@ -33,22 +35,23 @@ impl Snapshot {
     pub fn with(space: &SpaceId, heads: Heads) -> Self {
         let mut writer = RowWriter::new(view("noise@1"));
         let noise = noise(CHUNK_BYTES, 1);
-        let mut full = writer.push([(&b"key"[..], &noise[..])]);
+        let small = "no row is larger than a row may be";
+        let mut full = writer.push([(&b"key"[..], &noise[..])]).expect(small);
         writer.next_view(view("zeros@1"));
         let zeros = vec![0; CHUNK_BYTES];
-        full.extend(writer.push([(&b"a"[..], &zeros[..]), (&b"b"[..], &b"every byte \0\r\n\xff"[..])]));
+        full.extend(writer.push([(&b"a"[..], &zeros[..]), (&b"b"[..], &b"any byte \0\r\n\xff"[..])]).expect(small));
         let (last, views) = writer.finish();
         let sealed: Vec<_> = full.into_iter().chain(last).map(|rows| seal_chunk(&rows)).collect();
         let (chunks, named): (Vec<_>, Vec<_>) = sealed.into_iter().unzip();
         let hashes = named.iter().map(|chunk| chunk.hash).collect();
         let manifest = Manifest { space: space.clone(), heads, views, chunks: named };
         let (manifest, id) = manifest.encode().expect("it is within the limits");
-        Self { id, manifest, chunks, hashes }
+        Self { space: space.clone(), id, manifest, chunks, hashes }
     }
 
     /// The request that hands over the manifest.
     pub fn offer(&self) -> Request {
-        Request::Supply(space(SPACE), Supply::Manifest(Piece(self.manifest.clone())))
+        Request::Supply(self.space.clone(), Supply::Manifest(Piece(self.manifest.clone())))
     }
 
     /// The request that hands over a chunk.
@@ -57,7 +60,7 @@ impl Snapshot {
     /// If the snapshot has no such chunk.
     pub fn chunk(&self, index: u32) -> Request {
         let chunk = Piece(self.chunks[index as usize].clone());
-        Request::Supply(space(SPACE), Supply::Chunk(self.id, index, chunk))
+        Request::Supply(self.space.clone(), Supply::Chunk(self.id, index, chunk))
     }
 
     /// Hands it to the peer, past any transport.

@@ -145,7 +145,8 @@ pub async fn a_bad_snapshot_comes_back_with_what_is_wrong(harness: &dyn Transpor
     let peer = filled().await;
     let snapshot = Snapshot::of(&peer).await;
     let other = Snapshot::with(&space("other"), peer.log(SPACE).await.status().await.heads);
-    assert_refused(harness, &peer, OWNER, other.offer(), Code::BadSnapshot).await;
+    let offer = Request::Supply(space(SPACE), Supply::Manifest(Piece(other.manifest)));
+    assert_refused(harness, &peer, OWNER, offer, Code::BadSnapshot).await;
     peer.connect_as(harness, OWNER).await.call(snapshot.offer()).await;
     let wrong = Supply::Chunk(snapshot.id, 1, Piece(snapshot.chunks[0].clone()));
     assert_refused(harness, &peer, OWNER, Request::Supply(space(SPACE), wrong), Code::BadSnapshot).await;

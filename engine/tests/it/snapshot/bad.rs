@@ -169,7 +169,7 @@ fn rows_that_are_not_those_of_the_manifest_are_told_before_the_log_is_given_up()
     assert!(matches!(&changed, SnapshotFault::Rows { view, .. } if *view == Pairs.view()), "{changed}");
     let unsorted = fault(|handed| {
         let mut writer = RowWriter::new(Pairs.view());
-        writer.push([(&b"b"[..], &b"1"[..]), (&b"a"[..], &b"1"[..])]);
+        writer.push([(&b"b"[..], &b"1"[..]), (&b"a"[..], &b"1"[..])]).unwrap();
         let (rows, views) = writer.finish();
         let (chunk, named) = seal_chunk(&rows.unwrap());
         Handed { chunk, ..handed.with(|manifest| (manifest.views, manifest.chunks) = (views, vec![named])) }

@@ -152,9 +152,9 @@ impl Made {
     fn of(heads: Heads, text: &str) -> Self {
         let mut writer = RowWriter::new(ViewId::new("board@1").unwrap());
         let (zeros, text) = (vec![0; CHUNK_BYTES], text.repeat(CHUNK_BYTES / text.len()));
-        let mut full = writer.push([(&b"zeros"[..], &zeros[..])]);
+        let mut full = writer.push([(&b"zeros"[..], &zeros[..])]).unwrap();
         writer.next_view(ViewId::new("todo@2").unwrap());
-        full.extend(writer.push([(&b"text"[..], text.as_bytes())]));
+        full.extend(writer.push([(&b"text"[..], text.as_bytes())]).unwrap());
         let (last, views) = writer.finish();
         let (chunks, named) = full.into_iter().chain(last).map(|rows| seal_chunk(&rows)).unzip();
         Self { manifest: Manifest { space: space(), heads, views, chunks: named }, chunks }

@@ -141,12 +141,19 @@ async fn first_line(site: &Site, token: &str, path: &str) -> String {
 async fn the_role_is_asked_before_a_body_is_taken() {
     let site = Site::start().await;
     let path = |space: &str, route: &str| format!("/v1/spaces/{space}/{route}");
+    let chunk = format!("snapshots/{}/chunks/0", "7".repeat(64));
     for (token, space, route, expected) in [
         (BEN, SPACE, "push", "HTTP/1.1 403 Forbidden"),
         (EVE, SPACE, "push", "HTTP/1.1 404 Not Found"),
         (EVE, SPACE, "pull", "HTTP/1.1 404 Not Found"),
         (ANN, "nowhere", "push", "HTTP/1.1 404 Not Found"),
         (ANN, SPACE, "push?own=1", "HTTP/1.1 400 Bad Request"),
+        (BEN, SPACE, "snapshots", "HTTP/1.1 403 Forbidden"),
+        (EVE, SPACE, "snapshots", "HTTP/1.1 404 Not Found"),
+        (BEN, SPACE, &chunk, "HTTP/1.1 403 Forbidden"),
+        (ANN, SPACE, "snapshots/7/chunks/0", "HTTP/1.1 400 Bad Request"),
+        (ANN, SPACE, "snapshots", "HTTP/1.1 100 Continue"),
+        (ANN, SPACE, &chunk, "HTTP/1.1 100 Continue"),
         (ANN, SPACE, "push", "HTTP/1.1 100 Continue"),
         (BEN, SPACE, "pull", "HTTP/1.1 100 Continue"),
     ] {

@@ -30,4 +30,5 @@ mod requests;
 mod shutdown;
 mod site;
 mod slow;
+mod snapshots;
 mod watching;

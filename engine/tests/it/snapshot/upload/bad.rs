@@ -138,7 +138,7 @@ fn rows_in_another_order_are_refused() {
     let desk = Desk::new();
     let mut made = Made::of(desk.heads([4, 4]), "a");
     let mut writer = RowWriter::new(made.manifest.views[0].view.clone());
-    writer.push([(&b"b"[..], &b"1"[..]), (&b"a"[..], &b"2"[..])]);
+    writer.push([(&b"b"[..], &b"1"[..]), (&b"a"[..], &b"2"[..])]).unwrap();
     let (rows, views) = writer.finish();
     let (chunk, named) = seal_chunk(&rows.unwrap());
     (made.manifest.views, made.manifest.chunks, made.chunks) = (views, vec![named], vec![chunk]);
