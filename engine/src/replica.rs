@@ -18,6 +18,7 @@ use crate::projection::fold::Projections;
 use crate::store::EventStore;
 
 mod attributes;
+mod beside;
 mod catch_up;
 mod checkpoint;
 mod dead_letter;

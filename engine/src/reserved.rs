@@ -35,6 +35,8 @@ pub(crate) const MOVED: &str = "syncline.moved@1";
 pub const SENT: &str = "syncline.sent@1";
 /// Events that were put aside: view, bundle and index → the event's type, and why.
 pub const UNREADABLE: &str = "syncline.unreadable@2";
+/// At a replica beside a service: how often such replicas have committed. One row, with an empty key.
+pub(crate) const KEEPERS: &str = "syncline.keepers@1";
 /// At a service: device → how far it has read, and when it was seen last.
 pub(crate) const DEVICES: &str = "syncline.devices@1";
 /// Snapshots that this store hands out: id → what is told of them.

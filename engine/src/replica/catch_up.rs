@@ -58,10 +58,13 @@ impl Replica {
 impl Inner {
     /// Folds every view up to the head as it is known here.
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
+        let mut end = None;
         loop {
             let mut turn = self.turn().await;
             turn.has_history()?;
-            if !turn.catch_up_some().await? {
+            // Others may append faster than this ends.
+            let end = *end.get_or_insert(turn.status.head);
+            if !turn.catch_up_towards(end).await? {
                 return Ok(());
             }
         }
@@ -69,26 +72,31 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    /// How much is folded at a time behind `after`. A chunk ends at the checkpoint: rows have pre-images only behind it.
-    fn chunk(&self, after: Position) -> Limit {
+    /// How much is folded at a time behind `after`, up to `end`. A chunk ends at the checkpoint: rows have pre-images only behind it.
+    fn chunk(&self, after: Position, end: Position) -> Limit {
         let ahead = self.checkpoint.position().filter(|checkpoint| *checkpoint > after);
-        let items = ahead.map_or(CHUNK.items, |checkpoint| checkpoint.since(after).try_into().unwrap_or(u32::MAX));
-        Limit { items, ..CHUNK }
+        let end = ahead.map_or(end, |checkpoint| checkpoint.min(end));
+        Limit { items: end.since(after).try_into().unwrap_or(u32::MAX), ..CHUNK }
     }
 
     /// Folds one chunk of the log into the view that lies furthest behind, or writes some rows of a snapshot that was taken. Returns
     /// whether there was anything to do.
     pub(super) async fn catch_up_some(&mut self) -> Result<bool, StoreError> {
+        self.catch_up_towards(self.status.head).await
+    }
+
+    /// The same, up to this place of the log.
+    pub(super) async fn catch_up_towards(&mut self, end: Position) -> Result<bool, StoreError> {
         if self.fill_some().await? {
             return Ok(true);
         }
-        let behind = self.inner.projections.views().filter(|view| !self.is_current(view));
+        let behind = self.inner.projections.views().filter(|view| self.folded(view) < end);
         let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
         if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {
             return Ok(true);
         }
         let after = Cursor { log: self.status.log, position: self.folded(&view) };
-        let page = self.inner.store.read(after, self.chunk(after.position)).await?;
+        let page = self.inner.store.read(after, self.chunk(after.position, end)).await?;
         let projections = self.inner.projections.filter(|known| *known == view);
         let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
         let batch = WriteBatch {

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError, locked};
+use crate::format::heads::Heads;
 use crate::id::Position;
 use crate::reserved::{self, CHECKPOINT, CheckpointRow};
 use crate::store::{Limit, LogStatus, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch, whole};
@@ -191,22 +192,28 @@ impl Turn<'_> {
         if self.inner.pinned.load(Ordering::Relaxed) {
             return Ok(self.checkpoint.position());
         }
-        self.move_checkpoint_now().await
+        Ok(self.move_checkpoint_now().await?.map(|(at, _)| at))
     }
 
-    pub(super) async fn move_checkpoint_now(&mut self) -> Result<Option<Position>, StoreError> {
+    /// Moves the checkpoint to the end that the log has now. Gives where it is then, and the heads there if it was moved.
+    pub(super) async fn move_checkpoint_now(&mut self) -> Result<Option<(Position, Option<Heads>)>, StoreError> {
         loop {
-            while self.catch_up_some().await? {}
-            let head = self.status.head;
+            // Beside a service the log grows in the meantime.
+            let (head, heads) = (self.status.head, self.status.heads.clone());
+            while self.catch_up_towards(head).await? {}
             if self.status.heads.get(self.id).seq > locked(&self.inner.peers).acked() {
                 return Ok(None);
             }
+            // Another replica on this store may have folded further.
+            if self.inner.projections.views().any(|view| self.folded(view) > head) {
+                continue;
+            }
             if self.checkpoint == Checkpoint::At(head) {
-                return Ok(Some(head));
+                return Ok(Some((head, Some(heads))));
             }
             // A trimmed log can be folded again from the checkpoint alone, and an event that a later version reads lies behind it.
             if self.status.base > Position::ZERO && self.first_unread().await?.is_some() {
-                return Ok(self.checkpoint.position());
+                return Ok(self.checkpoint.position().map(|at| (at, None)));
             }
             let folded = self.status.views.keys().filter(|view| !view.is_reserved());
             let batch = WriteBatch {
@@ -219,7 +226,7 @@ impl Turn<'_> {
             match self.commit(batch).await {
                 Ok(_) => {
                     self.checkpoint = Checkpoint::At(head);
-                    return Ok(Some(head));
+                    return Ok(Some((head, Some(heads))));
                 }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),

@@ -141,6 +141,8 @@ impl Turn<'_> {
         let unknown = std::mem::take(&mut known.unknown);
         let attempt = if unknown.is_empty() {
             rules.fold(plan, keys, known.with(Vec::new()))
+        } else if self.is_beside(&batch) {
+            rules.fold(plan, keys, known.with(self.inner.store.load(&unknown).await?))
         } else {
             let fold = {
                 let rules = rules.clone();

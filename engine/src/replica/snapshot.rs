@@ -11,7 +11,7 @@ use super::checkpoint::Checkpoint;
 use super::{Inner, Replica, ReplicaError, locked};
 use crate::format::heads::Heads;
 use crate::format::wire::DecodeError;
-use crate::id::{Cursor, Seq};
+use crate::id::Cursor;
 use crate::projection::Aside;
 use crate::protocol::{Piece, Reply, Request, SnapshotInfo, Supply, Wanted};
 use crate::reserved::{self, MAKING, UNREADABLE};
@@ -166,23 +166,24 @@ impl Inner {
         turn.settle().await;
         turn.reload().await?;
         turn.has_history()?;
-        while turn.catch_up_some().await? {}
-        if let Some(aside) = turn.first_unread().await? {
+        let Some((at, Some(heads))) = turn.move_checkpoint_now().await? else {
+            if let Some(aside) = turn.first_unread().await? {
+                return Err(SnapshotError::Unread(Box::new(aside)));
+            }
+            let own = turn.status.heads.get(turn.id).seq;
+            return Err(SnapshotError::Pending { bundles: own.since(locked(&self.peers).acked()) });
+        };
+        // The rows lack what is put aside because of its version, and nobody could fold it later.
+        if let Some(aside) = turn.first_unread().await?.filter(|aside| aside.dot.seq <= heads.get(aside.dot.origin).seq)
+        {
             return Err(SnapshotError::Unread(Box::new(aside)));
-        }
-        let moved = turn.move_checkpoint_now().await?;
-        let own = turn.status.heads.get(turn.id).seq;
-        if moved != Some(turn.status.head) {
-            let acked = locked(&self.peers).acked();
-            return Err(SnapshotError::Pending { bundles: own.since(acked.min(own)).max(Seq::new(1).get()) });
         }
         let rows = self.forget_making().await?;
         turn.commit_rows(rows).await?;
         let mut views: Vec<_> = self.projections.views().cloned().chain([reserved::view(UNREADABLE)]).collect();
         views.sort();
-        let status = &turn.status;
-        let at = Cursor { log: status.log, position: status.head };
-        Ok(Subject { at, heads: status.heads.clone(), views, clears: turn.clears })
+        let at = Cursor { log: turn.status.log, position: at };
+        Ok(Subject { at, heads, views, clears: turn.clears })
     }
 
     /// Reads the rows, and stores them chunk by chunk.

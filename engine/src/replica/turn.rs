@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::lock::MutexGuard;
 
+use super::beside;
 use super::checkpoint::{self, Checkpoint};
 use super::peers::Peers;
 use super::queue::Taken;
@@ -47,6 +48,8 @@ pub(super) struct LogState {
     pub(super) recent: Recent,
     /// Where the checkpoint is.
     pub(super) checkpoint: Checkpoint,
+    /// How often replicas beside a service have committed.
+    pub(super) keepers: Option<Bytes>,
     /// The snapshot whose rows are being written.
     pub(super) import: Option<ImportRow>,
     /// How often views that this replica maintains were cleared since it was opened.
@@ -81,7 +84,7 @@ impl LogState {
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
             let status = store.status().await?;
-            if let Some(Stored { id, sent, checkpoint, import }) = load_self(store, &status).await? {
+            if let Some(Stored { id, sent, checkpoint, keepers, import }) = load_self(store, &status).await? {
                 let (taken, last_writes, stale, clears) = (None, 0, false, 0);
                 let (recent, mended) = (Recent::default(), BTreeSet::new());
                 return Ok(Self {
@@ -93,6 +96,7 @@ impl LogState {
                     stale,
                     recent,
                     checkpoint,
+                    keepers,
                     import,
                     clears,
                     mended,
@@ -136,9 +140,10 @@ impl Turn<'_> {
             self.recent.forget();
         }
         self.status = status;
-        if let Some(Stored { id, sent, checkpoint, import }) = load_self(&*self.inner.store, &self.status).await? {
+        let stored = load_self(&*self.inner.store, &self.status).await?;
+        if let Some(Stored { id, sent, checkpoint, keepers, import }) = stored {
             self.sent.read(sent);
-            (self.checkpoint, self.import) = (checkpoint, import);
+            (self.checkpoint, self.keepers, self.import) = (checkpoint, keepers, import);
             if id != self.id {
                 self.id = id;
                 *locked(&self.inner.peers) = Peers::load(&*self.inner.store).await?;
@@ -212,6 +217,12 @@ impl Turn<'_> {
     pub(super) async fn commit(&mut self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
         self.drop_spoiled(&mut batch);
         batch.clear = batch.clear.into_iter().flat_map(with_kept).collect();
+        if self.is_beside(&batch) {
+            return self.commit_beside(batch).await;
+        }
+        let counted = self.inner.shared.then(|| self.counted()).transpose()?;
+        self.keepers = counted.as_ref().map_or(self.keepers.take(), |row| row.value.clone());
+        batch.rows.extend(counted);
         let change = Change::of(&batch);
         self.stale = true;
         match self.inner.store.commit(batch).await {
@@ -288,18 +299,19 @@ struct Stored {
     id: ReplicaId,
     sent: Sent,
     checkpoint: Checkpoint,
+    keepers: Option<Bytes>,
     import: Option<ImportRow>,
 }
 
 async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<Stored>, StoreError> {
     let own = |view| RowKey::new(reserved::view(view), Bytes::new());
-    let keys = [own(IDENTITY), own(SENT), checkpoint::key(), own(IMPORT)];
-    let rows = store.load(&keys).await?;
+    let keys = [own(IDENTITY), own(SENT), checkpoint::key(), own(IMPORT), beside::key()];
+    let mut rows = store.load(&keys).await?;
     let Some(row) = &rows[0] else { return Ok(None) };
     let id = reserved::get(IDENTITY, row)?;
     let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
     let sent = Sent::stored(sent, id, status.heads.get(id).seq);
     let checkpoint = Checkpoint::read(rows[2].as_ref(), status)?;
     let import = rows[3].as_ref().map(|row| reserved::get(IMPORT, row)).transpose()?;
-    Ok(Some(Stored { id, sent, checkpoint, import }))
+    Ok(Some(Stored { id, sent, checkpoint, keepers: rows.pop().flatten(), import }))
 }
