@@ -19,6 +19,7 @@ pub mod page;
 pub mod processes;
 pub mod refusal;
 pub mod reopen;
+pub mod replace;
 pub mod rewrite;
 pub mod rows;
 pub mod scan;
@@ -184,6 +185,24 @@ macro_rules! for_each_store_law {
                 a_log_that_grows_and_is_trimmed_in_turn_reads_the_same
                 a_trim_is_there_after_a_restart
                 a_trim_leaves_other_spaces
+            }
+            replace {
+                a_replaced_log_begins_behind_what_its_heads_tell_of
+                the_bundles_of_a_replaced_log_are_gone
+                no_cursor_into_a_replaced_log_is_served
+                a_replacement_keeps_rows_progress_and_clock
+                a_batch_goes_on_behind_its_replacement
+                a_run_that_does_not_follow_the_new_heads_is_refused_and_leaves_no_trace
+                a_replacement_under_the_same_identity_is_refused_and_leaves_no_trace
+                a_replacement_from_another_revision_is_a_conflict_and_leaves_no_trace
+                a_replacement_by_more_than_can_be_counted_is_refused_and_leaves_no_trace
+                a_replacement_is_judged_before_the_rest_of_its_batch
+                a_log_that_is_replaced_without_heads_begins_with_nothing
+                a_log_that_grows_and_is_replaced_in_turn_reads_the_same
+                commits_go_on_behind_a_replacement
+                a_reader_of_a_log_that_is_replaced_is_told_and_never_misled
+                a_replacement_is_there_after_a_restart
+                a_replacement_leaves_other_spaces
             }
             clock {
                 the_clock_keeps_the_largest_time

@@ -6,7 +6,7 @@ mod history;
 mod steps;
 
 pub use history::{Choices, Draft, choices, drafts};
-pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, steps};
+pub use steps::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, Successor, VIEWS, steps};
 
 /// The seed of random cases, unless `SYNCLINE_CONFORMANCE_SEED` names another one.
 const SEED: u64 = 20_250_101;

@@ -191,6 +191,8 @@ pub struct Found<K> {
 /// What a space is at, as a transaction sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct At {
+    /// Which copy of the log. A replacement changes it.
+    pub log: LogId,
     /// How many commits it has seen.
     pub revision: Revision,
     /// The last bundle's position.

@@ -74,7 +74,7 @@ impl<'a, B: Backend> Drafted<'a, B> {
             return Ok(Self { space, draft, outcomes, written: None });
         }
         // What lay small at the end of the log may be another origin's after a rewrite, or gone after a trim, or be cut otherwise.
-        let is_changed = draft.is_trimmed() || batches.iter().any(|batch| batch.rewrite.is_some());
+        let is_changed = draft.is_replaced || draft.is_trimmed() || batches.iter().any(|batch| batch.rewrite.is_some());
         let mut tail = if is_changed { Tail::default() } else { space.state().tail };
         tail.pack::<B>(session, &space.place, &mut draft)?;
         let learned = B::write(session, changes, &space.place, &draft)?;

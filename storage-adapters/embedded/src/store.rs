@@ -39,10 +39,9 @@ impl<B: Backend> EventStore for EmbeddedStore<B> {
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        let fresh = LogStatus::fresh(self.space.state().status.log);
         let read = move |session: &B::Session<'_>, space: &_| {
-            let At { head, base, .. } = session.at(space)?;
-            let status = LogStatus { head, base, ..fresh };
+            let At { log, head, base, .. } = session.at(space)?;
+            let status = LogStatus { head, base, ..LogStatus::fresh(log) };
             check_cursor(after, &status)?;
             Ok(log::read::<B>(session, space, after.position, status.head, limit)?.finish_page(after, &status))
         };

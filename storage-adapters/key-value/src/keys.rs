@@ -95,6 +95,11 @@ impl SpaceKey {
         self.kind(HEAD)
     }
 
+    /// The keys of all heads, of all runs, and of all their positions.
+    pub(crate) fn log(self) -> Keys {
+        self.kind(HEAD).start..self.kind(PLACE).end
+    }
+
     /// The key of the run that ends here.
     pub(crate) fn run(self, end: Position) -> Vec<u8> {
         self.key(RUN, &[&end.get().to_be_bytes()])
@@ -212,6 +217,9 @@ mod tests {
             [false, true, true]
         );
         assert!(!places.contains(&space.place(origin(2), Seq::ZERO)));
+        let log = [space.head(origin(1)), space.run(Position::new(0)), space.place(origin(255), Seq::new(u64::MAX))];
+        assert!(log.iter().all(|key| space.log().contains(key)));
+        assert!([space.status(), space.row(ViewKey(1), b"")].iter().all(|key| !space.log().contains(key)));
         let rows = |range| space.rows(ViewKey(1), &range);
         assert!(rows(RowRange::all()).contains(&space.row(ViewKey(1), &[0xff; 1024])));
         assert!(!rows(RowRange::all()).contains(&space.row(ViewKey(2), b"")));

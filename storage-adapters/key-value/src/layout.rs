@@ -50,7 +50,7 @@ impl<S: Snapshot> Session for Reading<S> {
 
     fn at(&self, space: &Place) -> Result<At> {
         let status = self.status(space)?;
-        Ok(At { revision: status.revision, head: status.head, base: status.base })
+        Ok(At { log: status.log, revision: status.revision, head: status.head, base: status.base })
     }
 
     fn spaces(&self) -> Result<Vec<SpaceId>> {
@@ -126,6 +126,10 @@ impl<K: KeyValue> Backend for Layout<K> {
 
     fn write(session: &Self::Session<'_>, changes: &mut Changes, space: &Place, draft: &Draft<'_>) -> Result<()> {
         let mut status = (*session.status(space)?).clone();
+        if draft.is_replaced {
+            log::clear(&session.snapshot, changes, space)?;
+            (status.log, status.heads) = (draft.log, 0);
+        }
         for (end, last) in draft.runs.removed() {
             log::remove(changes, space, end, last.origin, last.seq);
         }
@@ -139,8 +143,8 @@ impl<K: KeyValue> Backend for Layout<K> {
                 Some(head) => changes.put(space.key.head(*origin), &[&encode_head(*head)]),
                 None => changes.delete(space.key.head(*origin)),
             }
-            let (before, after) = (draft.before().heads[origin] != Head::NONE, head.is_some());
-            status.heads = status.heads + u32::from(after) - u32::from(before);
+            let was_there = !draft.is_replaced && draft.before().heads[origin] != Head::NONE;
+            status.heads = status.heads + u32::from(head.is_some()) - u32::from(was_there);
         }
         (status.revision, status.head, status.base, status.clock) =
             (draft.revision, draft.head, draft.base, draft.clock);

@@ -84,6 +84,15 @@ pub(crate) fn trim(
     })
 }
 
+/// Removes all runs, what finds them by their origins, and all heads.
+pub(crate) fn clear(snapshot: &impl Snapshot, changes: &mut Changes, space: &Place) -> Result<()> {
+    let at = |key: &[u8]| space.at(format_args!("key {:?}", Bytes::copy_from_slice(key)));
+    read::range(snapshot, &space.key.log(), at, |key, _| {
+        changes.delete(key.to_vec());
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
 fn decode(space: &Place, end: Option<Position>, value: Bytes) -> Result<StoredRun> {
     let decoded = end.ok_or_else(|| "its key is no position".into()).and_then(|end| decode_run(value, end));
     decoded.map_err(|why: String| damage(run_at(space, end), why))

@@ -63,12 +63,15 @@ pub(crate) async fn draft(connection: &mut Connection, space: &SpaceId, draft: &
 }
 
 /// Deletes what a draft removes or writes again: runs, heads, views, rows. Only within a transaction that also writes the draft, whose
-/// lock on the space keeps everything in its place. The base moves here, because only drafts that delete move it.
+/// lock on the space keeps everything in its place. Base and identity change here, because only drafts that delete change them.
 ///
 /// What is many is looked up key by key and deleted by its place, and leaves the planner no other way, whatever it believes of the
 /// tables: `key = ANY(…)` may become a search of the array for every row, and so may a place next to a condition that an index knows;
 /// the order by `last` is that of the one index which has it.
 pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
+    if draft.is_replaced {
+        replace(connection, space, draft).await?;
+    }
     if draft.runs.removed().len() > 0 {
         let delete = "DELETE FROM runs WHERE space IS NOT DISTINCT FROM $1 AND ctid = ANY(ARRAY(
             SELECT found.ctid FROM unnest($2) AS wanted (last), LATERAL (
@@ -107,6 +110,16 @@ pub(crate) async fn removals(connection: &mut Connection, space: &SpaceId, draft
         let query = sqlx::query(delete).bind(space.as_str()).bind(keys[0].view.as_str());
         query.bind(keys.iter().map(|key| &key.key[..]).collect::<Vec<_>>()).execute(&mut *connection).await?;
     }
+    Ok(())
+}
+
+/// Empties a log, and gives it another identity and base.
+async fn replace(connection: &mut Connection, space: &SpaceId, draft: &Draft<'_>) -> Result<()> {
+    let replace = "WITH moved AS (UPDATE spaces SET log = $2, base = $3 WHERE name = $1),
+            emptied AS (DELETE FROM runs WHERE space = $1)
+        DELETE FROM heads WHERE space = $1";
+    let query = sqlx::query(replace).bind(space.as_str()).bind(draft.log.to_bytes());
+    query.bind(to_bigint(draft.base.get())).execute(connection).await?;
     Ok(())
 }
 

@@ -76,7 +76,12 @@ fn take_group(space: &Space) -> (Vec<WriteBatch>, Vec<oneshot::Sender<Outcome>>)
 /// Whether a batch is written by one statement: it only adds to the log, and deletes nothing.
 fn only_adds(batch: &WriteBatch) -> bool {
     let deletes = batch.rows.iter().any(|row| row.value.is_none());
-    batch.rewrite.is_none() && batch.voids.is_empty() && batch.clear.is_empty() && batch.trim.is_none() && !deletes
+    batch.replace.is_none()
+        && batch.rewrite.is_none()
+        && batch.voids.is_empty()
+        && batch.clear.is_empty()
+        && batch.trim.is_none()
+        && !deletes
 }
 
 /// Why a group was not committed.

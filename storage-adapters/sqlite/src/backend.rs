@@ -41,7 +41,7 @@ impl Backend for Sqlite {
     type Reader = Connection;
     type Writer = Writing;
     type Session<'a> = Session<'a>;
-    /// Whether a log was trimmed.
+    /// Whether a log was trimmed or replaced.
     type Changes = bool;
     type Learned = Ids;
     type Fault = Fault;
@@ -80,7 +80,7 @@ impl Backend for Sqlite {
     }
 
     fn write(session: &Session<'_>, is_trimmed: &mut bool, space: &Place, draft: &Draft<'_>) -> Result<Ids> {
-        *is_trimmed |= draft.is_trimmed();
+        *is_trimmed |= draft.is_trimmed() || draft.is_replaced;
         write::draft(session.0, space, draft)
     }
 

@@ -16,7 +16,7 @@ use crate::error::{Fault, Result, corrupt};
 use crate::number::from_integer;
 use crate::session::at_one_moment;
 use crate::space::{self, Place};
-use crate::{check, log};
+use crate::{check, log, schema};
 
 /// Up to this size all pages of a file are looked at, too: a second or two. Larger ones `Storage::check` takes its time for.
 const CHECKED_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -67,13 +67,18 @@ pub(crate) fn check(db: &Connection, path: &Path, alone: Alone) -> Result<()> {
 fn goes_on(db: &Connection, path: &Path, alone: &BTreeMap<String, (Vec<u8>, Position)>) -> Result<()> {
     let together = spaces(db)?;
     for (name, (log, head)) in alone {
-        let now = together.get(name);
-        if now.is_none_or(|(now_log, now_head)| now_log != log || now_head < head) {
+        let goes_on = match together.get(name) {
+            Some((now_log, now_head)) if now_log == log => now_head >= head,
+            Some(_) => schema::was_replaced(db, log)?,
+            None => false,
+        };
+        if !goes_on {
             return Err(corrupt(format!("space {name}"), "the file has more of it than its log").into());
         }
     }
-    for (name, (_, head)) in &together {
-        let before = alone.get(name).map_or(Position::ZERO, |(_, head)| *head);
+    for (name, (log, head)) in &together {
+        let same = alone.get(name).filter(|(before, _)| before == log);
+        let before = same.map_or(Position::ZERO, |(_, head)| *head);
         if *head > before {
             read_on(db, name, before, *head)?;
         }

@@ -9,6 +9,7 @@ use syncline::store::StoreError;
 
 use crate::error::{Result, corrupt, refused};
 use crate::leftover::beside;
+use crate::number::SpaceKey;
 
 /// Marks our files in SQLite's header: `SynL`.
 const APPLICATION_ID: u32 = 0x5379_6e4c;
@@ -80,6 +81,20 @@ pub(crate) fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
     }
+}
+
+/// Notes the identity of a log that is about to be replaced.
+pub(crate) fn note_replaced(db: &Connection, space: SpaceKey) -> Result<()> {
+    db.execute_batch(include_str!("schema/replaced.sql"))?;
+    db.execute("INSERT OR IGNORE INTO replaced (log) SELECT log FROM spaces WHERE id = ?1", [space.0])?;
+    Ok(())
+}
+
+/// Whether a log of this file had this identity, and was replaced.
+pub(crate) fn was_replaced(db: &Connection, log: &[u8]) -> Result<bool> {
+    let has = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = 'replaced'";
+    let find = "SELECT count(*) > 0 FROM replaced WHERE log = ?1";
+    Ok(db.query_row(has, [], |row| row.get(0))? && db.query_row(find, [log], |row| row.get(0))?)
 }
 
 fn check(path: &Path, application: u32, version: u32, tables: bool) -> Result<(), StoreError> {

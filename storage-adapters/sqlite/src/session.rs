@@ -9,7 +9,7 @@ use syncline_embedded::{At, EachRow, EachRun};
 
 use crate::error::{Fault, Result, corrupt};
 use crate::number::from_integer;
-use crate::space::{Place, SpaceRow};
+use crate::space::{Place, SpaceRow, log_id};
 use crate::{log, rows};
 
 /// A connection within a transaction.
@@ -21,12 +21,17 @@ impl syncline_embedded::Session for Session<'_> {
     type Fault = Fault;
 
     fn at(&self, space: &Place) -> Result<At> {
-        let mut select = self.0.prepare_cached("SELECT revision, head, base FROM spaces WHERE id = ?1")?;
-        let (revision, head, base) =
-            select.query_row([space.key.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut select = self.0.prepare_cached("SELECT revision, head, base, log FROM spaces WHERE id = ?1")?;
+        let (revision, head, base, log) =
+            select.query_row([space.key.id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
         let position = |what, value| from_integer(what, value).map(Position::new);
         let revision = Revision::new(from_integer("revision", revision)?);
-        Ok(At { revision, head: position("head", head)?, base: position("base", base)? })
+        Ok(At {
+            log: log_id(&space.name, log)?,
+            revision,
+            head: position("head", head)?,
+            base: position("base", base)?,
+        })
     }
 
     fn spaces(&self) -> Result<Vec<SpaceId>> {

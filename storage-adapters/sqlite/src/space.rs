@@ -62,8 +62,6 @@ pub(crate) fn find(db: &Connection, name: &SpaceId) -> Result<Option<Found<Space
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get::<_, String>(5)?, row.get(6)?))
     });
     let Some((id, log, revision, head, clock, views, base)) = row.optional()? else { return Ok(None) };
-    let log = LogId::from_bytes(log);
-    let log = log.ok_or_else(|| corrupt(format!("space {name}"), "its log id does not read back"))?;
     let (head_ids, heads) = read_heads(db, name, id)?;
     let status = LogStatus {
         revision: Revision::new(from_integer("revision", revision)?),
@@ -72,11 +70,17 @@ pub(crate) fn find(db: &Connection, name: &SpaceId) -> Result<Option<Found<Space
         heads,
         clock: from_blob(clock),
         views: folded(name, &views)?,
-        log,
+        log: log_id(name, log)?,
     };
     status.check().map_err(|why| corrupt(format!("space {name}"), why))?;
     let ids = Ids { heads: head_ids, views: read_views(db, name, id)? };
     Ok(Some(Found { key: SpaceRow::new(SpaceKey::new(id)?, ids), status }))
+}
+
+/// The identity of a space's log from its column.
+pub(crate) fn log_id(name: &SpaceId, bytes: [u8; 16]) -> Result<LogId> {
+    let log = LogId::from_bytes(bytes);
+    Ok(log.ok_or_else(|| corrupt(format!("space {name}"), "its log id does not read back"))?)
 }
 
 fn read_heads(db: &Connection, name: &SpaceId, space: i64) -> Result<(BTreeMap<ReplicaId, i64>, Heads)> {

@@ -30,7 +30,7 @@ impl Default for SpaceBack {
 }
 
 impl SpaceBack {
-    /// Notes whether a transaction has trimmed a log.
+    /// Notes whether a transaction has trimmed or replaced a log.
     pub(crate) fn expect(&mut self, is_trimmed: bool) {
         self.is_due |= is_trimmed;
     }

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 use syncline::format::Head;
 use syncline::store::draft::Draft;
-use syncline::{Position, ReplicaId, ViewId};
+use syncline::{LogId, Position, ReplicaId, ViewId};
 
 use crate::error::Result;
-use crate::number::{to_blob, to_integer};
+use crate::number::{POSITION_MAX, to_blob, to_integer};
 use crate::space::{Ids, Place, folded, print_folded};
-use crate::{log, rows};
+use crate::{log, rows, schema};
 
 /// Writes a draft, and answers the ids that origins and views got in it.
 pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result<Ids> {
     let mut new = Ids::default();
+    if draft.is_replaced {
+        replace(db, space, draft.log)?;
+    }
     for range in draft.runs.removed_ranges() {
         log::remove(db, space, &range)?;
     }
@@ -62,6 +65,17 @@ pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result
         to_integer(draft.base.get()),
     ])?;
     Ok(new)
+}
+
+/// Empties a log, and gives it another identity. Rows of heads stay, so that the ids of origins do, and say that there are no bundles.
+fn replace(db: &Connection, space: &Place, log: LogId) -> Result<()> {
+    log::trim(db, space, Position::new(POSITION_MAX))?;
+    let Head { seq, chain, time } = Head::NONE;
+    let empty = "UPDATE heads SET seq = ?2, chain = ?3, time = ?4 WHERE space = ?1";
+    db.execute(empty, params![space.key.id.0, to_integer(seq.get()), chain.to_bytes(), to_blob(time)])?;
+    schema::note_replaced(db, space.key.id)?;
+    db.execute("UPDATE spaces SET log = ?2 WHERE id = ?1", params![space.key.id.0, log.to_bytes()])?;
+    Ok(())
 }
 
 fn set_head(db: &Connection, id: i64, Head { seq, chain, time }: Head) -> Result<()> {

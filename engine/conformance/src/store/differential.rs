@@ -9,13 +9,15 @@ use syncline::format::heads::Head;
 use syncline::format::time::NTP64;
 use syncline::store::memory::MemoryStore;
 use syncline::store::{
-    Durability, EventStore, Limit, LogStatus, Rewrite, RowFold, RowKey, RowRange, RowWrite, Storage, StoreError,
-    StoredRun, WriteBatch,
+    Durability, EventStore, Limit, LogStatus, Replacement, Rewrite, RowFold, RowKey, RowRange, RowWrite, Storage,
+    StoreError, StoredRun, WriteBatch,
 };
 use syncline::{Cursor, Dot, Position, Seq, ViewId};
 
-use crate::strategies::{AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, VIEWS, cases, runner, seed, steps};
-use crate::{Author, SPACE, StoreHarness, appends, dot, row_key, space, unpack, view};
+use crate::strategies::{
+    AUTHORS, Anew, Change, Expectation, Flaw, KEYS, Step, Successor, VIEWS, cases, runner, seed, steps,
+};
+use crate::{Author, SPACE, StoreHarness, appends, dot, new_log_id, row_key, space, unpack, view};
 
 /// How many smaller cases are tried before a failure is told.
 const SHRINKS: usize = 300;
@@ -148,6 +150,7 @@ impl Pair {
     /// The batch that a change means in this state, and the authors once it is committed.
     async fn batch(&self, change: &Change) -> Result<(WriteBatch, [Author; AUTHORS]), String> {
         let (status, mut authors) = (told(self.oracle.status().await)?, self.authors.clone());
+        let replace = change.replace.as_ref().map(|successor| replacement(successor, &status, &mut authors));
         let rewrite = match &change.rewrite {
             Some((author, after, how)) => Some(self.rewrite(&mut authors[*author], *after, *how).await?),
             None => None,
@@ -182,6 +185,7 @@ impl Pair {
                 Expectation::Current => Some(status.revision),
                 Expectation::Wrong => Some(status.revision.plus(1)),
             },
+            replace,
             rewrite,
             voids: change.voids.iter().map(void).collect(),
             clear: change.clear.iter().map(|view| view_of(*view)).collect(),
@@ -262,6 +266,20 @@ impl Pair {
         let found = told(self.store.scan(view, range.clone(), limit).await)?;
         check_cut(&found, &all, limit)
     }
+}
+
+/// The replacement that a successor means in this state. The authors become as the new log knows them.
+fn replacement(successor: &Successor, status: &LogStatus, authors: &mut [Author; AUTHORS]) -> Replacement {
+    for (index, (author, more)) in authors.iter_mut().zip(successor.known).enumerate() {
+        match more {
+            None => *author = Author::new(index as u8 + 1),
+            Some(0) => {}
+            Some(more) => drop(author.write(more)),
+        }
+    }
+    let known = authors.iter().filter(|author| author.head().seq > Seq::ZERO);
+    let heads = known.map(|author| (author.origin(), author.head())).collect();
+    Replacement { log: if successor.is_same { status.log } else { new_log_id() }, heads }
 }
 
 /// Each row one byte longer than it was. A row that was not there has one.

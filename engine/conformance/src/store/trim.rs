@@ -67,7 +67,7 @@ fn trim(base: u64) -> WriteBatch {
     WriteBatch { trim: Some(Position::new(base)), ..WriteBatch::default() }
 }
 
-fn assert_trimmed(error: &StoreError, of: &Author, seq: u64, log_base: u64) {
+pub(super) fn assert_trimmed(error: &StoreError, of: &Author, seq: u64, log_base: u64) {
     let right = matches!(error, StoreError::Trimmed { dot: named, base }
         if *named == dot(of, seq) && *base == Position::new(log_base));
     assert!(right, "bundle {seq} below base {log_base}: {error:?}");

@@ -38,6 +38,8 @@ pub enum Step {
 pub struct Change {
     /// What it expects of the revision.
     pub expected: Expectation,
+    /// Whether the log is replaced, and by which.
+    pub replace: Option<Successor>,
     /// Whose tail is rewritten, behind which of their bundles, and how.
     pub rewrite: Option<(usize, u64, Anew)>,
     /// Who writes how many bundles, and what is wrong with them.
@@ -54,6 +56,15 @@ pub struct Change {
     pub clock: u64,
     /// The new base; beyond the head by up to one.
     pub trim: Option<u64>,
+}
+
+/// The log that replaces another one.
+#[derive(Debug, Clone)]
+pub struct Successor {
+    /// Whether it has the same identity.
+    pub is_same: bool,
+    /// By author how many bundles more it has than the log before; `None` if it has nothing of the author.
+    pub known: [Option<u64>; AUTHORS],
 }
 
 /// What a batch expects of the revision.
@@ -121,16 +132,19 @@ fn change() -> impl Strategy<Value = Change> {
     let clock = prop_oneof![0u64..9, any::<u64>()];
     let anew = prop_oneof![4 => Just(Anew::Restamped), 3 => Just(Anew::Rehomed), 1 => Just(Anew::Short)];
     let rewrite = prop_oneof![5 => Just(None), 1 => (0..AUTHORS, any::<u64>(), anew).prop_map(Some)];
+    let known = prop::array::uniform(prop::option::of(0u64..4));
+    let successor = (prop::bool::weighted(0.1), known).prop_map(|(is_same, known)| Successor { is_same, known });
+    let replace = prop_oneof![9 => Just(None), 1 => successor.prop_map(Some)];
     let runs = vec((0..AUTHORS, 1u64..6, flaw), 0..4);
     let voids = prop_oneof![3 => Just(Vec::new()), 1 => vec((0..AUTHORS, any::<u64>()), 1..3)];
     let clear = prop_oneof![6 => Just(Vec::new()), 1 => vec(0..VIEWS.len(), 1..3)];
     let views = btree_map(0..VIEWS.len(), 0u64..50, 0..3);
     let trim = prop_oneof![7 => Just(None), 1 => any::<u64>().prop_map(Some)];
-    let (written, deleted) = ((expected, rewrite, runs, voids), (clear, trim));
-    (written, deleted, rows, views, clock).prop_map(|(written, (clear, trim), rows, views, clock)| {
+    let (written, deleted) = ((expected, rewrite, runs, voids), (replace, clear, trim));
+    (written, deleted, rows, views, clock).prop_map(|(written, (replace, clear, trim), rows, views, clock)| {
         let (expected, rewrite, runs, voids) = written;
         let (rows, views) = (rows.into_iter().collect(), views.into_iter().collect());
-        Change { expected, rewrite, runs, voids, clear, rows, views, clock, trim }
+        Change { expected, replace, rewrite, runs, voids, clear, rows, views, clock, trim }
     })
 }
 

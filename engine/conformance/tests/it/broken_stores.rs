@@ -60,6 +60,11 @@ fn faults_of_trims_are_caught() {
 }
 
 #[test]
+fn faults_of_replacements_are_caught() {
+    assert_caught(twins::replacements::all());
+}
+
+#[test]
 fn faults_of_rows_are_caught() {
     assert_caught(twins::rows::all());
 }
@@ -110,6 +115,7 @@ fn every_store_law_has_a_store_that_breaks_it() {
         twins::restarts::all(),
         twins::rewrites::all(),
         twins::trims::all(),
+        twins::replacements::all(),
         twins::alarms::all(),
     ];
     let broken: BTreeSet<_> = broken.iter().flatten().flat_map(|(_, laws, _)| laws.iter().copied()).collect();

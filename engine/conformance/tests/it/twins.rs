@@ -11,6 +11,7 @@ pub(crate) mod problems;
 pub(crate) mod processes;
 pub(crate) mod races;
 pub(crate) mod refusals;
+pub(crate) mod replacements;
 pub(crate) mod restarts;
 pub(crate) mod rewrites;
 pub(crate) mod rows;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syncline::store::{Storage, WriteBatch};
+use syncline::store::{Replacement, Storage, WriteBatch};
 use syncline::{Position, StoreError};
-use syncline_conformance::{Author, Placed, Subject, appends, placed};
+use syncline_conformance::{Author, Placed, Subject, appends, new_log_id, placed};
 use syncline_sqlite::{SqliteStorage, copy};
 use tempfile::TempDir;
 
@@ -113,6 +113,49 @@ async fn the_log_that_a_killed_process_left_is_taken_if_it_has_trims_in_it() {
         let left = busy.crash();
         assert_eq!(left.open().await.unwrap(), expected, "{first}, {trim}, {second}");
         assert_eq!(left.open().await.unwrap(), expected);
+    }
+}
+
+/// By a log that knows this author.
+fn replacement(author: &Author) -> WriteBatch {
+    let heads = [(author.origin(), author.head())].into_iter().collect();
+    WriteBatch { replace: Some(Replacement { log: new_log_id(), heads }), ..WriteBatch::default() }
+}
+
+#[tokio::test]
+async fn the_log_that_a_killed_process_left_is_taken_if_it_has_replacements_in_it() {
+    for (first, times, second) in [(0, 1, 0), (9, 1, 0), (30, 2, 3), (300, 1, 30)] {
+        let mut busy = Busy::new().await;
+        busy.commit(&[0, 1, 2], first).await;
+        let mut expected = busy.logs();
+        for _ in 0..times {
+            busy.stores[1].commit(replacement(&busy.authors[1])).await;
+            let base = busy.authors[1].head().seq.get();
+            busy.written[1].clear();
+            busy.commit(&[1], second).await;
+            expected[1] = placed(base + 1, &busy.written[1]);
+        }
+        // Before and after the log was copied into the file.
+        let left = busy.crash();
+        assert_eq!(left.open().await.unwrap(), expected, "{first}, {times}, {second}");
+        assert_eq!(left.open().await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_file_beside_the_log_of_another_one_is_refused_although_that_was_replaced() {
+    for count in [0, 9, 300] {
+        let (mut busy, mut other) = (Busy::new().await, Busy::new().await);
+        busy.commit(&[0, 1, 2], count).await;
+        other.commit(&[0, 1, 2], count).await;
+        for (store, author) in busy.stores.iter().zip(&busy.authors) {
+            store.commit(replacement(author)).await;
+        }
+        let left = busy.crash();
+        copy(&other.place.path(), &other.place.dir().join("backup")).unwrap();
+        fs::copy(other.place.dir().join("backup"), &left.path).unwrap();
+        let told = left.open().await.unwrap_err().to_string();
+        assert!(told.contains("a.sqlite-wal") && told.contains("remove"), "{told}");
     }
 }
 

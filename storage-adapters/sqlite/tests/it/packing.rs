@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 use syncline::limits::RUN_BYTES_MAX;
-use syncline::store::{Limit, WriteBatch};
-use syncline_conformance::{Author, Subject, appends, dot, placed, voids};
+use syncline::store::{Limit, LogStatus, Replacement, WriteBatch};
+use syncline_conformance::{Author, Subject, appends, dot, new_log_id, placed, voids};
 
 use crate::file::{Place, subject};
 
@@ -115,6 +115,20 @@ async fn the_file_is_little_larger_than_the_encoded_runs() {
 
 #[tokio::test]
 async fn a_trim_gives_the_space_of_its_bundles_back() {
+    gives_back(|status| WriteBatch { trim: Some(status.head), ..WriteBatch::default() }).await;
+}
+
+#[tokio::test]
+async fn a_replacement_gives_the_space_of_the_old_log_back() {
+    gives_back(|status| {
+        let replace = Some(Replacement { log: new_log_id(), heads: status.heads });
+        WriteBatch { replace, ..WriteBatch::default() }
+    })
+    .await;
+}
+
+/// A large log, of which a batch takes all bundles.
+async fn gives_back(takes_all: fn(LogStatus) -> WriteBatch) {
     let place = Place::new();
     let storage = place.open();
     let store = subject(&storage, "notes").await;
@@ -122,8 +136,7 @@ async fn a_trim_gives_the_space_of_its_bundles_back() {
     for _ in 0..500 {
         store.commit(appends([ann.write_bodies(&[&body])])).await;
     }
-    let trim = Some(store.status().await.head);
-    store.commit(WriteBatch { trim, ..WriteBatch::default() }).await;
+    store.commit(takes_all(store.status().await)).await;
     for _ in 0..5 {
         store.commit(appends([ann.write(1)])).await;
     }
