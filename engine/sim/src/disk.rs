@@ -41,6 +41,8 @@ pub(crate) struct Disk {
 
 struct State {
     live: Arc<dyn EventStore>,
+    /// The identity of the log before the first record.
+    born: LogId,
     records: Vec<WriteBatch>,
     /// So many records outlive a power cut.
     durable: usize,
@@ -85,6 +87,7 @@ impl Disk {
         let durability = durability.unwrap_or_else(|| stores.durability());
         let state = State {
             live,
+            born: id,
             records: Vec::new(),
             durable: 0,
             opened: 1,
@@ -215,7 +218,13 @@ impl Disk {
     /// Keeps the image and the record of a commit, and looks whether it broke a law.
     fn note(&self, state: &mut State, batch: WriteBatch, committed: Committed) {
         let mut image = self.log.image();
-        let added = image.apply(&batch).and_then(|added| image.check(committed).map(|()| added));
+        let before = image.log;
+        let added = image.apply(&batch, &self.witness.ledger());
+        let added = added.and_then(|added| image.check(committed).map(|()| added));
+        if image.log != before {
+            self.witness.moved(before, image.log);
+            self.sim.tell(|| format!("{}: its log is replaced", self.log.name));
+        }
         match added {
             Ok(added) => self.witness.committed(&self.log, &image, &added),
             Err(finding) => self.sim.found(finding.law, format!("{}: {}", self.log.name, finding.detail)),

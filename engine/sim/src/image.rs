@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use syncline::format::heads::Head;
 use syncline::format::run::VerifiedRun;
 use syncline::format::{ChainHash, Heads};
-use syncline::store::{Committed, WriteBatch};
+use syncline::store::{Committed, Replacement, WriteBatch};
 use syncline::tools::{OwnRow, PeerRow, SentRow};
 use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, StoreError};
 
 use crate::finding::{Finding, Law};
 use crate::invariants::{chain, contiguity};
-use crate::ledger::Name;
+use crate::ledger::{Ledger, Name};
 
 mod rewrite;
 
@@ -30,6 +30,8 @@ pub(crate) struct Image {
     pub(crate) base: u64,
     pub(crate) origins: BTreeMap<ReplicaId, Vec<Entry>>,
     pub(crate) voids: BTreeSet<Dot>,
+    /// The heads that the log has begun with. It has never held these bundles, and does not know which of them are void.
+    pub(crate) begun: Heads,
     pub(crate) clock: NTP64,
     /// Whose log it is if a replica has told.
     pub(crate) identity: Option<ReplicaId>,
@@ -42,7 +44,7 @@ pub(crate) struct Image {
 }
 
 /// One bundle.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) chain: ChainHash,
     pub(crate) time: NTP64,
@@ -74,6 +76,7 @@ impl Image {
             base: 0,
             origins: BTreeMap::new(),
             voids: BTreeSet::new(),
+            begun: Heads::new(),
             clock: NTP64(0),
             identity: None,
             identities: BTreeSet::new(),
@@ -87,11 +90,14 @@ impl Image {
         Self { generation: self.generation + 1, ..Self::new(log) }
     }
 
-    /// Does what a commit of `batch` must do.
+    /// Does what a commit of `batch` must do. The ledger knows the history of a log that replaces this one.
     ///
     /// # Errors
     /// If the batch breaks a law of logs, or a row that the engine keeps for itself does not read back.
-    pub(crate) fn apply(&mut self, batch: &WriteBatch) -> Result<Added, Finding> {
+    pub(crate) fn apply(&mut self, batch: &WriteBatch, ledger: &Ledger) -> Result<Added, Finding> {
+        if let Some(replacement) = &batch.replace {
+            self.replace(replacement, ledger)?;
+        }
         let (mut added, head) = (Added::default(), self.head());
         self.check_kept(batch)?;
         if let Some(rewrite) = &batch.rewrite {
@@ -123,6 +129,34 @@ impl Image {
         self.base = self.base.max(trim);
         self.revision += 1;
         Ok(added)
+    }
+
+    /// Lets the log begin anew. Below its base no order of bundles can be told from another.
+    ///
+    /// # Errors
+    /// If the identity stays, or the heads tell of bundles that nobody has written.
+    fn replace(&mut self, Replacement { log, heads }: &Replacement, ledger: &Ledger) -> Result<(), Finding> {
+        if *log == self.log {
+            return Err(broken(format!("log {log} was replaced under its own identity")));
+        }
+        self.positions.clear();
+        self.origins.clear();
+        for (origin, head) in heads.iter().filter(|(_, head)| head.seq > Seq::ZERO) {
+            let dot = |seq| Dot { origin, seq: Seq::new(seq) };
+            let entries = ledger.history(origin, head).ok_or_else(|| {
+                let detail = format!(
+                    "a log begins behind bundle {} with a history that nobody has written",
+                    dot(head.seq.get())
+                );
+                Finding { law: Law::NothingInvented, detail }
+            })?;
+            self.positions.extend((1..=head.seq.get()).map(dot));
+            self.origins.insert(origin, entries);
+        }
+        self.voids.clear();
+        self.begun = heads.clone();
+        (self.log, self.base) = (*log, self.head());
+        Ok(())
     }
 
     /// Whether the log still has what a batch makes void or writes again.
@@ -192,6 +226,11 @@ impl Image {
         (dot, self.entry(dot).expect("every position has its bundle").chain)
     }
 
+    /// Whether the log has, or once had, the body of this bundle or its void.
+    pub(crate) fn has_held(&self, dot: Dot) -> bool {
+        dot.seq > self.begun.get(dot.origin).seq && self.entry(dot).is_some()
+    }
+
     pub(crate) fn holds(&self, (dot, chain): Name) -> bool {
         self.entry(dot).is_some_and(|entry| entry.chain == chain)
     }
@@ -227,16 +266,46 @@ mod tests {
             three.push(NTP64(time), Body::Full(b"body"));
         }
         let trim = |base| WriteBatch { trim: Some(Position::new(base)), ..WriteBatch::default() };
-        let mut image = Image::new(LogId::from_bytes([1; 16]).unwrap());
-        image.apply(&WriteBatch { runs: vec![three.finish().unwrap()], ..WriteBatch::default() }).unwrap();
-        image.apply(&trim(2)).unwrap();
-        image.apply(&trim(1)).unwrap();
+        let (mut image, ledger) = (Image::new(LogId::from_bytes([1; 16]).unwrap()), Ledger::default());
+        image.apply(&WriteBatch { runs: vec![three.finish().unwrap()], ..WriteBatch::default() }, &ledger).unwrap();
+        image.apply(&trim(2), &ledger).unwrap();
+        image.apply(&trim(1), &ledger).unwrap();
         assert_eq!((image.base, image.head()), (2, 3));
         let void = |seq| WriteBatch { voids: vec![Dot { origin: ann, seq: Seq::new(seq) }], ..WriteBatch::default() };
-        image.apply(&void(3)).unwrap();
+        image.apply(&void(3), &ledger).unwrap();
         for wrong in [trim(4), void(2)] {
-            assert_eq!(image.clone().apply(&wrong).unwrap_err().law, Law::StoreKeepsItsWord);
+            assert_eq!(image.clone().apply(&wrong, &ledger).unwrap_err().law, Law::StoreKeepsItsWord);
         }
+    }
+
+    #[test]
+    fn a_log_begins_anew_only_behind_what_was_written_and_under_another_identity() {
+        let [old, new] = [1, 2].map(|byte| LogId::from_bytes([byte; 16]).unwrap());
+        let (ann, bob) = (ReplicaId::from_bytes([1; 16]).unwrap(), ReplicaId::from_bytes([2; 16]).unwrap());
+        let run = |origin| {
+            let mut three = RunBuilder::new(origin, Seq::new(1), ChainHash::GENESIS);
+            for time in 1..=3 {
+                three.push(NTP64(time), Body::Full(b"body"));
+            }
+            three.finish().unwrap()
+        };
+        let (mut theirs, mut ours, mut ledger) = (Image::new(old), Image::new(old), Ledger::default());
+        let batch = |run| WriteBatch { runs: vec![run], ..WriteBatch::default() };
+        let added = theirs.apply(&batch(run(bob)), &ledger).unwrap();
+        ours.apply(&batch(run(ann)), &ledger).unwrap();
+        let replace = |log, heads| WriteBatch { replace: Some(Replacement { log, heads }), ..WriteBatch::default() };
+        let unwritten = ours.clone().apply(&replace(new, theirs.heads()), &ledger).unwrap_err();
+        assert_eq!(unwritten.law, Law::NothingInvented);
+        theirs.identity = Some(bob);
+        crate::invariants::written::is_known(&mut ledger, &theirs, &added.bundles).unwrap();
+        let same = ours.clone().apply(&replace(old, theirs.heads()), &ledger).unwrap_err();
+        assert_eq!(same.law, Law::StoreKeepsItsWord);
+        ours.apply(&replace(new, theirs.heads()), &ledger).unwrap();
+        assert_eq!((ours.log, ours.base, ours.head(), ours.heads()), (new, 3, 3, theirs.heads()));
+        assert!(
+            added.bundles.iter().all(|name| ours.holds(*name))
+                && ours.entry(Dot { origin: ann, seq: Seq::new(1) }).is_none()
+        );
     }
 
     #[test]
@@ -248,7 +317,7 @@ mod tests {
                 WriteBatch { rows, ..WriteBatch::default() }
             };
             let mut image = Image::new(LogId::from_bytes([1; 16]).unwrap());
-            let finding = image.apply(&batch(b"torn")).unwrap_err();
+            let finding = image.apply(&batch(b"torn"), &Ledger::default()).unwrap_err();
             assert_eq!(finding.law, Law::RowsAreRight);
             assert!(finding.detail.contains(name), "{finding}");
         }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use syncline::authority::Principal;
-use syncline::format::ChainHash;
-use syncline::{Dot, ReplicaId};
+use syncline::format::{ChainHash, Head};
+use syncline::{Dot, ReplicaId, Seq};
+
+use crate::image::Entry;
 
 /// One bundle and the history that it ends. Two bundles of one dot differ in it.
 pub(crate) type Name = (Dot, ChainHash);
@@ -17,11 +19,18 @@ pub(crate) struct Acknowledged {
     pub(crate) device: usize,
 }
 
+/// A bundle that its own origin has committed, and the history that it continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) entry: Entry,
+    pub(crate) previous: ChainHash,
+}
+
 /// Everything that the world did on purpose.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Every bundle that its own origin has committed. More than one hash: a fork.
-    written: BTreeMap<Dot, Vec<ChainHash>>,
+    /// Every bundle that its own origin has committed. More than one: a fork.
+    written: BTreeMap<Dot, Vec<Written>>,
     acknowledged: Vec<Acknowledged>,
     /// Acknowledged bundles whose only copies a fault may have destroyed.
     excused: BTreeSet<Name>,
@@ -56,17 +65,33 @@ impl Ledger {
     }
 
     /// A bundle was committed by its own origin. Returns whether its dot was taken by another bundle.
-    pub(crate) fn write(&mut self, (dot, chain): Name) -> bool {
-        let chains = self.written.entry(dot).or_default();
-        if !chains.contains(&chain) {
-            chains.push(chain);
+    pub(crate) fn write(&mut self, dot: Dot, written: Written) -> bool {
+        let all = self.written.entry(dot).or_default();
+        if !all.contains(&written) {
+            all.push(written);
         }
-        chains.len() > 1
+        all.len() > 1
     }
 
     /// Whether somebody has written this very bundle.
     pub(crate) fn knows(&self, (dot, chain): Name) -> bool {
-        self.written.get(&dot).is_some_and(|chains| chains.contains(&chain))
+        self.found(dot, chain).is_some()
+    }
+
+    fn found(&self, dot: Dot, chain: ChainHash) -> Option<Written> {
+        self.written.get(&dot)?.iter().find(|written| written.entry.chain == chain).copied()
+    }
+
+    /// All bundles of an origin up to this head, if somebody has written them.
+    pub(crate) fn history(&self, origin: ReplicaId, head: Head) -> Option<Vec<Entry>> {
+        let (mut entries, mut chain) = (Vec::new(), head.chain);
+        for seq in (1..=head.seq.get()).rev() {
+            let Written { entry, previous } = self.found(Dot { origin, seq: Seq::new(seq) }, chain)?;
+            entries.push(entry);
+            chain = previous;
+        }
+        entries.reverse();
+        Some(entries)
     }
 
     /// A device sends a bundle: from now on others may have it.

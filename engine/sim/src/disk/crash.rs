@@ -26,7 +26,7 @@ impl Disk {
                 return Vec::new();
             }
             let kept = state.durable + self.readable(lost);
-            return self.rebuild(&mut state, kept, log);
+            return self.rebuild(&mut state, kept, None);
         }
         let name = self.current(&state);
         state.live = nobody(log);
@@ -45,13 +45,14 @@ impl Disk {
         whole.count()
     }
 
-    /// Goes back to the backup, as a log of this identity. Returns what is gone, or `None` if nothing would change.
+    /// Goes back to the backup, as a log of this identity, or of the one that it had then. Returns what is gone, or `None` if nothing
+    /// would change.
     pub(crate) fn restore(&self, log: Option<LogId>) -> Option<Vec<Name>> {
         let mut state = self.state();
         if state.backup == state.records.len() {
             return None;
         }
-        let (kept, log) = (state.backup, log.unwrap_or(self.log.image().log));
+        let kept = state.backup;
         Some(self.rebuild(&mut state, kept, log))
     }
 
@@ -62,7 +63,7 @@ impl Disk {
         let (mut state, log) = (self.state(), self.log.image().log);
         let kept = records.len();
         state.records = records;
-        self.rebuild(&mut state, kept, log);
+        self.rebuild(&mut state, kept, Some(log));
         self.log.image().trusted = true;
     }
 
@@ -70,23 +71,27 @@ impl Disk {
         if state.opened == 1 { self.log.name.clone() } else { format!("{}, copy {}", self.log.name, state.opened) }
     }
 
-    /// Commits the first `kept` records to a new store, which replaces the old one.
-    fn rebuild(&self, state: &mut State, kept: usize, log: LogId) -> Vec<Name> {
+    /// Commits the first `kept` records to a new store, which replaces the old one. With an identity the log has that one then.
+    fn rebuild(&self, state: &mut State, kept: usize, log: Option<LogId>) -> Vec<Name> {
         state.opened += 1;
         state.records.truncate(kept);
-        state.live = nobody(log);
-        state.live = open(&self.sim, &*self.stores, &self.current(state), log);
-        let mut image = self.log.image().older(log);
+        if let Some(log) = log {
+            let last = state.records.iter_mut().rev().find_map(|batch| batch.replace.as_mut());
+            *last.map_or(&mut state.born, |last| &mut last.log) = log;
+        }
+        state.live = nobody(state.born);
+        state.live = open(&self.sim, &*self.stores, &self.current(state), state.born);
+        let mut image = self.log.image().older(state.born);
         for batch in &state.records {
             if let Err(error) = finish(state.live.commit(batch.clone())) {
                 self.sim.found(Law::StoreKeepsItsWord, format!("{}: a sound commit fails: {error}", self.log.name));
             }
-            let _ = image.apply(batch);
+            let _ = image.apply(batch, &self.witness.ledger());
         }
         state.durable = kept;
         state.backup = state.backup.min(kept);
         let old = self.log.image().log;
-        self.witness.moved(old, log);
+        self.witness.moved(old, image.log);
         self.changed.notify(usize::MAX);
         self.log.replace(image)
     }
@@ -114,10 +119,11 @@ impl Disk {
             self.sim.found(Law::StoreKeepsItsWord, detail);
             return Vec::new();
         }
-        let log = self.log.image().log;
-        let mut image = self.log.image().older(log);
+        let mut image = self.log.image().older(state.born);
         state.records.truncate(found);
-        state.records.iter().for_each(|batch| drop(image.apply(batch)));
+        let ledger = self.witness.ledger();
+        state.records.iter().for_each(|batch| drop(image.apply(batch, &ledger)));
+        drop(ledger);
         self.log.replace(image)
     }
 }

@@ -1,13 +1,14 @@
 //! After healing all logs hold the same bundles, and all replicas have the same rows.
 
 use bytes::Bytes;
-use syncline::EventStore;
 use syncline::format::Bundle;
 use syncline::projection::Keys;
 use syncline::store::{Limit, Row};
+use syncline::{Dot, EventStore};
 
 use super::{log, pure};
 use crate::finding::{Finding, Law};
+use crate::image::Image;
 use crate::rows::stored;
 use crate::stack::ViewUnderTest;
 use crate::tell::{apart, shown};
@@ -20,11 +21,12 @@ fn unequal(detail: String) -> Finding {
     Finding { law: Law::EqualAfterHealing, detail }
 }
 
-/// Same heads, same voids.
+/// Same heads, and same voids among what both have held.
 pub(crate) fn logs(world: &World) -> Result<(), Finding> {
     let disks = world.disks();
     let Some((first, others)) = disks.split_first() else { return Ok(()) };
-    let (heads, voids) = first.with_image(|image| (image.heads(), image.voids.clone()));
+    let ours = first.with_image(Image::clone);
+    let (heads, voids) = (ours.heads(), &ours.voids);
     for other in others {
         other.with_image(|image| {
             let theirs = image.heads();
@@ -45,8 +47,8 @@ pub(crate) fn logs(world: &World) -> Result<(), Finding> {
                     first.log.name, other.log.name
                 )));
             }
-            if voids != image.voids {
-                let dot = voids.symmetric_difference(&image.voids).next().expect("the sets differ");
+            let differs = |dot: &&Dot| ours.has_held(**dot) && image.has_held(**dot);
+            if let Some(dot) = voids.symmetric_difference(&image.voids).find(differs) {
                 let (void, full) = if voids.contains(dot) { (first, other) } else { (other, first) };
                 let detail = format!(
                     "bundle {dot} is void in the log of {}, and not in that of {}",
