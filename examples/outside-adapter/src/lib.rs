@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use syncline::id::Revision;
 use syncline::store::{
-    Committed, Durability, EventStore, Limit, LogStatus, Page, Row, RowKey, RowRange, Storage, StoreError, StoredRun,
-    ViewId, WriteBatch,
+    Committed, Durability, EventStore, Limit, LogStatus, Page, Replacement, Row, RowKey, RowRange, Storage, StoreError,
+    StoredRun, ViewId, WriteBatch,
 };
 use syncline::{Cursor, LogId, MemoryStore, ReplicaId, Seq, SpaceId};
 use tokio::runtime::Handle;
@@ -45,16 +45,19 @@ impl Journal {
         let (file, records) = File::open(path)?;
         let mut spaces = Spaces::new();
         for bytes in records {
-            let (space, batch, trim) = match Record::decode(&bytes).map_err(|why| file.corrupt(why))? {
+            let (space, batch, trim, replace) = match Record::decode(&bytes).map_err(|why| file.corrupt(why))? {
                 Record::Space(space, log) => {
                     spaces.insert(space, Arc::new(MemoryStore::new(log)));
                     continue;
                 }
-                Record::Commit(space, batch) => (space, batch, None),
-                Record::Trim(space, batch, base) => (space, batch, Some(base)),
+                Record::Commit(space, batch) => (space, batch, None, None),
+                Record::Trim(space, batch, base) => (space, batch, Some(base), None),
+                Record::Replace(space, batch, trim, log, heads) => {
+                    (space, batch, trim, Some(Replacement { log, heads }))
+                }
             };
             let store = spaces.get(&space).ok_or_else(|| file.corrupt("a commit comes before its space"))?;
-            let batch = batch.restore(trim).map_err(|why| file.corrupt(why))?;
+            let batch = batch.restore(trim, replace).map_err(|why| file.corrupt(why))?;
             store.commit(batch).await.map_err(|error| file.corrupt(error))?;
         }
         Ok(Self { file: Arc::new(RwLock::new((file, spaces))), mint })

@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 use syncline::format::codec;
-use syncline::format::heads::Head;
+use syncline::format::heads::{Head, Heads};
 use syncline::format::run::{Run, VerifiedRun};
-use syncline::store::{Rewrite, RowKey, RowWrite, WriteBatch};
+use syncline::store::{Replacement, Rewrite, RowKey, RowWrite, WriteBatch};
 use syncline::{Dot, LogId, NTP64, Position, ReplicaId, Seq, SpaceId, ViewId};
 
 /// One change of the journal.
@@ -18,6 +18,8 @@ pub(crate) enum Record {
     Commit(SpaceId, Batch),
     /// A batch was committed that trims the log up to a position.
     Trim(SpaceId, Batch, Position),
+    /// A batch was committed that replaces the log by one with this identity and these heads, and perhaps trims it.
+    Replace(SpaceId, Batch, Option<Position>, LogId, Heads),
 }
 
 /// A batch, as it is written.
@@ -46,9 +48,11 @@ struct Link(Run, Head);
 
 impl Record {
     pub(crate) fn of(space: SpaceId, batch: &WriteBatch) -> Self {
-        match batch.trim {
-            Some(base) => Self::Trim(space, Batch::of(batch), base),
-            None => Self::Commit(space, Batch::of(batch)),
+        let parts = Batch::of(batch);
+        match (&batch.replace, batch.trim) {
+            (Some(Replacement { log, heads }), trim) => Self::Replace(space, parts, trim, *log, heads.clone()),
+            (None, Some(base)) => Self::Trim(space, parts, base),
+            (None, None) => Self::Commit(space, parts),
         }
     }
 
@@ -88,7 +92,11 @@ impl Batch {
     }
 
     /// The batch again. The revision that it expected was right when it was written.
-    pub(crate) fn restore(self, trim: Option<Position>) -> Result<WriteBatch, impl Display> {
+    pub(crate) fn restore(
+        self,
+        trim: Option<Position>,
+        replace: Option<Replacement>,
+    ) -> Result<WriteBatch, impl Display> {
         let verified = |Link(run, head)| VerifiedRun::verify(run, head);
         let tail = |Tail { origin, after, runs }: Tail| {
             let runs =
@@ -97,6 +105,7 @@ impl Batch {
         };
         Ok::<_, syncline::format::run::Unchained>(WriteBatch {
             expected: None,
+            replace,
             rewrite: self.rewrite.map(tail).transpose()?,
             runs: self.runs.into_iter().map(verified).collect::<Result<_, _>>()?,
             voids: self.voids,
