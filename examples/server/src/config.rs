@@ -246,6 +246,7 @@ impl ServeOptions {
     /// [`ConfigError`].
     pub(crate) fn settle(self, config: Option<&Path>) -> Result<Settings, ConfigError> {
         let file = read(config)?;
+        let small = self.small(&file)?;
         let log = self.log.or(file.log).unwrap_or_else(|| "info".to_owned());
         let router = RouterOptions::default();
         let router = told(router, self.body_timeout.or(file.body_timeout), RouterOptions::with_body_patience);
@@ -273,7 +274,7 @@ impl ServeOptions {
             max_drift: self.max_drift.or(file.max_drift).map_or(MAX_DRIFT, |span| span.0),
             router,
             server,
-            small: self.small(&file)?,
+            small,
             log_format: self.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             log: filter(&log)?,
             port_file: self.port_file,

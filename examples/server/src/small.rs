@@ -3,7 +3,7 @@
 use syncline::attributes::Attributes;
 use syncline::protocol::SnapshotInfo;
 use syncline::replica::{Keep, TrimPlan};
-use syncline::{Replica, SpaceId};
+use syncline::{Position, Replica, SpaceId};
 
 use crate::cli::{Folded, SnapshotTask, Trim};
 use crate::failure::Failure;
@@ -16,11 +16,13 @@ use crate::text::{count, size};
 pub(crate) async fn snapshot(task: SnapshotTask, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     match task {
         SnapshotTask::Make { space, views } => {
-            let made = keeper(&space, &views, stack).await?.make_snapshot().await?;
+            let Some(keeper) = keeper(&space, &views, stack).await? else { return no_log(&space, out).await };
+            let made = keeper.make_snapshot().await?;
             Ok(out.line(line(&made)).await?)
         }
         SnapshotTask::List { space } => {
-            for info in keeper(&space, &[], stack).await?.snapshots().await? {
+            let Some(keeper) = keeper(&space, &[], stack).await? else { return no_log(&space, out).await };
+            for info in keeper.snapshots().await? {
                 out.line(line(&info)).await?;
             }
             Ok(())
@@ -28,11 +30,15 @@ pub(crate) async fn snapshot(task: SnapshotTask, stack: &Stack, out: &mut Output
     }
 }
 
+async fn no_log(space: &SpaceId, out: &mut Output) -> Result<(), Failure> {
+    Ok(out.line(format!("space {space}: no log yet")).await?)
+}
+
 /// `trim`.
 pub(crate) async fn trim(task: Trim, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     let Trim { space, keep, age, window, views, dry_run } = task;
     let keep = Keep { bundles: keep, age: age.map(|span| span.0), window: window.map_or(Keep::WINDOW, |span| span.0) };
-    let keeper = keeper(&space, &views, stack).await?;
+    let Some(keeper) = keeper(&space, &views, stack).await? else { return no_log(&space, out).await };
     let plan = if dry_run { keeper.plan_trim(keep).await? } else { keeper.trim(keep).await? };
     let bundles = count(plan.bundles(), "bundle");
     let (what, to, head) = (if dry_run { "would go" } else { "are gone" }, plan.to, plan.head);
@@ -55,13 +61,12 @@ pub(crate) async fn keep_small(
     stack: &Stack,
 ) -> Result<Option<(SnapshotInfo, Option<TrimPlan>)>, Failure> {
     let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(None) };
-    let status = store.status().await?;
-    if status.head.get() < every {
+    if store.status().await?.head.get() < every {
         return Ok(None);
     }
-    let keeper = keeper(space, views, stack).await?;
-    let newest = keeper.snapshots().await?.first().map_or(0, |info| info.covers.position.get());
-    if status.head.get() - newest.min(status.head.get()) < every {
+    let Some(keeper) = keeper(space, views, stack).await? else { return Ok(None) };
+    let newest = keeper.snapshots().await?.first().map_or(Position::ZERO, |info| info.covers.position);
+    if keeper.status().await?.head.since(newest) < every {
         return Ok(None);
     }
     let made = keeper.make_snapshot().await?;
@@ -72,17 +77,16 @@ pub(crate) async fn keep_small(
     Ok(Some((made, trimmed)))
 }
 
-/// A replica on the space's own store: it folds the views that the server maintains, and writes nothing.
-async fn keeper(space: &SpaceId, views: &[Folded], stack: &Stack) -> Result<Replica, Failure> {
-    let listed = spaces::find(space, stack).await?;
-    let store = listed.open(stack).await?.ok_or_else(|| Failure::NoSpace(space.to_string()))?;
+/// A replica on the space's own store: it folds the views that the server maintains, and writes nothing. `None` if the space has no log.
+async fn keeper(space: &SpaceId, views: &[Folded], stack: &Stack) -> Result<Option<Replica>, Failure> {
+    let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(None) };
     let mut keeper = Replica::compose(space.clone(), store).clock(syncline_os::wall_clock).shared_with_service();
     for view in views {
         keeper = match view {
             Folded::Attributes => keeper.projection(Attributes),
         };
     }
-    Ok(keeper.open(syncline_os::replica_id()).await?)
+    Ok(Some(keeper.open(syncline_os::replica_id()).await?))
 }
 
 fn line(info: &SnapshotInfo) -> String {

@@ -20,5 +20,6 @@ mod metrics;
 mod moving;
 mod owning;
 mod permission;
+mod small;
 mod stores;
 mod world;

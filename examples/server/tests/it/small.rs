@@ -1,0 +1,70 @@
+//! Logs that stay small: snapshots and trims, by command and by the server itself.
+
+use std::sync::Arc;
+
+use syncline::attributes::{Attribute, Attributes, Op, Value};
+use syncline::{LogId, MemoryStore, Replica, ReplicaId};
+
+use crate::world::{Home, Serving, compose};
+
+/// A device whose program has the attributes view.
+async fn device(byte: u8) -> Replica {
+    let store = Arc::new(MemoryStore::new(LogId::from_bytes([byte; 16]).unwrap()));
+    compose(store).projection(Attributes).open(ReplicaId::from_bytes([byte; 16]).unwrap()).await.unwrap()
+}
+
+async fn write(replica: &Replica, entity: &str, value: &str) {
+    let title = Attribute::new(entity, "title").unwrap();
+    replica.write(&[Op::set(&title, Value::string(value).unwrap())]).await.unwrap();
+}
+
+async fn titles(replica: &Replica) -> usize {
+    replica.view(Attributes).unwrap().all(syncline::store::RowRange::all()).await.unwrap().len()
+}
+
+async fn filled(serving: &Serving, token: &str) -> Replica {
+    let one = device(1).await;
+    for number in 0..20 {
+        write(&one, &format!("todo/{number}"), "milk").await;
+    }
+    one.sync(&serving.transport(token)).await.unwrap();
+    one
+}
+
+#[tokio::test]
+async fn a_log_is_trimmed_up_to_a_snapshot_and_a_new_device_begins_with_it() {
+    let home = Home::new();
+    let token = home.set_up();
+    let serving = home.serve();
+    assert_eq!(home.ok("trim notes --dry-run"), "space notes: no log yet\n");
+    let one = filled(&serving, &token).await;
+    let nothing = home.ok("trim notes --dry-run");
+    assert!(nothing.starts_with("space notes: 0 bundles would go, up to position 0 of 20\n"), "{nothing}");
+    assert!(nothing.contains("no snapshot can take the place of bundles; make one"), "{nothing}");
+    let made = home.ok("snapshot make notes");
+    assert!(made.contains("20 bundles, 20 rows of attributes@1"), "{made}");
+    assert_eq!(home.ok("snapshot list notes"), made);
+    let planned = home.ok("trim notes --keep 5 --dry-run");
+    assert!(planned.starts_with("space notes: 15 bundles would go, up to position 15 of 20\n"), "{planned}");
+    let done = home.ok("trim notes --keep 5");
+    assert!(done.starts_with("space notes: 15 bundles are gone, up to position 15 of 20\n"), "{done}");
+    let two = device(2).await;
+    let report = two.sync(&serving.transport(&token)).await.unwrap();
+    assert_eq!(report.bootstrapped.map(|taken| (taken.bundles, taken.kept)), Some((20, 0)), "{report:?}");
+    assert_eq!((titles(&one).await, titles(&two).await), (20, 20));
+    write(&two, "todo/new", "bread").await;
+    two.sync(&serving.transport(&token)).await.unwrap();
+    one.sync(&serving.transport(&token)).await.unwrap();
+    assert_eq!(titles(&one).await, 21);
+    assert!(home.ok("verify notes").contains("whole"));
+}
+
+#[tokio::test]
+async fn a_snapshot_of_views_that_the_server_does_not_know_is_refused_by_the_command_line() {
+    let home = Home::new();
+    home.set_up();
+    let refused = home.run("snapshot make notes --view shopping");
+    assert!(refused.code == 2 && refused.err.contains("attributes"), "{refused:?}");
+    let error = home.fails(2, "serve --trim-keep 5");
+    assert!(error.contains("--snapshot-every"), "{error}");
+}
