@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use syncline::protocol::{AskSnapshot, Piece, Reply, Request, SnapshotInfo};
 use syncline::replica::SnapshotError;
 use syncline::snapshot::{Manifest, RowsOf};
-use syncline::store::{EventStore, Limit, Row, RowRange, StoreError, forward};
+use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, forward};
 use syncline::{Projection, Replica, Service, Transport, ViewId};
 
 use super::{Server, open, sync, write};
@@ -22,7 +22,13 @@ struct Slow(Arc<dyn EventStore>);
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]
 impl EventStore for Slow {
-    forward!(self.0: status, read, read_origin, load, commit, commit_folded, changed);
+    forward!(self.0: read, read_origin, load, commit, commit_folded, changed);
+
+    async fn status(&self) -> Result<LogStatus, StoreError> {
+        let status = self.0.status().await;
+        yield_once().await;
+        status
+    }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
         yield_once().await;
@@ -80,6 +86,41 @@ proptest! {
         let made = made.unwrap();
         prop_assert_eq!(told(&server.service, &made), of_first(&*server.store, made.bundles, &server.clock));
     }
+}
+
+/// With commits on condition of the log's revision, it would never end.
+#[test]
+fn a_snapshot_is_made_though_others_push_whenever_they_can() {
+    let server = Server::new();
+    let one = open(&server, 1);
+    (0..9).for_each(|number| _ = write(&one, &number.to_string(), "x"));
+    sync(&one, &server);
+    let keeper = compose(Arc::new(Slow(server.store.clone())), &server.clock).shared_with_service();
+    let keeper: Replica = block_on(keeper.open(id(200))).unwrap();
+    let made = std::cell::Cell::new(false);
+    let pushes = async {
+        for number in 0..2_000 {
+            if made.get() {
+                return;
+            }
+            one.write(&[set(&(number % 20).to_string(), "y")]).await.unwrap();
+            one.sync(&way(&server.service)).await.unwrap();
+            yield_once().await;
+        }
+        panic!("no snapshot was made while 2,000 bundles were pushed");
+    };
+    let make = async {
+        keeper.catch_up().await.unwrap();
+        let info = keeper.make_snapshot().await.unwrap();
+        keeper.trim(0).await.unwrap();
+        made.set(true);
+        info
+    };
+    let (info, ()) = block_on(join(make, pushes));
+    assert_eq!(told(&server.service, &info).len(), 2);
+    let two = open(&server, 2);
+    assert!(sync(&two, &server).bootstrapped.is_some());
+    super::assert_equal(&server, &[&one, &two]);
 }
 
 #[test]
