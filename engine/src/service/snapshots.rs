@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::ServiceError;
+use super::{RETRY_AFTER_MS, ServiceError};
 use crate::format::heads::Difference;
 use crate::id::{Cursor, Dot, Seq, SpaceId};
 use crate::protocol::{AskSnapshot, Code, Piece, Problem, Reply, SnapshotInfo, Supply, Wanted};
@@ -15,6 +15,10 @@ use crate::store::{EventStore, Limit, LogStatus, RowWrite, StoreError, StoredRun
 
 /// Numbers of missing chunks that one answer names.
 const MISSING_MAX: usize = 4_096;
+/// How often to look again at what others have changed meanwhile, before they are left alone.
+const TRIES: usize = 16;
+
+const COMPLETE: Wanted = Wanted { missing: Vec::new(), is_complete: true };
 
 /// Answers with a list, a manifest or a chunk.
 pub(super) async fn tell(store: &dyn EventStore, asked: AskSnapshot) -> Result<Reply, ServiceError> {
@@ -46,26 +50,47 @@ async fn take_manifest(space: &SpaceId, store: &dyn EventStore, bytes: Bytes) ->
     if manifest.space != *space {
         return Err(bad(SnapshotFault::OtherSpace(manifest.space)));
     }
-    let info = check_heads(store, &store.status().await?, &manifest, id).await?;
+    let status = store.status().await?;
+    if shelf::list(store).await?.iter().any(|known| known.id == id && known.covers.log == status.log) {
+        return Ok(COMPLETE);
+    }
+    let info = check_heads(store, &status, &manifest, id).await?;
     if !shelf::has_place(store, &info).await? {
         return Err(refused("this log has newer snapshots already, as many as it keeps; make a newer one".to_owned()));
     }
+    // From now on nobody sweeps its chunks away.
+    let (rows, leaves_litter) = shelf::offer(store, id, bytes).await?;
+    commit(store, rows).await?;
+    if leaves_litter {
+        sweep(store).await?;
+    }
     let mut missing = shelf::missing(store, &manifest).await?;
     if !missing.is_empty() {
-        let (rows, leaves_litter) = shelf::offer(store, id, bytes).await?;
-        commit(store, rows).await?;
-        if leaves_litter {
-            sweep(store).await?;
-        }
         missing.truncate(MISSING_MAX);
         return Ok(Wanted { missing, is_complete: false });
     }
     shelf::verify(store, &manifest).await?.map_err(bad)?;
-    let mut rows = shelf::manifest_rows(id, bytes);
-    rows.extend(shelf::publish(store, info).await?);
-    commit(store, rows).await?;
+    publish(store, &info).await?;
     sweep(store).await?;
-    Ok(Wanted { missing, is_complete: true })
+    Ok(COMPLETE)
+}
+
+/// Hands a snapshot out that was checked, if it is still the one that is offered.
+async fn publish(store: &dyn EventStore, info: &SnapshotInfo) -> Result<(), ServiceError> {
+    for _ in 0..TRIES {
+        let expected = Some(store.status().await?.revision);
+        if !shelf::is_offered(store, info.id).await? {
+            break;
+        }
+        let rows = shelf::publish(store, info.clone()).await?;
+        match store.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+            Err(StoreError::Conflict { .. }) => {}
+            committed => return Ok(committed.map(drop)?),
+        }
+    }
+    let detail =
+        "another snapshot was offered while this one was checked, or others write all the time; offer it again";
+    Err(Problem::new(Code::Busy { retry_after_ms: RETRY_AFTER_MS }, detail).into())
 }
 
 async fn take_chunk(store: &dyn EventStore, id: SnapshotId, index: u32, bytes: Bytes) -> Result<Wanted, ServiceError> {
@@ -129,16 +154,25 @@ pub(crate) fn info(manifest: &Manifest, id: SnapshotId, covers: Cursor) -> Snaps
     SnapshotInfo { id, covers, bundles, views, rows: manifest.rows(), bytes: manifest.chunk_bytes() }
 }
 
-/// Deletes what no snapshot needs any more.
+/// Deletes what no snapshot needs any more. If others write all the time, then the next sweep does it.
 async fn sweep(store: &dyn EventStore) -> Result<(), StoreError> {
-    commit(store, shelf::litter(store, shelf::import(store).await?).await?).await
+    let chunks = shelf::chunk_hashes(store).await?;
+    for _ in 0..TRIES {
+        let expected = Some(store.status().await?.revision);
+        let rows = shelf::litter_among(store, &chunks, shelf::import(store).await?).await?;
+        if rows.is_empty() {
+            break;
+        }
+        match store.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+            Err(StoreError::Conflict { .. }) => {}
+            committed => return committed.map(drop),
+        }
+    }
+    Ok(())
 }
 
 async fn commit(store: &dyn EventStore, rows: Vec<RowWrite>) -> Result<(), StoreError> {
-    if !rows.is_empty() {
-        store.commit(WriteBatch { rows, ..WriteBatch::default() }).await?;
-    }
-    Ok(())
+    store.commit(WriteBatch { rows, ..WriteBatch::default() }).await.map(drop)
 }
 
 fn bad(fault: SnapshotFault) -> ServiceError {

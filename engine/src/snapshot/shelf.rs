@@ -112,6 +112,11 @@ pub(crate) async fn offer(
     Ok((rows, leaves_litter))
 }
 
+/// Whether somebody is handing over this snapshot. As long as this is noted, its chunks stay.
+pub(crate) async fn is_offered(store: &dyn EventStore, id: SnapshotId) -> Result<bool, StoreError> {
+    Ok(store.load(&[key(OFFERED, id.to_bytes())]).await?.remove(0).is_some())
+}
+
 /// Whether a snapshot would be handed out, beside those that are.
 pub(crate) async fn has_place(store: &dyn EventStore, info: &SnapshotInfo) -> Result<bool, StoreError> {
     let (kept, _) = ranked(store, info).await?;
@@ -147,26 +152,35 @@ fn rank(info: &SnapshotInfo) -> impl Ord + use<> {
     std::cmp::Reverse((info.bundles, info.id))
 }
 
-/// The rows that delete what nothing needs any more: manifests and chunks. `import` is the snapshot that the store's replica takes. Chunks
-/// are looked for before what names them, so that one which somebody brings meanwhile is not among them.
+/// The rows that delete what nothing needs any more: manifests and chunks. `import` is the snapshot that the store's replica takes.
 pub(crate) async fn litter(store: &dyn EventStore, import: Option<SnapshotId>) -> Result<Vec<RowWrite>, StoreError> {
     let chunks = chunk_hashes(store).await?;
+    litter_among(store, &chunks, import).await
+}
+
+/// The same of these chunks alone.
+///
+/// Others go on meanwhile, so the order counts. Chunks are looked for before what names them: one that somebody brings later is not
+/// among them. What is being made or offered is looked for before what is handed out, which it may become.
+pub(crate) async fn litter_among(
+    store: &dyn EventStore,
+    chunks: &[ChunkHash],
+    import: Option<SnapshotId>,
+) -> Result<Vec<RowWrite>, StoreError> {
     let kept: BTreeSet<_> = ids(store, MANIFESTS).await?.into_iter().collect();
-    let mut wanted: BTreeSet<SnapshotId> = ids(store, SNAPSHOTS).await?.into_iter().collect();
-    wanted.extend(ids(store, OFFERED).await?);
-    wanted.extend(import);
     let mut named = BTreeSet::new();
+    for row in &store.scan(&reserved::view(MAKING), RowRange::all(), Limit::items(u32::MAX)).await? {
+        named.insert(reserved::get::<ChunkHash>(MAKING, &row.value)?);
+    }
+    let mut wanted: BTreeSet<SnapshotId> = ids(store, OFFERED).await?.into_iter().chain(import).collect();
+    wanted.extend(ids(store, SNAPSHOTS).await?);
     for id in &wanted {
         let bytes = manifest(store, *id).await?.unwrap_or_default();
         if let Ok((manifest, _)) = Manifest::decode(&bytes) {
             named.extend(manifest.chunks.iter().map(|chunk| chunk.hash));
         }
     }
-    let making = store.scan(&reserved::view(MAKING), RowRange::all(), Limit::items(u32::MAX)).await?;
-    for row in &making {
-        named.insert(reserved::get::<ChunkHash>(MAKING, &row.value)?);
-    }
-    let chunks = chunks.into_iter().filter(|hash| !named.contains(hash));
+    let chunks = chunks.iter().filter(|hash| !named.contains(hash));
     let mut rows: Vec<_> = chunks.map(|hash| RowWrite { key: key(CHUNKS, hash.to_bytes()), value: None }).collect();
     for id in kept.difference(&wanted) {
         let key = [key(MANIFESTS, id.to_bytes())];
@@ -177,7 +191,8 @@ pub(crate) async fn litter(store: &dyn EventStore, import: Option<SnapshotId>) -
     Ok(rows)
 }
 
-async fn chunk_hashes(store: &dyn EventStore) -> Result<Vec<ChunkHash>, StoreError> {
+/// The hashes of all chunks that are kept.
+pub(crate) async fn chunk_hashes(store: &dyn EventStore) -> Result<Vec<ChunkHash>, StoreError> {
     let (mut hashes, mut range) = (Vec::new(), RowRange::all());
     loop {
         let rows = store.scan(&reserved::view(CHUNKS), range.clone(), Limit::bytes(4 * 1024 * 1024)).await?;

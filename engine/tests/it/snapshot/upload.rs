@@ -19,6 +19,7 @@ use crate::world::*;
 
 mod bad;
 mod kept;
+mod meanwhile;
 
 /// A service over a log of two origins, whose bundles lie one of each by turns.
 struct Desk {

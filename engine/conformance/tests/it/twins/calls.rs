@@ -110,22 +110,21 @@ impl Drop for Guard<'_> {
     }
 }
 
+/// The laws by which every caller gets the answer to their own call.
+const NOT_MIXED: &[&str] = &[
+    "concurrent_answers_do_not_mix",
+    "concurrent_pushes_are_answered_each_for_its_own",
+    "concurrent_pulls_bring_each_its_own",
+    "concurrent_pieces_come_each_for_its_own",
+    "problems_belong_to_their_calls",
+];
+
 fn connections() -> Vec<Broken> {
     let (turn, first, broken, made) =
         (tokio::sync::Mutex::new(()), Mutex::new(None), Arc::new(AtomicBool::new(false)), AtomicU32::new(0));
     let (turn, unreachable) = (Arc::new(turn), || TransportError::Unreachable("the connection is used up".into()));
     vec![
-        (
-            "gives everybody the answer that came last",
-            &[
-                "concurrent_answers_do_not_mix",
-                "concurrent_pushes_are_answered_each_for_its_own",
-                "concurrent_pulls_bring_each_its_own",
-                "concurrent_pieces_come_each_for_its_own",
-                "problems_belong_to_their_calls",
-            ],
-            one_slot(),
-        ),
+        ("gives everybody the answer that came last", NOT_MIXED, one_slot()),
         (
             "makes one call at a time",
             &["a_slow_call_holds_up_no_other"],

@@ -21,6 +21,15 @@ fn assert_bad(desk: &Desk, supply: Supply, words: &str) {
     assert_refused(desk, supply, Code::BadSnapshot, words);
 }
 
+/// The service refuses the rows of a snapshot whose chunks are all there. The offer stays, and the log and the list are as before.
+fn assert_bad_rows(desk: &Desk, offer: Supply, words: &str) {
+    let (before, list) = (desk.status(), desk.list());
+    let problem = desk.supply(offer).unwrap_err();
+    assert!(problem.code == Code::BadSnapshot && problem.detail.contains(words), "{problem:?} does not say `{words}`");
+    let after = desk.status();
+    assert_eq!((after.heads, after.head, desk.list()), (before.heads, before.head, list), "{words}");
+}
+
 #[test]
 fn a_manifest_that_does_not_read_is_refused() {
     let desk = Desk::new();
@@ -124,12 +133,12 @@ fn rows_that_are_not_those_of_the_manifest_are_refused_and_their_chunks_serve_a_
         desk.supply(lies[0].chunk(index)).unwrap();
     }
     for (lies, words) in lies.iter().zip(["view board@1", "view todo@2"]) {
-        assert_bad(&desk, lies.offer(), words);
-        assert_bad(&desk, lies.offer(), "their digest differs");
+        assert_bad_rows(&desk, lies.offer(), words);
+        assert_bad_rows(&desk, lies.offer(), "their digest differs");
     }
     let mut fewer = made.clone();
     fewer.manifest.views[1].rows += 1;
-    assert_bad(&desk, fewer.offer(), "more or fewer than announced");
+    assert_bad_rows(&desk, fewer.offer(), "more or fewer than announced");
     assert_eq!(desk.supply(made.offer()), Ok(COMPLETE), "its chunks are there already");
 }
 
@@ -144,5 +153,5 @@ fn rows_in_another_order_are_refused() {
     (made.manifest.views, made.manifest.chunks, made.chunks) = (views, vec![named], vec![chunk]);
     desk.supply(made.offer()).unwrap();
     desk.supply(made.chunk(0)).unwrap();
-    assert_bad(&desk, made.offer(), "their keys are not in order");
+    assert_bad_rows(&desk, made.offer(), "their keys are not in order");
 }
