@@ -26,6 +26,8 @@ pub const READINGS: &str = "syncline.readings@1";
 pub const CHECKPOINT: &str = "syncline.checkpoint@1";
 /// How the names of views begin that keep the rows of another view as they were at the checkpoint.
 const PRE_IMAGES: &str = "syncline.before.";
+/// At a replica: how often events were taken back, or folded again. One row, with an empty key.
+pub(crate) const TAKEN_BACK: &str = "syncline.taken-back@1";
 /// At a replica: its own identity.
 pub const IDENTITY: &str = "syncline.identity@1";
 /// At a replica: own bundle under an identity it has given up → the same bundle under its new one; refused bundle → the one that

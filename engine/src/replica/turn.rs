@@ -216,6 +216,7 @@ impl Turn<'_> {
     /// On [`StoreError::Conflict`] the status has been reloaded: compute the batch again.
     pub(super) async fn commit(&mut self, mut batch: WriteBatch) -> Result<Committed, StoreError> {
         self.drop_spoiled(&mut batch);
+        batch.rows.extend(self.count_taken_back(&batch).await?);
         batch.clear = batch.clear.into_iter().flat_map(with_kept).collect();
         if self.is_beside(&batch) {
             return self.commit_beside(batch).await;

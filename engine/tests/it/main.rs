@@ -19,6 +19,7 @@ mod put_aside;
 mod recovery;
 mod replica;
 mod short;
+mod since;
 mod snapshot;
 mod sync;
 mod trim;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use syncline::authority::{Name, Role};
 use syncline::{Position, ReplicaId, SpaceId};
@@ -11,6 +11,12 @@ use syncline_any::StoreName;
 
 use crate::config::ServeOptions;
 use crate::span::Span;
+
+mod help;
+mod small;
+
+use help::{AFTER_LONG_HELP, LONG_ABOUT};
+pub(crate) use small::{Folded, SnapshotTask, Trim};
 
 /// The reference server of Syncline, and its administration.
 #[derive(Debug, Parser)]
@@ -36,48 +42,6 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const LONG_ABOUT: &str = "\
-The reference server of Syncline, and its administration.
-
-It keeps the logs of many spaces and the accounts of their users in one SQLite file, or in another store. Devices push and \
-pull over HTTP. It is a relay: it stores bundles as they come, and reads no payload.";
-
-const AFTER_LONG_HELP: &str = "\
-A first session:
-  syncline-server setup --user ann --device laptop --space notes   # prints the token, once
-  syncline-server serve                                            # until Ctrl-C
-
-While it runs, in another terminal:
-  syncline-server status
-  syncline-server user add bob
-  syncline-server device add bob phone
-  syncline-server token create bob phone --expires 30d
-  syncline-server grant notes bob writer
-  syncline-server log notes | head
-  syncline-server verify
-
-Logs that stay small, for devices whose views the server can fold (--view):
-  syncline-server snapshot make notes                              # new devices begin with it
-  syncline-server trim notes --keep 10000 --dry-run                # what would go, and who holds the rest
-  syncline-server serve --snapshot-every 10000 --trim-keep 10000   # both by itself, from time to time
-
-Another store: --store redb:FILE or sled:FOLDER keeps the logs there, and the accounts in the database. \
---store postgres://USER@HOST/DATABASE keeps both there, for any number of servers. memory: keeps the logs as long as the \
-server runs. Every command has this option. To change the store of a space while it is served:
-  syncline-server move notes --to redb:notes.redb                  # as often as you like; each run copies only what is new
-  syncline-server verify notes --against redb:notes.redb           # with the server stopped: nothing is missing
-
-Administration and the running server: every command except `serve` works on the database file. While a server has it \
-open, the command finds the server through the file `<database>.control`, which only its owner can read, and the server \
-does the work. You need not stop anything, and a change takes effect with the next request.
-
-Configuration: flags override SYNCLINE_* variables, which override the file of --config, which overrides the defaults. \
-The file's keys are the long flags of `serve`, and `database` and `store`:
-  database = \"/var/lib/syncline/syncline.sqlite\"
-  listen = \"127.0.0.1:8550\"
-
-Exit codes: 0 done; 1 failed, or `verify` found damage or a difference; 2 the command line or the configuration is wrong.";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -250,57 +214,6 @@ pub(crate) struct Setup {
     /// Space, owned by the user
     #[arg(long)]
     pub(crate) space: SpaceId,
-}
-
-/// `snapshot`.
-#[derive(Debug, Clone, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SnapshotTask {
-    /// Make a snapshot of the space as it is now. The server hands it out with the one before
-    ///
-    /// A device can begin with it if it has all views of the device's program.
-    Make {
-        /// Space
-        space: SpaceId,
-        /// View that the server folds from the log; may be repeated
-        #[arg(long = "view", value_name = "VIEW", default_value = "attributes")]
-        views: Vec<Folded>,
-    },
-    /// Show the snapshots that the server hands out
-    List {
-        /// Space
-        space: SpaceId,
-    },
-}
-
-/// `trim`.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
-pub(crate) struct Trim {
-    /// Space
-    pub(crate) space: SpaceId,
-    /// Keep so many of the newest bundles
-    #[arg(long, value_name = "BUNDLES", default_value = "0")]
-    pub(crate) keep: u64,
-    /// Keep all bundles that are not older than this, such as 90d
-    #[arg(long, value_name = "SPAN")]
-    pub(crate) age: Option<Span>,
-    /// Keep what a device has not read that was here within this time [default: 30d]
-    #[arg(long, value_name = "SPAN")]
-    pub(crate) window: Option<Span>,
-    /// View that the server folds from the log; may be repeated
-    #[arg(long = "view", value_name = "VIEW", default_value = "attributes")]
-    pub(crate) views: Vec<Folded>,
-    /// Say what would go and what holds the rest, and delete nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-/// A view that the server is able to fold. A server of an application has its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Folded {
-    /// Rows of attributes
-    Attributes,
 }
 
 /// How an answer is written.
