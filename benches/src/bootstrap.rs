@@ -2,7 +2,7 @@
 //! new SQLite file. Both are synced.
 
 use std::io::{self, BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,7 +126,7 @@ async fn set_up(with_rows: &Path, with_log: &Path, rows: usize) -> Result<(Cost,
 async fn new_device(
     program: &Path,
     serves: &Path,
-    file: &PathBuf,
+    file: &Path,
     rows: usize,
     by_snapshot: bool,
 ) -> Result<Cost, Failure> {

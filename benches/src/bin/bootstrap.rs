@@ -1,5 +1,6 @@
 //! Measures beginning with a snapshot against folding the log. Prints one table.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,22 +25,27 @@ async fn run(program: &Path, rows: usize) -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let Measured { rows, making, bytes, bootstrap, replay, p99: [quiet, making_p99] } =
         measure(program, folder.path(), rows).await?;
-    println!("{rows} rows of attributes, SQLite to SQLite over loopback HTTP, synced\n");
-    println!("| what | CPU of the process | wall | rows/s of CPU |");
-    println!("|---|---|---|---|");
-    line("making the snapshot", making, rows);
-    line("new device that takes it", bootstrap, rows);
-    line("new device that folds one event for each row", replay, rows);
-    let ratio = replay.cpu.as_secs_f64() / bootstrap.cpu.as_secs_f64();
-    println!("\nfolding against taking: {ratio:.1} x the CPU; {bytes} bytes travelled");
-    let ratio = making_p99.as_secs_f64() / quiet.as_secs_f64();
-    println!("push, p99 of 16 writers: {} quiet, {} while a snapshot is made: {ratio:.2} x", ms(quiet), ms(making_p99));
-    Ok(())
+    let ratio = |after: Duration, before: Duration| after.as_secs_f64() / before.as_secs_f64();
+    let (folding, pushing) = (ratio(replay.cpu, bootstrap.cpu), ratio(making_p99, quiet));
+    let lines = [
+        format!("{rows} rows of attributes, SQLite to SQLite over loopback HTTP, synced\n"),
+        "| what | CPU of the process | wall | rows/s of CPU |\n|---|---|---|---|".to_owned(),
+        line("making the snapshot", making, rows),
+        line("new device that takes it", bootstrap, rows),
+        line("new device that folds one event for each row", replay, rows),
+        format!("\nfolding against taking: {folding:.1} x the CPU; {bytes} bytes travelled"),
+        format!(
+            "push, p99 of 16 writers: {} quiet, {} while a snapshot is made: {pushing:.2} x",
+            ms(quiet),
+            ms(making_p99)
+        ),
+    ];
+    Ok(writeln!(io::stdout(), "{}", lines.join("\n"))?)
 }
 
-fn line(what: &str, Cost { cpu, wall }: Cost, rows: usize) {
+fn line(what: &str, Cost { cpu, wall }: Cost, rows: usize) -> String {
     let rate = rows as f64 / cpu.as_secs_f64() / 1_000.0;
-    println!("| {what} | {} | {} | {rate:.0} k |", ms(cpu), ms(wall));
+    format!("| {what} | {} | {} | {rate:.0} k |", ms(cpu), ms(wall))
 }
 
 fn ms(time: Duration) -> String {
