@@ -67,7 +67,7 @@ impl<'a> Life<'a> {
         Self { series, script, chance, crashes, ground, hand, outcome, ledger, opening, is_crashed: false }
     }
 
-    /// Crashes it as often as it shall be, then opens it once more and closes it.
+    /// Crashes it as often as it shall be, then opens and closes it twice: the second time shows what the first one has left.
     pub(super) fn run(mut self) -> Result<(), RigError> {
         let mut left = self.crashes;
         // Some are crashed before they have come to be.
@@ -84,10 +84,12 @@ impl<'a> Life<'a> {
                 Moment::Writing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
             };
         }
-        match self.look()? {
-            Goes::On => Ok(()),
-            Goes::No => self.give_up(),
+        for _ in 0..2 {
+            if self.look()? == Goes::No {
+                return self.give_up();
+            }
         }
+        Ok(())
     }
 
     fn is_control(&self) -> bool {
@@ -151,6 +153,7 @@ impl<'a> Life<'a> {
             self.ground.come_back()?;
         }
         self.take(lines, None, u64::MAX);
+        self.is_crashed = false;
         Ok(if looked { Goes::On } else { Goes::No })
     }
 
@@ -170,6 +173,9 @@ impl<'a> Life<'a> {
                     report.found.iter().for_each(|found| self.ledger.settle(found));
                     self.outcome.looked(&report);
                 }
+                Message::Replacing(replacing) => self.ledger.replace(replacing),
+                Message::Replaced(done) if done.when >= late => self.outcome.late += 1,
+                Message::Replaced(done) => self.ledger.replaced(done),
                 Message::Intended(intended) => self.ledger.intend(intended),
                 Message::Acknowledged(done) if done.when >= late => {
                     self.outcome.late += 1;
