@@ -22,6 +22,7 @@ use crate::message::Message;
 use crate::open::open;
 use crate::script::{PEER, REPLACED, SPACES, Script, WRITERS};
 use crate::setting::{Backend, Setting};
+pub use import::ImportError;
 use import::Importer;
 use pipe::Pipe;
 use write::Writer;
@@ -64,6 +65,9 @@ pub enum WorkError {
     /// The replica of the space whose log is replaced does not open.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
+    /// It opens, and has no peer.
+    #[error(transparent)]
+    Import(#[from] ImportError),
 }
 
 /// Does the task read from `input`, tells its progress on the standard output, and ends only if nothing is to be written or

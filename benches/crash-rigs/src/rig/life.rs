@@ -17,7 +17,7 @@ use crate::setting::Promise;
 use crate::work::Task;
 
 /// For how long the store is written to before it is crashed.
-const WRITING: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(60)];
+const WRITING: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(120)];
 /// Crashes while it is being opened come within this, or within half as long again as opening took the last time.
 const OPENING_MIN: Duration = Duration::from_millis(2);
 const OPENING_MAX: Duration = Duration::from_millis(500);

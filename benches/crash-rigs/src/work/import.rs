@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rand::RngExt as _;
 use syncline::replica::{SnapshotError, SyncReport};
 use syncline::store::{Committed, EventStore, StoreError, WriteBatch, forward};
-use syncline::{Position, Replica, ReplicaError, SyncError};
+use syncline::{Position, Replica, ReplicaError, Seq, SyncError};
 use thiserror::Error;
 use tokio::sync::{Mutex, OwnedRwLockWriteGuard, RwLock};
 
@@ -22,13 +22,17 @@ const AHEAD_MAX: u64 = 60;
 
 /// Why no snapshot was taken.
 #[derive(Debug, Error)]
-pub(super) enum ImportError {
+pub enum ImportError {
+    /// The replica or its store has failed.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
+    /// The peer has made no snapshot.
     #[error("the peer has made no snapshot: {0}")]
     Snapshot(#[from] SnapshotError),
+    /// The replica and the peer have not synced.
     #[error(transparent)]
     Sync(#[from] SyncError),
+    /// They have synced, and the snapshot was not taken.
     #[error("the snapshot was left alone: {0:?}")]
     LeftAlone(Box<SyncReport>),
 }
@@ -38,6 +42,8 @@ pub(super) struct Importer {
     store: Arc<Told>,
     replica: Replica,
     peer: Peer,
+    /// The last bundle of the peer that its newest snapshot covers.
+    last: Seq,
     chance: Chance,
 }
 
@@ -48,12 +54,13 @@ impl Importer {
         store: Arc<dyn EventStore>,
         mut chance: Chance,
         pipe: Pipe,
-    ) -> Result<Self, ReplicaError> {
-        let heads = store.status().await?.heads;
+    ) -> Result<Self, ImportError> {
+        let heads = store.status().await.map_err(ReplicaError::from)?.heads;
         let store = Arc::new(Told { script, store, gate: Arc::default(), alone: Mutex::default(), pipe });
         let replica = peer::compose(script, store.clone()).open(peer::id(script)).await?;
         let peer = Peer::new(script, &heads, &mut chance).await?;
-        Ok(Self { store, replica, peer, chance })
+        let last = peer.advance(chance.random_range(1..=AHEAD_MAX)).await?;
+        Ok(Self { store, replica, peer, last, chance })
     }
 
     /// Those who append pass it together.
@@ -75,20 +82,22 @@ impl Importer {
     }
 
     async fn try_import(&mut self) -> Result<(), ImportError> {
-        let last = self.peer.advance(self.chance.random_range(1..=AHEAD_MAX)).await?;
-        self.store
-            .say(&Message::Intended(Intended { space: REPLACED, writer: PEER, last }))
-            .map_err(ReplicaError::from)?;
+        let intended = Intended { space: REPLACED, writer: PEER, last: self.last };
+        self.store.say(&Message::Intended(intended)).map_err(ReplicaError::from)?;
+        if self.chance.random_ratio(1, 2) {
+            self.store.go_alone(&mut *self.store.alone.lock().await).await;
+        }
         let report = self.replica.sync(self.peer.transport()).await?;
         if report.bootstrapped.is_none() {
             return Err(ImportError::LeftAlone(Box::new(report)));
         }
         self.replica.catch_up().await?;
+        self.last = self.peer.advance(self.chance.random_range(1..=AHEAD_MAX)).await?;
         Ok(())
     }
 }
 
-/// The store as the replica has it. It tells of replacements. A commit that has lost a race is repeated while nobody else appends.
+/// The store as the replica has it. It tells of replacements. Once a commit has lost a race, others append only after the import.
 #[derive(Debug)]
 struct Told {
     script: Script,
@@ -101,6 +110,13 @@ struct Told {
 impl Told {
     fn say(&self, message: &Message) -> Result<(), StoreError> {
         self.pipe.say(message).map_err(|error| crate::control::failed("pipe", error))
+    }
+
+    /// Nobody appends from now on, until the import ends.
+    async fn go_alone(&self, alone: &mut Option<OwnedRwLockWriteGuard<()>>) {
+        if alone.is_none() {
+            *alone = Some(self.gate.clone().write_owned().await);
+        }
     }
 
     fn replacing(&self, batch: &WriteBatch) -> Option<Replacing> {
@@ -121,23 +137,16 @@ impl EventStore for Told {
         let replacing = self.replacing(&batch);
         if let Some(replacing) = replacing {
             // What is told before is of the old log, and what is told after it of the new one.
-            if alone.is_none() {
-                *alone = Some(self.gate.clone().write_owned().await);
-            }
+            self.go_alone(&mut alone).await;
             self.say(&Message::Replacing(replacing))?;
         }
         let committed = self.store.commit(batch).await;
-        match &committed {
-            Ok(done) => {
-                if let Some(replacing) = replacing {
-                    self.say(&Message::Replaced(Replaced { replacing, revision: done.revision, when: now() }))?;
-                }
-                *alone = None;
+        match (&committed, replacing) {
+            (Ok(done), Some(replacing)) => {
+                self.say(&Message::Replaced(Replaced { replacing, revision: done.revision, when: now() }))?;
             }
-            Err(StoreError::Conflict { .. }) if alone.is_none() => {
-                *alone = Some(self.gate.clone().write_owned().await);
-            }
-            Err(_) => {}
+            (Err(StoreError::Conflict { .. }), _) => self.go_alone(&mut alone).await,
+            _ => {}
         }
         committed
     }
