@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use syncline::id::Revision;
 use syncline::{LogId, Position, Seq};
 
-use crate::record::{Acknowledged, Intended};
+use crate::record::{Acknowledged, Intended, Replaced, Replacing};
+use crate::script::PEER;
 
 /// All that is known of one store, per space.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct Ledger {
 pub struct SpaceLedger {
     /// Which copy of the log it is; unknown before the first look.
     pub log: Option<LogId>,
+    /// The copies that this one has replaced.
+    #[serde(default)]
+    pub earlier: BTreeSet<LogId>,
+    /// The copies that were to replace it: whether they have is not known.
+    #[serde(default)]
+    pub begun: BTreeSet<LogId>,
     /// The largest that was acknowledged.
     pub revision: Revision,
     /// The largest that was acknowledged.
@@ -64,6 +71,32 @@ pub struct Found {
     pub folded: Position,
     /// Per writer the last bundle.
     pub writers: BTreeMap<u8, Seq>,
+    /// How far the crash had let a snapshot come that was to replace the log.
+    #[serde(default)]
+    pub import: Import,
+}
+
+/// How far a snapshot that is to replace a log has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Import {
+    /// There is none.
+    #[default]
+    None,
+    /// The log has not been replaced yet.
+    Fetching,
+    /// The log has been replaced, and rows are missing.
+    Filling,
+}
+
+impl SpaceLedger {
+    /// This is the space's log from now on.
+    fn is_now(&mut self, log: LogId) {
+        if self.log != Some(log) {
+            self.earlier.extend(self.log.replace(log));
+            self.places.clear();
+        }
+    }
 }
 
 impl Ledger {
@@ -87,10 +120,28 @@ impl Ledger {
         writer.acknowledged = writer.acknowledged.max(done.last);
     }
 
+    /// A log is about to be replaced.
+    pub fn replace(&mut self, replacing: Replacing) {
+        self.spaces.entry(replacing.space).or_default().begun.insert(replacing.log);
+    }
+
+    /// A log has been replaced. The places in the old one mean nothing any more.
+    pub fn replaced(&mut self, done: Replaced) {
+        let Replacing { space, log, base, last } = done.replacing;
+        let space = self.spaces.entry(space).or_default();
+        space.is_now(log);
+        space.revision = space.revision.max(done.revision);
+        (space.base, space.head, space.folded) = (base, base, Position::ZERO);
+        let peer = space.writers.entry(PEER).or_default();
+        self.acknowledged += last.since(peer.acknowledged);
+        peer.acknowledged = peer.acknowledged.max(last);
+    }
+
     /// Somebody has looked: what is there now is what must be there from now on, and what is lost is forgotten.
     pub fn settle(&mut self, found: &Found) {
         let space = self.spaces.entry(found.space).or_default();
-        space.log = Some(found.log);
+        space.is_now(found.log);
+        space.begun.clear();
         (space.revision, space.head, space.folded) = (found.revision, found.head, found.folded);
         space.base = found.base;
         space.places.retain(|position, _| *position <= found.head.get());

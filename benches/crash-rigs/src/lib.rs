@@ -18,6 +18,7 @@ pub mod control;
 pub mod ledger;
 pub mod message;
 pub mod open;
+pub mod peer;
 pub mod record;
 pub mod report;
 pub mod rig;

@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
 use syncline::id::Revision;
 use syncline::{Position, Seq};
 use thiserror::Error;
 
 use crate::check::Report;
-use crate::record::{Acknowledged, Intended};
+use crate::record::{Acknowledged, Intended, Replaced, Replacing};
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub enum Message {
     Intended(Intended),
     /// A commit has returned.
     Acknowledged(Acknowledged),
+    /// A snapshot is put in the place of a log.
+    Replacing(Replacing),
+    /// A snapshot is in the place of a log.
+    Replaced(Replaced),
     /// A commit has failed, and its writer has stopped.
     Failed(String),
 }
@@ -44,9 +49,9 @@ impl fmt::Display for Message {
         match self {
             Self::Opening => write!(f, "opening"),
             Self::Opened(micros) => write!(f, "opened {micros}"),
-            Self::Checked(report) => {
-                write!(f, "checked {}", serde_json::to_string(report).expect("a report is plain data"))
-            }
+            Self::Checked(report) => write!(f, "checked {}", plain(report)),
+            Self::Replacing(replacing) => write!(f, "replacing {}", plain(replacing)),
+            Self::Replaced(replaced) => write!(f, "replaced {}", plain(replaced)),
             Self::Intended(Intended { space, writer, last }) => write!(f, "begin {space} {writer} {last}"),
             Self::Acknowledged(Acknowledged { space, writer, last, revision, head, folded, base, when }) => {
                 write!(f, "done {space} {writer} {last} {revision} {head} {folded} {base} {when}")
@@ -54,6 +59,10 @@ impl fmt::Display for Message {
             Self::Failed(why) => write!(f, "failed {}", why.replace('\n', " ")),
         }
     }
+}
+
+fn plain(data: &impl Serialize) -> String {
+    serde_json::to_string(data).expect("what is told is plain data")
 }
 
 impl FromStr for Message {
@@ -67,6 +76,8 @@ impl FromStr for Message {
         match word {
             "opening" => Ok(Self::Opening),
             "checked" => serde_json::from_str(rest).map(Self::Checked).map_err(|_| unknown()),
+            "replacing" => serde_json::from_str(rest).map(Self::Replacing).map_err(|_| unknown()),
+            "replaced" => serde_json::from_str(rest).map(Self::Replaced).map_err(|_| unknown()),
             "failed" => Ok(Self::Failed(rest.to_owned())),
             "opened" => match numbers()?[..] {
                 [micros] => Ok(Self::Opened(micros)),
@@ -99,13 +110,19 @@ impl FromStr for Message {
 
 #[cfg(test)]
 mod tests {
+    use syncline::LogId;
+
     use super::*;
 
     #[test]
     fn every_message_reads_back_from_its_line() {
         let (space, writer, last) = (1, 2, Seq::new(3));
         let (revision, head, folded, base) = (Revision::new(4), Position::new(5), Position::new(6), Position::new(2));
+        let log = LogId::from_bytes([8; 16]).unwrap();
+        let replacing = Replacing { space, log, base, last };
         for message in [
+            Message::Replacing(replacing),
+            Message::Replaced(Replaced { replacing, revision, when: 7 }),
             Message::Opening,
             Message::Opened(1_500),
             Message::Checked(Box::default()),

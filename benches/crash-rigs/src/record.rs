@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use syncline::id::Revision;
-use syncline::{Position, Seq};
+use syncline::{LogId, Position, Seq};
 
 /// A commit about to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,4 +42,28 @@ impl Acknowledged {
     pub fn intended(self) -> Intended {
         Intended { space: self.space, writer: self.writer, last: self.last }
     }
+}
+
+/// A commit about to begin that puts a snapshot in the place of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replacing {
+    /// In which space.
+    pub space: u8,
+    /// The log that there will be.
+    pub log: LogId,
+    /// How many bundles the snapshot covers.
+    pub base: Position,
+    /// The last bundle of the peer that it covers.
+    pub last: Seq,
+}
+
+/// Such a commit that has returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// What it was to do.
+    pub replacing: Replacing,
+    /// The revision it made.
+    pub revision: Revision,
+    /// When it returned, in microseconds since 1970.
+    pub when: u64,
 }

@@ -8,11 +8,13 @@ use serde::{Deserialize, Serialize};
 use syncline::Position;
 
 use crate::check::{Finding, Report};
+use crate::ledger::{Found, Import};
+use crate::script::{REPLACED, TRIMMED};
 use crate::setting::{Crash, Promise, Setting};
 
 /// Troubles that are written down in words, at most; all are counted.
 const NOTED_MAX: usize = 20;
-/// So many looks must find rows, and a log that was trimmed, or the series has put neither to the test.
+/// So many looks must find rows, a log that was trimmed, and one that was replaced, or the series has not put them to the test.
 const LOOKS_MANY: u64 = 30;
 /// Findings of one look that are written down, at most.
 const FINDINGS_MAX: usize = 8;
@@ -38,6 +40,15 @@ pub struct Outcome {
     /// How many of these found a log that had been trimmed.
     #[serde(default)]
     pub trimmed: u64,
+    /// How many of these found a log that a snapshot had replaced.
+    #[serde(default)]
+    pub replaced: u64,
+    /// How many of these found a snapshot that was being fetched to replace a log.
+    #[serde(default)]
+    pub fetching: u64,
+    /// How many of these found a log that a snapshot had replaced, and rows of it were missing.
+    #[serde(default)]
+    pub filling: u64,
     /// Bundles acknowledged.
     pub acknowledged: u64,
     /// Commits that returned while the power was going, and do not count.
@@ -96,6 +107,9 @@ impl Outcome {
             looks: 0,
             folded: 0,
             trimmed: 0,
+            replaced: 0,
+            fetching: 0,
+            filling: 0,
             acknowledged: 0,
             late: 0,
             cycles_with_loss: 0,
@@ -112,8 +126,13 @@ impl Outcome {
     /// Counts a look.
     pub fn looked(&mut self, report: &Report) {
         self.looks += 1;
-        self.folded += u64::from(report.found.iter().any(|found| found.folded > Position::ZERO));
-        self.trimmed += u64::from(report.found.iter().any(|found| found.base > Position::ZERO));
+        let has = |is_it: &dyn Fn(&Found) -> bool| u64::from(report.found.iter().any(is_it));
+        let begins_late = |space: u8| has(&|found| found.space == space && found.base > Position::ZERO);
+        self.folded += has(&|found| found.folded > Position::ZERO);
+        self.trimmed += begins_late(TRIMMED);
+        self.replaced += begins_late(REPLACED);
+        self.fetching += has(&|found| found.import == Import::Fetching);
+        self.filling += has(&|found| found.import == Import::Filling);
         self.lost += report.lost;
         self.cycles_with_loss += u64::from(report.findings.iter().any(Finding::is_loss));
         self.inconsistent += u64::from(!report.is_consistent());
@@ -148,7 +167,9 @@ impl Outcome {
             {
                 Verdict::Broken
             }
-            Promise::Keeps if self.looks >= LOOKS_MANY && self.folded.min(self.trimmed) == 0 => Verdict::Void,
+            Promise::Keeps if self.looks >= LOOKS_MANY && [self.folded, self.trimmed, self.replaced].contains(&0) => {
+                Verdict::Void
+            }
             Promise::Loses if self.cycles_with_loss + self.unopenable == 0 => Verdict::Void,
             _ => Verdict::AsPromised,
         }
@@ -162,7 +183,7 @@ pub enum Verdict {
     AsPromised,
     /// A promise was broken.
     Broken,
-    /// A control has lost nothing, or there were no rows or trims to lose: the rig shows nothing.
+    /// A control has lost nothing, or there were no rows, trims or replaced logs to lose: the rig shows nothing.
     Void,
 }
 
@@ -175,7 +196,8 @@ pub fn objections(outcomes: &[Outcome]) -> Vec<String> {
             Verdict::AsPromised => {}
             Verdict::Broken => found.push(format!("{name}: the store broke its promise; see its troubles")),
             Verdict::Void if outcome.setting.promise(outcome.crash) == Promise::Keeps => {
-                found.push(format!("{name}: the run is void, no look has found rows and a trimmed log"));
+                found
+                    .push(format!("{name}: the run is void, no look has found rows, a trimmed log and a replaced one"));
             }
             Verdict::Void => found.push(format!("{name}: the run is void, this control must lose and lost nothing")),
         }

@@ -14,11 +14,15 @@ use syncline::{Dot, Event, EventRef, EventType, NTP64, Projection, ReplicaId, Se
 use crate::chance::part;
 
 /// The spaces of a store.
-pub const SPACES: u8 = 3;
+pub const SPACES: u8 = 4;
 /// The origins of a space; each is written by a task of its own.
 pub const WRITERS: u8 = 4;
 /// The space whose log is trimmed while it is written.
-pub const TRIMMED: u8 = SPACES - 1;
+pub const TRIMMED: u8 = 2;
+/// The space whose log is replaced by snapshots while it is written.
+pub const REPLACED: u8 = 3;
+/// The number of the origin whose bundles come to the replaced space with snapshots alone.
+pub const PEER: u8 = WRITERS;
 /// Bundles in one commit, at most.
 pub const BATCH_MAX: u64 = 500;
 
@@ -58,6 +62,11 @@ impl Script {
     /// When a bundle is written.
     pub fn time(self, seq: Seq) -> NTP64 {
         NTP64((START_SECONDS << 32) + (seq.get() << 16))
+    }
+
+    /// Later than all bundles of the script, and not by so much that anybody doubts it.
+    pub fn end(self) -> NTP64 {
+        NTP64((START_SECONDS + 3_600) << 32)
     }
 
     /// What a bundle holds: one to three events, mostly short; a few are so long that stores keep them apart.
@@ -107,6 +116,11 @@ impl Script {
     }
 }
 
+/// The numbers of the origins that a space may have.
+pub fn writers(space: u8) -> impl Iterator<Item = u8> {
+    0..if space == REPLACED { PEER + 1 } else { WRITERS }
+}
+
 /// The views, in order.
 pub fn views() -> Vec<ViewId> {
     projections().views().cloned().collect()
@@ -118,14 +132,19 @@ pub fn views() -> Vec<ViewId> {
 /// Never: the views are two and have their own names.
 pub fn projections() -> Projections {
     let mut projections = Projections::none();
-    for (name, keys) in VIEWS {
-        projections.add(Arc::new(Noted { name, keys })).expect("no other projection has the view");
+    for projection in noted() {
+        projections.add(Arc::new(projection)).expect("no other projection has the view");
     }
     projections
 }
 
+/// The same folds, for a replica.
+pub(crate) fn noted() -> [Noted; 2] {
+    VIEWS.map(|(name, keys)| Noted { name, keys })
+}
+
 /// Counts the events of a row and sums them up, so that one event more or less, or another one, makes another row.
-struct Noted {
+pub(crate) struct Noted {
     name: &'static str,
     keys: u16,
 }
@@ -187,8 +206,8 @@ mod tests {
     #[test]
     fn writers_of_one_store_share_no_origin() {
         let script = Script::new(1);
-        let all = (0..SPACES).flat_map(|space| (0..WRITERS).map(move |writer| script.origin(space, writer)));
+        let all = (0..SPACES).flat_map(|space| writers(space).map(move |writer| script.origin(space, writer)));
         let distinct: std::collections::BTreeSet<_> = all.collect();
-        assert_eq!(distinct.len(), usize::from(SPACES * WRITERS));
+        assert_eq!(distinct.len(), usize::from(SPACES * WRITERS + 1));
     }
 }

@@ -1,5 +1,6 @@
 //! The process that is crashed: opens the store, looks into it, then writes until it dies.
 
+mod import;
 mod pipe;
 mod write;
 
@@ -9,8 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use syncline::StoreError;
 use syncline::store::{EventStore, Storage};
+use syncline::{ReplicaError, StoreError};
 use thiserror::Error;
 use tokio::task::JoinSet;
 
@@ -19,8 +20,10 @@ use crate::check::check;
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::open::open;
-use crate::script::{SPACES, Script, WRITERS};
+use crate::script::{PEER, REPLACED, SPACES, Script, WRITERS};
 use crate::setting::{Backend, Setting};
+pub use import::ImportError;
+use import::Importer;
 use pipe::Pipe;
 use write::Writer;
 
@@ -43,7 +46,7 @@ pub struct Task {
     pub chance: u64,
     /// What was acknowledged before.
     pub ledger: Ledger,
-    /// Whether to write after looking; otherwise the store is closed as it should be.
+    /// Whether to write after looking; otherwise one more snapshot is taken, and the store is closed as it should be.
     pub writes: bool,
 }
 
@@ -59,6 +62,12 @@ pub enum WorkError {
     /// The store does not open, or cannot be read back.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The replica of the space whose log is replaced does not open.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// It opens, and has no peer.
+    #[error(transparent)]
+    Import(#[from] ImportError),
 }
 
 /// Does the task read from `input`, tells its progress on the standard output, and ends only if nothing is to be written or
@@ -77,10 +86,16 @@ pub async fn work(mut input: impl Read) -> Result<(), WorkError> {
     let (storage, stores) = open_all(&task, script).await?;
     pipe.say(&Message::Opened(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX)))?;
     let report = check(&*storage, script, &task.ledger).await?;
+    let chance = part(task.chance, u64::from(REPLACED) << 8 | u64::from(PEER));
+    let replaced = stores[usize::from(REPLACED)].clone();
+    let mut importer = Importer::open(script, replaced, chance, pipe.clone()).await?;
     pipe.say(&Message::Checked(Box::new(report)))?;
     if task.writes {
-        write_all(&task, script, stores, &pipe).await;
+        write_all(&task, script, stores, importer, &pipe).await;
     }
+    // Whatever has happened to it, it takes a snapshot to the end. The next process looks what that has left.
+    // It has told if that has failed.
+    let _ = importer.import().await;
     Ok(())
 }
 
@@ -113,10 +128,17 @@ async fn try_open(task: &Task, script: Script) -> Result<Opened, StoreError> {
 }
 
 /// Writes from all writers at once until every one of them has failed.
-async fn write_all(task: &Task, script: Script, stores: Vec<Arc<dyn EventStore>>, pipe: &Pipe) {
+async fn write_all(
+    task: &Task,
+    script: Script,
+    stores: Vec<Arc<dyn EventStore>>,
+    mut importer: Importer,
+    pipe: &Pipe,
+) -> ! {
     let mut writers = JoinSet::new();
     for (space, store) in (0..SPACES).zip(stores) {
-        let (turn, gate) = (Arc::new(tokio::sync::Mutex::new(())), Arc::new(tokio::sync::RwLock::new(())));
+        let gate = if space == REPLACED { importer.gate() } else { Arc::default() };
+        let turn = Arc::new(tokio::sync::Mutex::new(()));
         for number in 0..WRITERS {
             let chance = part(task.chance, u64::from(space) << 8 | u64::from(number));
             let (store, turn, gate, pipe) = (store.clone(), turn.clone(), gate.clone(), pipe.clone());
@@ -124,6 +146,7 @@ async fn write_all(task: &Task, script: Script, stores: Vec<Arc<dyn EventStore>>
             writers.spawn(async move { writer.run().await });
         }
     }
+    writers.spawn(async move { importer.run().await });
     while writers.join_next().await.is_some() {}
     // A crash is to come; anyone who makes it waits for this process.
     std::future::pending().await

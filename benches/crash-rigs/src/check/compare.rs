@@ -12,8 +12,8 @@ use syncline::{Dot, NTP64, Position, ReplicaId, Seq, ViewId};
 use super::finding::{Finding, RowTrouble, StatusPart, Wrong};
 use super::report::Report;
 use super::snapshot::Snapshot;
-use crate::ledger::{Found, SpaceLedger};
-use crate::script::{self, Script, WRITERS};
+use crate::ledger::{Found, Import, SpaceLedger};
+use crate::script::{self, REPLACED, Script};
 
 /// Adds to `report` what is in this space, and what is amiss with it.
 pub fn compare(snapshot: &Snapshot, script: Script, space: u8, known: &SpaceLedger, report: &mut Report) {
@@ -21,13 +21,15 @@ pub fn compare(snapshot: &Snapshot, script: Script, space: u8, known: &SpaceLedg
     log.follow(&snapshot.log);
     report.findings.append(&mut log.findings);
     let status = &snapshot.status;
-    report.findings.extend(status_findings(snapshot, &log).map(|part| Finding::StatusWrong { part }));
+    report
+        .findings
+        .extend(status_findings(snapshot, &log, space == REPLACED).map(|part| Finding::StatusWrong { part }));
     report.findings.extend(origin_findings(snapshot, &log));
     let folded = folded(snapshot, &mut report.findings);
     row_findings(snapshot, &log.trimmed, folded, &mut report.findings);
     ledger_findings(snapshot, &log, folded, known, report);
     report.bundles += log.end.get();
-    let writers = (0..WRITERS).map(|writer| (writer, log.heads.get(&writer).map_or(Seq::ZERO, |head| head.seq)));
+    let writers = script::writers(space).map(|writer| (writer, log.head(writer).seq));
     report.found.push(Found {
         space,
         log: status.log,
@@ -36,6 +38,7 @@ pub fn compare(snapshot: &Snapshot, script: Script, space: u8, known: &SpaceLedg
         base: status.base,
         folded,
         writers: writers.collect(),
+        import: Import::None,
     });
 }
 
@@ -56,7 +59,7 @@ struct Log {
 
 impl Log {
     fn new(script: Script, space: u8, snapshot: &Snapshot) -> Self {
-        let writers = (0..WRITERS).map(|writer| (script.origin(space, writer), writer)).collect();
+        let writers = script::writers(space).map(|writer| (script.origin(space, writer), writer)).collect();
         let (end, (heads, places, trimmed, findings)) = (snapshot.status.base, Default::default());
         let mut log = Self { script, writers, heads, places, end, trimmed, findings };
         if end > Position::ZERO {
@@ -125,19 +128,22 @@ impl Log {
     }
 }
 
-fn status_findings(snapshot: &Snapshot, log: &Log) -> impl Iterator<Item = StatusPart> {
+fn status_findings(snapshot: &Snapshot, log: &Log, is_replaced: bool) -> impl Iterator<Item = StatusPart> {
     let status = &snapshot.status;
     let heads: BTreeMap<ReplicaId, Head> = status.heads.iter().collect();
     let origin = |writer: u8| log.writers.iter().find(|(_, of)| **of == writer).map(|(origin, _)| *origin);
     let followed: BTreeMap<_, _> =
         log.heads.iter().filter_map(|(writer, head)| Some((origin(*writer)?, *head))).collect();
     let time = followed.values().map(|head| head.time).fold(NTP64(0), NTP64::max);
+    // A replaced log begins with heads whose times nobody has told. The replica that replaces it commits to it before there are bundles.
+    let clock = if is_replaced { status.high_water() } else { status.clock };
+    let is_begun = status.head > Position::ZERO || (is_replaced && status.revision > Revision::ZERO);
     let wrong = [
         (status.head != log.end, StatusPart::Head),
         (heads != followed, StatusPart::Heads),
         // Every commit tells the time of its last bundle.
-        (status.clock != time, StatusPart::Clock),
-        ((status.revision == Revision::ZERO) != (status.head == Position::ZERO), StatusPart::Revision),
+        (clock != time, StatusPart::Clock),
+        ((status.revision > Revision::ZERO) != is_begun, StatusPart::Revision),
     ];
     wrong.into_iter().filter_map(|(is_wrong, part)| is_wrong.then_some(part))
 }
@@ -212,15 +218,24 @@ fn row_findings(snapshot: &Snapshot, trimmed: &[Run], folded: Position, findings
 fn ledger_findings(snapshot: &Snapshot, log: &Log, folded: Position, known: &SpaceLedger, report: &mut Report) {
     let status = &snapshot.status;
     let mut add = |is_wrong: bool, finding: Finding| report.findings.extend(is_wrong.then_some(finding));
-    if let Some(known) = known.log {
-        let (is_other, is_new) = (known != status.log, status.revision == Revision::ZERO);
-        add(is_other && is_new, Finding::Gone { known });
-        add(is_other && !is_new, Finding::OtherLog { known, found: status.log });
+    let other = known.log.filter(|log| *log != status.log);
+    if let Some(acknowledged) = other.filter(|_| !known.begun.contains(&status.log)) {
+        let is_earlier = known.earlier.contains(&status.log);
+        add(
+            true,
+            match status.head {
+                Position::ZERO => Finding::Gone { known: acknowledged },
+                _ if is_earlier => Finding::LogBehind { found: status.log, acknowledged },
+                _ => Finding::OtherLog { known: acknowledged, found: status.log },
+            },
+        );
     }
     let (found, acknowledged) = (status.revision, known.revision);
     add(found < acknowledged, Finding::RevisionBehind { found, acknowledged });
-    add(status.base < known.base, Finding::BaseBehind { found: status.base, acknowledged: known.base });
-    add(folded < known.folded, Finding::FoldBehind { found: folded, acknowledged: known.folded });
+    // Places in one log say nothing of those in another.
+    let is_same = other.is_none();
+    add(is_same && status.base < known.base, Finding::BaseBehind { found: status.base, acknowledged: known.base });
+    add(is_same && folded < known.folded, Finding::FoldBehind { found: folded, acknowledged: known.folded });
     for (origin, writer) in &log.writers {
         let known = known.writers.get(writer).cloned().unwrap_or_default();
         let last = Dot { origin: *origin, seq: log.head(*writer).seq };
@@ -231,7 +246,7 @@ fn ledger_findings(snapshot: &Snapshot, log: &Log, folded: Position, known: &Spa
     }
     // A commit that is lost left its place to others; one that is not must lie where it lay.
     let kept = status.base.get() + 1..=log.end.get();
-    for (place, (writer, seq)) in known.places.iter().filter(|(place, _)| kept.contains(place)) {
+    for (place, (writer, seq)) in known.places.iter().filter(|(place, _)| is_same && kept.contains(place)) {
         let dot =
             log.writers.iter().find(|(_, of)| *of == writer).map(|(origin, _)| Dot { origin: *origin, seq: *seq });
         if let Some(dot) = dot.filter(|dot| log.places.get(place) != Some(dot)) {

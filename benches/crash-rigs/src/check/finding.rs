@@ -50,6 +50,20 @@ pub enum Finding {
         /// The log that is there now.
         found: LogId,
     },
+    /// The log is one that another one has replaced.
+    LogBehind {
+        /// The log that is there.
+        found: LogId,
+        /// The log that was acknowledged to be in its place.
+        acknowledged: LogId,
+    },
+    /// A snapshot was taken to its end, and rows of it are left.
+    LeftBehind {
+        /// The view of the engine that they are in.
+        view: ViewId,
+        /// How many there are.
+        rows: usize,
+    },
     /// A place of the log has no bundle, or two.
     Hole {
         /// The place that is due.
@@ -164,6 +178,7 @@ impl Finding {
                 | Self::RevisionBehind { .. }
                 | Self::FoldBehind { .. }
                 | Self::BaseBehind { .. }
+                | Self::LogBehind { .. }
                 | Self::Gone { .. }
         )
     }

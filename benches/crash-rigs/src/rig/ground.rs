@@ -78,9 +78,9 @@ impl Ground {
         }
     }
 
-    /// Starts the server, if there is one.
+    /// Starts the server, if there is one and it does not run.
     pub(super) fn start(&mut self) -> Result<(), RigError> {
-        if let Some(cluster) = &self.cluster {
+        if let (Some(cluster), None) = (&self.cluster, &self.server) {
             self.server = Some(cluster.start_on(&self.data())?);
         }
         Ok(())

@@ -17,7 +17,9 @@ use crate::setting::Promise;
 use crate::work::Task;
 
 /// For how long the store is written to before it is crashed.
-const WRITING: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(60)];
+const WRITING: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(120)];
+/// How long after a snapshot begins to take the place of a log a crash that is to hit this comes, at most: its rows follow by then.
+const REPLACING_MAX: Duration = Duration::from_millis(10);
 /// Crashes while it is being opened come within this, or within half as long again as opening took the last time.
 const OPENING_MIN: Duration = Duration::from_millis(2);
 const OPENING_MAX: Duration = Duration::from_millis(500);
@@ -43,6 +45,8 @@ pub(super) struct Life<'a> {
 enum Moment {
     Opening,
     Writing,
+    /// Just when a snapshot takes the place of a log, and its rows are written.
+    Replacing,
 }
 
 /// Whether the store continues.
@@ -67,13 +71,17 @@ impl<'a> Life<'a> {
         Self { series, script, chance, crashes, ground, hand, outcome, ledger, opening, is_crashed: false }
     }
 
-    /// Crashes it as often as it shall be, then opens it once more and closes it.
+    /// Crashes it as often as it shall be, then opens and closes it twice: the second time shows what the first one has left.
     pub(super) fn run(mut self) -> Result<(), RigError> {
         let mut left = self.crashes;
         // Some are crashed before they have come to be.
         let mut opening = u64::from(self.chance.random_ratio(1, 4));
         while left > 0 {
-            let moment = if opening > 0 { Moment::Opening } else { Moment::Writing };
+            let moment = match opening {
+                0 if self.chance.random_ratio(1, 4) => Moment::Replacing,
+                0 => Moment::Writing,
+                _ => Moment::Opening,
+            };
             if self.crash(moment)? == Goes::No {
                 return self.give_up();
             }
@@ -81,13 +89,15 @@ impl<'a> Life<'a> {
             opening = match moment {
                 Moment::Opening => opening - 1,
                 // Half of the crashes are followed by another while the store recovers, a few by several: a third of all.
-                Moment::Writing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
+                Moment::Writing | Moment::Replacing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
             };
         }
-        match self.look()? {
-            Goes::On => Ok(()),
-            Goes::No => self.give_up(),
+        for _ in 0..2 {
+            if self.look()? == Goes::No {
+                return self.give_up();
+            }
         }
+        Ok(())
     }
 
     fn is_control(&self) -> bool {
@@ -113,11 +123,16 @@ impl<'a> Life<'a> {
         let began = match moment {
             Moment::Opening => worker.wait_for(|message| *message == Message::Opening),
             Moment::Writing => worker.wait_for(|message| matches!(message, Message::Checked(_))),
+            // If something fails, it may never come.
+            Moment::Replacing => {
+                worker.wait_for(|message| matches!(message, Message::Replacing(_) | Message::Failed(_)))
+            }
         };
         if began {
             let [low, high] = match moment {
                 Moment::Opening => [Duration::ZERO, (self.opening * 3 / 2).clamp(OPENING_MIN, OPENING_MAX)],
                 Moment::Writing => WRITING,
+                Moment::Replacing => [Duration::ZERO, REPLACING_MAX],
             };
             let mut span = self.chance.random_range(low..=high);
             if moment == Moment::Writing && self.is_control() && self.chance.random_ratio(1, 2) {
@@ -151,6 +166,7 @@ impl<'a> Life<'a> {
             self.ground.come_back()?;
         }
         self.take(lines, None, u64::MAX);
+        self.is_crashed = false;
         Ok(if looked { Goes::On } else { Goes::No })
     }
 
@@ -170,6 +186,9 @@ impl<'a> Life<'a> {
                     report.found.iter().for_each(|found| self.ledger.settle(found));
                     self.outcome.looked(&report);
                 }
+                Message::Replacing(replacing) => self.ledger.replace(replacing),
+                Message::Replaced(done) if done.when >= late => self.outcome.late += 1,
+                Message::Replaced(done) => self.ledger.replaced(done),
                 Message::Intended(intended) => self.ledger.intend(intended),
                 Message::Acknowledged(done) if done.when >= late => {
                     self.outcome.late += 1;

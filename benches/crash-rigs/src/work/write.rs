@@ -11,14 +11,15 @@ use super::pipe::Pipe;
 use crate::chance::Chance;
 use crate::message::{Message, now};
 use crate::record::{Acknowledged, Intended};
-use crate::script::{self, BATCH_MAX, Script, TRIMMED};
+use crate::script::{self, BATCH_MAX, REPLACED, Script, TRIMMED};
 
 /// How often a fold that lost a race is computed again while others append, at most. Then these wait for it.
 const RACES_MAX: u32 = 2;
 /// Folded bundles that a trim leaves, at most.
 const KEPT_MAX: u64 = 60;
 
-/// Writes as one origin. Even numbers fold rows, odd ones append alone and leave the folding to the others.
+/// Writes as one origin. Even numbers fold rows, odd ones append alone and leave the folding to the others. In the space whose log is
+/// replaced all append, and its replica folds.
 pub(super) struct Writer {
     pub(super) script: Script,
     pub(super) space: u8,
@@ -36,7 +37,8 @@ impl Writer {
     /// Writes until a commit fails, and says so.
     pub(super) async fn run(&mut self) {
         loop {
-            let written = if self.number.is_multiple_of(2) { self.fold().await } else { self.append().await };
+            let folds = self.number.is_multiple_of(2) && self.space != REPLACED;
+            let written = if folds { self.fold().await } else { self.append().await };
             if let Err(error) = written {
                 // If nobody listens any more, nobody is to be told.
                 let _ = self.pipe.say(&Message::Failed(error.to_string()));

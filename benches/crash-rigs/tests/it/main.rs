@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
 mod document;
+mod imports;
 mod kills;
 mod stores;
 mod twins;

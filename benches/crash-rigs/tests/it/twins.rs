@@ -312,7 +312,7 @@ fn a_log_in_the_place_of_another_is_found() {
     assert_eq!(findings.iter().map(name).collect::<Vec<_>>(), ["other-log"]);
 }
 
-fn name(finding: &Finding) -> String {
+pub(crate) fn name(finding: &Finding) -> String {
     match serde_json::to_value(finding).unwrap() {
         serde_json::Value::String(name) => name,
         value => value.as_object().unwrap().keys().next().unwrap().clone(),

@@ -56,11 +56,12 @@ fn a_store_that_does_not_open_breaks_every_promise() {
 }
 
 #[test]
-fn a_long_series_without_rows_or_trims_puts_nothing_to_the_test() {
+fn a_long_series_without_rows_trims_or_replaced_logs_puts_nothing_to_the_test() {
     let mut outcome = outcome("redb-synced", Crash::Kill, 0);
     outcome.looks = 60;
-    for (folded, trimmed, verdict) in [(9, 0, Verdict::Void), (0, 9, Verdict::Void), (9, 9, Verdict::AsPromised)] {
-        (outcome.folded, outcome.trimmed) = (folded, trimmed);
-        assert_eq!(outcome.verdict(), verdict, "{folded} with rows, {trimmed} trimmed");
+    let void = [[9, 9, 0], [9, 0, 9], [0, 9, 9]].map(|found| (found, Verdict::Void));
+    for (found, verdict) in void.into_iter().chain([([9, 9, 9], Verdict::AsPromised)]) {
+        [outcome.folded, outcome.trimmed, outcome.replaced] = found;
+        assert_eq!(outcome.verdict(), verdict, "{found:?}");
     }
 }
