@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::Event;
+use syncline::replica::Keep;
 
 use super::{SERVER, World};
 use crate::action::{Action, Machine, Step};
@@ -72,6 +73,14 @@ impl World {
             Action::Revoke { device, millis } => self.revoke(device, millis),
             Action::Look { device } => self.look(device),
             Action::Forge { device, seed } => self.forge(device, seed),
+            Action::Snapshot => self.keep(|keeper| keeper.make_snapshot()),
+            Action::TrimServer { keep, millis } => {
+                let window = Duration::from_millis(millis.into());
+                self.keep(|keeper| keeper.trim(Keep { window, ..u64::from(keep).into() }));
+            }
+            Action::Upload { device, peer } => self.upload(device, peer.into()),
+            Action::Join if self.places.len() < DEVICES_MAX => self.join(),
+            Action::Join => {}
         }
     }
 
@@ -105,7 +114,7 @@ impl World {
     }
 
     /// Starts something on a device.
-    fn run<F>(&mut self, device: u8, task: impl FnOnce(Arc<crate::device::Device>) -> F)
+    pub(super) fn run<F>(&mut self, device: u8, task: impl FnOnce(Arc<crate::device::Device>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -85,6 +85,7 @@ impl World {
         let (database, node) = (self.databases[index].clone(), self.databases[index].node);
         self.sim.fault(Fault::PowerCut, || format!("the power of {} goes, for {millis} ms", database.log.name));
         self.exec.kill(node);
+        self.keeper.iter().for_each(|keeper| keeper.die());
         let lost = database.crash(Crash::Power);
         if !lost.is_empty() {
             self.sim.fault(Fault::SuffixLost, || format!("{} has lost {} bundles", database.log.name, lost.len()));
@@ -127,6 +128,7 @@ impl World {
         let database = self.databases[self.steps as usize % self.databases.len()].clone();
         let log = (!same_log).then(|| self.fresh_log());
         self.exec.kill(database.node);
+        self.keeper.iter().for_each(|keeper| keeper.die());
         for index in 0..self.servers.len() {
             if Arc::ptr_eq(&self.servers[index].door.disk, &database) {
                 self.restart_server(index, Duration::from_millis(10));
