@@ -203,6 +203,13 @@ pub enum Action {
     },
     /// A new device joins.
     Join,
+    /// A device that takes a snapshot at this moment dies, or its power goes.
+    Interrupt {
+        /// Whether the power goes.
+        power: bool,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
     /// Somebody with a valid token pushes what it should not.
     Forge {
         /// Whose token.

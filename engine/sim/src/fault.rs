@@ -109,6 +109,8 @@ faults! {
     SnapshotUploaded = "snapshot-uploaded",
     /// A device began its log anew with a snapshot.
     SnapshotTaken = "snapshot-taken",
+    /// A process died while it took a snapshot.
+    SnapshotInterrupted = "snapshot-interrupted",
     /// A new device joined.
     Joined = "joined",
     /// A forged push was sent.

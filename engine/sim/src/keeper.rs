@@ -1,6 +1,7 @@
 //! The replica beside the servers, on their store: it makes snapshots of their log, and trims it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use syncline::replica::{Keep, SnapshotError};
 use syncline::{Replica, ReplicaError, ReplicaId, StoreError};
@@ -16,6 +17,9 @@ use crate::stores::space;
 
 /// It writes nothing, so its identity is in no log.
 const ID: [u8; 16] = [0x5e; 16];
+
+/// How often it folds what has come while it makes a snapshot.
+const FOLLOWED: u32 = 5;
 
 /// The replica, opened when it is needed.
 pub(crate) struct Keeper {
@@ -47,6 +51,17 @@ impl Keeper {
             }),
             Err(SnapshotError::Replica(error)) => self.failed("a snapshot", &error),
             Err(error) => self.found(&format!("a snapshot is not made, without a cause: {error}")),
+        }
+    }
+
+    /// Folds what comes, for a while.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let Some(replica) = self.replica().await else { return };
+        for _ in 0..FOLLOWED {
+            self.disk.sim().sleep(Duration::from_millis(1)).await;
+            if let Err(error) = replica.catch_up().await {
+                self.failed("a fold", &error);
+            }
         }
     }
 

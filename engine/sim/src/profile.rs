@@ -185,7 +185,8 @@ const RESTORES: &[(u32, Deed)] = &[
 ];
 const HOSTILE: &[(u32, Deed)] =
     &[(40, Deed::Poison), (15, Deed::Revoke), (20, Deed::Forge), (10, Deed::Upgrade), (10, Deed::Rebuild)];
-const FOLDS: &[(u32, Deed)] = &[(30, Deed::Snapshot), (30, Deed::TrimServer), (20, Deed::Upload), (6, Deed::Join)];
+const FOLDS: &[(u32, Deed)] =
+    &[(40, Deed::Snapshot), (40, Deed::TrimServer), (40, Deed::Upload), (6, Deed::Join), (100, Deed::Interrupt)];
 const PARTITIONS: &[(u32, Deed)] = &[(25, Deed::Part), (25, Deed::Cut)];
 
 impl Profile {
@@ -229,7 +230,7 @@ impl Mix {
     fn calm() -> Self {
         Self {
             rates: STEADY,
-            speed: Speed { slow: 300, yields: 100, poisons: 0, page: u32::MAX },
+            speed: Speed { slow: 300, yields: 100, poisons: 0, page: u32::MAX, scans: 0 },
             shapes: vec![(5, Shape::Star), (3, Shape::Cluster), (1, Shape::Chain), (1, Shape::Mesh)],
             gap_max: 6_000,
             live: 150,
@@ -310,8 +311,9 @@ impl Mix {
     fn folded(&mut self) {
         self.served();
         self.folds = true;
-        self.rates = Rates { request_lost: 20, answer_lost: 40, duplicated: 20, ..STEADY };
-        self.speed = Speed { slow: 500, yields: 200, ..self.speed };
+        self.rates =
+            Rates { request_lost: 20, answer_lost: 40, duplicated: 20, delayed: 500, delay_max: 20_000, ..Rates::NONE };
+        self.speed = Speed { slow: 500, yields: 200, scans: 300, ..self.speed };
         self.add(FOLDS);
         self.add(&[
             (30, Deed::BackUp),

@@ -4,6 +4,7 @@ use syncline::store::{Limit, RowRange};
 use syncline::tools::{CHUNKS, IMPORT, MAKING, MANIFESTS, SNAPSHOTS};
 use syncline::{EventStore, ViewId};
 
+use crate::device::Device;
 use crate::finding::{Finding, Law};
 use crate::stores::finish;
 use crate::world::World;
@@ -23,6 +24,11 @@ pub(crate) fn leaves_nothing(world: &World) -> Result<(), Finding> {
         }
     }
     Ok(())
+}
+
+/// Whether a device is taking a snapshot, and is not down.
+pub(crate) fn is_under_way(device: &Device) -> bool {
+    device.replica().is_some() && count(&*device.disk.peek(), IMPORT).is_ok_and(|rows| rows > 0)
 }
 
 fn count(store: &dyn EventStore, view: &str) -> Result<usize, Finding> {

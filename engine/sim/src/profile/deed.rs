@@ -44,6 +44,7 @@ pub(super) enum Deed {
     TrimServer,
     Upload,
     Join,
+    Interrupt,
 }
 
 /// What is drawn for every action.
@@ -115,6 +116,7 @@ impl Deed {
             }
             Self::Upload => Action::Upload { device, peer: rng.below(8) as u8 },
             Self::Join => Action::Join,
+            Self::Interrupt => Action::Interrupt { power: rng.chance(400), millis },
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::disk::{Disk, Failure};
 use crate::executor::Spins;
 use crate::fault::Fault;
 use crate::invariants::log;
+use crate::keeper::Keeper;
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::tell;
@@ -73,7 +74,10 @@ impl World {
             Action::Revoke { device, millis } => self.revoke(device, millis),
             Action::Look { device } => self.look(device),
             Action::Forge { device, seed } => self.forge(device, seed),
-            Action::Snapshot => self.keep(|keeper| keeper.make_snapshot()),
+            Action::Snapshot => {
+                self.keep(Keeper::make_snapshot);
+                self.keep(Keeper::follow);
+            }
             Action::TrimServer { keep, millis } => {
                 let window = Duration::from_millis(millis.into());
                 self.keep(|keeper| keeper.trim(Keep { window, ..u64::from(keep).into() }));
@@ -81,6 +85,7 @@ impl World {
             Action::Upload { device, peer } => self.upload(device, peer.into()),
             Action::Join if self.places.len() < DEVICES_MAX => self.join(),
             Action::Join => {}
+            Action::Interrupt { power, millis } => self.interrupt(power, millis),
         }
     }
 

@@ -9,6 +9,7 @@ use syncline::tools::SentRow;
 
 use super::World;
 use crate::fault::Fault;
+use crate::invariants::taken;
 use crate::ledger::Name;
 use crate::stores::Crash;
 
@@ -44,6 +45,11 @@ impl World {
         let (node, device) = (place.device.node, place.device.clone());
         if let Some(door) = &place.door {
             door.close();
+        }
+        if taken::is_under_way(&device) {
+            self.sim.fault(Fault::SnapshotInterrupted, || {
+                format!("device {index} is interrupted while it takes a snapshot")
+            });
         }
         if self.exec.kill(node) {
             self.sim.count(Fault::CrashedInCommit);

@@ -8,6 +8,7 @@ use syncline::replica::Keep;
 use super::World;
 use crate::executor::Spins;
 use crate::fault::Fault;
+use crate::invariants::taken;
 use crate::keeper::Keeper;
 
 impl World {
@@ -34,6 +35,14 @@ impl World {
     pub(super) fn join(&mut self) {
         let index = self.add_device(None);
         self.sim.fault(Fault::Joined, || format!("device {index} joins"));
+    }
+
+    /// A device that takes a snapshot dies, if one does so.
+    pub(super) fn interrupt(&mut self, power: bool, millis: u16) {
+        let mut here = self.places.iter().filter(|place| !place.left);
+        if let Some(device) = here.position(|place| taken::is_under_way(&place.device)) {
+            self.crash_device(u8::try_from(device).unwrap_or(u8::MAX), power, millis);
+        }
     }
 
     /// When the faults have stopped, the log is folded once more and trimmed as far as nothing holds it, and a device joins. So every
