@@ -42,17 +42,17 @@ pub(crate) const KEEPERS: &str = "syncline.keepers@1";
 /// At a service: device → how far it has read, and when it was seen last.
 pub(crate) const DEVICES: &str = "syncline.devices@1";
 /// Snapshots that this store hands out: id → what is told of them.
-pub(crate) const SNAPSHOTS: &str = "syncline.snapshots@1";
+pub const SNAPSHOTS: &str = "syncline.snapshots@1";
 /// Snapshots that somebody is handing to this store: id → nothing.
 pub(crate) const OFFERED: &str = "syncline.offered@1";
 /// Id of a snapshot → its manifest, perhaps in pieces.
-pub(crate) const MANIFESTS: &str = "syncline.manifests@1";
+pub const MANIFESTS: &str = "syncline.manifests@1";
 /// Hash of a chunk → the chunk.
-pub(crate) const CHUNKS: &str = "syncline.chunks@1";
+pub const CHUNKS: &str = "syncline.chunks@1";
 /// Number → hash of a chunk of the snapshot that is being made.
-pub(crate) const MAKING: &str = "syncline.making@1";
+pub const MAKING: &str = "syncline.making@1";
 /// At a replica: the snapshot that it takes. One row, with an empty key.
-pub(crate) const IMPORT: &str = "syncline.import@1";
+pub const IMPORT: &str = "syncline.import@1";
 /// The same by bundle, index and view, as earlier builds noted it and left it behind.
 pub(crate) const UNREADABLE_1: &str = "syncline.unreadable@1";
 

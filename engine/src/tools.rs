@@ -2,7 +2,10 @@
 //!
 //! Nothing here is for applications, and all of it may change with any version.
 
-pub use crate::reserved::{CHECKPOINT, CLOCKS, DEAD_LETTERS, IDENTITY, PEERS, READINGS, SENT, UNREADABLE};
+pub use crate::reserved::{
+    CHECKPOINT, CHUNKS, CLOCKS, DEAD_LETTERS, IDENTITY, IMPORT, MAKING, MANIFESTS, PEERS, READINGS, SENT, SNAPSHOTS,
+    UNREADABLE,
+};
 pub use crate::reserved::{
     CheckpointRow, PeerRow, SentRow, checkpoint_row, is_pre_image, pre_images, read_note, sent_row,
 };

@@ -20,7 +20,7 @@ pub(crate) fn principal(device: usize) -> Principal {
     Principal { user: name(format!("user-{device}")), device: name(format!("device-{device}")) }
 }
 
-/// Everybody may write but those whose grant was taken away.
+/// Everybody may write, and hand in snapshots, but those whose grant was taken away.
 #[derive(Debug, Default)]
 pub(crate) struct Access {
     revoked: Mutex<BTreeSet<Name>>,
@@ -47,7 +47,7 @@ impl Authority for Access {
     }
 
     async fn role(&self, principal: &Principal, _: &SpaceId) -> Result<Option<Role>, AuthorityError> {
-        Ok((!locked(&self.revoked).contains(&principal.user)).then_some(Role::Writer))
+        Ok((!locked(&self.revoked).contains(&principal.user)).then_some(Role::Owner))
     }
 
     async fn owners(&self, _: &[ReplicaId]) -> Result<BTreeMap<ReplicaId, Principal>, AuthorityError> {

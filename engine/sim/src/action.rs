@@ -185,6 +185,31 @@ pub enum Action {
         /// Which device.
         device: u8,
     },
+    /// The replica beside the servers makes a snapshot of their log.
+    Snapshot,
+    /// The replica beside the servers trims their log.
+    TrimServer {
+        /// How many bundles it keeps at least.
+        keep: u8,
+        /// It also keeps what devices lack that were there within so many milliseconds.
+        millis: u16,
+    },
+    /// A device makes a snapshot and hands it to a peer.
+    Upload {
+        /// Which device.
+        device: u8,
+        /// Which of its peers.
+        peer: u8,
+    },
+    /// A new device joins.
+    Join,
+    /// A device that takes a snapshot at this moment dies, or its power goes.
+    Interrupt {
+        /// Whether the power goes.
+        power: bool,
+        /// For how long, in milliseconds.
+        millis: u16,
+    },
     /// Somebody with a valid token pushes what it should not.
     Forge {
         /// Whose token.

@@ -29,6 +29,7 @@ use crate::trace::NOTHING_NEW;
 use crate::transport::Door;
 use crate::witness::Witness;
 
+mod snapshots;
 mod watched;
 
 /// After how many bundles a sync moves a device's checkpoint. 0: never.
@@ -306,6 +307,7 @@ impl Device {
         let ahead = report.stopped.as_ref().is_some_and(|problem| matches!(problem.code, Code::ClockAhead { .. }));
         let healed =
             [(report.restamped, Fault::Restamped), (report.rehomed, Fault::Rehomed), (report.moved, Fault::Moved)];
+        self.took(report.bootstrapped);
         healed.into_iter().filter(|(count, _)| *count > 0).for_each(|(_, fault)| self.sim().count(fault));
         if ahead || report.restamped > 0 || report.held.is_some() {
             self.sim().count(Fault::TooFarAhead);
@@ -351,7 +353,7 @@ impl Device {
     }
 
     /// The store has failed: a handle that stays unusable is opened again.
-    fn failed(self: &Arc<Self>, what: &str, error: &StoreError) {
+    pub(crate) fn failed(self: &Arc<Self>, what: &str, error: &StoreError) {
         self.sim().tell(|| format!("device {}: a {what} fails: {error}", self.index));
         match error {
             StoreError::Poisoned { .. } => {

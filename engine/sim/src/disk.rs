@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_listener::Event as Signal;
 use syncline::store::{Committed, Durability, Retry, RowFold, StoreError, WriteBatch};
-use syncline::{EventStore, LogId};
+use syncline::{EventStore, LogId, MemoryStore};
 
 use crate::clock::NodeClock;
 use crate::fault::Fault;
@@ -130,6 +130,17 @@ impl Disk {
     /// The store, for looking at from outside.
     pub(crate) fn peek(&self) -> Arc<dyn EventStore> {
         self.state().live.clone()
+    }
+
+    /// The log as it would be if it had never been trimmed. (It has never been replaced, nor was its tail rewritten.)
+    pub(crate) fn untrimmed(&self) -> Result<MemoryStore, StoreError> {
+        let state = self.state();
+        let store = MemoryStore::new(state.born);
+        for WriteBatch { runs, voids, .. } in &state.records {
+            let batch = WriteBatch { runs: runs.clone(), voids: voids.clone(), ..WriteBatch::default() };
+            finish(store.commit(batch))?;
+        }
+        Ok(store)
     }
 
     /// Looks at what the log must hold.

@@ -101,8 +101,18 @@ faults! {
     Revoked = "revoked",
     /// A view was rebuilt.
     Rebuilt = "rebuilt",
-    /// A device has trimmed its log.
+    /// A log was trimmed.
     Trimmed = "trimmed",
+    /// A server's log was folded into a snapshot.
+    SnapshotMade = "snapshot-made",
+    /// A device made a snapshot, and its peer took it.
+    SnapshotUploaded = "snapshot-uploaded",
+    /// A device began its log anew with a snapshot.
+    SnapshotTaken = "snapshot-taken",
+    /// A process died while it took a snapshot.
+    SnapshotInterrupted = "snapshot-interrupted",
+    /// A new device joined.
+    Joined = "joined",
     /// A forged push was sent.
     Forged = "forged",
     /// An own write was refused, since it would have let a row grow beyond its limit.

@@ -48,6 +48,8 @@ pub enum Law {
     StoreKeepsItsWord,
     /// Nothing panics.
     NoPanic,
+    /// A device keeps nothing of a snapshot that it has taken.
+    NothingLeftBehind,
     /// An origin belongs to the device that writes under it, and to nobody else.
     OriginsStay,
     /// The histories touch what is under test, and devices meet in its rows.
@@ -78,6 +80,7 @@ impl Law {
         Self::ProjectionIsPure,
         Self::StoreKeepsItsWord,
         Self::NoPanic,
+        Self::NothingLeftBehind,
         Self::OriginsStay,
         Self::SomethingIsTested,
     ];
@@ -107,6 +110,7 @@ impl fmt::Display for Law {
             Self::ProjectionIsPure => "a projection is pure and order-independent",
             Self::StoreKeepsItsWord => "a store does what its trait says",
             Self::NoPanic => "nothing panics",
+            Self::NothingLeftBehind => "nothing is left behind of a snapshot that was taken",
             Self::OriginsStay => "no device owns what another writes",
             Self::SomethingIsTested => "the histories touch what is under test",
         })

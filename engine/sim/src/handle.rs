@@ -29,6 +29,8 @@ pub(crate) struct Speed {
     pub(crate) poisons: u32,
     /// At most so many bundles are read at a time, so that short logs have many pages, as long ones do.
     pub(crate) page: u32,
+    /// This many of a thousand scans of rows take their time, so that rows change between two pages, as they do if there are many.
+    pub(crate) scans: u32,
 }
 
 /// One process's handle on a disk.
@@ -121,6 +123,10 @@ impl EventStore for SimStore {
     }
 
     async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        if self.speed.scans > 0 && self.disk.sim().state().disk.chance(self.speed.scans) {
+            let span = Duration::from_micros(self.disk.sim().state().disk.below(3_000));
+            self.disk.sim().sleep(span).await;
+        }
         self.disk.looked_at(finish(self.live().await?.scan(view, range, limit)))
     }
 

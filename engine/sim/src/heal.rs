@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::Shape;
 use crate::executor::Spins;
 use crate::finding::Law;
-use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals};
+use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals, taken};
 use crate::ledger::Name;
 use crate::meeting;
 use crate::trace::FAULTS_STOP;
@@ -34,6 +34,7 @@ impl World {
         if !self.rest()? {
             return Ok(());
         }
+        self.fold_at_last()?;
         let held = kept::held(self);
         self.settle()?;
         if self.sim.finding().is_none() {
@@ -149,7 +150,7 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [LawCheck; 10] = [
+        let laws: [LawCheck; 11] = [
             log::is_as_committed,
             equal::logs,
             once::written,
@@ -160,6 +161,7 @@ impl World {
             rebuild::rows,
             pieces::of_rows,
             oracle::rows,
+            taken::leaves_nothing,
         ];
         for law in laws {
             if let Err(finding) = law(self) {

@@ -231,6 +231,12 @@ impl Image {
         dot.seq > self.begun.get(dot.origin).seq && self.entry(dot).is_some()
     }
 
+    /// Whether the log had this very bundle, and has trimmed it.
+    pub(crate) fn has_trimmed(&self, name: Name) -> bool {
+        let base = usize::try_from(self.base).unwrap_or(usize::MAX);
+        self.holds(name) && self.positions.iter().take(base).any(|dot| *dot == name.0)
+    }
+
     pub(crate) fn holds(&self, (dot, chain): Name) -> bool {
         self.entry(dot).is_some_and(|entry| entry.chain == chain)
     }

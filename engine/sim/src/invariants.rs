@@ -16,5 +16,6 @@ pub(crate) mod rebuild;
 pub(crate) mod refusals;
 pub(crate) mod sent;
 pub(crate) mod status;
+pub(crate) mod taken;
 pub(crate) mod times;
 pub(crate) mod written;

@@ -38,6 +38,7 @@ mod heal;
 mod history;
 mod image;
 mod invariants;
+mod keeper;
 mod kept;
 mod lab;
 mod ledger;

@@ -115,7 +115,7 @@ impl Trait {
             Self::Losses => (rates.request_lost, rates.answer_lost) = (0, 0),
             Self::Repeats => rates.duplicated = 0,
             Self::Proxies => (rates.foreign, rates.deaf, rates.room) = (0, 0, 0),
-            Self::SlowDisks => (speed.slow, speed.yields) = (0, 0),
+            Self::SlowDisks => (speed.slow, speed.yields, speed.scans) = (0, 0, 0),
             Self::UnsyncedDisks => plan.unsynced = 0,
             // If nobody syncs by hand, nothing would be exchanged without them.
             Self::LiveDevices if plan.mix.alone => {}

@@ -17,12 +17,14 @@ use crate::workload::Cells;
 mod bad_store;
 mod flaw;
 mod projections;
+mod snapshot_ways;
 mod table;
 mod ways;
 
 use bad_store::BadStores;
 use flaw::Flaw as Storing;
 use projections::{FirstEvents, Flaw as Folding, Wrong};
+use snapshot_ways::{Flaw as Folded, SnapshotWay};
 pub use table::{Sought, seek_all, table};
 use ways::{BadWay, Flaw as Carrying};
 
@@ -41,6 +43,8 @@ enum Part {
     /// The new version of a program has the view of the old one.
     Upgrade,
     Way(Carrying),
+    /// What a peer says of its snapshots, or a device of those that it hands in.
+    Snapshots(Folded),
     Use(Misuse),
 }
 
@@ -261,6 +265,32 @@ plants! {
     TrimsPending = "trims-pending", "", "a log that stays small", Part::Store(Storing::TrimsPending), Hostile;
     /// A trim deletes the rows as they were at the checkpoint.
     TrimsPreImages = "trims-pre-images", "", "a log that stays small", Part::Store(Storing::TrimsPreImages), Hostile;
+    /// Rows of a snapshot are read as they are, and not as they were at its heads.
+    NewerRows = "newer-rows", "", "a log that stays small", Part::Store(Storing::HidesPreImages), Folded;
+    /// A snapshot takes the place of a log, and bundles that it does not cover are lost.
+    DropsBeside = "drops-beside", "", "a log that stays small", Part::Store(Storing::DropsBeside), Folded;
+    /// A snapshot takes the place of a log, and the rows of the old log stay beside its own.
+    KeepsOldRows = "keeps-old-rows", "", "a log that stays small", Part::Store(Storing::KeepsOldRows), Folded;
+    /// A log that begins with a snapshot forgets one of its origins.
+    BeginsShort = "begins-short", "", "a log that stays small", Part::Store(Storing::BeginsShort), Folded;
+    /// The last rows of a snapshot are not written.
+    LosesLastRows = "loses-last-rows", "", "a log that stays small", Part::Store(Storing::LosesLastRows), Folded;
+    /// The chunks of a snapshot that was taken stay.
+    KeepsChunks = "keeps-chunks", "", "a log that stays small", Part::Store(Storing::KeepsChunks), Folded;
+    /// After a crash a device does not go on writing the rows of a snapshot.
+    ForgetsImports = "forgets-imports", "", "a log that stays small", Part::Store(Storing::ForgetsImports), Folded;
+    /// A peer says that its snapshot covers one bundle more than it does.
+    CoversTooFar = "covers-too-far", "", "a log that stays small", Part::Snapshots(Folded::CoversTooFar), Folded;
+    /// A peer hands out an older snapshot in place of the one that it has named.
+    StaleSnapshot = "stale-snapshot", "", "a log that stays small", Part::Snapshots(Folded::Stale), Folded;
+    /// The heads of a snapshot leave out an origin whose bundles are in its rows.
+    HeadsTooShort = "heads-too-short", "", "a log that stays small", Part::Snapshots(Folded::HeadsTooShort), Folded;
+    /// The heads of a snapshot name a bundle that nobody has written.
+    HeadsTooFar = "heads-too-far", "", "a log that stays small", Part::Snapshots(Folded::HeadsTooFar), Folded;
+    /// A snapshot has the right heads and no rows.
+    LacksRows = "lacks-rows", "", "a log that stays small", Part::Snapshots(Folded::LacksRows), Folded;
+    /// A device hands in a snapshot that has the right heads and no rows.
+    HandsInNothing = "hands-in-nothing", "", "a log that stays small", Part::Snapshots(Folded::HandsInNothing), Folded;
     /// An event is put aside if what it builds on has not arrived.
     AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
     /// What an old version has put aside is forgotten, and not counted.
@@ -306,6 +336,7 @@ impl Plant {
                 lab = lab.projection(Wrong(Folding::OldVersion)).newer_projection(Wrong(Folding::NewVersion));
                 lab = lab.writes(projections::writes(Folding::NewVersion));
             }
+            Part::Snapshots(flaw) => lab = lab.ways(move |inner| Arc::new(SnapshotWay::new(flaw, inner))),
             Part::Way(flaw) => lab = lab.ways(move |inner| Arc::new(BadWay::new(flaw, inner))),
             Part::FirstEvents => lab.stack.views[0] = ViewUnderTest::new(FirstEvents(Cells::of_set()), false),
             Part::Use(misuse) => lab.stack.misuse = Some(misuse),

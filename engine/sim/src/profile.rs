@@ -52,6 +52,9 @@ pub enum Profile {
     Proxied,
     /// Servers with accounts, in which origins belong to devices, that go back to backups and lose their claims.
     Owned,
+    /// A server that makes snapshots and trims its log, devices that join late, and devices from beyond the horizon. (The server goes back
+    /// to no backup: a trimmed log that has lost bundles cannot be told from another's.)
+    Folded,
 }
 
 impl Profile {
@@ -73,6 +76,7 @@ impl Profile {
         Self::Doubt,
         Self::Proxied,
         Self::Owned,
+        Self::Folded,
     ];
 
     /// Its name, as the command line spells it.
@@ -94,13 +98,14 @@ impl Profile {
             Self::Doubt => "doubt",
             Self::Proxied => "proxied",
             Self::Owned => "owned",
+            Self::Folded => "folded",
         }
     }
 
     /// Whether devices may trim their logs: no server loses what it has acknowledged, and none depends on what devices carry to it.
     pub(crate) fn lets_trim(self) -> bool {
-        use Profile::{Calm, Flaky, Hostile, Live, Offline, Partition, Proxied};
-        matches!(self, Calm | Flaky | Partition | Hostile | Live | Offline | Proxied)
+        use Profile::{Calm, Flaky, Folded, Hostile, Live, Offline, Partition, Proxied};
+        matches!(self, Calm | Flaky | Partition | Hostile | Live | Offline | Proxied | Folded)
     }
 }
 
@@ -142,6 +147,8 @@ pub(crate) struct Mix {
     pub(crate) watches_times: bool,
     /// Servers have accounts, in which origins belong to devices.
     pub(crate) owned: bool,
+    /// A replica beside the servers makes snapshots and trims their log.
+    pub(crate) folds: bool,
     weights: Vec<(u32, Deed)>,
 }
 
@@ -178,6 +185,8 @@ const RESTORES: &[(u32, Deed)] = &[
 ];
 const HOSTILE: &[(u32, Deed)] =
     &[(40, Deed::Poison), (15, Deed::Revoke), (20, Deed::Forge), (10, Deed::Upgrade), (10, Deed::Rebuild)];
+const FOLDS: &[(u32, Deed)] =
+    &[(40, Deed::Snapshot), (40, Deed::TrimServer), (40, Deed::Upload), (6, Deed::Join), (100, Deed::Interrupt)];
 const PARTITIONS: &[(u32, Deed)] = &[(25, Deed::Part), (25, Deed::Cut)];
 
 impl Profile {
@@ -211,6 +220,7 @@ impl Profile {
             Self::Doubt => mix.doubt(),
             Self::Proxied => mix.proxied(),
             Self::Owned => mix.owned(),
+            Self::Folded => mix.folded(),
         }
         mix
     }
@@ -220,7 +230,7 @@ impl Mix {
     fn calm() -> Self {
         Self {
             rates: STEADY,
-            speed: Speed { slow: 300, yields: 100, poisons: 0, page: u32::MAX },
+            speed: Speed { slow: 300, yields: 100, poisons: 0, page: u32::MAX, scans: 0 },
             shapes: vec![(5, Shape::Star), (3, Shape::Cluster), (1, Shape::Chain), (1, Shape::Mesh)],
             gap_max: 6_000,
             live: 150,
@@ -231,6 +241,7 @@ impl Mix {
             catch_up: CATCH_UP,
             watches_times: false,
             owned: false,
+            folds: false,
             weights: vec![(300, Deed::Write), (200, Deed::Sync), (15, Deed::Look), (2, Deed::Rebuild)],
         }
     }
@@ -295,6 +306,24 @@ impl Mix {
             (3, Deed::Leave),
             (10, Deed::Poison),
         ]);
+    }
+
+    fn folded(&mut self) {
+        self.served();
+        self.folds = true;
+        self.rates =
+            Rates { request_lost: 20, answer_lost: 40, duplicated: 20, delayed: 500, delay_max: 20_000, ..Rates::NONE };
+        self.speed = Speed { slow: 500, yields: 200, scans: 300, ..self.speed };
+        self.add(FOLDS);
+        self.add(&[
+            (30, Deed::BackUp),
+            (10, Deed::RestoreDevice),
+            (60, Deed::Away),
+            (10, Deed::Cut),
+            (10, Deed::Poison),
+        ]);
+        self.add(&[(20, Deed::Crash), (10, Deed::Power), (8, Deed::CrashServer), (5, Deed::PowerServer)]);
+        self.add(&[(10, Deed::Fail), (5, Deed::Fill), (10, Deed::Cancel)]);
     }
 
     fn twins(&mut self) {

@@ -15,6 +15,7 @@ use crate::device::{Device, Parts, UNBOUNDED};
 use crate::disk::Disk;
 use crate::executor::{Executor, Spins, TaskId};
 use crate::handle::SimStorage;
+use crate::keeper::Keeper;
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::rng::{Rng, mix};
@@ -29,6 +30,7 @@ use crate::workload::Lists;
 
 mod act;
 mod crash;
+mod fold;
 mod forge;
 mod owners;
 
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) databases: Vec<Arc<Disk>>,
     /// The accounts in these, in the same order, if origins belong to devices in this history.
     pub(crate) accounts: Vec<Arc<Accounts>>,
+    /// The replica beside the servers, if it makes snapshots and trims their log.
+    keeper: Option<Arc<Keeper>>,
     stores: Arc<dyn Stores>,
     /// Ids given out so far.
     ids: u64,
@@ -98,6 +102,7 @@ impl Drop for World {
     fn drop(&mut self) {
         // Replicas and tasks hold the simulation, which holds tasks: nothing of a history may outlive it.
         self.places.iter().for_each(|place| place.device.die());
+        self.keeper.iter().for_each(|keeper| keeper.die());
         drop(self.sim.take_spawned());
     }
 }
@@ -119,6 +124,7 @@ impl World {
             servers: Vec::new(),
             databases: Vec::new(),
             accounts: Vec::new(),
+            keeper: None,
             ids: 0,
             steps: 0,
             rounds_taken: 0,
@@ -151,6 +157,11 @@ impl World {
                 self.accounts.push(Accounts::new(&self.access, &self.witness, self.stack.misuse));
             }
         }
+        self.keeper = self
+            .databases
+            .first()
+            .filter(|_| self.plan.mix.folds)
+            .map(|disk| Keeper::new(disk, &self.stack, self.plan.mix.speed));
         for index in 0..self.plan.servers {
             let database = self.databases[usize::from(index) % self.databases.len()].clone();
             self.add_server(index, &database);
@@ -293,6 +304,9 @@ impl World {
         let mut service = Service::new(Arc::new(storage), self.authority(&door.disk), Arc::new(reader(clock)));
         if self.stack.misuse == Some(Misuse::NoBound) {
             service = service.with_max_drift(UNBOUNDED);
+        }
+        if self.plan.mix.folds {
+            service = service.with_devices_noted();
         }
         if with_policy {
             service = service.with_policy(Arc::new(Taster(self.witness.clone())));

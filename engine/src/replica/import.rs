@@ -81,13 +81,13 @@ impl Inner {
         &self,
         (id, manifest): (SnapshotId, &Manifest),
         mut known: Known,
-        is_proven: bool,
+        proven: Seq,
     ) -> Result<Result<u64, Unfit>, StoreError> {
         let mut turn = self.turn().await;
         turn.settle().await;
         turn.reload().await?;
         loop {
-            let kept = match turn.kept_beside(manifest, is_proven).await? {
+            let kept = match turn.kept_beside(manifest, proven).await? {
                 Ok(kept) => kept,
                 Err(unfit) => return Ok(Err(unfit)),
             };
@@ -125,12 +125,12 @@ impl Turn<'_> {
         self.import.as_ref().is_some_and(|import| import.filled.is_some())
     }
 
-    /// The bundles of this log that a snapshot does not cover, each proved to follow it. `is_proven` says that the peer has the own
-    /// bundles that the snapshot covers as they are here.
+    /// The bundles of this log that a snapshot does not cover, each proved to follow it. The peer has the own bundles up to `proven` as
+    /// they are here.
     pub(super) async fn kept_beside(
         &self,
         manifest: &Manifest,
-        is_proven: bool,
+        proven: Seq,
     ) -> Result<Result<Vec<VerifiedRun>, Unfit>, StoreError> {
         let mut beyond: Vec<(ReplicaId, Seq)> = Vec::new();
         for Difference { origin, ours, theirs } in self.status.heads.differences(&manifest.heads) {
@@ -142,7 +142,7 @@ impl Turn<'_> {
                 beyond.push((origin, theirs.seq));
             }
             let acked = locked(&self.inner.peers).acked();
-            if ours.seq < theirs.seq && origin == self.id && ours.seq > acked && !is_proven {
+            if ours.seq < theirs.seq && origin == self.id && ours.seq > acked.max(proven) {
                 return Ok(Err(Unfit::Unproven(Dot { origin, seq: ours.seq })));
             }
         }

@@ -1,6 +1,7 @@
 //! Every acknowledged bundle is everywhere in the end: under its own name, or under its new name if it was rewritten.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::finding::{Finding, Law};
 use crate::ledger::Name;
@@ -13,8 +14,9 @@ pub(crate) fn held(world: &World) -> BTreeSet<Name> {
     let names: Vec<Name> = ledger.acknowledged().iter().flat_map(|one| ledger.homes(one.name)).collect();
     let mut held = BTreeSet::new();
     for disk in world.disks() {
+        let serves = world.databases.iter().any(|database| Arc::ptr_eq(database, &disk));
         disk.with_image(|image| {
-            let whose = |(dot, _): &Name| image.identity.is_none_or(|id| id == dot.origin);
+            let whose = |(dot, _): &Name| serves || image.identity.is_none_or(|id| id == dot.origin);
             held.extend(names.iter().copied().filter(|name| whose(name) && image.holds(*name)));
         });
     }
@@ -31,9 +33,8 @@ pub(crate) fn acknowledged(world: &World, held: &BTreeSet<Name>) -> Result<(), F
         if destroyed || refused {
             continue;
         }
-        let lacks = |disk: &std::sync::Arc<crate::disk::Disk>| {
-            !disk.with_image(|image| homes.iter().any(|name| image.holds(*name)))
-        };
+        let lacks =
+            |disk: &Arc<crate::disk::Disk>| !disk.with_image(|image| homes.iter().any(|name| image.holds(*name)));
         if let Some(disk) = world.disks().into_iter().find(lacks) {
             let (dot, device) = (acknowledged.name.0, acknowledged.device);
             let known: Vec<String> = homes.iter().map(|(dot, _)| dot.to_string()).collect();

@@ -40,11 +40,15 @@ pub(crate) fn runs(store: &dyn EventStore, limit: Limit) -> Result<Vec<Run>, Fin
 }
 
 /// All runs of the first device's log after healing, when all logs have the same bundles. If that log was trimmed, those of the first one
-/// that was not: a server's at least keeps everything.
+/// that was not. If all were, those of the servers' log as it would be without its trims.
 pub(crate) fn whole(world: &World) -> Result<Vec<Run>, Finding> {
     let disks = world.disks();
-    let whole = disks.iter().find(|disk| disk.with_image(|image| image.base == 0));
-    whole.map_or(Ok(Vec::new()), |disk| runs(&*disk.peek(), Limit::PAGE))
+    if let Some(disk) = disks.iter().find(|disk| disk.with_image(|image| image.base == 0)) {
+        return runs(&*disk.peek(), Limit::PAGE);
+    }
+    let Some(database) = world.databases.first() else { return Ok(Vec::new()) };
+    let untrimmed = database.untrimmed().map_err(|error| broken(format!("its commits do not repeat: {error}")))?;
+    runs(&untrimmed, Limit::PAGE)
 }
 
 /// Every log reads back as the commits to it have made it.

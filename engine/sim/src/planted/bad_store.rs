@@ -14,14 +14,16 @@ use syncline::store::{
     StoreError, StoredRun, WriteBatch, forward,
 };
 use syncline::tools::{
-    CLOCKS, CheckpointRow, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, checkpoint_row,
-    is_piece, is_pre_image, pre_images, sent_row,
+    CLOCKS, DEAD_LETTERS, IDENTITY, IMPORT, OwnRow, READINGS, SENT, SentRow, UNREADABLE, is_piece, is_pre_image,
+    pre_images, sent_row,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
 use super::flaw::Flaw;
 use crate::lock::locked;
 use crate::stores::{Crash, Stores, finish};
+
+mod folding;
 
 /// Rows that a scan gives at once if it gives no more.
 const ROWS: usize = 4;
@@ -138,6 +140,10 @@ impl BadStore {
                 let rows = inner.batches.iter_mut().flat_map(|batch| &mut batch.rows);
                 rows.filter(|row| is_mark(row)).for_each(|row| lower(row, |_| Seq::ZERO));
             }
+            Flaw::ForgetsImports => {
+                let batches = inner.batches.iter_mut();
+                batches.for_each(|batch| batch.rows.retain(|row| row.key.view.as_str() != IMPORT));
+            }
             Flaw::TearsCommits => {
                 if let Some(last) = inner.batches.last_mut() {
                     last.rows.clear();
@@ -193,16 +199,13 @@ impl BadStore {
             Flaw::StoresTheFirstPiece => {
                 batch.rows.retain(|row| !is_piece(&row.key.view) || row.key.key.ends_with(&[0; 4]))
             }
-            Flaw::LosesPreImages => batch.rows.retain(|row| !is_pre_image(&row.key.view)),
-            Flaw::KeepsPreImages => batch.clear.retain(|view| !is_pre_image(view)),
-            Flaw::CheckpointsTooEarly => batch.rows.iter_mut().for_each(checkpoint_too_early),
             Flaw::TrimsPending | Flaw::TrimsPreImages if batch.trim.is_some() => self.trims_too_much(&mut batch),
             Flaw::KeepsPieces => batch.rows.retain(|row| !is_piece(&row.key.view) || row.value.is_some()),
             Flaw::LosesNotes => batch.rows.retain(|row| row.key.view.as_str() != UNREADABLE),
             Flaw::LosesReadings => batch.rows.retain(|row| row.key.view.as_str() != READINGS),
             Flaw::LosesContacts => batch.rows.retain(|row| row.key.view.as_str() != CLOCKS),
             Flaw::SignedTimes if batch.clock.0 >> 63 == 1 => batch.clock = NTP64(0),
-            _ => {}
+            flaw => folding::spoil(flaw, &mut batch),
         }
         batch
     }
@@ -309,6 +312,7 @@ impl EventStore for BadStore {
         match self.flaw {
             Flaw::ScansOnePage if !view.is_reserved() => rows.truncate(if first { ROWS } else { 0 }),
             Flaw::ScansBackwards => rows.reverse(),
+            Flaw::HidesPreImages if is_pre_image(view) => rows.clear(),
             _ => {}
         }
         Ok(rows)
@@ -390,11 +394,4 @@ fn with_other_check(run: &Run) -> Run {
 
 fn failed(why: &str) -> StoreError {
     StoreError::Backend { backend: "planted", retry: Retry::Later, source: why.into() }
-}
-
-/// Changes the row of a checkpoint to one that lies one bundle earlier.
-fn checkpoint_too_early(row: &mut RowWrite) {
-    if let Ok(Some(OwnRow::Checkpoint(CheckpointRow { position }))) = OwnRow::read(row) {
-        *row = checkpoint_row(&CheckpointRow { position: Position::new(position.get().saturating_sub(1)) });
-    }
 }

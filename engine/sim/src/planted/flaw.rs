@@ -81,6 +81,20 @@ pub(crate) enum Flaw {
     TrimsPending,
     /// A trim takes the rows as they were at the checkpoint along.
     TrimsPreImages,
+    /// Rows as they were at the checkpoint cannot be listed.
+    HidesPreImages,
+    /// A log that is replaced keeps no bundle beside the new beginning.
+    DropsBeside,
+    /// The rows of a log that is replaced stay.
+    KeepsOldRows,
+    /// A log that is replaced forgets one of the heads with which it begins.
+    BeginsShort,
+    /// The last rows of a snapshot that is taken are not written.
+    LosesLastRows,
+    /// Chunks of snapshots are never deleted.
+    KeepsChunks,
+    /// After a crash nobody knows that a snapshot is being taken.
+    ForgetsImports,
     /// A piece of a row that is deleted stays.
     KeepsPieces,
     /// All devices' stores are one: their names are not looked at.

@@ -40,6 +40,11 @@ pub(super) enum Deed {
     Slow,
     Year,
     Right,
+    Snapshot,
+    TrimServer,
+    Upload,
+    Join,
+    Interrupt,
 }
 
 /// What is drawn for every action.
@@ -104,6 +109,14 @@ impl Deed {
             Self::Slow => Action::Jump { clock: Machine::Device(device), seconds: -skew(rng).abs() },
             Self::Year => Action::SetYear { clock: any, year: *rng.weighted(YEARS).expect("there are years") },
             Self::Right => Action::SetRight { clock: any },
+            Self::Snapshot => Action::Snapshot,
+            Self::TrimServer => {
+                let millis = if rng.chance(300) { millis } else { 0 };
+                Action::TrimServer { keep: rng.below(4) as u8, millis }
+            }
+            Self::Upload => Action::Upload { device, peer: rng.below(8) as u8 },
+            Self::Join => Action::Join,
+            Self::Interrupt => Action::Interrupt { power: rng.chance(400), millis },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use syncline::Event;
+use syncline::replica::Keep;
 
 use super::{SERVER, World};
 use crate::action::{Action, Machine, Step};
@@ -12,6 +13,7 @@ use crate::disk::{Disk, Failure};
 use crate::executor::Spins;
 use crate::fault::Fault;
 use crate::invariants::log;
+use crate::keeper::Keeper;
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::tell;
@@ -72,6 +74,18 @@ impl World {
             Action::Revoke { device, millis } => self.revoke(device, millis),
             Action::Look { device } => self.look(device),
             Action::Forge { device, seed } => self.forge(device, seed),
+            Action::Snapshot => {
+                self.keep(Keeper::make_snapshot);
+                self.keep(Keeper::follow);
+            }
+            Action::TrimServer { keep, millis } => {
+                let window = Duration::from_millis(millis.into());
+                self.keep(|keeper| keeper.trim(Keep { window, ..u64::from(keep).into() }));
+            }
+            Action::Upload { device, peer } => self.upload(device, peer.into()),
+            Action::Join if self.places.len() < DEVICES_MAX => self.join(),
+            Action::Join => {}
+            Action::Interrupt { power, millis } => self.interrupt(power, millis),
         }
     }
 
@@ -105,7 +119,7 @@ impl World {
     }
 
     /// Starts something on a device.
-    fn run<F>(&mut self, device: u8, task: impl FnOnce(Arc<crate::device::Device>) -> F)
+    pub(super) fn run<F>(&mut self, device: u8, task: impl FnOnce(Arc<crate::device::Device>) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

@@ -9,6 +9,7 @@ use syncline::tools::SentRow;
 
 use super::World;
 use crate::fault::Fault;
+use crate::invariants::taken;
 use crate::ledger::Name;
 use crate::stores::Crash;
 
@@ -44,6 +45,11 @@ impl World {
         let (node, device) = (place.device.node, place.device.clone());
         if let Some(door) = &place.door {
             door.close();
+        }
+        if taken::is_under_way(&device) {
+            self.sim.fault(Fault::SnapshotInterrupted, || {
+                format!("device {index} is interrupted while it takes a snapshot")
+            });
         }
         if self.exec.kill(node) {
             self.sim.count(Fault::CrashedInCommit);
@@ -85,6 +91,7 @@ impl World {
         let (database, node) = (self.databases[index].clone(), self.databases[index].node);
         self.sim.fault(Fault::PowerCut, || format!("the power of {} goes, for {millis} ms", database.log.name));
         self.exec.kill(node);
+        self.keeper.iter().for_each(|keeper| keeper.die());
         let lost = database.crash(Crash::Power);
         if !lost.is_empty() {
             self.sim.fault(Fault::SuffixLost, || format!("{} has lost {} bundles", database.log.name, lost.len()));
@@ -127,6 +134,7 @@ impl World {
         let database = self.databases[self.steps as usize % self.databases.len()].clone();
         let log = (!same_log).then(|| self.fresh_log());
         self.exec.kill(database.node);
+        self.keeper.iter().for_each(|keeper| keeper.die());
         for index in 0..self.servers.len() {
             if Arc::ptr_eq(&self.servers[index].door.disk, &database) {
                 self.restart_server(index, Duration::from_millis(10));

@@ -6,7 +6,7 @@ use futures_util::stream;
 use super::{Session, SyncError};
 use crate::format::run::Run;
 use crate::format::time::NTP64;
-use crate::id::{Dot, Position};
+use crate::id::{Dot, Position, Seq};
 use crate::protocol::{AskSnapshot, Code, Have, Problem, Pull, Reply, Request, SNAPSHOT_VERSION, SnapshotInfo};
 use crate::replica::import::{Bootstrap, Unfit};
 use crate::replica::locked;
@@ -86,8 +86,8 @@ impl Session<'_> {
             self.report.held = Some(held);
             return Ok(false);
         }
-        let is_proven = self.is_proven(&manifest).await?;
-        if let Err(unfit) = self.inner.turn().await.kept_beside(&manifest, is_proven).await? {
+        let proven = self.proven(&manifest).await?;
+        if let Err(unfit) = self.inner.turn().await.kept_beside(&manifest, proven).await? {
             return unfit_for_now(unfit);
         }
         self.inner.note_import(id, bytes.0).await?;
@@ -98,7 +98,7 @@ impl Session<'_> {
         }
         let row = PeerRow { cursor: info.covers, ..self.row };
         let known = Known { row, ..self.known() };
-        let kept = match self.inner.replace_log((id, &manifest), known, is_proven).await? {
+        let kept = match self.inner.replace_log((id, &manifest), known, proven).await? {
             Ok(kept) => kept,
             Err(unfit) => {
                 self.inner.end_import().await?;
@@ -122,13 +122,14 @@ impl Session<'_> {
         })
     }
 
-    /// Whether the peer has the own bundles that the snapshot covers as they are here. If the peer has more own bundles than this
-    /// replica, because this one went back to a backup, then the hash before the next one is compared.
-    async fn is_proven(&self, manifest: &Manifest) -> Result<bool, SyncError> {
+    /// The last of the own bundles that the peer has as they are here. If the peer has more own bundles than this replica, because this
+    /// one went back to a backup, then the hash before the next one is compared. What is written while the snapshot comes is not proven.
+    async fn proven(&self, manifest: &Manifest) -> Result<Seq, SyncError> {
         let ours = self.inner.turn().await.status.heads.get(self.own);
-        if self.theirs.heads.get(self.own).seq <= ours.seq {
+        let theirs = self.theirs.heads.get(self.own).seq;
+        if theirs <= ours.seq {
             // The histories were compared when the session began.
-            return Ok(true);
+            return Ok(theirs);
         }
         let mut known = manifest.heads.clone();
         known.set(self.own, ours);
@@ -138,12 +139,13 @@ impl Session<'_> {
                 Reply::Pull(page) => page,
                 _ => return Err(SyncError::Unexpected),
             },
-            Err(TransportError::Refused(_)) => return Ok(false),
+            Err(TransportError::Refused(_)) => return Ok(Seq::ZERO),
             Err(error) => return Err(error.into()),
         };
         let next = page.runs.iter().find(|run| run.origin() == self.own && run.first() == ours.seq.plus(1));
         let chain = |run: &Run| run.bundles().fold(ours.chain, |chain, next| next.chain_after(chain));
-        Ok(next.is_some_and(|run| chain(run).check() == run.check()))
+        let is_proven = next.is_some_and(|run| chain(run).check() == run.check());
+        Ok(if is_proven { ours.seq } else { Seq::ZERO })
     }
 
     /// Fetches the chunks that are not here yet. Each is checked and stored, so that a way that is cut costs no chunk twice.

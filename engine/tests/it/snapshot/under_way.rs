@@ -1,17 +1,19 @@
-//! Writers go on while a snapshot is made, and it has the rows of one moment all the same.
+//! Writers go on while a snapshot is made, and it has the rows of one moment all the same. They go on while one is taken, and lose nothing.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join;
+use futures_util::stream::BoxStream;
 use proptest::prelude::*;
-use syncline::protocol::{AskSnapshot, Piece, Reply, Request, SnapshotInfo};
+use syncline::protocol::{Answer, AskSnapshot, Notice, Piece, Reply, Request, SnapshotInfo};
 use syncline::replica::SnapshotError;
 use syncline::snapshot::{Manifest, RowsOf};
 use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, forward};
-use syncline::{Projection, Replica, Service, Transport, ViewId};
+use syncline::{Cursor, Projection, Replica, Service, SpaceId, Transport, TransportError, ViewId};
+use syncline_memory::MemoryTransport;
 
-use super::{Server, open, sync, write};
+use super::{Server, assert_equal, open, open_on, sync, write};
 use crate::recovery::copy;
 use crate::world::*;
 
@@ -120,7 +122,7 @@ fn a_snapshot_is_made_though_others_push_whenever_they_can() {
     assert_eq!(told(&server.service, &info).len(), 2);
     let two = open(&server, 2);
     assert!(sync(&two, &server).bootstrapped.is_some());
-    super::assert_equal(&server, &[&one, &two]);
+    assert_equal(&server, &[&one, &two]);
 }
 
 #[test]
@@ -152,4 +154,53 @@ fn an_event_that_a_later_version_may_read_is_not_lost_in_a_snapshot() {
     sync(&one, &server);
     let error = block_on(server.keeper.make_snapshot()).unwrap_err();
     assert!(matches!(error, SnapshotError::Unread(_)), "{error}");
+}
+
+/// A way on which others get in between a request and its answer.
+#[derive(Debug)]
+struct SlowWay(MemoryTransport);
+
+#[async_trait]
+impl Transport for SlowWay {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        yield_once().await;
+        let answer = self.0.call(request).await;
+        yield_once().await;
+        answer
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        self.0.watch(space, after).await
+    }
+}
+
+#[test]
+fn what_a_restored_replica_writes_while_a_snapshot_comes_is_kept() {
+    for pauses in 0..40 {
+        let (server, store) = (Server::new(), memory());
+        let one = open_on(&server, store.clone(), 1);
+        write(&one, "a", "1");
+        sync(&one, &server);
+        let backup = super::copy(&store);
+        (0..5).for_each(|number| _ = write(&one, "b", &number.to_string()));
+        sync(&one, &server);
+        server.fold();
+        let restored = open_on(&server, backup, 1);
+        let writes = async {
+            for _ in 0..pauses {
+                yield_once().await;
+            }
+            restored.write(&[set("meanwhile", "kept")]).await.unwrap();
+        };
+        let slow = SlowWay(way(&server.service));
+        let (report, ()) = block_on(join(restored.sync(&slow), writes));
+        assert!(report.is_ok(), "after {pauses} pauses: {report:?}");
+        let two = open(&server, 2);
+        assert_equal(&server, &[&restored, &two]);
+        assert_eq!(pairs(&two).get("meanwhile").map(String::as_str), Some("kept"), "after {pauses} pauses");
+    }
 }
