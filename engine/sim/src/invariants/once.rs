@@ -11,8 +11,8 @@ use crate::world::World;
 /// No log holds a bundle both as it was and as what it has become. (A clone does not know what its twin has done with the tail that
 /// both began with. What may have been sent and gets another time moves under another name: anyone who has it keeps it, and the report of
 /// the sync says so. And if a server has forgotten what it had stored, or a device that it moved its tail, nobody knows who else has
-/// it: there, twice is what was written. And if a server has trimmed what a device wrote before it went back to a backup, then nothing proves
-/// that it is the same, and the device keeps it under another name.)
+/// it: there, twice is what was written. And if a server has trimmed what a device wrote before it went back to a backup, then nothing
+/// proves that it is the same, and the device keeps it under another name.)
 pub(crate) fn written(world: &World) -> Result<(), Finding> {
     let Some(disk) = world.disks().into_iter().next() else { return Ok(()) };
     let forgot = [Fault::ServerRestored, Fault::ServerRewound, Fault::SuffixLost];
