@@ -109,6 +109,13 @@ impl Peers {
         self.heard = Some(Heard { missing: kept.missing, lacking: kept.lacking, doubt: kept.doubt, ..heard });
     }
 
+    /// Notes that the log of the peer spoken to reaches up to here, at least.
+    pub(super) fn heard_head(&mut self, head: Cursor) {
+        if let Some(heard) = self.heard.as_mut().filter(|heard| heard.log == head.log) {
+            heard.head = heard.head.max(head.position);
+        }
+    }
+
     /// Notes how an exchange with the peer spoken to has ended: how many bundles are missing here, how many the peer lacks, and why it
     /// took no more.
     pub(super) fn set_end(&mut self, missing: u64, lacking: u64, stopped: Option<Problem>) {

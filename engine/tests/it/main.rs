@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail, and is a program")]
 
 mod attributes;
+mod busy;
 mod checkpoint;
 mod clocks;
 mod cut;

@@ -23,8 +23,17 @@ const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 struct Batch {
     runs: Vec<Run>,
     next: Cursor,
-    /// Whether the peer's log ends here, and its heads if so.
-    end: Option<Heads>,
+    /// Whether the pull ends here.
+    end: Option<Reached>,
+}
+
+/// Where a pull ends.
+enum Reached {
+    /// At the end of the peer's log, which has these heads.
+    End(Heads),
+    /// Behind the place where the log ended when it was asked first. Others append as fast as pages come, so its end may never be reached.
+    /// The next sync reads on.
+    Begun,
 }
 
 /// What the last page says of the peer's heads.
@@ -100,9 +109,10 @@ impl Session<'_> {
             self.row = row;
             match (fetched, batch.end) {
                 (Some(fetched), _) => batch = fetched,
-                (None, heads) => {
-                    self.theirs.heads = heads.unwrap_or_default();
-                    self.exact = row.cursor.position;
+                (None, end) => {
+                    if let Some(Reached::End(heads)) = end {
+                        (self.theirs.heads, self.exact) = (heads, row.cursor.position);
+                    }
                     return Ok(self.unequal(&self.theirs.heads).await?);
                 }
             }
@@ -138,9 +148,10 @@ impl Session<'_> {
             bytes += page.iter().map(|run| run.as_bytes().len()).sum::<usize>();
             runs.extend(page);
             let end = match end.filter(|_| next.position == head) {
-                Some(end) => self.heads_at_end(next, end).await?,
+                Some(end) => self.heads_at_end(next, end).await?.map(Reached::End),
                 None => None,
             };
+            let end = end.or_else(|| (next.position >= self.theirs.head.position).then_some(Reached::Begun));
             if end.is_some() || bytes >= COMMIT_BYTES {
                 return Ok(Batch { runs, next, end });
             }
@@ -160,6 +171,7 @@ impl Session<'_> {
             End::Digest(digest) if digest == self.theirs.heads.digest() => return Ok(Some(self.theirs.heads.clone())),
             End::Digest(_) => {
                 let all = refresh(self.peer, &self.inner.space, &self.holding()).await?;
+                locked(&self.inner.peers).heard_head(all.heads.head);
                 Gathered { is_one_moment: all.is_one_moment && all.heads.head == next, ..all }
             }
             End::Heads(heads) => all_heads(self.peer, &self.inner.space, PeerHeads { head: next, heads }).await?,

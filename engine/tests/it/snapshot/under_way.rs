@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use syncline::protocol::{Answer, AskSnapshot, Notice, Piece, Reply, Request, SnapshotInfo};
 use syncline::replica::SnapshotError;
 use syncline::snapshot::{Manifest, RowsOf};
-use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, forward};
-use syncline::{Cursor, Projection, Replica, Service, SpaceId, Transport, TransportError, ViewId};
+use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, WriteBatch, forward};
+use syncline::{Cursor, Position, Projection, Replica, Service, SpaceId, Transport, TransportError, ViewId};
 use syncline_memory::MemoryTransport;
 
 use super::{Server, assert_equal, open, open_on, sync, write};
@@ -185,10 +185,15 @@ fn what_a_restored_replica_writes_while_a_snapshot_comes_is_kept() {
         let one = open_on(&server, store.clone(), 1);
         write(&one, "a", "1");
         sync(&one, &server);
-        let backup = super::copy(&store);
+        let (backup, other) = (super::copy(&store), open(&server, 2));
+        (0..3).for_each(|number| _ = write(&other, "other", &number.to_string()));
+        sync(&other, &server);
         (0..5).for_each(|number| _ = write(&one, "b", &number.to_string()));
         sync(&one, &server);
-        server.fold();
+        block_on(server.keeper.make_snapshot()).unwrap();
+        // The server has trimmed the other's bundles. It still has the replica's own ones, which prove that it lags and has not forked.
+        let trim = WriteBatch { trim: Some(Position::new(4)), ..WriteBatch::default() };
+        block_on(server.store.commit(trim)).unwrap();
         let restored = open_on(&server, backup, 1);
         let writes = async {
             for _ in 0..pauses {
@@ -199,8 +204,8 @@ fn what_a_restored_replica_writes_while_a_snapshot_comes_is_kept() {
         let slow = SlowWay(way(&server.service));
         let (report, ()) = block_on(join(restored.sync(&slow), writes));
         assert!(report.is_ok(), "after {pauses} pauses: {report:?}");
-        let two = open(&server, 2);
-        assert_equal(&server, &[&restored, &two]);
-        assert_eq!(pairs(&two).get("meanwhile").map(String::as_str), Some("kept"), "after {pauses} pauses");
+        let fresh = open(&server, 3);
+        assert_equal(&server, &[&restored, &fresh]);
+        assert_eq!(pairs(&fresh).get("meanwhile").map(String::as_str), Some("kept"), "after {pauses} pauses");
     }
 }

@@ -1,0 +1,61 @@
+//! Peers whose log grows as fast as it can be read.
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use syncline::protocol::{Answer, Notice, Request};
+use syncline::{Cursor, Replica, SpaceId, Transport, TransportError};
+use syncline_memory::MemoryTransport;
+
+use crate::world::*;
+
+/// A way on which another device pushes a bundle after each answer to a pull, and after each answer about heads.
+#[derive(Debug)]
+struct Busy {
+    way: MemoryTransport,
+    other: Replica,
+    pushes: std::sync::atomic::AtomicU32,
+}
+
+#[async_trait]
+impl Transport for Busy {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        let asks = !matches!(request, Request::Push(..));
+        let answer = self.way.call(request).await;
+        if asks {
+            let pushed = self.pushes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            assert!(pushed < 500, "the sync does not end while others push");
+            self.other.write(&[set("busy", &pushed.to_string())]).await.unwrap();
+            self.other.sync(&self.way).await.unwrap();
+        }
+        answer
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        self.way.watch(space, after).await
+    }
+}
+
+#[test]
+fn a_sync_ends_though_others_push_as_fast_as_it_pulls_and_the_next_one_reads_on() {
+    let clock = Hand::at(100);
+    let service = service(&clock);
+    let (one, writer) = (replica(1, &clock), replica(2, &clock));
+    (0..20).for_each(|number| _ = block_on(writer.write(&[set(&number.to_string(), "x")])).unwrap());
+    block_on(writer.sync(&way(&service))).unwrap();
+    block_on(one.write(&[set("own", "1")])).unwrap();
+    let busy = Busy { way: way(&service), other: replica(3, &clock), pushes: Default::default() };
+    let report = block_on(one.sync(&busy)).unwrap();
+    assert!(report.pushed == 1 && report.pulled >= 20, "{report:?}");
+    block_on(one.write(&[set("own", "2")])).unwrap();
+    assert_eq!(block_on(one.sync(&busy)).unwrap().pushed, 1);
+    let status = block_on(one.status()).unwrap();
+    assert!(!status.in_sync(), "the peer has told of more: {status:?}");
+    block_on(one.sync(&way(&service))).unwrap();
+    block_on(writer.sync(&way(&service))).unwrap();
+    assert_eq!(pairs(&one), pairs(&writer));
+    assert!(block_on(one.status()).unwrap().in_sync());
+}
