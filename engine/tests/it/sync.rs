@@ -1,10 +1,19 @@
 //! Replicas that exchange logs through a service.
 
 use crate::world::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
 use futures_util::FutureExt;
-use syncline::protocol::Request;
+use futures_util::stream::BoxStream;
+use syncline::format::event::encode_body;
+use syncline::format::run::{Body, RunBuilder};
+use syncline::protocol::{Answer, Notice, Reply, Request};
 use syncline::replica::{Outcome, Pause, Schedule, SyncError, SyncReport};
-use syncline::{Replica, Transport};
+use syncline::store::{EventStore, WriteBatch};
+use syncline::{Cursor, MemoryStore, NTP64, Replica, SpaceId, Transport, TransportError};
+use syncline_memory::MemoryTransport;
 
 fn sync(replica: &Replica, way: &dyn Transport) -> SyncReport {
     block_on(replica.sync(way)).unwrap()
@@ -160,4 +169,55 @@ fn every_place_where_a_page_may_be_cut_gives_the_same_log() {
         assert_eq!(block_on(fresh.store().status()).unwrap().heads, expected, "pages of {items}");
         assert_eq!(pairs(&fresh), pairs(&one));
     }
+}
+
+/// Appends eight bundles of another replica, as another handle on the store does: more than a push carries.
+async fn append(store: &MemoryStore) {
+    for _ in 0..8 {
+        let head = store.status().await.unwrap().heads.get(id(9));
+        let mut builder = RunBuilder::new(id(9), head.seq.plus(1), head.chain);
+        let body = encode_body(&[set("nine", &"9".repeat(200_000))]).unwrap();
+        builder.push(NTP64((1_000 << 32) + head.seq.get()), Body::Full(&body));
+        let run = builder.finish().unwrap();
+        let clock = run.head().time;
+        store.commit(WriteBatch { runs: vec![run], clock, ..WriteBatch::default() }).await.unwrap();
+    }
+}
+
+/// A way on which the replica's log has grown again by the time that a push arrives.
+#[derive(Debug)]
+struct Outrun(MemoryTransport, Arc<MemoryStore>, AtomicU32);
+
+#[async_trait]
+impl Transport for Outrun {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        if matches!(request, Request::Push(..)) {
+            let number = self.2.fetch_add(1, Ordering::SeqCst);
+            assert!(number < 20, "the sync does not end as long as others append");
+            append(&self.1).await;
+        }
+        self.0.call(request).await
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        self.0.watch(space, after).await
+    }
+}
+
+#[test]
+fn a_sync_ends_though_others_append_faster_than_it_hands_over() {
+    let clock = Hand::at(1_000);
+    let (service, store) = (service(&clock), memory());
+    let relay = block_on(compose(store.clone(), &clock).open(id(1))).unwrap();
+    block_on(append(&store));
+    let outrun = Outrun(way(&service), store.clone(), AtomicU32::new(0));
+    sync(&relay, &outrun);
+    sync(&relay, &way(&service));
+    let there = block_on(way(&service).call(Request::Heads(space()))).unwrap();
+    let Reply::Heads(there) = there.reply else { panic!("no heads: {there:?}") };
+    assert_eq!(there.heads.get(id(9)), block_on(store.status()).unwrap().heads.get(id(9)));
 }

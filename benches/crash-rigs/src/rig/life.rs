@@ -18,8 +18,8 @@ use crate::work::Task;
 
 /// For how long the store is written to before it is crashed.
 const WRITING: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(120)];
-/// How long after a snapshot begins to take the place of a log a crash that is to hit this comes, at most: its rows follow by then.
-const REPLACING_MAX: Duration = Duration::from_millis(10);
+/// Crashes that are to hit an import come within this time after a snapshot begins to take the place of a log, or has taken it.
+const IMPORTING_MAX: Duration = Duration::from_millis(10);
 /// Crashes while it is being opened come within this, or within half as long again as opening took the last time.
 const OPENING_MIN: Duration = Duration::from_millis(2);
 const OPENING_MAX: Duration = Duration::from_millis(500);
@@ -45,8 +45,10 @@ pub(super) struct Life<'a> {
 enum Moment {
     Opening,
     Writing,
-    /// Just when a snapshot takes the place of a log, and its rows are written.
+    /// Just when a snapshot takes the place of a log.
     Replacing,
+    /// Just when a snapshot has taken the place of a log, and its rows are written.
+    Filling,
 }
 
 /// Whether the store continues.
@@ -78,8 +80,8 @@ impl<'a> Life<'a> {
         let mut opening = u64::from(self.chance.random_ratio(1, 4));
         while left > 0 {
             let moment = match opening {
-                0 if self.chance.random_ratio(1, 4) => Moment::Replacing,
-                0 => Moment::Writing,
+                0 => [Moment::Writing, Moment::Writing, Moment::Replacing, Moment::Filling]
+                    [self.chance.random_range(0..4)],
                 _ => Moment::Opening,
             };
             if self.crash(moment)? == Goes::No {
@@ -89,7 +91,7 @@ impl<'a> Life<'a> {
             opening = match moment {
                 Moment::Opening => opening - 1,
                 // Half of the crashes are followed by another while the store recovers, a few by several: a third of all.
-                Moment::Writing | Moment::Replacing => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
+                _ => [0, 0, 0, 0, 1, 1, 1, 2][self.chance.random_range(0..8)],
             };
         }
         for _ in 0..2 {
@@ -127,12 +129,13 @@ impl<'a> Life<'a> {
             Moment::Replacing => {
                 worker.wait_for(|message| matches!(message, Message::Replacing(_) | Message::Failed(_)))
             }
+            Moment::Filling => worker.wait_for(|message| matches!(message, Message::Replaced(_) | Message::Failed(_))),
         };
         if began {
             let [low, high] = match moment {
                 Moment::Opening => [Duration::ZERO, (self.opening * 3 / 2).clamp(OPENING_MIN, OPENING_MAX)],
                 Moment::Writing => WRITING,
-                Moment::Replacing => [Duration::ZERO, REPLACING_MAX],
+                Moment::Replacing | Moment::Filling => [Duration::ZERO, IMPORTING_MAX],
             };
             let mut span = self.chance.random_range(low..=high);
             if moment == Moment::Writing && self.is_control() && self.chance.random_ratio(1, 2) {

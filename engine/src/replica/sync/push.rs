@@ -90,11 +90,12 @@ impl Session<'_> {
         }
     }
 
-    /// Hands over bundles of other origins, in the order of this log. A peer takes them for origins that belong to nobody, and
+    /// Hands over bundles of other origins, in the order of this log, up to where it ends now: others may append faster than they can be
+    /// handed over, and the sync has more to do. A peer takes them for origins that belong to nobody, and
     /// names those that belong to other devices. They are left to these devices.
     async fn push_others(&mut self) -> Result<(), SyncError> {
         let mut foreign = self.trimmed_origins().await?;
-        let Some(mut cursor) = self.first_lacking(&foreign).await? else { return Ok(()) };
+        let Some((mut cursor, end)) = self.first_lacking(&foreign).await? else { return Ok(()) };
         loop {
             let page = self.inner.store.read(cursor, self.push_limit()).await?;
             // Another sync may have given this replica a new identity. Bundles under it are its own, and are sent only once that is stored.
@@ -128,7 +129,7 @@ impl Session<'_> {
                 }
                 self.report.supplied += count;
             }
-            if page.is_last() {
+            if page.is_last() || page.next.position >= end {
                 return Ok(());
             }
             cursor = page.next;
@@ -170,13 +171,13 @@ impl Session<'_> {
         Ok(origins)
     }
 
-    /// The place before the first bundle of another origin that the peer lacks, or an earlier one; `None` if it lacks none. Origins in
-    /// `without` do not count.
-    async fn first_lacking(&self, without: &BTreeSet<ReplicaId>) -> Result<Option<Cursor>, StoreError> {
+    /// The place before the first bundle of another origin that the peer lacks, or an earlier one, and where the log ends; `None` if it
+    /// lacks none. Origins in `without` do not count.
+    async fn first_lacking(&self, without: &BTreeSet<ReplicaId>) -> Result<Option<(Cursor, Position)>, StoreError> {
         let status = self.inner.turn().await.status.clone();
         let of_another = |origin| origin != self.own && !without.contains(&origin);
         let place = place_before_lacking(&*self.inner.store, &status, &self.theirs.heads, of_another).await?;
-        Ok(Some(place).filter(|place| place.position < status.head))
+        Ok((place.position < status.head).then_some((place, status.head)))
     }
 
     /// Sends runs. A problem is an answer, except that the push is too large; other failures end the push.
