@@ -116,7 +116,7 @@ impl From<StoreError> for SyncError {
 impl Replica {
     /// Exchanges logs with a peer until both have the same bundles: compares heads, pushes what the peer lacks and takes from this
     /// device, pulls what is missing here, compares heads again. Syncs of one replica run one after the other; writes continue
-    /// in the meantime.
+    /// in the meantime. What is written here or pushed there during a sync may be left to the next one, so that each sync ends.
     ///
     /// A refusal or an unbelievable clock ends neither direction: see [`SyncReport`]. That the peer takes no own bundles from this device
     /// does not, either: see [`SyncError::NotOwner`].

@@ -59,3 +59,41 @@ fn a_sync_ends_though_others_push_as_fast_as_it_pulls_and_the_next_one_reads_on(
     assert_eq!(pairs(&one), pairs(&writer));
     assert!(block_on(one.status()).unwrap().in_sync());
 }
+
+/// A way on which the application writes before each answer to a push.
+#[derive(Debug)]
+struct Writes(MemoryTransport, Replica, std::sync::atomic::AtomicU32);
+
+#[async_trait]
+impl Transport for Writes {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        if matches!(request, Request::Push(..)) {
+            let pushes = self.2.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            assert!(pushes < 500, "the sync does not end while the application writes");
+            self.1.write(&[set("busy", &pushes.to_string())]).await.unwrap();
+        }
+        self.0.call(request).await
+    }
+
+    async fn watch(
+        &self,
+        space: &SpaceId,
+        after: Cursor,
+    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
+        self.0.watch(space, after).await
+    }
+}
+
+#[test]
+fn a_sync_ends_though_the_application_writes_as_fast_as_it_pushes() {
+    let clock = Hand::at(100);
+    let service = service(&clock);
+    let (one, other) = (replica(1, &clock), replica(2, &clock));
+    block_on(other.write(&[set("other", "x")])).unwrap();
+    block_on(other.sync(&way(&service))).unwrap();
+    block_on(one.write(&[set("own", "1")])).unwrap();
+    let report = block_on(one.sync(&Writes(way(&service), one.clone(), Default::default()))).unwrap();
+    assert_eq!((report.pushed, report.pulled), (1, 1), "{report:?}");
+    assert_eq!(block_on(one.status()).unwrap().pending, 1);
+    assert_eq!(block_on(one.sync(&way(&service))).unwrap().pushed, 1);
+}

@@ -29,8 +29,10 @@ impl Session<'_> {
         }
     }
 
-    /// Hands own bundles over, from the last that the peer has both answered for and kept.
+    /// Hands own bundles over, from the last that the peer has both answered for and kept, up to the last that there is now: the
+    /// application may write faster than they can be handed over, and the sync has more to do.
     async fn push_own(&mut self) -> Result<(), SyncError> {
+        let mut end = self.own_seq().await;
         let mut from = self.row.acked.min(self.theirs.heads.get(self.own).seq);
         let (mut changes, mut refused) = (0, None);
         loop {
@@ -55,6 +57,7 @@ impl Session<'_> {
                 }
                 // Under a new identity the peer has nothing.
                 (from, refused) = (from.min(self.theirs.heads.get(self.own).seq), None);
+                end = self.own_seq().await;
                 continue;
             };
             match self.inner.leave(self.own, last, self.bound()).await? {
@@ -66,6 +69,9 @@ impl Session<'_> {
             let problem = match self.send(runs.clone()).await? {
                 Ok(pushed) => {
                     from = self.acknowledge(from, last, pushed).await?;
+                    if from >= end {
+                        return Ok(());
+                    }
                     continue;
                 }
                 Err(problem) => problem,
