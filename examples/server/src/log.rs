@@ -24,8 +24,11 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(()) };
     let status = store.status().await?;
-    let mut cursor = Cursor { log: status.log, position: after };
-    let mut left = limit.unwrap_or(u64::MAX).min(status.head.since(after));
+    if after < status.base {
+        out.note(format!("the bundles up to position {} are trimmed", status.base)).await?;
+    }
+    let mut cursor = Cursor { log: status.log, position: after.max(status.base) };
+    let mut left = limit.unwrap_or(u64::MAX).min(status.head.since(cursor.position));
     while left > 0 {
         let items = u32::try_from(left).unwrap_or(u32::MAX);
         let page = store.read(cursor, Limit { items, bytes: PAGE_BYTES }).await?;

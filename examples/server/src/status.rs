@@ -44,8 +44,10 @@ struct SpaceReport {
 #[derive(Debug, Serialize)]
 struct LogReport {
     log: LogId,
-    /// The position of the last bundle: how many there are.
+    /// The position of the last bundle: how many there have been.
     head: u64,
+    /// Bundles up to this position are trimmed.
+    base: u64,
     revision: u64,
     origins: usize,
     /// Bytes of its runs as they are read and sent.
@@ -105,6 +107,7 @@ async fn look(store: &dyn EventStore) -> Result<LogReport, StoreError> {
     Ok(LogReport {
         log: status.log,
         head: status.head.get(),
+        base: status.base.get(),
         revision: status.revision.get(),
         origins: status.heads.len(),
         bytes,
@@ -134,10 +137,11 @@ impl Report {
         )];
         lines.extend(spaces.iter().map(|SpaceReport { space, log }| match log {
             None => format!("space {space}: no log yet"),
-            Some(LogReport { log, head, origins, bytes, latest, .. }) => {
+            Some(LogReport { log, head, base, origins, bytes, latest, .. }) => {
                 let latest = latest.as_deref().unwrap_or("never");
+                let trimmed = if *base > 0 { format!(", the first {base} trimmed") } else { String::new() };
                 let (bundles, origins) = (count(*head, "bundle"), count(*origins as u64, "origin"));
-                format!("space {space}: {bundles} of {origins}, {}, latest {latest}, log {log}", size(*bytes))
+                format!("space {space}: {bundles} of {origins}{trimmed}, {}, latest {latest}, log {log}", size(*bytes))
             }
         }));
         lines
