@@ -8,11 +8,16 @@ use bytes::Bytes;
 
 use super::turn::{Change, Turn};
 use crate::reserved::{self, KEEPERS};
-use crate::store::{Committed, RowFold, RowKey, RowWrite, StoreError, WriteBatch};
+use crate::store::{Committed, EventStore, RowFold, RowKey, RowWrite, StoreError, WriteBatch};
 
 /// The row that counts.
 pub(super) fn key() -> RowKey {
     RowKey::new(reserved::view(KEEPERS), Bytes::new())
+}
+
+/// The row as it is stored.
+pub(super) async fn count(store: &dyn EventStore) -> Result<Option<Bytes>, StoreError> {
+    Ok(store.load(&[key()]).await?.remove(0))
 }
 
 impl Turn<'_> {
@@ -25,6 +30,21 @@ impl Turn<'_> {
     pub(super) fn counted(&self) -> Result<RowWrite, StoreError> {
         let count: u64 = self.keepers.as_ref().map_or(Ok(0), |row| reserved::get(KEEPERS, row))?;
         Ok(reserved::put(KEEPERS, Bytes::new(), &(count + 1)))
+    }
+
+    /// Loads rows as they are by the commits of replicas that the turn's holder knows.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another replica has committed: the status has been reloaded.
+    pub(super) async fn load_beside(&mut self, mut keys: Vec<RowKey>) -> Result<Vec<Option<Bytes>>, StoreError> {
+        keys.push(key());
+        let mut rows = self.inner.store.load(&keys).await?;
+        if rows.pop().flatten() == self.keepers {
+            return Ok(rows);
+        }
+        let expected = self.status.revision;
+        self.reload().await?;
+        Err(StoreError::Conflict { expected, found: self.status.revision })
     }
 
     /// Commits a batch that depends on rows of replicas alone.

@@ -142,7 +142,7 @@ impl Turn<'_> {
         let attempt = if unknown.is_empty() {
             rules.fold(plan, keys, known.with(Vec::new()))
         } else if self.is_beside(&batch) {
-            rules.fold(plan, keys, known.with(self.inner.store.load(&unknown).await?))
+            rules.fold(plan, keys, known.with(self.load_beside(unknown).await?))
         } else {
             let fold = {
                 let rules = rules.clone();

@@ -83,8 +83,9 @@ impl LogState {
     /// Reads the log's status and the replica's identity, which is stored first if there is none.
     pub(super) async fn begin(store: &dyn EventStore, fresh: ReplicaId) -> Result<Self, StoreError> {
         loop {
+            let keepers = beside::count(store).await?;
             let status = store.status().await?;
-            if let Some(Stored { id, sent, checkpoint, keepers, import }) = load_self(store, &status).await? {
+            if let Some(Stored { id, sent, checkpoint, import }) = load_self(store, &status).await? {
                 let (taken, last_writes, stale, clears) = (None, 0, false, 0);
                 let (recent, mended) = (Recent::default(), BTreeSet::new());
                 return Ok(Self {
@@ -135,13 +136,15 @@ impl LogState {
 impl Turn<'_> {
     /// Reads the log's status again, and the identity, which another handle or a commit of unknown outcome may have changed.
     pub(super) async fn reload(&mut self) -> Result<(), StoreError> {
+        // Before the status: if another replica commits in between, the count is the older one, and no commit on condition of it is taken.
+        let keepers = beside::count(&*self.inner.store).await?;
         let status = self.inner.store.status().await?;
         if (status.log, status.revision) != (self.status.log, self.status.revision) {
             self.recent.forget();
         }
         self.status = status;
         let stored = load_self(&*self.inner.store, &self.status).await?;
-        if let Some(Stored { id, sent, checkpoint, keepers, import }) = stored {
+        if let Some(Stored { id, sent, checkpoint, import }) = stored {
             self.sent.read(sent);
             (self.checkpoint, self.keepers, self.import) = (checkpoint, keepers, import);
             if id != self.id {
@@ -300,19 +303,18 @@ struct Stored {
     id: ReplicaId,
     sent: Sent,
     checkpoint: Checkpoint,
-    keepers: Option<Bytes>,
     import: Option<ImportRow>,
 }
 
 async fn load_self(store: &dyn EventStore, status: &LogStatus) -> Result<Option<Stored>, StoreError> {
     let own = |view| RowKey::new(reserved::view(view), Bytes::new());
-    let keys = [own(IDENTITY), own(SENT), checkpoint::key(), own(IMPORT), beside::key()];
-    let mut rows = store.load(&keys).await?;
+    let keys = [own(IDENTITY), own(SENT), checkpoint::key(), own(IMPORT)];
+    let rows = store.load(&keys).await?;
     let Some(row) = &rows[0] else { return Ok(None) };
     let id = reserved::get(IDENTITY, row)?;
     let sent = rows[1].as_ref().map(|row| reserved::get(SENT, row)).transpose()?;
     let sent = Sent::stored(sent, id, status.heads.get(id).seq);
     let checkpoint = Checkpoint::read(rows[2].as_ref(), status)?;
     let import = rows[3].as_ref().map(|row| reserved::get(IMPORT, row)).transpose()?;
-    Ok(Some(Stored { id, sent, checkpoint, keepers: rows.pop().flatten(), import }))
+    Ok(Some(Stored { id, sent, checkpoint, import }))
 }

@@ -56,6 +56,8 @@ impl World {
         self.keep(|keeper| keeper.trim(Keep { window: Duration::ZERO, ..0.into() }));
         self.rest()?;
         self.join();
+        // By now everybody has the newer program.
+        self.upgrade(self.places.len() - 1);
         self.rest()?;
         Ok(())
     }
