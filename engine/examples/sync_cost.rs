@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_executor::block_on;
-use futures_util::stream::BoxStream;
 use syncline::authority::AllowAll;
 use syncline::format::ChainHash;
 use syncline::format::codec;
 use syncline::format::event::encode_body;
 use syncline::format::run::{Body, RunBuilder};
-use syncline::protocol::{Answer, Notice, Request};
+use syncline::protocol::{Answer, Request};
 use syncline::store::WriteBatch;
+use syncline::transport::forward_watch;
 use syncline::{
-    Cursor, Event, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Replica, ReplicaId, Seq, Service, SpaceId,
-    Transport, TransportError,
+    Event, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Replica, ReplicaId, Seq, Service, SpaceId, Transport,
+    TransportError,
 };
 use syncline_memory::MemoryTransport;
 
@@ -114,11 +114,5 @@ impl Transport for Counts {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }

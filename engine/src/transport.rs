@@ -11,6 +11,12 @@ use crate::id::{Cursor, SpaceId};
 use crate::protocol::{Answer, Code, Notice, Problem, Request};
 use crate::store::BoxError;
 
+#[doc(hidden)]
+pub mod forward;
+
+#[doc(inline)]
+pub use crate::__forward_watch as forward_watch;
+
 /// The connection to one peer. It may lose, delay or repeat requests. It never changes, invents or merges them, and it keeps every limit of
 /// [`limits`](crate::limits) in both directions.
 ///
@@ -21,7 +27,7 @@ use crate::store::BoxError;
 /// * **A broken connection is replaced.** Calls under way end with an error, and can be tried again. The next call or
 ///   watch connects again, as often as necessary. Nobody else does it.
 ///
-/// `examples/tcp-transport` shows all of this in few lines, over one TCP connection.
+/// A transport that wraps another one passes watches on with [`forward_watch!`]. `examples/tcp-transport` shows all of this in few lines, over one TCP connection.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Carries one request to the peer and brings back its answer.

@@ -1,9 +1,9 @@
 //! Peers whose log grows as fast as it can be read.
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use syncline::protocol::{Answer, Notice, Request};
-use syncline::{Cursor, Replica, SpaceId, Transport, TransportError};
+use syncline::protocol::{Answer, Request};
+use syncline::transport::forward_watch;
+use syncline::{Replica, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use crate::world::*;
@@ -30,13 +30,7 @@ impl Transport for Busy {
         answer
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.way.watch(space, after).await
-    }
+    forward_watch!(self.way);
 }
 
 #[test]
@@ -75,13 +69,7 @@ impl Transport for Writes {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[test]

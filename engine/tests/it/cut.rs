@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use syncline::protocol::{Answer, Notice, Request};
+use syncline::protocol::{Answer, Request};
 use syncline::replica::{Outcome, SyncError};
-use syncline::{Cursor, Dot, Replica, Service, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{Dot, Replica, Service, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use crate::world::*;
@@ -28,13 +28,7 @@ impl Transport for Cut {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 /// Syncs over ways that are cut.

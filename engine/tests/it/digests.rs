@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use syncline::format::codec;
 use syncline::format::event::encode_body;
 use syncline::format::run::{Body, RunBuilder, VerifiedRun};
 use syncline::format::{ChainHash, Head};
-use syncline::protocol::{Answer, Code, Compare, Notice, PROTOCOL_VERSION, Problem, Reply, Request};
+use syncline::protocol::{Answer, Code, Compare, PROTOCOL_VERSION, Problem, Reply, Request};
 use syncline::store::WriteBatch;
-use syncline::{Cursor, NTP64, Replica, ReplicaId, Seq, Service, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{NTP64, Replica, ReplicaId, Seq, Service, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use crate::world::{Hand, block_on, id, pairs, replica, service, set, space, way};
@@ -59,13 +59,7 @@ impl Transport for Counts {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 /// A way to a peer of protocol version 1.
@@ -87,13 +81,7 @@ impl Transport for First {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 fn origin(number: u32) -> ReplicaId {
@@ -198,13 +186,7 @@ impl Transport for Lies {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[test]

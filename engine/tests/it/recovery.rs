@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::world::*;
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use syncline::authority::AllowAll;
 use syncline::format::VerifiedRun;
-use syncline::protocol::{Answer, Notice, Pull, Request};
+use syncline::protocol::{Answer, Pull, Request};
 use syncline::replica::SyncError;
 use syncline::store::{EventStore, Limit, WriteBatch};
-use syncline::{Cursor, MemoryStore, Service, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{Cursor, MemoryStore, Service, Transport, TransportError};
 
 /// Asks for pages of so many bundles.
 #[derive(Debug)]
@@ -26,13 +26,7 @@ impl<T: Transport> Transport for SmallPages<T> {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 /// A copy of a store up to some position, engine rows left out, under another identity or the same.

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use futures_util::stream::BoxStream;
 use syncline::format::event::encode_body;
 use syncline::format::run::{Body, RunBuilder};
-use syncline::protocol::{Answer, Notice, Reply, Request};
+use syncline::protocol::{Answer, Reply, Request};
 use syncline::replica::{Outcome, Pause, Schedule, SyncError, SyncReport};
 use syncline::store::{EventStore, WriteBatch};
-use syncline::{Cursor, MemoryStore, NTP64, Replica, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{MemoryStore, NTP64, Replica, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 fn sync(replica: &Replica, way: &dyn Transport) -> SyncReport {
@@ -199,13 +199,7 @@ impl Transport for Outrun {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[test]

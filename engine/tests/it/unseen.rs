@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use crate::recovery::copy;
 use crate::world::*;
 use futures_util::FutureExt;
-use futures_util::stream::BoxStream;
 use syncline::authority::AllowAll;
-use syncline::protocol::{Answer, Code, Notice, Problem, Request};
+use syncline::protocol::{Answer, Code, Problem, Request};
 use syncline::replica::{Outcome, SyncReport, WaitCause};
 use syncline::store::{EventStore, RowKey, ViewId, WriteBatch};
-use syncline::{Cursor, Dot, Replica, Service, SpaceId, Transport, TransportError};
-
-type Notices = BoxStream<'static, Result<Notice, TransportError>>;
+use syncline::transport::forward_watch;
+use syncline::{Dot, Replica, Service, Transport, TransportError};
 
 fn open(store: Arc<dyn EventStore>, clock: &Hand) -> Replica {
     let next = AtomicU8::new(101);
@@ -176,9 +174,7 @@ fn a_bundle_too_far_ahead_is_not_sent_at_all() {
             self.0.call(request).await
         }
 
-        async fn watch(&self, space: &SpaceId, after: Cursor) -> Result<Notices, TransportError> {
-            self.0.watch(space, after).await
-        }
+        forward_watch!(self.0);
     }
 
     let (now, ahead) = (Hand::at(1_000), Hand::at(1_000));
@@ -332,9 +328,7 @@ impl<T: Transport> Transport for StoresAndRefuses<T> {
         Err(Problem::new(Code::ClockAhead { at, ahead_ms: 1 << 40, allowed_ms: 0 }, "no").into())
     }
 
-    async fn watch(&self, space: &SpaceId, after: Cursor) -> Result<Notices, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[test]

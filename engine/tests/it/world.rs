@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use syncline::authority::{AllowAll, Authority, AuthorityError, Claim, Name, Policy, Principal, Role};
 use syncline::format::{Bundle, Stamp};
 use syncline::projection::{Keys, Reads};
-use syncline::protocol::{Answer, Notice, Refusal, Request};
+use syncline::protocol::{Answer, Refusal, Request};
 use syncline::replica::Compose;
 use syncline::store::{Committed, Durability, EventStore, RowFold, Storage, StoreError, WriteBatch, forward};
+use syncline::transport::forward_watch;
 use syncline::{
-    Cursor, Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId,
-    Service, SpaceId, Transport, TransportError, Unreadable, ViewId,
+    Event, EventRef, EventType, LogId, MemoryStorage, MemoryStore, NTP64, Projection, Replica, ReplicaId, Service,
+    SpaceId, Transport, TransportError, Unreadable, ViewId,
 };
 use syncline_memory::MemoryTransport;
 
@@ -144,13 +144,7 @@ impl<T: Transport> Transport for LosesAnswers<T> {
         if lost { Err(TransportError::Interrupted("the answer is lost".into())) } else { Ok(answer) }
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 /// Takes from each device the bundles of one replica alone.

@@ -10,9 +10,9 @@ use client_view::Kind;
 use demo::script::{Ledger, Verdict, play};
 use demo::stage::ANNS_LAPTOP;
 use demo::{Plan, Stage};
-use futures_util::stream::BoxStream;
-use syncline::protocol::{Answer, Notice, Push, Reply, Request};
-use syncline::{Cursor, SpaceId, Transport, TransportError};
+use syncline::protocol::{Answer, Push, Reply, Request};
+use syncline::transport::forward_watch;
+use syncline::{Transport, TransportError};
 
 /// What the scenario came to, and what it told.
 async fn played(plan: Plan<'_>) -> (Verdict, String) {
@@ -78,11 +78,5 @@ impl Transport for Thief {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use syncline::format::Head;
-use syncline::protocol::{Answer, AskSnapshot, Notice, Piece, Reply, Request, SnapshotInfo, Supply};
+use syncline::protocol::{Answer, AskSnapshot, Piece, Reply, Request, SnapshotInfo, Supply};
 use syncline::snapshot::{Manifest, RowWriter, SnapshotId};
-use syncline::{Cursor, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{SpaceId, Transport, TransportError};
 
 use crate::lock::locked;
 
@@ -123,11 +123,5 @@ impl Transport for SnapshotWay {
         }
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.inner.watch(space, after).await
-    }
+    forward_watch!(self.inner);
 }

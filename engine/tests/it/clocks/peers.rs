@@ -101,14 +101,5 @@ impl<T: Transport> Transport for NoPush<T> {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: syncline::Cursor,
-    ) -> Result<
-        futures_util::stream::BoxStream<'static, Result<syncline::protocol::Notice, syncline::TransportError>>,
-        syncline::TransportError,
-    > {
-        self.0.watch(space, after).await
-    }
+    syncline::transport::forward_watch!(self.0);
 }

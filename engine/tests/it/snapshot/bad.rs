@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use syncline::format::Head;
-use syncline::protocol::{Answer, AskSnapshot, Notice, Piece, Reply, Request};
+use syncline::protocol::{Answer, AskSnapshot, Piece, Reply, Request};
 use syncline::replica::SyncError;
 use syncline::snapshot::{Manifest, RowWriter, SnapshotFault, open_chunk, seal_chunk};
-use syncline::{Cursor, NTP64, Projection, Replica, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{NTP64, Projection, Replica, SpaceId, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use super::{Server, assert_equal, is_tidy, open, sync, write};
@@ -42,13 +42,7 @@ impl Transport for Tampers {
         Ok(answer)
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.way.watch(space, after).await
-    }
+    forward_watch!(self.way);
 }
 
 /// A snapshot as it is handed out: its manifest and its one chunk.

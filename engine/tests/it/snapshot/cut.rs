@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
-use syncline::protocol::{Answer, AskSnapshot, Notice, Request};
+use syncline::protocol::{Answer, AskSnapshot, Request};
 use syncline::store::{Committed, EventStore, Retry, RowFold, StoreError, WriteBatch, forward};
-use syncline::{Cursor, MemoryStore, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{MemoryStore, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use super::{Server, assert_equal, is_tidy, open, open_on, rows, sync, write};
@@ -28,13 +28,7 @@ impl Transport for Cut {
         self.0.call(request).await
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 /// A store on which so many commits pass. The next ones fail, with or without an effect.

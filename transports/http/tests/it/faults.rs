@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::stream::BoxStream;
 use rand::{RngExt as _, SeedableRng as _};
-use syncline::protocol::{Answer, Notice, Pushed, Reply, Request};
+use syncline::protocol::{Answer, Pushed, Reply, Request};
 use syncline::replica::{AckLevel, Outcome};
-use syncline::{Cursor, SpaceId, Transport, TransportError};
+use syncline::transport::forward_watch;
+use syncline::{Transport, TransportError};
 use syncline_http::Backoff;
 
 use crate::chance::{Chance, seed, text};
@@ -172,13 +172,7 @@ impl Transport for Liar {
         Ok(Answer { clock, reply: Reply::Push(pushed) })
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[tokio::test]
