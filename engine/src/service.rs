@@ -26,7 +26,7 @@ mod entered;
 mod owner;
 mod pull;
 mod push;
-pub(crate) mod snapshots;
+mod snapshots;
 mod watch;
 
 use clock::Proven;

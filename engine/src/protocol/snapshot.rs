@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::id::Cursor;
 use crate::limits::MANIFEST_BYTES_MAX;
-use crate::snapshot::{ChunkHash, SnapshotId};
+use crate::snapshot::{ChunkHash, Manifest, SnapshotId};
 use crate::store::ViewId;
 
 /// What a replica asks of a peer's snapshots.
@@ -36,6 +36,15 @@ pub struct SnapshotInfo {
     pub rows: u64,
     /// Bytes of its chunks.
     pub bytes: u64,
+}
+
+impl SnapshotInfo {
+    /// What is told of a snapshot that covers a log up to here.
+    pub(crate) fn of(manifest: &Manifest, id: SnapshotId, covers: Cursor) -> Self {
+        let bundles = u64::try_from(manifest.heads.bundles()).unwrap_or(u64::MAX);
+        let views = manifest.views.iter().map(|of| of.view.clone()).collect();
+        Self { id, covers, bundles, views, rows: manifest.rows(), bytes: manifest.chunk_bytes() }
+    }
 }
 
 /// A piece of a snapshot that a replica hands to a peer: first the manifest, then the chunks that the peer lacks, and the manifest once

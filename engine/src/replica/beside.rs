@@ -27,9 +27,20 @@ impl Turn<'_> {
     }
 
     /// The row that counts one commit more.
-    pub(super) fn counted(&self) -> Result<RowWrite, StoreError> {
+    fn counted(&self) -> Result<RowWrite, StoreError> {
         let count: u64 = self.keepers.as_ref().map_or(Ok(0), |row| reserved::get(KEEPERS, row))?;
         Ok(reserved::put(KEEPERS, Bytes::new(), &(count + 1)))
+    }
+
+    /// Lets a batch on condition of the log's revision count itself, so that others beside the service learn of it. Gives the row as it is
+    /// once the batch is committed. A replica that shares its store with no service counts nothing.
+    pub(super) fn count_in(&self, batch: &mut WriteBatch) -> Result<Option<Bytes>, StoreError> {
+        if !self.inner.shared {
+            return Ok(None);
+        }
+        let RowWrite { key, value } = self.counted()?;
+        batch.rows.push(RowWrite { key, value: value.clone() });
+        Ok(value)
     }
 
     /// Loads rows as they are by the commits of replicas that the turn's holder knows.

@@ -175,10 +175,11 @@ impl Turn<'_> {
     /// nothing was committed.
     async fn fold_in_store(
         &mut self,
-        batch: WriteBatch,
+        mut batch: WriteBatch,
         keys: Vec<RowKey>,
         fold: impl FnOnce(Vec<Option<Bytes>>) -> Attempt + Send + 'static,
     ) -> Result<Option<Attempt>, StoreError> {
+        let keepers = self.count_in(&mut batch)?;
         let mut change = Change::of(&batch);
         let (tell, mut told) = oneshot::channel();
         let fold = move |read| {
@@ -195,6 +196,7 @@ impl Turn<'_> {
         ) {
             (Ok(Some(committed)), Some(Attempt::Done(Ok(rows)))) => {
                 change.rows.extend(rows);
+                self.keepers = keepers;
                 self.note(committed, change);
                 return Ok(None);
             }

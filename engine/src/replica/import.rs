@@ -66,9 +66,12 @@ impl Inner {
         Ok(())
     }
 
-    /// Gives up the snapshot that is being fetched, and clears away what nothing needs.
+    /// Gives up the snapshot that is being fetched, if one is, and clears away what nothing needs.
     pub(super) async fn end_import(&self) -> Result<(), StoreError> {
         let mut turn = self.turn().await;
+        if turn.import.is_none() || turn.is_filling() {
+            return Ok(());
+        }
         let rows = end_of_import(&*self.store).await?;
         turn.commit_rows(rows).await?;
         turn.import = None;

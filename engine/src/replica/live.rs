@@ -215,8 +215,8 @@ impl<'a> Live<'a> {
             return Ok(Due::Paused);
         }
         let Some((read, known)) = self.replica.peer_cursor() else { return Ok(Due::Paused) };
-        if report.is_complete() && read.log == known.log && read.position < known.position {
-            // The peer has told of more, and the sync has left it to the next one.
+        if report.pulled > 0 && report.is_complete() && read.log == known.log && read.position < known.position {
+            // The peer has told of more, and the sync has left it to the next one. Without progress it would be asked without a pause.
             return Ok(Due::Told);
         }
         if let Watch::Closed(error) = &self.watch

@@ -15,7 +15,6 @@ use crate::id::Cursor;
 use crate::projection::Aside;
 use crate::protocol::{Piece, Reply, Request, SnapshotInfo, Supply, Wanted};
 use crate::reserved::{self, MAKING, UNREADABLE};
-use crate::service::snapshots::info;
 use crate::snapshot::{Chunk, Manifest, RowWriter, seal_chunk, shelf};
 use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId};
 use crate::transport::{Transport, TransportError};
@@ -99,19 +98,17 @@ impl Replica {
         let subject = self.inner.begin_snapshot().await?;
         let (manifest, covers) = self.inner.write_chunks(subject).await?;
         let (bytes, id) = manifest.encode()?;
-        let info = info(&manifest, id, covers);
+        let info = SnapshotInfo::of(&manifest, id, covers);
         let mut rows = shelf::manifest_rows(id, bytes);
         rows.extend(shelf::publish(&*self.inner.store, info.clone()).await?);
         rows.extend(self.inner.forget_making().await?);
         self.inner.turn().await.commit_rows(rows).await?;
-        let import = shelf::import(&*self.inner.store).await?;
-        let litter = shelf::litter(&*self.inner.store, import).await?;
-        self.inner.turn().await.commit_rows(litter).await?;
+        self.inner.sweep().await?;
         Ok(info)
     }
 
     /// Makes a snapshot and hands it to a peer, which must have all bundles that it covers, and this device's user must own the space
-    /// there. The peer hands it out from then on.
+    /// there. The peer hands it out from then on. This store keeps it only if a service [shares](super::Compose::shared_with_service) it.
     ///
     /// # Errors
     /// [`SnapshotError`].
@@ -130,6 +127,9 @@ impl Replica {
         loop {
             let Wanted { missing, is_complete } = self.supply(peer, Supply::Manifest(Piece(bytes.clone()))).await?;
             if is_complete {
+                if !self.inner.shared {
+                    self.inner.forget_snapshots().await?;
+                }
                 return Ok(info);
             }
             if missing.is_empty() {
@@ -258,6 +258,20 @@ impl Inner {
         };
         rows.retain(is_within);
         Ok((rows, next))
+    }
+
+    /// Deletes the snapshots that this store would hand out.
+    async fn forget_snapshots(&self) -> Result<(), StoreError> {
+        let rows = shelf::unpublish(&*self.store).await?;
+        self.turn().await.commit_rows(rows).await?;
+        self.sweep().await
+    }
+
+    /// Clears away what no snapshot needs any more.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let import = shelf::import(&*self.store).await?;
+        let litter = shelf::litter(&*self.store, import).await?;
+        self.turn().await.commit_rows(litter).await
     }
 
     /// The rows that forget which chunks a snapshot needs that is being made.

@@ -203,7 +203,7 @@ impl Replica {
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
         self.inner.move_checkpoint_if_due().await?;
-        if report.is_complete() && self.inner.turn().await.import.is_some() {
+        if report.is_complete() {
             // A snapshot that was not fetched to its end is not needed any more.
             self.inner.end_import().await?;
         }

@@ -224,13 +224,12 @@ impl Turn<'_> {
         if self.is_beside(&batch) {
             return self.commit_beside(batch).await;
         }
-        let counted = self.inner.shared.then(|| self.counted()).transpose()?;
-        self.keepers = counted.as_ref().map_or(self.keepers.take(), |row| row.value.clone());
-        batch.rows.extend(counted);
+        let keepers = self.count_in(&mut batch)?;
         let change = Change::of(&batch);
         self.stale = true;
         match self.inner.store.commit(batch).await {
             Ok(committed) => {
+                self.keepers = keepers;
                 self.note(committed, change);
                 Ok(committed)
             }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{RETRY_AFTER_MS, ServiceError};
 use crate::format::heads::Difference;
-use crate::id::{Cursor, Dot, Seq, SpaceId};
+use crate::id::{Dot, Seq, SpaceId};
 use crate::protocol::{AskSnapshot, Code, Piece, Problem, Reply, SnapshotInfo, Supply, Wanted};
 use crate::snapshot::{Manifest, SnapshotFault, SnapshotId, open_chunk, shelf};
 use crate::store::lacking::place_before_lacking;
@@ -144,14 +144,7 @@ async fn check_heads(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(info(manifest, id, covers))
-}
-
-/// What is told of a snapshot.
-pub(crate) fn info(manifest: &Manifest, id: SnapshotId, covers: Cursor) -> SnapshotInfo {
-    let bundles = u64::try_from(manifest.heads.bundles()).unwrap_or(u64::MAX);
-    let views = manifest.views.iter().map(|of| of.view.clone()).collect();
-    SnapshotInfo { id, covers, bundles, views, rows: manifest.rows(), bytes: manifest.chunk_bytes() }
+    Ok(SnapshotInfo::of(manifest, id, covers))
 }
 
 /// Deletes what no snapshot needs any more. If others write all the time, then the next sweep does it.

@@ -6,28 +6,23 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use super::{ChunkHash, Manifest, SnapshotFault, SnapshotId};
 use crate::limits::ROW_BYTES_MAX;
 use crate::protocol::SnapshotInfo;
 use crate::reserved::{self, CHUNKS, IMPORT, MAKING, MANIFESTS, OFFERED, SNAPSHOTS};
-use crate::store::{EventStore, Limit, RowKey, RowRange, RowWrite, StoreError, whole};
+use crate::store::{EventStore, Limit, Row, RowKey, RowRange, RowWrite, StoreError, whole};
 
 /// Snapshots that a store hands out at once: a download of the last but one can end.
 pub(crate) const KEPT: usize = 2;
 /// Chunks that are looked for at once.
 const LOOK_UP: usize = 8;
 
-/// What is kept beside each manifest of a snapshot that is handed out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct InfoRow(SnapshotInfo);
-
 /// The snapshots that a store hands out, those that cover most bundles first.
 pub(crate) async fn list(store: &dyn EventStore) -> Result<Vec<SnapshotInfo>, StoreError> {
     let rows = store.scan(&reserved::view(SNAPSHOTS), RowRange::all(), Limit::items(u32::MAX)).await?;
-    let info = |value: &[u8]| reserved::get::<InfoRow>(SNAPSHOTS, value).map(|InfoRow(info)| info);
-    let mut list = rows.iter().map(|row| info(&row.value)).collect::<Result<Vec<_>, _>>()?;
+    let info = |row: &Row| reserved::get::<SnapshotInfo>(SNAPSHOTS, &row.value);
+    let mut list = rows.iter().map(info).collect::<Result<Vec<_>, _>>()?;
     list.sort_by_key(rank);
     Ok(list)
 }
@@ -129,9 +124,14 @@ pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Resul
     let mut rows: Vec<_> = dropped.iter().map(|info| gone(SNAPSHOTS, info.id)).collect();
     rows.push(gone(OFFERED, info.id));
     if kept.iter().any(|kept| kept.id == info.id) {
-        rows.push(reserved::put(SNAPSHOTS, info.id.to_bytes().to_vec().into(), &InfoRow(info)));
+        rows.push(reserved::put(SNAPSHOTS, info.id.to_bytes().to_vec().into(), &info));
     }
     Ok(rows)
+}
+
+/// The rows that let a store hand out no snapshot.
+pub(crate) async fn unpublish(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
+    Ok(ids(store, SNAPSHOTS).await?.into_iter().map(|id| gone(SNAPSHOTS, id)).collect())
 }
 
 /// The snapshots that a store hands out once it has this one, and those that go. Those of a log that another one has replaced go, too.

@@ -175,10 +175,9 @@ fn bundles_that_only_another_peer_has_are_kept_and_handed_on() {
     assert_eq!(block_on(server.store.status()).unwrap().heads.get(id(3)).seq, Seq::new(4));
 }
 
-#[test]
-fn a_replica_that_went_back_to_a_backup_takes_the_snapshot_and_numbers_on_behind_it() {
-    let server = Server::new();
-    let store = memory();
+/// A replica that went back to a backup of its first bundle, and a server that has trimmed the six that it had written.
+fn restored() -> (Server, Replica) {
+    let (server, store) = (Server::new(), memory());
     let one = open_on(&server, store.clone(), 1);
     write(&one, "a", "1");
     sync(&one, &server);
@@ -187,6 +186,12 @@ fn a_replica_that_went_back_to_a_backup_takes_the_snapshot_and_numbers_on_behind
     sync(&one, &server);
     server.fold();
     let restored = open_on(&server, backup, 1);
+    (server, restored)
+}
+
+#[test]
+fn a_replica_that_went_back_to_a_backup_takes_the_snapshot_and_numbers_on_behind_it() {
+    let (server, restored) = restored();
     let report = sync(&restored, &server);
     assert!(report.is_complete() && report.bootstrapped.is_some() && report.rehomed == 0, "{report:?}");
     assert_eq!(write(&restored, "c", "1"), Dot { origin: id(1), seq: Seq::new(7) });
@@ -196,16 +201,7 @@ fn a_replica_that_went_back_to_a_backup_takes_the_snapshot_and_numbers_on_behind
 
 #[test]
 fn what_a_restored_replica_wrote_since_moves_under_a_new_identity_before_the_snapshot_covers_its_numbers() {
-    let server = Server::new();
-    let store = memory();
-    let one = open_on(&server, store.clone(), 1);
-    write(&one, "a", "1");
-    sync(&one, &server);
-    let backup = copy(&store);
-    (0..5).for_each(|number| _ = write(&one, "b", &number.to_string()));
-    sync(&one, &server);
-    server.fold();
-    let restored = open_on(&server, backup, 1);
+    let (server, restored) = restored();
     write(&restored, "lost?", "no");
     write(&restored, "lost, too?", "no");
     let report = sync(&restored, &server);
@@ -243,6 +239,7 @@ fn a_snapshot_that_a_device_uploads_is_handed_out() {
     assert!(matches!(error, SnapshotError::Pending { bundles: 30 }), "{error}");
     sync(&one, &server);
     let made = block_on(one.upload_snapshot(&way(&server.service))).unwrap();
+    assert!(block_on(one.snapshots()).unwrap().is_empty() && is_tidy(&one), "the device needs it no more");
     server.trim();
     let two = open(&server, 2);
     assert_eq!(sync(&two, &server).bootstrapped.unwrap().snapshot, made.id);

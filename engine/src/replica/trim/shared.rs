@@ -10,6 +10,9 @@ use crate::reserved::{self, DEVICES, DeviceRow};
 use crate::snapshot::shelf;
 use crate::store::{Limit, RowRange, StoreError};
 
+/// How much of the log is read at a time in search of a bundle of others. Usually the first one is.
+const SEARCH: Limit = Limit::bytes(64 * 1024);
+
 impl Turn<'_> {
     /// Up to where a snapshot can take the place of bundles, and how far each device has read that was here within the window.
     pub(super) async fn bounds_of_others(&self, window: Duration) -> Result<Vec<TrimBound>, StoreError> {
@@ -39,7 +42,7 @@ impl Turn<'_> {
     async fn place_before_foreign(&self, read: Position, own: Option<ReplicaId>) -> Result<Position, StoreError> {
         let mut cursor = Cursor { log: self.status.log, position: read.min(self.status.head) };
         loop {
-            let page = self.inner.store.read(cursor, Limit::PAGE).await?;
+            let page = self.inner.store.read(cursor, SEARCH).await?;
             if let Some(foreign) = page.runs.iter().find(|stored| Some(stored.run.origin()) != own) {
                 return Ok(Position::new(foreign.position.get() - 1));
             }

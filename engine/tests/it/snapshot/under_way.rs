@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join;
-use futures_util::stream::BoxStream;
 use proptest::prelude::*;
-use syncline::protocol::{Answer, AskSnapshot, Notice, Piece, Reply, Request, SnapshotInfo};
+use syncline::protocol::{Answer, AskSnapshot, Piece, Reply, Request, SnapshotInfo};
 use syncline::replica::SnapshotError;
 use syncline::snapshot::{Manifest, RowsOf};
 use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, WriteBatch, forward};
-use syncline::{Cursor, Position, Projection, Replica, Service, SpaceId, Transport, TransportError, ViewId};
+use syncline::transport::forward_watch;
+use syncline::{Position, Projection, Replica, Service, Transport, TransportError, ViewId};
 use syncline_memory::MemoryTransport;
 
 use super::{Server, assert_equal, open, open_on, sync, write};
@@ -169,13 +169,7 @@ impl Transport for SlowWay {
         answer
     }
 
-    async fn watch(
-        &self,
-        space: &SpaceId,
-        after: Cursor,
-    ) -> Result<BoxStream<'static, Result<Notice, TransportError>>, TransportError> {
-        self.0.watch(space, after).await
-    }
+    forward_watch!(self.0);
 }
 
 #[test]
@@ -207,5 +201,33 @@ fn what_a_restored_replica_writes_while_a_snapshot_comes_is_kept() {
         let fresh = open(&server, 3);
         assert_equal(&server, &[&restored, &fresh]);
         assert_eq!(pairs(&fresh).get("meanwhile").map(String::as_str), Some("kept"), "after {pauses} pauses");
+    }
+}
+
+/// Both are beside the service, and one of them writes. Its commit must not be passed over by the other.
+#[test]
+fn a_snapshot_is_of_one_moment_though_another_replica_beside_the_service_writes() {
+    for pauses in 0..60 {
+        let server = Server::new();
+        let one = open(&server, 1);
+        (0..5).for_each(|number| _ = write(&one, &number.to_string(), "x"));
+        sync(&one, &server);
+        block_on(server.keeper.make_snapshot()).unwrap();
+        (0..5).for_each(|number| _ = write(&one, &number.to_string(), "y"));
+        sync(&one, &server);
+        let slow = compose(Arc::new(Slow(server.store.clone())), &server.clock).shared_with_service();
+        let slow: Replica = block_on(slow.open(id(200))).unwrap();
+        block_on(server.keeper.catch_up()).unwrap();
+        let writes = async {
+            for _ in 0..pauses {
+                yield_once().await;
+            }
+            server.keeper.write(&[set("1", "beside")]).await.unwrap();
+        };
+        let (made, ()) = block_on(join(slow.make_snapshot(), writes));
+        if let Ok(made) = made {
+            let first = of_first(&*server.store, made.bundles, &server.clock);
+            assert_eq!(told(&server.service, &made), first, "after {pauses} pauses, {} bundles", made.bundles);
+        }
     }
 }
