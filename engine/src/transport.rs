@@ -27,7 +27,8 @@ pub use crate::__forward_watch as forward_watch;
 /// * **A broken connection is replaced.** Calls under way end with an error, and can be tried again. The next call or
 ///   watch connects again, as often as necessary. Nobody else does it.
 ///
-/// A transport that wraps another one passes watches on with [`forward_watch!`]. `examples/tcp-transport` shows all of this in few lines, over one TCP connection.
+/// A transport that wraps another one passes watches on with [`forward_watch!`]. `examples/tcp-transport` shows all of this in few
+/// lines, over one TCP connection.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Carries one request to the peer and brings back its answer.

@@ -17,7 +17,6 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::finding::Law;
 use crate::handle::{SimStore, Speed};
-use crate::invariants::status;
 use crate::ledger::Acknowledged;
 use crate::lock::locked;
 use crate::profile::RowLimits;
@@ -29,8 +28,11 @@ use crate::trace::NOTHING_NEW;
 use crate::transport::Door;
 use crate::witness::Witness;
 
+mod look;
 mod snapshots;
 mod watched;
+
+pub(crate) use snapshots::lacks_what_is_aside;
 
 /// After how many bundles a sync moves a device's checkpoint. 0: never.
 const CHECKPOINTS: [u64; 4] = [0, 1, 3, 8];
@@ -375,25 +377,6 @@ impl Device {
         match replica.rebuild(&view).await {
             Ok(()) => self.sim().fault(Fault::Rebuilt, || format!("device {} has rebuilt {view}", self.index)),
             Err(ReplicaError::Store(error)) => self.failed("rebuild", &error),
-            Err(_) => {}
-        }
-    }
-
-    /// Looks at the status, which must be true.
-    pub(crate) async fn look(self: Arc<Self>) {
-        let Some(replica) = self.replica() else { return };
-        match replica.status().await {
-            Ok(status) => {
-                self.sim().note(status.head.get() << 1 | u64::from(status.in_sync()));
-                // What one handle was told the other does not know.
-                let alone = !self.two_handles.load(Ordering::Relaxed);
-                if let Some(finding) =
-                    status::is_true(self.index, &self.disk.log, &self.witness, &status).err().filter(|_| alone)
-                {
-                    self.sim().found(finding.law, finding.detail);
-                }
-            }
-            Err(ReplicaError::Store(error)) => self.failed("status", &error),
             Err(_) => {}
         }
     }

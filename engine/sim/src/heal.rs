@@ -37,6 +37,7 @@ impl World {
         self.fold_at_last()?;
         let held = kept::held(self);
         self.settle()?;
+        self.look_at_all()?;
         if self.sim.finding().is_none() {
             self.check(&held)?;
         }

@@ -7,6 +7,7 @@ use syncline::replica::{Keep, SnapshotError};
 use syncline::{Replica, ReplicaError, ReplicaId, StoreError};
 
 use crate::clock::reader;
+use crate::device::lacks_what_is_aside;
 use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::finding::Law;
@@ -50,6 +51,9 @@ impl Keeper {
                 )
             }),
             Err(SnapshotError::Replica(error)) => self.failed("a snapshot", &error),
+            Err(error) if lacks_what_is_aside(&replica, &error).await => {
+                self.disk.sim().tell(|| format!("beside the servers no snapshot is made: {error}"));
+            }
             Err(error) => self.found(&format!("a snapshot is not made, without a cause: {error}")),
         }
     }

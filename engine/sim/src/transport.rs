@@ -12,7 +12,7 @@ use syncline::authority::Principal;
 use syncline::format::ChainHash;
 use syncline::protocol::{Answer, Notice, Pulled, Push, Reply, Request, Tail};
 use syncline::service::ServiceError;
-use syncline::{Cursor, Dot, Position, Seq, Service, SpaceId, Transport, TransportError};
+use syncline::{Cursor, Dot, LogId, Position, ReplicaId, Seq, Service, SpaceId, Transport, TransportError};
 
 use crate::disk::Disk;
 use crate::fault::Fault;
@@ -181,6 +181,10 @@ impl SimTransport {
                 (pushed.log, head, pushed.through.iter().copied().collect())
             }
         };
+        self.tell(log, head, through);
+    }
+
+    fn tell(&self, log: LogId, head: Position, through: BTreeMap<ReplicaId, Seq>) {
         let generation = self.door.disk.with_image(|image| image.generation);
         let here = self.disk.with_image(|image| image.head());
         self.witness.tell(self.device, Told { log, head, generation, here, through });
@@ -290,6 +294,9 @@ impl Watch {
             if let Fate::Lost = self.way.carry(Rates { answer_lost: 0, ..rates }, (0, Fault::AnswerLost)).await {
                 self.ended = true;
                 return Some(Err(TransportError::Interrupted("the watch met a partition".into())));
+            }
+            if let Ok(notice) = &notice {
+                self.way.tell(notice.head.log, notice.head.position, BTreeMap::new());
             }
             return Some(notice);
         }

@@ -103,6 +103,13 @@ impl Witness {
         }
     }
 
+    /// A device has looked at everything that it was told.
+    pub(crate) fn keep_last(&self, device: usize) {
+        if let Some(told) = locked(&self.told).get_mut(&device) {
+            told.drain(..told.len().saturating_sub(1));
+        }
+    }
+
     /// A device has forgotten what it was told: it was started again.
     pub(crate) fn forget(&self, device: usize) {
         locked(&self.told).remove(&device);

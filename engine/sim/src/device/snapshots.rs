@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use syncline::replica::{Bootstrapped, SnapshotError};
-use syncline::{ReplicaError, Transport};
+use syncline::{Replica, ReplicaError, Transport};
 
 use super::Device;
 use crate::fault::Fault;
@@ -30,10 +30,21 @@ impl Device {
             Err(error @ (SnapshotError::Pending { .. } | SnapshotError::Disturbed | SnapshotError::Transport(_))) => {
                 self.sim().tell(|| format!("device {} hands in no snapshot: {error}", self.index));
             }
+            Err(error) if lacks_what_is_aside(&replica, &error).await => {
+                self.sim().tell(|| format!("device {} hands in no snapshot: {error}", self.index));
+            }
             Err(error) => {
                 let detail = format!("device {}: an upload fails without a cause: {error}", self.index);
                 self.sim().found(Law::ComesToRest, detail);
             }
         }
+    }
+}
+
+/// Whether no snapshot was made because the program does not read all events, and the replica says so of itself, too.
+pub(crate) async fn lacks_what_is_aside(replica: &Replica, error: &SnapshotError) -> bool {
+    match error {
+        SnapshotError::Unread(_) => replica.status().await.map_or(true, |status| status.unreadable > 0),
+        _ => false,
     }
 }

@@ -176,6 +176,17 @@ impl World {
         self.run(device, |device| device.look());
     }
 
+    /// Looks at the status of every device that is here, one after the other. All have synced, and nothing is under way.
+    pub(crate) fn look_at_all(&mut self) -> Result<(), Spins> {
+        let here = self.places.iter().filter(|place| !place.left).count();
+        for device in 0..u8::try_from(here).unwrap_or(u8::MAX) {
+            self.places[self.index(device)].device.is_at_rest();
+            self.look(device);
+            self.rest()?;
+        }
+        Ok(())
+    }
+
     fn cancel(&mut self, device: u8) {
         let index = self.index(device);
         let Some(task) = self.places[index].running.pop() else { return };

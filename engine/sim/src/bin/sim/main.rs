@@ -25,9 +25,7 @@ struct Cli {
     /// Number of histories, one for each seed from the first one on.
     #[arg(long, default_value_t = 1, value_name = "N")]
     histories: u64,
-    /// Which faults: calm, flaky, partition, crash, clock, restore, hostile, mixed, live, twins, offline, large, times,
-    /// doubt, proxied, owned; or all, in turn.
-    #[arg(long, default_value = "mixed")]
+    #[arg(long, default_value = "mixed", help = which_faults())]
     profile: String,
     /// Steps with faults in each history.
     #[arg(long, default_value_t = 200, value_name = "N")]
@@ -53,6 +51,11 @@ struct Cli {
     /// Look for every planted fault, and print a page with the number of histories that each took.
     #[arg(long)]
     teeth: bool,
+}
+
+fn which_faults() -> String {
+    let names: Vec<_> = Profile::ALL.iter().map(ToString::to_string).collect();
+    format!("Which faults: {}; or all, in turn", names.join(", "))
 }
 
 const EXAMPLES: &str = "\
