@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod event;
 pub mod heads;
+pub(crate) mod packed;
 pub mod run;
 pub mod time;
 pub mod wire;

@@ -40,6 +40,7 @@
 //! | have your own events and views | [`typed`], [`crdt`], and the guide [`modelling`]; [`projection`] is the raw form |
 //! | run a server | [`Service`], [`authority`], [`authority::accounts`] |
 //! | move a log between stores, or keep it as a file | [`portable`] |
+//! | keep the history of logs that are trimmed | [`archive`] |
 //! | let new devices begin without the log's history, and keep logs small | [`snapshot`], [`Replica::trim`] |
 //! | implement a store | [`store`]: the trait file is the specification |
 //! | implement a transport | [`transport`], [`protocol`] |
@@ -50,6 +51,7 @@
 #[doc = include_str!("../docs/modelling.md")]
 pub mod modelling {}
 
+pub mod archive;
 pub mod attributes;
 pub mod authority;
 mod caught;

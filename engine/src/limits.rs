@@ -61,3 +61,5 @@ pub const SNAPSHOT_ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const SNAPSHOT_VIEWS_MAX: usize = 1_024;
 /// Bytes of a snapshot's manifest: 8 MiB, enough for [`HEADS_MAX`] origins and [`SNAPSHOT_CHUNKS_MAX`] chunks.
 pub const MANIFEST_BYTES_MAX: usize = PAGE_BYTES_MAX;
+/// Bytes of runs in a segment of an archive, before compression: 8 MiB.
+pub const SEGMENT_BYTES_MAX: usize = PAGE_BYTES_MAX;

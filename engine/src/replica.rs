@@ -10,6 +10,7 @@ use std::time::Duration;
 use event_listener::Event as Signal;
 use futures_util::lock::Mutex as AsyncMutex;
 
+use crate::archive::Archive;
 use crate::clock::{HybridClock, MAX_DRIFT, PhysicalClock};
 use crate::id::{InvalidId, ReplicaId, SpaceId};
 use crate::limits::{OWN_ROW_BYTES_MAX, ROW_BYTES_MAX};
@@ -17,6 +18,7 @@ use crate::projection::Projection;
 use crate::projection::fold::Projections;
 use crate::store::EventStore;
 
+mod archived;
 mod attributes;
 mod beside;
 mod catch_up;
@@ -129,6 +131,8 @@ struct Inner {
     keep: Option<u64>,
     /// Syncs take no snapshot of a log in the place of its bundles.
     whole_log: bool,
+    /// Where bundles go before they are trimmed.
+    archive: Option<Arc<dyn Archive>>,
     /// One snapshot is made at a time.
     making: AsyncMutex<()>,
     /// The checkpoint must not move: rows at it are being read.
@@ -178,6 +182,7 @@ pub struct Compose {
     checkpoint_every: u64,
     keep: Option<u64>,
     whole_log: bool,
+    archive: Option<Arc<dyn Archive>>,
     refused: Option<InvalidId>,
 }
 
@@ -247,6 +252,14 @@ impl Compose {
         self
     }
 
+    /// Keeps the history of a trimmed log: each [trim](Replica::trim) writes bundles to this archive before it deletes them.
+    /// [`state_at`](View::state_at), [`rebuild`](Replica::rebuild) and views that come later read them there. Give it from the first trim
+    /// on: what was trimmed without it is missing in it.
+    pub fn archive(mut self, archive: Arc<dyn Archive>) -> Self {
+        self.archive = Some(archive);
+        self
+    }
+
     /// Never takes a snapshot in the place of the log's bundles. So the replica has the whole history, for
     /// [`state_at`](View::state_at) and for views that come later. It cannot get it from a peer that has trimmed its log:
     /// [`SyncReport::trimmed_there`] says so.
@@ -300,6 +313,7 @@ impl Compose {
             checkpoint_every: self.checkpoint_every,
             keep: self.keep,
             whole_log: self.whole_log,
+            archive: self.archive,
             making: AsyncMutex::default(),
             pinned: AtomicBool::new(false),
             bootstrap: Mutex::default(),
@@ -329,6 +343,7 @@ impl Replica {
             checkpoint_every: CHECKPOINT_BUNDLES,
             keep: None,
             whole_log: false,
+            archive: None,
             refused: None,
         }
     }

@@ -10,12 +10,14 @@ use super::frame::{Filler, FrameWriter, Kind};
 use super::layout::{self, Counts};
 use super::recut::Recut;
 use super::{End, Header, PORTABLE_VERSION, PORTABLE_VERSION_WITH_CLAIMS};
+use crate::archive::{Archive, ArchiveError, Archived, History, HistoryError};
 use crate::authority::Principal;
 use crate::format::heads::Heads;
 use crate::format::run::{Run, VerifiedRun};
-use crate::id::{Cursor, Position, ReplicaId, Seq, SpaceId};
+use crate::id::{Cursor, LogId, Position, ReplicaId, Seq, SpaceId};
 use crate::protocol::{Refusal, RefusedBundle};
 use crate::reserved::{self, REFUSED};
+use crate::store::memory::MemoryStore;
 use crate::store::{EventStore, Limit, Row, RowRange, StoreError, StoredRun};
 
 /// How much is read at once.
@@ -30,12 +32,16 @@ pub enum ExportError {
     Store(#[from] StoreError),
     /// The log was trimmed: a file of the rest would not be the log.
     #[error(
-        "the log keeps only what lies behind position {base}; export it from a replica or a server that keeps all of it"
+        "the log keeps only what lies behind position {base}; name the archive that has the rest, or export it from a replica or a server \
+         that keeps all of it"
     )]
     Trimmed {
         /// The log's base.
         base: Position,
     },
+    /// The archive has not got what was trimmed.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// What was read does not continue what was read before.
     #[error(
         "bundle {at} of the log does not continue what was exported before it: it was rewritten in the meantime, or it is damaged; \
@@ -47,10 +53,21 @@ pub enum ExportError {
     },
 }
 
+impl From<HistoryError> for ExportError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Archive(error) => error.into(),
+            HistoryError::Store(error) => error.into(),
+        }
+    }
+}
+
 /// Exports a log, frame by frame: everything up to its head at the start. Later bundles are left out.
 #[derive(Debug)]
 pub struct Exporter {
     store: Arc<dyn EventStore>,
+    /// What the log does not keep any more, if it is not read yet.
+    history: Option<History>,
     header: Header,
     claims: BTreeMap<ReplicaId, Principal>,
     /// How far the log has been read.
@@ -84,12 +101,41 @@ impl Exporter {
         if status.base > Position::ZERO {
             return Err(ExportError::Trimmed { base: status.base });
         }
-        let cursor = Cursor::start(status.log);
-        let header = Header { space, head: status.head, heads: status.heads };
+        Ok(Self::new(store, None, Header { space, head: status.head, heads: status.heads }, status.log))
+    }
+
+    /// Begins the export of a log that may have been trimmed: what it does not keep comes from an archive. The file is the same as if the
+    /// log had kept everything.
+    ///
+    /// # Errors
+    /// [`ExportError::Store`]; [`ExportError::Archive`] if the archive leaves something out.
+    pub async fn begin_whole(
+        store: Arc<dyn EventStore>,
+        archive: Arc<dyn Archive>,
+        space: SpaceId,
+    ) -> Result<Self, ExportError> {
+        let status = store.status().await?;
+        let history = History::of(store.clone(), archive, &space).await?;
+        Ok(Self::new(store, Some(history), Header { space, head: status.head, heads: status.heads }, status.log))
+    }
+
+    /// Begins the export of all that an archive has of a space, if its log is lost. Reads the archive twice: the first part of a file
+    /// says how it ends. Reasons of refusals are not in an archive.
+    ///
+    /// # Errors
+    /// [`ExportError::Archive`].
+    pub async fn begin_archived(archive: Arc<dyn Archive>, space: SpaceId) -> Result<Self, ExportError> {
+        let Archived { log, end, heads, .. } = History::alone(archive.clone(), &space).await?.verify().await?;
+        let history = History::alone(archive, &space).await?;
+        let empty = Arc::new(MemoryStore::new(log));
+        Ok(Self::new(empty, Some(history), Header { space, head: end, heads }, log))
+    }
+
+    fn new(store: Arc<dyn EventStore>, history: Option<History>, header: Header, log: LogId) -> Self {
         let (recut, payload, counts) = (Recut::default(), Filler::default(), Counts::default());
         let (heads, frames, ready) = (Heads::new(), FrameWriter::new(PORTABLE_VERSION), VecDeque::new());
-        let (claims, next) = (BTreeMap::new(), Next::Header);
-        Ok(Self { store, header, claims, cursor, heads, recut, payload, counts, frames, ready, next })
+        let (cursor, claims, next) = (Cursor::start(log), BTreeMap::new(), Next::Header);
+        Self { store, history, header, claims, cursor, heads, recut, payload, counts, frames, ready, next }
     }
 
     /// Writes into the file which devices own the log's origins. Claims of other origins are left out. Without claims, the file is as
@@ -154,29 +200,47 @@ impl Exporter {
     }
 
     async fn read_runs(&mut self) -> Result<(), ExportError> {
+        if let Some(history) = &mut self.history {
+            match history.next().await? {
+                Some(runs) => return runs.into_iter().try_for_each(|verified| self.add(verified)),
+                None => self.history = None,
+            }
+        }
         let left = self.header.head.since(self.cursor.position);
         let limit = Limit { items: u32::try_from(left).unwrap_or(u32::MAX), bytes: PAGE_BYTES };
         let page = self.store.read(self.cursor, limit).await?;
         if page.runs.is_empty() {
             return Err(ExportError::Changed { at: self.cursor.position.plus(1) });
         }
-        page.runs.into_iter().try_for_each(|stored| self.add(stored))
+        for stored in page.runs {
+            let verified = self.check(stored)?;
+            self.add(verified)?;
+        }
+        Ok(())
     }
 
-    /// Checks a run, and packs its bundles again.
-    fn add(&mut self, stored: StoredRun) -> Result<(), ExportError> {
+    /// Checks that a run of the log is the next one.
+    fn check(&self, stored: StoredRun) -> Result<VerifiedRun, ExportError> {
         let at = self.cursor.position.plus(1);
         let head = self.heads.get(stored.run.origin());
-        if stored.position != at || stored.end() > self.header.head || stored.previous != head.chain {
+        if stored.position != at || stored.previous != head.chain {
             return Err(ExportError::Changed { at });
         }
-        let verified = VerifiedRun::verify(stored.run, head).map_err(|_| ExportError::Changed { at })?;
+        VerifiedRun::verify(stored.run, head).map_err(|_| ExportError::Changed { at })
+    }
+
+    /// Packs the bundles of the next run again.
+    fn add(&mut self, verified: VerifiedRun) -> Result<(), ExportError> {
+        let end = self.cursor.position.plus(verified.run().count());
+        if end > self.header.head {
+            return Err(ExportError::Changed { at: self.cursor.position.plus(1) });
+        }
         for bundle in verified.run().bundles() {
             if let Some(run) = self.recut.push(&bundle) {
                 self.write_run(&run);
             }
         }
-        self.cursor.position = self.cursor.position.plus(verified.run().count());
+        self.cursor.position = end;
         self.heads.set(verified.run().origin(), verified.head());
         Ok(())
     }

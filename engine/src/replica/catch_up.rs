@@ -3,6 +3,7 @@
 use super::fold::Whose;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError};
+use crate::format::run::Run;
 use crate::id::{Cursor, Position};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
 
@@ -14,7 +15,8 @@ impl Replica {
     /// the next opening continues from where it was.
     ///
     /// # Errors
-    /// [`ReplicaError::NoSuchView`]; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Self::trim): the view stays as it is;
+    /// [`ReplicaError::NoSuchView`]; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Self::trim), and there is no
+    /// [archive](super::Compose::archive); [`ReplicaError::Archive`] if that has not got everything: the view stays as it is;
     /// [`ReplicaError::Store`].
     ///
     /// # Cancel
@@ -24,10 +26,15 @@ impl Replica {
             return Err(ReplicaError::NoSuchView { view: view.to_string() });
         }
         loop {
+            // What is cleared must be there to be folded again.
+            let kept = match self.inner.history(view).await? {
+                Some(history) => history.verify().await?.end,
+                None => Position::ZERO,
+            };
             let mut turn = self.inner.turn().await;
             turn.refresh().await?;
-            if turn.status.base > Position::ZERO {
-                return Err(ReplicaError::NeedsHistory { view: view.clone(), base: turn.status.base });
+            if turn.status.base > kept {
+                continue;
             }
             let batch =
                 WriteBatch { expected: Some(turn.status.revision), clear: vec![view.clone()], ..WriteBatch::default() };
@@ -45,7 +52,8 @@ impl Replica {
     /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica.
     ///
     /// # Errors
-    /// [`ReplicaError::NeedsHistory`] if somebody else has trimmed the log beyond a view of this replica; [`ReplicaError::Store`].
+    /// [`ReplicaError::NeedsHistory`] if somebody else has trimmed the log beyond a view of this replica, and there is no archive;
+    /// [`ReplicaError::Archive`]; [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was folded stays.
@@ -58,6 +66,7 @@ impl Replica {
 impl Inner {
     /// Folds every view up to the head as it is known here.
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
+        self.catch_up_from_archive().await?;
         let mut end = None;
         loop {
             let mut turn = self.turn().await;
@@ -90,22 +99,31 @@ impl Turn<'_> {
         if self.fill_some().await? {
             return Ok(true);
         }
-        let behind = self.inner.projections.views().filter(|view| self.folded(view) < end);
+        // A view behind the base is folded from the archive.
+        let foldable = self.status.base..end;
+        let behind = self.inner.projections.views().filter(|view| foldable.contains(&self.folded(view)));
         let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
         if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {
             return Ok(true);
         }
         let after = Cursor { log: self.status.log, position: self.folded(&view) };
         let page = self.inner.store.read(after, self.chunk(after.position, end)).await?;
-        let projections = self.inner.projections.filter(|known| *known == view);
-        let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
-        let batch = WriteBatch {
-            expected: Some(self.status.revision),
-            views: vec![(view, page.next.position)],
-            ..WriteBatch::default()
-        };
+        self.fold_behind(view, page.runs.iter().map(|stored| &stored.run), page.next.position).await?;
+        Ok(true)
+    }
+
+    /// Folds what follows a view's rows in the log, up to `end`. Nothing happens if somebody else has committed in the meantime.
+    pub(super) async fn fold_behind<'r>(
+        &mut self,
+        view: ViewId,
+        runs: impl Iterator<Item = &'r Run>,
+        end: Position,
+    ) -> Result<(), StoreError> {
+        let plan = self.inner.projections.filter(|known| *known == view).plan(runs);
+        let (expected, views) = (Some(self.status.revision), vec![(view, end)]);
+        let batch = WriteBatch { expected, views, ..WriteBatch::default() };
         match self.commit_folded(plan, batch, Whose::Anyones).await {
-            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(true),
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -141,17 +141,21 @@ impl Replica {
 
 impl Inner {
     /// Moves the checkpoint if the log has grown enough since it was moved last, and trims the log if it is to be trimmed.
-    pub(super) async fn move_checkpoint_if_due(&self) -> Result<(), StoreError> {
+    pub(super) async fn move_checkpoint_if_due(&self) -> Result<Option<String>, ReplicaError> {
         let mut turn = self.turn().await;
         let last = turn.checkpoint.position().unwrap_or_default();
         if self.checkpoint_every > 0 && turn.status.head.since(last) >= self.checkpoint_every {
             turn.move_checkpoint().await?;
             drop(turn);
             if let Some(keep) = self.keep {
-                self.trim(keep.into()).await?;
+                return match self.trim(keep.into()).await {
+                    Ok(_) => Ok(None),
+                    Err(ReplicaError::Archive(error)) => Ok(Some(error.to_string())),
+                    Err(error) => Err(error),
+                };
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::archive::{ArchiveError, HistoryError};
 use crate::clock::ClockExhausted;
 use crate::format::wire::DecodeError;
 use crate::id::{Dot, InvalidId, Position};
@@ -85,8 +86,8 @@ pub enum ReplicaError {
     },
     /// This takes bundles that the log does not keep any more. Nothing has changed.
     #[error(
-        "view {view} cannot be folded from the log, whose bundles up to position {base} have been trimmed: leave its projection out, or \
-         start again with an empty store and a peer that keeps the whole log"
+        "view {view} cannot be folded from the log, whose bundles up to position {base} have been trimmed: name the archive that they are \
+         in, leave its projection out, or start again with an empty store and a peer that keeps the whole log"
     )]
     NeedsHistory {
         /// The view.
@@ -94,6 +95,9 @@ pub enum ReplicaError {
         /// The log's base.
         base: Position,
     },
+    /// The [archive](super::Compose::archive) has not taken bundles, or does not give them back. Nothing has changed.
+    #[error(transparent)]
+    Archive(Arc<ArchiveError>),
     /// The store refused or failed.
     #[error(transparent)]
     Store(Arc<StoreError>),
@@ -102,5 +106,20 @@ pub enum ReplicaError {
 impl From<StoreError> for ReplicaError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+impl From<ArchiveError> for ReplicaError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(Arc::new(error))
+    }
+}
+
+impl From<HistoryError> for ReplicaError {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Archive(error) => error.into(),
+            HistoryError::Store(error) => error.into(),
+        }
     }
 }

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::checkpoint::Start;
 use super::{Inner, ReplicaError, View};
 use crate::format::event::EventRef;
-use crate::format::run::Run;
+use crate::format::run::{Run, VerifiedRun};
 use crate::format::time::Moment;
-use crate::id::{Cursor, Position};
+use crate::id::Cursor;
 use crate::projection::fold::{Plan, Projections};
 use crate::projection::{Aside, Projection};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, ViewId};
@@ -21,10 +21,11 @@ impl<P: Projection> View<P> {
     /// The view's rows as they would be if only the events up to and including `until` existed, of those this replica has now.
     /// `until` is a timestamp, or a time as a person says it: see [`Moment`].
     ///
-    /// Folds the log from its start in memory: takes time with the log's length and memory with the number of rows.
+    /// Folds the log from its start in memory: takes time with the log's length and memory with the number of rows. What was
+    /// [trimmed](crate::Replica::trim) comes from the [archive](super::Compose::archive).
     ///
     /// # Errors
-    /// [`ReplicaError::NeedsHistory`] if the log was [trimmed](crate::Replica::trim); [`ReplicaError::Store`].
+    /// [`ReplicaError::NeedsHistory`] if the log was trimmed, and there is no archive; [`ReplicaError::Archive`]; [`ReplicaError::Store`].
     pub async fn state_at(&self, until: impl Into<Moment>) -> Result<BTreeMap<Bytes, P::State>, ReplicaError> {
         let rows = self.rows_at(until.into(), |_| true).await?;
         let decode = |(key, value): (RowKey, Bytes)| {
@@ -38,7 +39,7 @@ impl<P: Projection> View<P> {
     /// its start, too, and folds this row alone.
     ///
     /// # Errors
-    /// [`ReplicaError::Row`]; [`ReplicaError::NeedsHistory`] if the log was trimmed; [`ReplicaError::Store`].
+    /// [`ReplicaError::Row`], and those of [`state_at`](Self::state_at).
     pub async fn get_at(&self, key: &[u8], until: impl Into<Moment>) -> Result<Option<P::State>, ReplicaError> {
         let rows = self.rows_at(until.into(), |found| found == key).await?;
         rows.into_values().next().map(|value| self.decode(key, &value)).transpose()
@@ -51,15 +52,27 @@ impl<P: Projection> View<P> {
         wanted: impl Fn(&[u8]) -> bool,
     ) -> Result<BTreeMap<RowKey, Bytes>, ReplicaError> {
         let inner = &self.replica.inner;
-        let base = inner.store.status().await?.base;
-        if base > Position::ZERO {
-            return Err(ReplicaError::NeedsHistory { view: self.view.clone(), base });
-        }
         let projections = inner.projections.filter(|view| *view == self.view);
-        let seen = |stored: &StoredRun| Some(stored.run.clone());
         let keep = |event: &EventRef<'_>| until.includes(event.stamp.timestamp());
-        let (rows, _) = inner.refold(Start::default(), &projections, seen, keep, |_, key| wanted(key), &[]).await?;
-        Ok(rows)
+        let wanted = |_: &ViewId, key: &[u8]| wanted(key);
+        loop {
+            let mut start = Start::default();
+            if let Some(mut history) = inner.history(&self.view).await? {
+                while let Some(runs) = history.next().await? {
+                    let plan = projections.plan_some(runs.iter().map(VerifiedRun::run), &keep, &wanted);
+                    fold_into(&mut start.rows, plan);
+                }
+                start.after = history.end();
+            }
+            let after = start.after;
+            let seen = |stored: &StoredRun| Some(stored.run.clone());
+            match inner.refold(start, &projections, seen, keep, wanted, &[]).await {
+                Ok((rows, _)) => return Ok(rows),
+                // The log was trimmed in the meantime.
+                Err(StoreError::CursorGone { .. }) if inner.store.status().await?.base > after => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 

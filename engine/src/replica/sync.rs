@@ -199,10 +199,10 @@ impl Replica {
             }
             return Err(error);
         }
-        let report = session.finish().await?;
+        let mut report = session.finish().await?;
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
-        self.inner.move_checkpoint_if_due().await?;
+        report.not_archived = self.inner.move_checkpoint_if_due().await?;
         if report.is_complete() {
             // A snapshot that was not fetched to its end is not needed any more.
             self.inner.end_import().await?;

@@ -36,13 +36,14 @@ impl Replica {
     ///
     /// Think before: what has been trimmed can be had from other copies of the log alone. After a trim
     ///
-    /// - [`state_at`](super::View::state_at), [`rebuild`](Self::rebuild) and a new view fail with [`ReplicaError::NeedsHistory`];
+    /// - [`state_at`](super::View::state_at), [`rebuild`](Self::rebuild) and a new view fail with [`ReplicaError::NeedsHistory`], unless
+    ///   an [archive](super::Compose::archive) has what they need;
     /// - a peer that lacks bundles from before does not get them from this replica, see [`SyncReport::trimmed_here`](super::SyncReport);
     /// - a second peer's refusal of a bundle up to the checkpoint is told in the report, and the bundle stays as it is;
     /// - a fork from before the checkpoint is not healed: the sync fails with [`SyncError::Forked`](super::SyncError::Forked).
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// [`ReplicaError::Archive`] if the archive does not take what is to go: then it stays. [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was trimmed stays so.
@@ -53,25 +54,33 @@ impl Replica {
             turn.refresh().await?;
             turn.move_checkpoint().await?;
         }
-        Ok(self.inner.trim(keep.into()).await?)
+        self.inner.trim(keep.into()).await
     }
 }
 
 impl Inner {
-    /// Trims as far as nothing holds, step by step.
-    pub(super) async fn trim(&self, keep: Keep) -> Result<TrimPlan, StoreError> {
+    /// Trims as far as nothing holds, step by step. What goes is archived first.
+    pub(super) async fn trim(&self, keep: Keep) -> Result<TrimPlan, ReplicaError> {
         let mut begun = None;
         loop {
-            let mut turn = self.turn().await;
-            let plan = turn.plan_trim(keep).await?;
+            let plan = self.turn().await.plan_trim(keep).await?;
             let base = *begun.get_or_insert(plan.base);
             if plan.bundles() == 0 {
                 return Ok(TrimPlan { base, ..plan });
             }
-            let (expected, trim) = (Some(turn.status.revision), Some(plan.to.min(plan.base.plus(STEP))));
+            let archived = self.archive_some(plan.base, plan.to.min(plan.base.plus(STEP))).await?;
+            let mut turn = self.turn().await;
+            // Others may have had their turn since.
+            let plan = turn.plan_trim(keep).await?;
+            let to = match archived {
+                None => plan.to.min(plan.base.plus(STEP)),
+                Some(segment) if plan.to >= segment.last() && turn.still_has(&segment).await? => segment.last(),
+                Some(_) => continue,
+            };
+            let (expected, trim) = (Some(turn.status.revision), Some(to));
             match turn.commit(WriteBatch { expected, trim, ..WriteBatch::default() }).await {
                 Ok(_) | Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
     }

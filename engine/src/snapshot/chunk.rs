@@ -4,24 +4,11 @@ use bytes::Bytes;
 
 use super::manifest::Chunk;
 use super::{ChunkHash, SnapshotFault};
-
-/// The first byte of a chunk whose rows follow as they are.
-const PLAIN: u8 = 0;
-/// The first byte of a chunk whose rows follow as one block of LZ4.
-const LZ4: u8 = 1;
+use crate::format::packed::{pack, unpack};
 
 /// Makes a chunk of bytes of rows, at most [`CHUNK_BYTES`](super::CHUNK_BYTES) of them, and what a manifest says of it.
 pub fn seal_chunk(rows: &[u8]) -> (Bytes, Chunk) {
-    let mut sealed = vec![LZ4];
-    sealed.resize(1 + lz4_flex::block::get_maximum_output_size(rows.len()), 0);
-    let packed = lz4_flex::block::compress_into(rows, &mut sealed[1..]).expect("there is room for the worst case");
-    if packed < rows.len() {
-        sealed.truncate(1 + packed);
-    } else {
-        sealed.clear();
-        sealed.push(PLAIN);
-        sealed.extend_from_slice(rows);
-    }
+    let sealed = pack(rows);
     let hash = ChunkHash(*blake3::hash(&sealed).as_bytes());
     let bytes = u32::try_from(sealed.len()).expect("a chunk is bounded");
     (sealed.into(), Chunk { bytes, hash })
@@ -39,21 +26,7 @@ pub fn open_chunk(index: u32, named: &Chunk, sealed: &Bytes, rows: usize) -> Res
     if blake3::hash(sealed).as_bytes() != &named.hash.to_bytes() {
         return Err(wrong("its hash differs"));
     }
-    let opened = match sealed.first() {
-        Some(&PLAIN) => sealed.slice(1..),
-        Some(&LZ4) => {
-            let mut opened = vec![0; rows];
-            let unpacked = lz4_flex::block::decompress_into(&sealed[1..], &mut opened);
-            let unpacked = unpacked.map_err(|_| wrong("it does not unpack"))?;
-            opened.truncate(unpacked);
-            opened.into()
-        }
-        _ => return Err(wrong("it is packed in a way that this build does not know")),
-    };
-    if opened.len() != rows {
-        return Err(wrong("it unpacks to another length than the manifest says"));
-    }
-    Ok(opened)
+    unpack(sealed, rows).map_err(wrong)
 }
 
 #[cfg(test)]

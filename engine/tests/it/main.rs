@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test may fail, and is a program")]
 
+mod archive;
 mod attributes;
 mod busy;
 mod checkpoint;

@@ -46,6 +46,8 @@ pub struct SyncReport {
     pub trimmed_here: Option<Dot>,
     /// The snapshot that took the place of this replica's log, if one did.
     pub bootstrapped: Option<Bootstrapped>,
+    /// Why the archive did not take what was to be trimmed, if it did not. The log keeps it until the archive takes it.
+    pub not_archived: Option<String>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove

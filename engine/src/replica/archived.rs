@@ -1,0 +1,123 @@
+//! What a replica gives to its archive before it trims the log, and what it folds from there.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::turn::Turn;
+use super::{Inner, ReplicaError};
+use crate::archive::{ArchiveError, History, Segment, SegmentName};
+use crate::format::run::VerifiedRun;
+use crate::format::wire::DecodeError;
+use crate::id::{Cursor, Position, SpaceId};
+use crate::store::{EventStore, Limit, StoreError, ViewId};
+
+/// Bytes of bundles in a segment, but for the last run: half of what a segment takes.
+const SEGMENT_BYTES: u32 = (crate::limits::SEGMENT_BYTES_MAX / 2) as u32;
+
+/// A segment that the archive has taken.
+pub(super) struct Taken {
+    name: SegmentName,
+    bytes: Bytes,
+}
+
+impl Taken {
+    /// The position of its last bundle.
+    pub(super) fn last(&self) -> Position {
+        self.name.last
+    }
+}
+
+impl Inner {
+    /// What a view needs of the log and the log does not keep any more; `None` if it keeps everything.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NeedsHistory`] if there is no archive; those of [`History::of`].
+    pub(super) async fn history(&self, view: &ViewId) -> Result<Option<History>, ReplicaError> {
+        let base = self.store.status().await?.base;
+        match &self.archive {
+            _ if base == Position::ZERO => Ok(None),
+            None => Err(ReplicaError::NeedsHistory { view: view.clone(), base }),
+            Some(archive) => Ok(Some(History::of(self.store.clone(), archive.clone(), &self.space).await?)),
+        }
+    }
+
+    /// Gives the bundles behind `base`, or some of them, to the archive, if there is one.
+    pub(super) async fn archive_some(&self, base: Position, to: Position) -> Result<Option<Taken>, ReplicaError> {
+        let Some(archive) = &self.archive else { return Ok(None) };
+        let taken = cut(&self.store, &self.space, base, to).await?;
+        let put = archive.put(&self.space, taken.name, taken.bytes.clone()).await;
+        put.map_err(ArchiveError::unavailable("keep a segment"))?;
+        Ok(Some(taken))
+    }
+
+    /// Folds views that lie behind the log's base from the archive. A segment per turn, so that writers get in between; no turn is held
+    /// while the archive is read.
+    pub(super) async fn catch_up_from_archive(&self) -> Result<(), ReplicaError> {
+        loop {
+            let behind = self.turn().await.behind_base();
+            let Some(view) = behind else { return Ok(()) };
+            let Some(mut history) = self.history(&view).await? else { return Ok(()) };
+            while let Some(runs) = history.next().await? {
+                self.fold_archived(&view, &runs, history.read()).await?;
+            }
+        }
+    }
+
+    /// Folds the runs of a segment that ends at `end` into a view, but for what it has of them.
+    async fn fold_archived(&self, view: &ViewId, runs: &[VerifiedRun], end: Position) -> Result<(), ReplicaError> {
+        let bundles: u64 = runs.iter().map(|verified| verified.run().count()).sum();
+        loop {
+            let mut turn = self.turn().await;
+            turn.refresh().await?;
+            let folded = turn.folded(view);
+            if folded >= end {
+                return Ok(());
+            }
+            if folded == Position::ZERO && turn.forget_notes(view).await? {
+                continue;
+            }
+            let mut known = folded.get().saturating_sub(end.get() - bundles);
+            let rest = runs.iter().filter_map(|verified| {
+                let (run, skipped) = (verified.run(), known.min(verified.run().count()));
+                known -= skipped;
+                run.since(run.first().plus(skipped))
+            });
+            let rest: Vec<_> = rest.collect();
+            turn.fold_behind(view.clone(), rest.iter(), end).await?;
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// A view that needs bundles which the log does not keep any more.
+    fn behind_base(&self) -> Option<ViewId> {
+        let behind = |view: &&ViewId| !self.is_filling() && self.folded(view) < self.status.base;
+        self.inner.projections.views().find(behind).cloned()
+    }
+
+    /// Whether the log begins with exactly what the archive has taken.
+    pub(super) async fn still_has(&self, taken: &Taken) -> Result<bool, ReplicaError> {
+        let SegmentName { after, last, log } = taken.name;
+        if (self.status.log, self.status.base) != (log, after) {
+            return Ok(false);
+        }
+        Ok(cut(&self.inner.store, &self.inner.space, after, last).await?.bytes == taken.bytes)
+    }
+}
+
+/// The bundles behind `after`, up to `to` and as many as a segment takes.
+async fn cut(store: &Arc<dyn EventStore>, space: &SpaceId, after: Position, to: Position) -> Result<Taken, StoreError> {
+    let log = store.status().await?.log;
+    let items = u32::try_from(to.since(after)).unwrap_or(u32::MAX);
+    let page = store.read(Cursor { log, position: after }, Limit { items, bytes: SEGMENT_BYTES }).await?;
+    let name = SegmentName { after, last: page.next.position, log };
+    let runs = page.runs.into_iter().map(|stored| stored.run).collect();
+    let bytes = Segment { space: space.clone(), name, runs }.encode().map_err(too_large)?;
+    Ok(Taken { name, bytes })
+}
+
+/// A store that returns more than it was asked for.
+fn too_large(error: DecodeError) -> StoreError {
+    StoreError::Corrupt { backend: "engine", at: "a page of the log".to_owned(), why: error.to_string() }
+}
