@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_executor::block_on;
+use syncline::archive::{Segment, SegmentName};
 use syncline::attributes::{Attribute, AttributeRow, Attributes, Op, Value};
 use syncline::format::codec;
 use syncline::format::event::encode_body;
@@ -20,9 +21,10 @@ use syncline::protocol::{AskSnapshot, Code, Compare, Have, Piece, Problem, Pull,
 use syncline::snapshot::{ChunkHash, Manifest, RowWriter, SnapshotId, seal_chunk};
 use syncline::store::{EventStore, Limit, WriteBatch};
 use syncline::{
-    Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Projection, ReplicaId, Seq, SpaceId, ViewId,
+    Cursor, Dot, Event, EventRef, EventType, LogId, MemoryStore, NTP64, Position, Projection, ReplicaId, Seq, SpaceId,
+    ViewId,
 };
-use syncline_fuzz_targets::{export, unsealed, unsealed_snapshot};
+use syncline_fuzz_targets::{export, unsealed, unsealed_segment, unsealed_snapshot};
 
 fn main() -> io::Result<()> {
     let (run, stock) = (run(), Attribute::new("article/7", "stock").expect("well formed"));
@@ -64,6 +66,13 @@ fn main() -> io::Result<()> {
         let (manifest, rows) = snapshot(views);
         write("snapshot", &format!("{name}-manifest"), &manifest)?;
         write("snapshot", name, &unsealed_snapshot(&manifest, &rows))?;
+    }
+    for (name, runs) in
+        [("one", vec![run.clone()]), ("with-a-void", vec![run.with_voids(&[Seq::new(2)], ChainHash::GENESIS)])]
+    {
+        let segment = segment(runs);
+        write("segment", name, &segment)?;
+        write("segment", &format!("{name}-unsealed"), &unsealed_segment(&segment))?;
     }
     write("snapshot", "packed-chunk", &[&[0, 0], &*seal_chunk(&[7; 100]).0].concat())?;
     Ok(())
@@ -113,6 +122,13 @@ fn requests(run: &Run) -> Vec<(&'static str, Request)> {
         ("supply-chunk", Request::Supply(space.clone(), Supply::Chunk(snapshot, 3, piece))),
         ("push", Request::Push(space.clone(), Some(run.origin()), Push { runs: vec![run.clone()] })),
     ]
+}
+
+fn segment(runs: Vec<Run>) -> Bytes {
+    let (log, space) = (LogId::from_bytes([3; 16]).expect("not zero"), SpaceId::new("team").expect("well formed"));
+    let last = Position::new(7 + runs.iter().map(Run::count).sum::<u64>());
+    let name = SegmentName { after: Position::new(7), last, log };
+    Segment { space, name, runs }.encode().expect("within limits")
 }
 
 /// Exported logs: all that one can hold, nothing, one bundle, several.

@@ -16,16 +16,18 @@ use syncline::protocol::{Answer, Notice, Piece, Problem, Pull, Push, Request};
 use syncline::{Dot, NTP64, Projection, ReplicaId, Seq};
 
 mod portable;
+mod segment;
 mod snapshot;
 
 pub use portable::{export, portable, portable_frames, sealed, unsealed};
+pub use segment::{segment, unsealed_segment};
 pub use snapshot::{snapshot, unsealed_snapshot};
 
 /// What a fuzzer calls with whatever it has thought of.
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("run", run),
     ("body", body),
     ("message", message),
@@ -36,6 +38,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("portable", portable),
     ("portable_frames", portable_frames),
     ("snapshot", snapshot),
+    ("segment", segment),
 ];
 
 /// A packed run: whatever decodes can be cut anywhere, joined again by hashing, and is the same bundles.

@@ -13,7 +13,6 @@ use crate::store::{EventStore, Limit, StoreError};
 
 /// Why the history of a log cannot be read.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum HistoryError {
     /// The archive has not got it, or is damaged.
     #[error(transparent)]

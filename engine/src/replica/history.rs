@@ -59,7 +59,7 @@ impl<P: Projection> View<P> {
             let mut start = Start::default();
             if let Some(mut history) = inner.history(&self.view).await? {
                 while let Some(runs) = history.next().await? {
-                    let plan = projections.plan_some(runs.iter().map(VerifiedRun::run), &keep, &wanted);
+                    let plan = projections.plan_some(runs.iter().map(VerifiedRun::run), keep, wanted);
                     fold_into(&mut start.rows, plan);
                 }
                 start.after = history.end();

@@ -71,7 +71,7 @@ fn database(place: &Place) -> Result<&Path, Failure> {
 
 /// Checks a copy as `verify` does.
 async fn check(copy: &Path, out: &mut Output) -> Result<(), Failure> {
-    let place = Place { logs: StoreName::sqlite(copy), accounts: None, durability: Durability::Synced };
+    let place = Place { logs: StoreName::sqlite(copy), accounts: None, durability: Durability::Synced, archive: None };
     match reach(&place).await? {
         Reached::Here(stack) => verify::run(None, &stack, out).await,
         Reached::There(_) => Err(Failure::Served(copy.to_owned())),

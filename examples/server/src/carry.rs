@@ -2,13 +2,16 @@
 //!
 //! Whatever the two ends are, between them goes a portable log, and this process verifies it on its way.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use syncline::SpaceId;
+use syncline::portable::Exporter;
 use syncline_any::{Scheme, StoreName};
 use tokio::io::{BufReader, Take};
 use tokio::net::tcp::OwnedReadHalf;
 
+use crate::archive;
 use crate::backup;
 use crate::cli::Carry;
 use crate::config::Place;
@@ -135,7 +138,7 @@ async fn relocate(
     }
     let added = target.finish(out).await?;
     let mut copy = match storage {
-        Some(storage) => Verified::new(Source::of(&storage, None, &space).await?),
+        Some(storage) => Verified::new(Source::of(&storage, None, None, &space).await?),
         None => of_store(&to, space, place).await?,
     };
     let (from, to) = (from.map_or_else(|| place.to_string(), |from| from.to_string()), to.to_string());
@@ -169,11 +172,17 @@ pub(crate) async fn compare(
 /// # Errors
 /// [`Failure`]; the log then breaks off.
 pub(crate) async fn send(space: &SpaceId, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
-    let mut source = Source::of(&*stack.storage, Some(&*stack.accounts), space).await?;
+    let mut source = Source::of(&*stack.storage, Some(&*stack.accounts), stack.place.archive.as_deref(), space).await?;
     while let Some(bytes) = source.next().await? {
         out.data(&bytes).await?;
     }
     Ok(())
+}
+
+/// `archive restore`.
+pub(crate) async fn restore(space: SpaceId, folder: &Path, file: &Path, out: &mut Output) -> Result<(), Failure> {
+    let exporter = Exporter::begin_archived(archive::open(folder)?, space).await?;
+    save(Verified::new(Source::Store(Box::new(exporter))), Draft::create(file)?, out).await
 }
 
 /// Takes the log that somebody sends to this server.
@@ -194,7 +203,9 @@ async fn of_place(place: &Place, space: SpaceId) -> Result<Verified<'static>, Fa
         return Err(Failure::NoDatabase(missing.to_owned()));
     }
     Ok(Verified::new(match reach(place).await? {
-        Reached::Here(stack) => Source::of(&*stack.storage, Some(&*stack.accounts), &space).await?,
+        Reached::Here(stack) => {
+            Source::of(&*stack.storage, Some(&*stack.accounts), stack.place.archive.as_deref(), &space).await?
+        }
         Reached::There(line) => Source::Server(line.export(space).await?),
     }))
 }
@@ -207,7 +218,7 @@ async fn of_store(name: &StoreName, space: SpaceId, place: &Place) -> Result<Ver
     Ok(Verified::new(match reach_store(name, place.durability).await? {
         Reached::Here(storage) => {
             let accounts = storage.existing_accounts(Arc::new(time::now)).await?;
-            Source::of(&storage, accounts.as_deref(), &space).await?
+            Source::of(&storage, accounts.as_deref(), place.archive.as_deref(), &space).await?
         }
         Reached::There(line) => Source::Server(line.export(space).await?),
     }))

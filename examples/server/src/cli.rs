@@ -16,7 +16,7 @@ mod help;
 mod small;
 
 use help::{AFTER_LONG_HELP, LONG_ABOUT};
-pub(crate) use small::{Folded, SnapshotTask, Trim};
+pub(crate) use small::{ArchiveTask, Folded, SnapshotTask, Trim};
 
 /// The reference server of Syncline, and its administration.
 #[derive(Debug, Parser)]
@@ -38,6 +38,9 @@ pub(crate) struct Cli {
     /// Where the logs are, if not in the database: sqlite:FILE, redb:FILE, sled:FOLDER, postgres://…, memory:
     #[arg(long, global = true, env = "SYNCLINE_STORE", value_name = "STORE", hide_env_values = true)]
     pub(crate) store: Option<StoreName>,
+    /// Folder that keeps the bundles that are trimmed: with it, whole logs are exported and folded, also after a trim
+    #[arg(long, global = true, env = "SYNCLINE_ARCHIVE", value_name = "FOLDER", hide_env_values = true)]
+    pub(crate) archive: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -56,6 +59,9 @@ pub(crate) enum Command {
     Task(Task),
     #[command(flatten)]
     Carry(Carry),
+    /// List, verify and restore what an archive keeps (--archive)
+    #[command(subcommand)]
+    Archive(ArchiveTask),
 }
 
 /// What carries whole logs from one place to another. Files and other stores are opened by this process, so that its
@@ -66,6 +72,7 @@ pub(crate) enum Carry {
     ///
     /// Every store gives the same file, byte for byte. The file is complete or not there at all. It holds everything up to
     /// the moment at which the export began, and the owners of the replicas. The server continues to serve. Prints the log's digest.
+    /// What was trimmed comes from the archive.
     Export {
         /// Space
         space: SpaceId,
@@ -198,6 +205,14 @@ pub(crate) enum Task {
     /// The answer names everything that holds bundles: which device, which view, which snapshot. Devices that lack
     /// trimmed bundles take the snapshot when they come back, and keep what they have written.
     Trim(Trim),
+    /// `archive verify`, by the process that has the log.
+    #[command(skip)]
+    VerifyArchive {
+        /// Space
+        space: SpaceId,
+        /// The folder
+        archive: PathBuf,
+    },
     /// Show each space's bundles, origins, bytes and log, and the database's durability and formats
     Status(Form),
 }
@@ -351,6 +366,7 @@ impl fmt::Display for Task {
             Self::Trim(Trim { space, dry_run, .. }) => {
                 write!(f, "trim {space}{}", if *dry_run { " --dry-run" } else { "" })
             }
+            Self::VerifyArchive { space, .. } => write!(f, "archive verify {space}"),
             Self::Status(_) => f.write_str("status"),
         }
     }

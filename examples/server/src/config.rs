@@ -38,6 +38,9 @@ pub(crate) struct ServeOptions {
     #[arg(skip)]
     #[serde(default, deserialize_with = "store_name")]
     pub(crate) store: Option<StoreName>,
+    /// The archive of trimmed logs; a flag of every command, too.
+    #[arg(skip)]
+    pub(crate) archive: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes any free one [default: 127.0.0.1:8550]
     #[arg(long, env = "SYNCLINE_LISTEN", value_name = "ADDRESS", hide_env_values = true)]
     pub(crate) listen: Option<SocketAddr>,
@@ -194,14 +197,18 @@ pub(crate) struct Place {
     /// The SQLite file of the accounts if the store of the logs keeps none.
     pub(crate) accounts: Option<PathBuf>,
     pub(crate) durability: Durability,
+    /// The folder that keeps what is trimmed.
+    pub(crate) archive: Option<PathBuf>,
 }
 
 impl Place {
     /// The logs in this store; the accounts there too, or in the database.
-    fn new(database: PathBuf, store: Option<StoreName>, durability: Durability) -> Self {
+    fn new(database: PathBuf, store: Option<StoreName>, durability: Durability, archive: Option<PathBuf>) -> Self {
         let logs = store.unwrap_or_else(|| StoreName::sqlite(&database));
         let accounts = (!logs.scheme().has_accounts()).then_some(database);
-        Self { logs, accounts, durability }
+        // The running server, which may do the work, has another working directory.
+        let archive = archive.map(|folder| std::path::absolute(&folder).unwrap_or(folder));
+        Self { logs, accounts, durability, archive }
     }
 
     /// The files and folders that one process at a time can have open: anyone who has the first has them all.
@@ -227,9 +234,10 @@ impl std::fmt::Display for Place {
 pub(crate) fn place(
     database: Option<PathBuf>,
     store: Option<StoreName>,
+    archive: Option<PathBuf>,
     config: Option<&Path>,
 ) -> Result<Place, ConfigError> {
-    ServeOptions { database, store, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
+    ServeOptions { database, store, archive, ..ServeOptions::default() }.settle(config).map(|settings| settings.place)
 }
 
 /// Connections open at once.
@@ -269,6 +277,7 @@ impl ServeOptions {
                 self.database.or(file.database).unwrap_or_else(|| DATABASE.into()),
                 self.store.or(file.store),
                 self.durability.or(file.durability).unwrap_or(Promise::Synced).into(),
+                self.archive.or(file.archive),
             ),
             listen: self.listen.or(file.listen).unwrap_or(LISTEN),
             max_drift: self.max_drift.or(file.max_drift).map_or(MAX_DRIFT, |span| span.0),

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use syncline::ReplicaError;
 use syncline::StoreError;
+use syncline::archive::{ArchiveError, HistoryError};
 use syncline::authority::AuthorityError;
 use syncline::authority::accounts::AccountsError;
 use syncline::portable::{ExportError, ImportError, ReadError};
 use syncline::replica::SnapshotError;
-use syncline::store::Retry;
+use syncline::store::{BoxError, Retry};
 use thiserror::Error;
 
 use crate::carry::Difference;
@@ -35,6 +36,20 @@ pub(crate) enum Failure {
     /// The rows of a space cannot be folded, or its log not be trimmed.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
+    /// The archive has not got the history, or cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The folder of the archive cannot be used.
+    #[error("the archive at {}: {source}; name a folder that can be written with --archive", .folder.display())]
+    NoArchive {
+        /// The folder.
+        folder: PathBuf,
+        /// What the machine said.
+        source: BoxError,
+    },
+    /// A command on the archive, and none was named.
+    #[error("no archive is named; name its folder with --archive")]
+    WhichArchive,
     /// No snapshot was made.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -156,5 +171,14 @@ impl Failure {
     /// Whether there is anything to tell.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::Gone(_))
+    }
+}
+
+impl From<HistoryError> for Failure {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Archive(error) => error.into(),
+            HistoryError::Store(error) => error.into(),
+        }
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::config::ServeOptions;
 use crate::failure::Failure;
 
 mod admin;
+mod archive;
 mod backup;
 mod carry;
 mod claim;
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     // Anyone who called a command reads its answer. Nobody may be there to read a server's.
     let patience = match cli.command {
         Command::Serve(_) => logging::LAST_LINES_TIME_MAX,
-        Command::Task(_) | Command::Carry(_) => Duration::MAX,
+        Command::Task(_) | Command::Carry(_) | Command::Archive(_) => Duration::MAX,
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,21 +70,19 @@ fn tell(line: String, patience: Duration) {
 fn run(cli: Cli) -> Result<(), Failure> {
     let given = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     config::check_variables(given)?;
-    let config = cli.config.as_deref();
-    match cli.command {
-        Command::Serve(mut options) => {
-            (options.database, options.store) = (cli.database, cli.store);
-            let settings = options.settle(config)?;
-            runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings))
-        }
-        Command::Task(task) => {
-            let place = config::place(cli.database, cli.store, config)?;
-            runtime(tokio::runtime::Builder::new_current_thread())?.block_on(task.run_at(&place))
-        }
-        Command::Carry(carry) => {
-            let place = config::place(cli.database, cli.store, config)?;
-            runtime(tokio::runtime::Builder::new_current_thread())?.block_on(carry.run_at(&place))
-        }
+    let Cli { config, database, store, archive, command } = cli;
+    let config = config.as_deref();
+    if let Command::Serve(options) = command {
+        let settings = ServeOptions { database, store, archive, ..options }.settle(config)?;
+        return runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings));
+    }
+    let place = config::place(database, store, archive, config)?;
+    let runtime = runtime(tokio::runtime::Builder::new_current_thread())?;
+    match command {
+        Command::Serve(_) => Ok(()),
+        Command::Task(task) => runtime.block_on(task.run_at(&place)),
+        Command::Carry(carry) => runtime.block_on(carry.run_at(&place)),
+        Command::Archive(task) => runtime.block_on(task.run_at(&place)),
     }
 }
 

@@ -1,10 +1,13 @@
 //! Keeping logs small: making snapshots, and trimming logs up to them.
 
+use std::path::Path;
+
 use syncline::attributes::Attributes;
 use syncline::protocol::SnapshotInfo;
 use syncline::replica::{Keep, TrimPlan};
 use syncline::{Position, Replica, SpaceId};
 
+use crate::archive;
 use crate::cli::{Folded, SnapshotTask, Trim};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -15,13 +18,14 @@ use crate::text::{count, size};
 /// `snapshot`.
 pub(crate) async fn snapshot(task: SnapshotTask, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
     match task {
-        SnapshotTask::Make { space, views } => {
-            let Some(keeper) = keeper(&space, &views, stack).await? else { return no_log(&space, out).await };
+        SnapshotTask::Make { space, views, archive } => {
+            let keeper = keeper(&space, &views, archive.as_deref(), stack).await?;
+            let Some(keeper) = keeper else { return no_log(&space, out).await };
             let made = keeper.make_snapshot().await?;
             Ok(out.line(line(&made)).await?)
         }
         SnapshotTask::List { space } => {
-            let Some(keeper) = keeper(&space, &[], stack).await? else { return no_log(&space, out).await };
+            let Some(keeper) = keeper(&space, &[], None, stack).await? else { return no_log(&space, out).await };
             for info in keeper.snapshots().await? {
                 out.line(line(&info)).await?;
             }
@@ -36,9 +40,10 @@ async fn no_log(space: &SpaceId, out: &mut Output) -> Result<(), Failure> {
 
 /// `trim`.
 pub(crate) async fn trim(task: Trim, stack: &Stack, out: &mut Output) -> Result<(), Failure> {
-    let Trim { space, keep, age, window, views, dry_run } = task;
+    let Trim { space, keep, age, window, views, dry_run, archive } = task;
     let keep = Keep { bundles: keep, age: age.map(|span| span.0), window: window.map_or(Keep::WINDOW, |span| span.0) };
-    let Some(keeper) = keeper(&space, &views, stack).await? else { return no_log(&space, out).await };
+    let keeper = keeper(&space, &views, archive.as_deref(), stack).await?;
+    let Some(keeper) = keeper else { return no_log(&space, out).await };
     let plan = if dry_run { keeper.plan_trim(keep).await? } else { keeper.trim(keep).await? };
     let bundles = count(plan.bundles(), "bundle");
     let (what, to, head) = (if dry_run { "would go" } else { "are gone" }, plan.to, plan.head);
@@ -64,7 +69,7 @@ pub(crate) async fn keep_small(
     if store.status().await?.head.get() < every {
         return Ok(None);
     }
-    let Some(keeper) = keeper(space, views, stack).await? else { return Ok(None) };
+    let Some(keeper) = keeper(space, views, None, stack).await? else { return Ok(None) };
     let newest = keeper.snapshots().await?.first().map_or(Position::ZERO, |info| info.covers.position);
     if keeper.status().await?.head.since(newest) < every {
         return Ok(None);
@@ -78,9 +83,18 @@ pub(crate) async fn keep_small(
 }
 
 /// A replica on the space's own store: it folds the views that the server maintains, and writes nothing. `None` if the space has no log.
-async fn keeper(space: &SpaceId, views: &[Folded], stack: &Stack) -> Result<Option<Replica>, Failure> {
+/// What it trims goes to this archive, or to that of the settings.
+async fn keeper(
+    space: &SpaceId,
+    views: &[Folded],
+    archive: Option<&Path>,
+    stack: &Stack,
+) -> Result<Option<Replica>, Failure> {
     let Some(store) = spaces::find(space, stack).await?.open(stack).await? else { return Ok(None) };
     let mut keeper = Replica::compose(space.clone(), store).clock(syncline_os::wall_clock).shared_with_service();
+    if let Some(folder) = archive.or(stack.place.archive.as_deref()) {
+        keeper = keeper.archive(archive::open(folder)?);
+    }
     for view in views {
         keeper = match view {
             Folded::Attributes => keeper.projection(Attributes),

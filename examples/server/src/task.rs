@@ -1,12 +1,12 @@
 //! Carrying out what the command line asks for, here or by the running server.
 
-use crate::cli::Task;
+use crate::cli::{SnapshotTask, Task, Trim};
 use crate::config::Place;
 use crate::control::Job;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::stack::{Reached, Stack, reach};
-use crate::{admin, carry, claim, log, setup, small, status, verify};
+use crate::{admin, archive, carry, claim, log, setup, small, status, verify};
 
 impl Task {
     /// Carries the task out on an open database.
@@ -30,6 +30,7 @@ impl Task {
             Self::Claim(task) => claim::run(task, stack, out).await,
             Self::Snapshot(task) => small::snapshot(task, stack, out).await,
             Self::Trim(task) => small::trim(task, stack, out).await,
+            Self::VerifyArchive { space, archive } => archive::verify(&space, &archive, stack, out).await,
             Self::Grant { space, user, role } => admin::grant(&space, &user, role, stack, out).await,
             Self::Revoke { space, user } => admin::revoke(&space, &user, stack, out).await,
         }
@@ -40,7 +41,11 @@ impl Task {
     ///
     /// # Errors
     /// [`Failure`], its own or the server's.
-    pub(crate) async fn run_at(self, place: &Place) -> Result<(), Failure> {
+    pub(crate) async fn run_at(mut self, place: &Place) -> Result<(), Failure> {
+        // Whoever does the work uses the archive that was named here.
+        if let Self::Trim(Trim { archive, .. }) | Self::Snapshot(SnapshotTask::Make { archive, .. }) = &mut self {
+            archive.clone_from(&place.archive);
+        }
         if let (false, Some(missing)) = (self.begins_a_database(), place.paths().find(|path| !path.exists())) {
             return Err(Failure::NoDatabase(missing.to_owned()));
         }

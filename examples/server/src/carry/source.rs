@@ -1,5 +1,7 @@
 //! Where a portable log comes from.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use syncline::SpaceId;
 use syncline::authority::accounts::Accounts;
@@ -9,6 +11,7 @@ use tokio::io::{AsyncReadExt, BufReader, Take};
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::input::{Input, PIECE_BYTES};
+use crate::archive;
 use crate::control::{Answer, ControlError};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -28,19 +31,25 @@ pub(super) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// The log of a space in an open store, and whose its origins are if there are accounts. Looking creates nothing.
+    /// The log of a space in an open store, and whose its origins are if there are accounts. What was trimmed comes from the archive.
+    /// Looking creates nothing.
     ///
     /// # Errors
-    /// [`Failure::NoLog`] if it has none; [`Failure`] of the store.
+    /// [`Failure::NoLog`] if it has none; [`Failure`] of the store or of the archive.
     pub(super) async fn of(
         storage: &dyn Storage,
         accounts: Option<&dyn Accounts>,
+        archive: Option<&Path>,
         space: &SpaceId,
     ) -> Result<Source<'static>, Failure> {
         if !storage.spaces().await?.contains(space) {
             return Err(Failure::NoLog(space.to_string()));
         }
-        let mut exporter = Exporter::begin(storage.open(space).await?, space.clone()).await?;
+        let store = storage.open(space).await?;
+        let mut exporter = match archive {
+            Some(folder) => Exporter::begin_whole(store, archive::open(folder)?, space.clone()).await?,
+            None => Exporter::begin(store, space.clone()).await?,
+        };
         if let Some(accounts) = accounts {
             let origins: Vec<_> = exporter.header().heads.iter().map(|(origin, _)| origin).collect();
             exporter = exporter.with_claims(accounts.owners(&origins).await?);

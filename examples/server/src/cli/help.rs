@@ -24,6 +24,8 @@ Logs that stay small, for devices whose views the server can fold (--view):
   syncline-server snapshot make notes                              # new devices begin with it
   syncline-server trim notes --keep 10000 --dry-run                # what would go, and who holds the rest
   syncline-server serve --snapshot-every 10000 --trim-keep 10000   # both by itself, from time to time
+  syncline-server trim notes --archive /var/lib/archive            # what goes is kept there first
+  syncline-server archive verify notes --archive /var/lib/archive  # nothing is missing
 
 Another store: --store redb:FILE or sled:FOLDER keeps the logs there, and the accounts in the database. \
 --store postgres://USER@HOST/DATABASE keeps both there, for any number of servers. memory: keeps the logs as long as the \

@@ -1,5 +1,7 @@
 //! The command line of what keeps logs small.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use syncline::SpaceId;
@@ -19,6 +21,9 @@ pub(crate) enum SnapshotTask {
         /// View that the server folds from the log; may be repeated
         #[arg(long = "view", value_name = "VIEW", default_value = "attributes")]
         views: Vec<Folded>,
+        /// The archive: a flag of every command.
+        #[arg(skip)]
+        archive: Option<PathBuf>,
     },
     /// Show the snapshots that the server hands out
     List {
@@ -47,6 +52,30 @@ pub(crate) struct Trim {
     /// Say what would go and what holds the rest, and delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// The archive: a flag of every command.
+    #[arg(skip)]
+    pub(crate) archive: Option<PathBuf>,
+}
+
+/// `archive`.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ArchiveTask {
+    /// Show what the archive has of each space
+    List,
+    /// Read every segment of a space, and check that each bundle follows, and that the log follows the last one
+    Verify {
+        /// Space
+        space: SpaceId,
+    },
+    /// Write all that the archive has of a space to a file that `import` takes, for a log that is lost
+    ///
+    /// If the log is there, `export` writes all of it: what was trimmed comes from the archive.
+    Restore {
+        /// Space
+        space: SpaceId,
+        /// File
+        file: PathBuf,
+    },
 }
 
 /// A view that the server is able to fold. A server of an application has its own.

@@ -84,8 +84,8 @@ fn a_flag_goes_before_the_file() {
     let options = ServeOptions { listen: "127.0.0.1:2".parse().ok(), ..ServeOptions::default() };
     let settings = options.settle(Some(&path)).unwrap();
     assert_eq!((settings.listen.port(), settings.max_drift.as_secs()), (2, 1));
-    assert_eq!(place(Some("b".into()), None, Some(&path)).unwrap().logs, StoreName::sqlite("b"));
-    assert_eq!(place(None, None, Some(&path)).unwrap().logs, StoreName::sqlite("a"));
+    assert_eq!(place(Some("b".into()), None, None, Some(&path)).unwrap().logs, StoreName::sqlite("b"));
+    assert_eq!(place(None, None, None, Some(&path)).unwrap().logs, StoreName::sqlite("a"));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn accounts_are_in_the_store_where_it_keeps_them_and_else_in_the_database() {
         ("sled:logs", Some("a")),
         ("memory:", Some("a")),
     ] {
-        let place = place(Some("a".into()), Some(store.parse().unwrap()), None).unwrap();
+        let place = place(Some("a".into()), Some(store.parse().unwrap()), None, None).unwrap();
         assert_eq!(place.accounts, accounts.map(PathBuf::from), "{store}");
     }
 }
@@ -143,10 +143,10 @@ fn a_file_cut_off_anywhere_is_taken_up_to_there_or_refused_in_one_line() {
 
 #[test]
 fn a_file_that_is_not_there_or_not_text_is_named() {
-    let error = place(None, None, Some(Path::new("/nowhere/syncline.toml"))).unwrap_err().to_string();
+    let error = place(None, None, None, Some(Path::new("/nowhere/syncline.toml"))).unwrap_err().to_string();
     assert!(error.contains("/nowhere/syncline.toml") && error.contains("--config"), "{error}");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("syncline.toml");
     std::fs::write(&path, [0xff, 0xfe, 0]).unwrap();
-    assert!(matches!(place(None, None, Some(&path)), Err(ConfigError::Unreadable { .. })));
+    assert!(matches!(place(None, None, None, Some(&path)), Err(ConfigError::Unreadable { .. })));
 }

@@ -71,3 +71,55 @@ async fn a_snapshot_of_views_that_the_server_does_not_know_is_refused_by_the_com
     let error = home.fails(2, "serve --trim-keep 5");
     assert!(error.contains("--snapshot-every"), "{error}");
 }
+
+#[tokio::test]
+async fn what_a_trim_deletes_is_in_the_archive_and_comes_back_from_there() {
+    let home = Home::new();
+    let token = home.set_up();
+    let serving = home.serve();
+    let one = filled(&serving, &token).await;
+    let whole = home.ok("export notes whole.log");
+    home.ok("snapshot make notes");
+    // The server that runs was started without an archive. It uses the one that the command names.
+    home.ok("trim notes --keep 12 --archive kept");
+    home.ok("trim notes --keep 5 --archive kept");
+    assert_eq!(home.ok("archive list --archive kept"), "space notes: 2 segments, up to position 15\n");
+    let verified = home.ok("archive verify notes --archive kept");
+    assert_eq!(verified, "space notes: 15 bundles in 2 segments, all of them right; the log follows\n");
+    write(&one, "todo/new", "bread").await;
+    one.sync(&serving.transport(&token)).await.unwrap();
+    drop(serving);
+    assert_eq!(home.ok("archive verify notes --archive kept"), verified);
+    let exported = home.ok("export notes again.log --archive kept");
+    assert!(exported.starts_with("space notes: 21 bundles") && exported != whole, "{exported}");
+    assert!(home.fails(1, "export notes again.log").contains("name the archive"));
+    // All is lost but the archive.
+    let restored = home.ok("archive restore notes restored.log --archive kept");
+    assert!(restored.starts_with("space notes: 15 bundles"), "{restored}");
+    home.ok("import restored.log --database new.sqlite");
+    assert!(home.ok("verify notes --database new.sqlite").contains("whole"));
+    let alone = home.ok("archive verify notes --archive kept --database nothing.sqlite");
+    assert!(alone.ends_with("all of them right; there is no log\n"), "{alone}");
+}
+
+#[tokio::test]
+async fn an_archive_that_lost_a_segment_names_the_bundle_and_nothing_is_written() {
+    let home = Home::new();
+    let token = home.set_up();
+    let serving = home.serve();
+    filled(&serving, &token).await;
+    home.ok("snapshot make notes");
+    home.ok("trim notes --keep 12 --archive kept");
+    home.ok("trim notes --keep 5 --archive kept");
+    let segments = std::fs::read_dir(home.path("kept/notes")).unwrap();
+    let first = segments.map(|entry| entry.unwrap().path()).min().unwrap();
+    std::fs::rename(&first, home.path("aside")).unwrap();
+    for command in ["archive verify notes --archive kept", "archive restore notes lost.log --archive kept"] {
+        let error = home.fails(1, command);
+        assert!(error.contains("no segment with bundle 1"), "{error}");
+    }
+    assert!(!home.path("lost.log").exists());
+    std::fs::rename(home.path("aside"), &first).unwrap();
+    home.ok("archive verify notes --archive kept");
+    assert!(home.fails(1, "archive verify notes").contains("--archive"));
+}
