@@ -135,6 +135,8 @@ struct Inner {
     archive: Option<Arc<dyn Archive>>,
     /// One snapshot is made at a time.
     making: AsyncMutex<()>,
+    /// One snapshot is handed over at a time.
+    uploading: AsyncMutex<()>,
     /// The checkpoint must not move: rows at it are being read.
     pinned: AtomicBool,
     /// How far this replica is with a snapshot that it takes.
@@ -315,6 +317,7 @@ impl Compose {
             whole_log: self.whole_log,
             archive: self.archive,
             making: AsyncMutex::default(),
+            uploading: AsyncMutex::default(),
             pinned: AtomicBool::new(false),
             bootstrap: Mutex::default(),
             store: self.store,

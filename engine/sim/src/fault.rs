@@ -101,6 +101,8 @@ faults! {
     Revoked = "revoked",
     /// A view was rebuilt.
     Rebuilt = "rebuilt",
+    /// An archive did not answer.
+    ArchiveFailed = "archive-failed",
     /// A log was trimmed.
     Trimmed = "trimmed",
     /// A server's log was folded into a snapshot.

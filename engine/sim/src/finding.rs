@@ -48,6 +48,8 @@ pub enum Law {
     StoreKeepsItsWord,
     /// Nothing panics.
     NoPanic,
+    /// What a server has trimmed is in its archive.
+    HistoryIsKept,
     /// A device keeps nothing of a snapshot that it has taken.
     NothingLeftBehind,
     /// An origin belongs to the device that writes under it, and to nobody else.
@@ -80,6 +82,7 @@ impl Law {
         Self::ProjectionIsPure,
         Self::StoreKeepsItsWord,
         Self::NoPanic,
+        Self::HistoryIsKept,
         Self::NothingLeftBehind,
         Self::OriginsStay,
         Self::SomethingIsTested,
@@ -110,6 +113,7 @@ impl fmt::Display for Law {
             Self::ProjectionIsPure => "a projection is pure and order-independent",
             Self::StoreKeepsItsWord => "a store does what its trait says",
             Self::NoPanic => "nothing panics",
+            Self::HistoryIsKept => "what was trimmed is in the archive",
             Self::NothingLeftBehind => "nothing is left behind of a snapshot that was taken",
             Self::OriginsStay => "no device owns what another writes",
             Self::SomethingIsTested => "the histories touch what is under test",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::action::Shape;
 use crate::executor::Spins;
 use crate::finding::Law;
-use crate::invariants::{aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals, taken};
+use crate::invariants::{archived, aside, equal, kept, log, once, oracle, pieces, pure, rebuild, refusals, taken};
 use crate::ledger::Name;
 use crate::meeting;
 use crate::trace::FAULTS_STOP;
@@ -49,6 +49,7 @@ impl World {
         self.access.grant_all();
         self.release_claims();
         self.disks().iter().for_each(|disk| disk.repair());
+        self.keeper.iter().for_each(|keeper| keeper.archive.repair());
         let clocks = self.places.iter().map(|place| &place.device.clock);
         clocks.chain(self.servers.iter().map(|server| &server.clock)).for_each(|clock| clock.correct());
         for index in 0..self.places.len() {
@@ -151,7 +152,7 @@ impl World {
     }
 
     fn check(&mut self, held: &BTreeSet<Name>) -> Result<(), Spins> {
-        let laws: [LawCheck; 11] = [
+        let laws: [LawCheck; 12] = [
             log::is_as_committed,
             equal::logs,
             once::written,
@@ -163,6 +164,7 @@ impl World {
             pieces::of_rows,
             oracle::rows,
             taken::leaves_nothing,
+            archived::is_whole,
         ];
         for law in laws {
             if let Err(finding) = law(self) {

@@ -1,5 +1,6 @@
 //! The laws that hold in every history, one to a file. Some are checked at every commit, some at the end.
 
+pub(crate) mod archived;
 pub(crate) mod aside;
 pub(crate) mod chain;
 pub(crate) mod clocks;

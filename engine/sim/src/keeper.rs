@@ -1,11 +1,14 @@
 //! The replica beside the servers, on their store: it makes snapshots of their log, and trims it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use syncline::archive::ArchiveError;
 use syncline::replica::{Keep, SnapshotError};
 use syncline::{Replica, ReplicaError, ReplicaId, StoreError};
 
+use crate::archive::SimArchive;
 use crate::clock::reader;
 use crate::device::lacks_what_is_aside;
 use crate::disk::Disk;
@@ -13,7 +16,7 @@ use crate::fault::Fault;
 use crate::finding::Law;
 use crate::handle::{SimStore, Speed};
 use crate::lock::locked;
-use crate::stack::Stack;
+use crate::stack::{Misuse, Stack};
 use crate::stores::space;
 
 /// It writes nothing, so its identity is in no log.
@@ -25,6 +28,10 @@ const FOLLOWED: u32 = 5;
 /// The replica, opened when it is needed.
 pub(crate) struct Keeper {
     pub(crate) disk: Arc<Disk>,
+    /// What it trims goes there.
+    pub(crate) archive: Arc<SimArchive>,
+    /// Its process has died before.
+    has_died: AtomicBool,
     stack: Stack,
     speed: Speed,
     replica: Mutex<Option<Replica>>,
@@ -32,11 +39,14 @@ pub(crate) struct Keeper {
 
 impl Keeper {
     pub(crate) fn new(disk: &Arc<Disk>, stack: &Stack, speed: Speed) -> Arc<Self> {
-        Arc::new(Self { disk: disk.clone(), stack: stack.clone(), speed, replica: Mutex::default() })
+        let archive = Arc::new(SimArchive::new(disk.sim().clone(), stack.misuse));
+        let (disk, stack, has_died) = (disk.clone(), stack.clone(), AtomicBool::new(false));
+        Arc::new(Self { disk, archive, has_died, stack, speed, replica: Mutex::default() })
     }
 
     /// Its process has died.
     pub(crate) fn die(&self) {
+        self.has_died.store(true, Ordering::Relaxed);
         locked(&self.replica).take();
     }
 
@@ -77,12 +87,23 @@ impl Keeper {
         }
     }
 
+    /// Folds the first view again, from the archive on.
+    pub(crate) async fn rebuild(self: Arc<Self>) {
+        let Some(replica) = self.replica().await else { return };
+        let Some(view) = self.stack.views_of(true).next() else { return };
+        if let Err(error) = replica.rebuild(&view.id).await {
+            self.failed("a rebuild", &error);
+        }
+    }
+
     async fn replica(&self) -> Option<Replica> {
         if let Some(replica) = locked(&self.replica).clone() {
             return Some(replica);
         }
         let store = Arc::new(SimStore::new(self.disk.clone(), self.speed));
         let compose = Replica::compose(space(), store).clock(reader(&self.disk.log.clock)).shared_with_service();
+        let forgets = self.stack.misuse == Some(Misuse::TrimsUnarchived) && self.has_died.load(Ordering::Relaxed);
+        let compose = if forgets { compose } else { compose.archive(self.archive.clone()) };
         let compose = self.stack.views_of(true).fold(compose, |compose, view| (view.compose)(compose));
         match compose.open(ReplicaId::from_bytes(ID).expect("it is not zero")).await {
             Ok(replica) => Some(locked(&self.replica).get_or_insert(replica).clone()),
@@ -99,6 +120,11 @@ impl Keeper {
         match error {
             ReplicaError::Store(error) if matches!(**error, StoreError::Backend { .. }) => {}
             ReplicaError::Store(error) if matches!(**error, StoreError::Poisoned { .. }) => self.die(),
+            ReplicaError::Archive(error) if matches!(**error, ArchiveError::Unavailable { .. }) => {}
+            // What an archive has lost is told by its own law.
+            ReplicaError::Archive(error) => {
+                self.disk.sim().found(Law::HistoryIsKept, format!("{what} fails: {error}"));
+            }
             error => self.found(&format!("{what} fails without a cause: {error}")),
         }
     }

@@ -25,6 +25,7 @@ pub mod teeth {}
 mod access;
 mod accounts;
 mod action;
+mod archive;
 mod case;
 mod clock;
 mod device;

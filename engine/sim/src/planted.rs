@@ -291,6 +291,12 @@ plants! {
     LacksRows = "lacks-rows", "", "a log that stays small", Part::Snapshots(Folded::LacksRows), Folded;
     /// A device hands in a snapshot that has the right heads and no rows.
     HandsInNothing = "hands-in-nothing", "", "a log that stays small", Part::Snapshots(Folded::HandsInNothing), Folded;
+    /// An archive acknowledges what it is given, and keeps nothing of it.
+    ArchivesNothing = "archives-nothing", "", "a log that stays small", Part::Use(Misuse::ArchivesNothing), Folded;
+    /// An archive keeps half of what it is given.
+    ArchivesHalf = "archives-half", "", "a log that stays small", Part::Use(Misuse::ArchivesHalf), Folded;
+    /// After a restart a server trims without its archive.
+    TrimsUnarchived = "trims-unarchived", "", "a log that stays small", Part::Use(Misuse::TrimsUnarchived), Folded;
     /// An event is put aside if what it builds on has not arrived.
     AsideByArrival = "aside-by-arrival", "", "a projection's mistakes", Part::Projection(Folding::AsideByArrival), Flaky;
     /// What an old version has put aside is forgotten, and not counted.

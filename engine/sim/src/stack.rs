@@ -52,6 +52,12 @@ pub(crate) enum Misuse {
     NeverPolls,
     /// Accounts mix up the owners of origins.
     MixesOwners,
+    /// An archive acknowledges segments and keeps none.
+    ArchivesNothing,
+    /// An archive keeps the first half of each segment.
+    ArchivesHalf,
+    /// After a restart of its process a server trims without its archive.
+    TrimsUnarchived,
 }
 
 /// The composition under test.

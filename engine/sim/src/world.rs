@@ -61,7 +61,7 @@ pub(crate) struct World {
     /// The accounts in these, in the same order, if origins belong to devices in this history.
     pub(crate) accounts: Vec<Arc<Accounts>>,
     /// The replica beside the servers, if it makes snapshots and trims their log.
-    keeper: Option<Arc<Keeper>>,
+    pub(crate) keeper: Option<Arc<Keeper>>,
     stores: Arc<dyn Stores>,
     /// Ids given out so far.
     ids: u64,

@@ -32,9 +32,10 @@ pub enum SnapshotError {
     /// This event is missing in the rows, because this program does not know its version. Upgrade the program first.
     #[error("an event of bundle {} is put aside: {}; make the snapshot with a program that reads it", .0.dot, .0.cause)]
     Unread(Box<Aside>),
-    /// A view was folded again, or the checkpoint moved, while rows were read. Try again.
+    /// A view was folded again, or the checkpoint moved, while rows were read; or another handle on the store has replaced the snapshot
+    /// since. Try again.
     #[error(
-        "a view was rebuilt, or another handle on this store moved the checkpoint, while rows were read; try again"
+        "a view was rebuilt, or another handle on this store moved the checkpoint or made another snapshot, in the meantime; try again"
     )]
     Disturbed,
     /// A limit of snapshots is exceeded.
@@ -116,12 +117,10 @@ impl Replica {
     /// # Cancel
     /// The peer keeps the chunks that it has. It hands nothing out that is not complete.
     pub async fn upload_snapshot(&self, peer: &dyn Transport) -> Result<SnapshotInfo, SnapshotError> {
+        // An upload ends with the deletion of what it has made, and two may have made the same.
+        let _alone = self.inner.uploading.lock().await;
         let info = self.make_snapshot().await?;
-        let gone = || StoreError::Corrupt {
-            backend: "engine",
-            at: format!("snapshot {}", info.id),
-            why: "it was made and is not complete any more; make it again".to_owned(),
-        };
+        let gone = || SnapshotError::Disturbed;
         let bytes = shelf::manifest(&*self.inner.store, info.id).await?.ok_or_else(gone)?;
         let (manifest, id) = Manifest::decode(&bytes).map_err(|_| gone())?;
         loop {

@@ -55,6 +55,11 @@ impl World {
         self.rest()?;
         self.keep(|keeper| keeper.trim(Keep { window: Duration::ZERO, ..0.into() }));
         self.rest()?;
+        // Whoever joins has the rows that were folded from the archive.
+        self.keep(Keeper::rebuild);
+        self.rest()?;
+        self.keep(Keeper::make_snapshot);
+        self.rest()?;
         self.join();
         // By now everybody has the newer program.
         self.upgrade(self.places.len() - 1);

@@ -231,3 +231,32 @@ fn a_snapshot_is_of_one_moment_though_another_replica_beside_the_service_writes(
         }
     }
 }
+
+/// Lets others go on so many times before each call.
+#[derive(Debug)]
+struct GivesWay(MemoryTransport, usize);
+
+#[async_trait]
+impl Transport for GivesWay {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        for _ in 0..self.1 {
+            yield_once().await;
+        }
+        self.0.call(request).await
+    }
+
+    forward_watch!(self.0);
+}
+
+#[test]
+fn two_uploads_of_one_device_at_once_both_hand_over_what_they_made() {
+    let server = Server::new();
+    let one = open_on(&server, Arc::new(Slow(memory())), 1);
+    for times in 0..60 {
+        write(&one, &times.to_string(), "x");
+        sync(&one, &server);
+        let way = GivesWay(way(&server.service), times);
+        let (first, second) = block_on(join(one.upload_snapshot(&way), one.upload_snapshot(&way)));
+        assert_eq!(first.unwrap().id, second.unwrap().id, "others go on {times} times");
+    }
+}
