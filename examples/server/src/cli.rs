@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Prints one line with its address when it is ready. Logs go to standard error. Besides the routes of the protocol
     /// under /v1 it answers /healthz, /readyz and, in the Prometheus text format, /metrics. It speaks plain HTTP: put a proxy
     /// with TLS in front of it if other machines reach it.
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     #[command(flatten)]
     Task(Task),
     #[command(flatten)]

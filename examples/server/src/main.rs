@@ -72,18 +72,20 @@ fn run(cli: Cli) -> Result<(), Failure> {
     config::check_variables(given)?;
     let Cli { config, database, store, archive, command } = cli;
     let config = config.as_deref();
-    if let Command::Serve(options) = command {
-        let settings = ServeOptions { database, store, archive, ..options }.settle(config)?;
-        return runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings));
-    }
-    let place = config::place(database, store, archive, config)?;
-    let runtime = runtime(tokio::runtime::Builder::new_current_thread())?;
+    let place = || config::place(database.clone(), store.clone(), archive.clone(), config);
     match command {
-        Command::Serve(_) => Ok(()),
-        Command::Task(task) => runtime.block_on(task.run_at(&place)),
-        Command::Carry(carry) => runtime.block_on(carry.run_at(&place)),
-        Command::Archive(task) => runtime.block_on(task.run_at(&place)),
+        Command::Serve(options) => {
+            let settings = ServeOptions { database, store, archive, ..*options }.settle(config)?;
+            runtime(tokio::runtime::Builder::new_multi_thread())?.block_on(serve::run(settings))
+        }
+        Command::Task(task) => administer(task.run_at(&place()?)),
+        Command::Carry(carry) => administer(carry.run_at(&place()?)),
+        Command::Archive(task) => administer(task.run_at(&place()?)),
     }
+}
+
+fn administer(task: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    runtime(tokio::runtime::Builder::new_current_thread())?.block_on(task)
 }
 
 fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
