@@ -42,10 +42,11 @@ impl Replica {
 
     /// Folds every view up to the end of the log, with what others have committed to the same store. A chunk per turn, so that writers
     /// get in between. Opening and syncing do it by themselves; it is needed only if something else commits to the store, such as
-    /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica.
+    /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica. Leaves out the
+    /// [views without history](super::ReplicaStatus::views_without_history).
     ///
     /// # Errors
-    /// [`ReplicaError::NeedsHistory`] if somebody else has trimmed the log beyond a view of this replica; [`ReplicaError::Store`].
+    /// [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was folded stays.
@@ -61,7 +62,6 @@ impl Inner {
         let mut end = None;
         loop {
             let mut turn = self.turn().await;
-            turn.has_history()?;
             // Others may append faster than this ends.
             let end = *end.get_or_insert(turn.status.head);
             if !turn.catch_up_towards(end).await? {
@@ -90,13 +90,16 @@ impl Turn<'_> {
         if self.fill_some().await? {
             return Ok(true);
         }
-        let behind = self.inner.projections.views().filter(|view| self.folded(view) < end);
+        let behind = self.inner.projections.views().filter(|view| self.folded(view) < end && !self.lacks_history(view));
         let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
         if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {
             return Ok(true);
         }
         let after = Cursor { log: self.status.log, position: self.folded(&view) };
-        let page = self.inner.store.read(after, self.chunk(after.position, end)).await?;
+        let page = match self.inner.store.read(after, self.chunk(after.position, end)).await {
+            Err(StoreError::CursorGone { .. }) if self.is_cut_by_others().await? => return Ok(true),
+            page => page?,
+        };
         let projections = self.inner.projections.filter(|known| *known == view);
         let plan = projections.plan(page.runs.iter().map(|stored| &stored.run));
         let batch = WriteBatch {

@@ -88,7 +88,9 @@ impl Replica {
     /// meantime. Memory is that of a few chunks.
     ///
     /// # Errors
-    /// [`SnapshotError`], all but those of peers. The snapshots that there were stay.
+    /// [`SnapshotError`], all but those of peers. The snapshots that there were stay. With a
+    /// [view without history](super::ReplicaStatus::views_without_history) it is [`ReplicaError::NeedsHistory`]: a snapshot has all views
+    /// of its maker.
     ///
     /// # Cancel
     /// Nothing of it is handed out. What was stored of it goes when the next one is made.

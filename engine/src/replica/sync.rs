@@ -193,17 +193,18 @@ impl Replica {
         self.inner.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
         if let Err(error) = session.run().await {
-            // What the peer has answered for until the way was cut need not be sent again.
-            if matches!(error, SyncError::Transport(_)) && session.report.pushed > 0 {
+            // What the peer has answered for until then need not be sent again.
+            if matches!(error, SyncError::Transport(_) | SyncError::Snapshot { .. }) && session.report.pushed > 0 {
                 session.keep().await?;
             }
             return Err(error);
         }
-        let report = session.finish().await?;
+        let mut report = session.finish().await?;
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
         self.inner.move_checkpoint_if_due().await?;
-        if report.is_complete() {
+        report.without_history = self.inner.views_without_history();
+        if report.is_complete() && report.without_history.is_empty() {
             // A snapshot that was not fetched to its end is not needed any more.
             self.inner.end_import().await?;
         }

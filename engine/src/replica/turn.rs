@@ -154,6 +154,7 @@ impl Turn<'_> {
         }
         self.inner.clock.advance(self.status.high_water());
         self.stale = false;
+        self.tell_history();
         Ok(())
     }
 
@@ -243,6 +244,7 @@ impl Turn<'_> {
     /// Notes what a commit has changed.
     pub(super) fn note(&mut self, committed: Committed, change: Change) {
         let Change { heads, views, clear, rows, clock, trim } = change;
+        let is_folded = !views.is_empty();
         self.stale = false;
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
@@ -260,6 +262,9 @@ impl Turn<'_> {
         status.clock = status.clock.max(clock);
         status.base = status.base.max(trim);
         self.inner.clock.advance(clock);
+        if is_folded {
+            self.tell_history();
+        }
         let cleared: Vec<_> =
             clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
         self.log.clears += cleared.len() as u64;

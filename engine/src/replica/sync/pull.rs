@@ -43,10 +43,12 @@ enum End {
 }
 
 impl Session<'_> {
-    /// Pulls what is missing. If the peer has trimmed some of it, takes a snapshot first.
+    /// Pulls what is missing. If the peer has trimmed some of it, or if a view here lacks history, takes a snapshot and pulls what follows
+    /// that.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
         self.report.trimmed_there = self.pull_kept(without).await?;
-        if self.report.trimmed_there.is_some() && self.bootstrap(0).await? {
+        let lacks_history = self.inner.turn().await.has_history().is_err();
+        if (self.report.trimmed_there.is_some() || lacks_history) && self.bootstrap(0).await? {
             self.report.trimmed_there = self.pull_kept(without).await?;
         }
         Ok(())
