@@ -32,9 +32,10 @@ pub enum SnapshotError {
     /// This event is missing in the rows, because this program does not know its version. Upgrade the program first.
     #[error("an event of bundle {} is put aside: {}; make the snapshot with a program that reads it", .0.dot, .0.cause)]
     Unread(Box<Aside>),
-    /// A view was folded again, or the checkpoint moved, while rows were read. Try again.
+    /// A view was folded again, or the checkpoint moved, while rows were read. Or another upload from this store came to its end and took
+    /// the snapshot along. Try again.
     #[error(
-        "a view was rebuilt, or another handle on this store moved the checkpoint, while rows were read; try again"
+        "a view was rebuilt, or another handle on this store moved the checkpoint or ended its own upload meanwhile; try again"
     )]
     Disturbed,
     /// A limit of snapshots is exceeded.
@@ -119,13 +120,8 @@ impl Replica {
     /// The peer keeps the chunks that it has. It hands nothing out that is not complete.
     pub async fn upload_snapshot(&self, peer: &dyn Transport) -> Result<SnapshotInfo, SnapshotError> {
         let info = self.make_snapshot().await?;
-        let gone = || StoreError::Corrupt {
-            backend: "engine",
-            at: format!("snapshot {}", info.id),
-            why: "it was made and is not complete any more; make it again".to_owned(),
-        };
-        let bytes = shelf::manifest(&*self.inner.store, info.id).await?.ok_or_else(gone)?;
-        let (manifest, id) = Manifest::decode(&bytes).map_err(|_| gone())?;
+        let bytes = shelf::manifest(&*self.inner.store, info.id).await?.ok_or(SnapshotError::Disturbed)?;
+        let (manifest, id) = Manifest::decode(&bytes).map_err(|_| SnapshotError::Disturbed)?;
         loop {
             let Wanted { missing, is_complete } = self.supply(peer, Supply::Manifest(Piece(bytes.clone()))).await?;
             if is_complete {
@@ -139,7 +135,7 @@ impl Replica {
             }
             for index in missing {
                 let chunk = manifest.chunks.get(index as usize).ok_or(SnapshotError::Unexpected)?;
-                let chunk = shelf::chunk(&*self.inner.store, chunk.hash).await?.ok_or_else(gone)?;
+                let chunk = shelf::chunk(&*self.inner.store, chunk.hash).await?.ok_or(SnapshotError::Disturbed)?;
                 self.supply(peer, Supply::Chunk(id, index, Piece(chunk))).await?;
             }
         }
@@ -264,9 +260,9 @@ impl Inner {
 
     /// Deletes the snapshots that this store would hand out.
     async fn forget_snapshots(&self) -> Result<(), StoreError> {
-        let rows = shelf::unpublish(&*self.store).await?;
-        self.turn().await.commit_rows(rows).await?;
-        self.sweep().await
+        let import = shelf::import(&*self.store).await?;
+        let rows = shelf::unpublish(&*self.store, import).await?;
+        self.turn().await.commit_rows(rows).await
     }
 
     /// Clears away what no snapshot needs any more.
