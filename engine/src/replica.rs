@@ -28,6 +28,7 @@ mod heal;
 mod history;
 mod import;
 mod ingest;
+mod kept;
 mod leave;
 mod live;
 mod log;

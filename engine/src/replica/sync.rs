@@ -204,7 +204,8 @@ impl Replica {
         self.inner.catch_up().await?;
         self.inner.move_checkpoint_if_due().await?;
         report.without_history = self.inner.views_without_history();
-        if report.is_complete() && report.without_history.is_empty() {
+        let needs_none = report.is_complete() && report.without_history.is_empty();
+        if needs_none && self.inner.turn().await.is_fetching() {
             // A snapshot that was not fetched to its end is not needed any more.
             self.inner.end_import().await?;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::join;
 use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Code, Problem, Request};
@@ -16,6 +17,7 @@ use syncline::{
 use syncline_memory::MemoryTransport;
 
 use super::cut::Fails;
+use super::under_way::SlowWay;
 use super::{Server, is_tidy, sync, write};
 use crate::world::*;
 
@@ -169,6 +171,34 @@ fn the_next_sync_takes_a_snapshot_that_has_the_view_and_tells_those_who_watch_it
     assert_whole(&new(&server, store), &server);
 }
 
+#[test]
+fn a_snapshot_is_taken_although_what_follows_it_has_been_trimmed_here_and_the_peer_still_has_that() {
+    let server = server();
+    let store = trimmed(&server);
+    block_on(server.keeper.make_snapshot()).unwrap();
+    let before = block_on(old(&server, store.clone()).open(id(1))).unwrap();
+    let other = block_on(old(&server, memory()).open(id(2))).unwrap();
+    for number in 0..4 {
+        write(&before, "0", &number.to_string());
+        sync(&before, &server);
+        write(&other, "0", &number.to_string());
+        sync(&other, &server);
+    }
+    sync(&before, &server);
+    block_on(before.trim(0)).unwrap();
+    assert_eq!(base(&before), 14, "of 17: the last own bundle stays, and what follows it");
+    drop(before);
+    let replica = new(&server, store);
+    write(&replica, "own", "1");
+    let report = block_on(replica.sync(&TakesNothing(way(&server.service)))).unwrap();
+    assert_eq!(report.bootstrapped.map(|taken| (taken.bundles, taken.kept)), Some((9, 9)));
+    assert_whole(&replica, &server);
+    assert_eq!(
+        counts(&replica),
+        [("0", 11), ("1", 3), ("2", 3), ("own", 1)].map(|(key, count)| (key.to_owned(), count))
+    );
+}
+
 /// A way on which the peer takes nothing.
 #[derive(Debug)]
 struct TakesNothing(MemoryTransport);
@@ -302,6 +332,30 @@ fn a_view_that_the_old_program_clears_beside_the_new_one_waits_and_comes_back() 
     assert_eq!(counts(&after), [("a".to_owned(), 10)]);
     sync(&before, &server);
     assert_eq!(pairs(&before)["a"], "beside");
+}
+
+#[test]
+fn the_old_program_beside_the_new_one_does_not_disturb_the_take() {
+    for pauses in 0..60 {
+        let server = server();
+        let store = trimmed(&server);
+        block_on(server.keeper.make_snapshot()).unwrap();
+        let slow: Arc<dyn EventStore> = Arc::new(Yields(store));
+        let before = block_on(old(&server, slow.clone()).open(id(1))).unwrap();
+        let after = new(&server, slow);
+        let beside = async {
+            for _ in 0..pauses {
+                yield_once().await;
+            }
+            before.write(&[set("0", "beside")]).await.unwrap();
+            before.sync(&SlowWay(way(&server.service))).await.unwrap();
+        };
+        let slow = SlowWay(way(&server.service));
+        let (report, ()) = block_on(join(after.sync(&slow), beside));
+        assert!(report.unwrap().bootstrapped.is_some(), "after {pauses} pauses");
+        assert_whole(&after, &server);
+        assert_eq!(counts(&after)[0], ("0".to_owned(), 4), "after {pauses} pauses");
+    }
 }
 
 #[test]
