@@ -10,7 +10,8 @@ use crate::rng::Rng;
 /// This many of a thousand histories have short pages.
 const SHORT_PAGES: u32 = 300;
 
-/// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one.
+/// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one; and with
+/// that of the lab's own in the profile with snapshots.
 const OLD_OF_OWN: u32 = 600;
 
 /// A history before it happens. Its `Debug` is the history's name and a line for each step; [`Lab::check`](crate::Lab::check) tells
@@ -31,7 +32,8 @@ pub struct Plan {
     pub unsynced: u32,
     /// Devices that start with fewer views, a set of bits.
     pub old: u32,
-    /// Devices that also start so, if the user has brought a newer version of the program.
+    /// Devices that also start so, if the user has brought a newer version of the program, or if there are snapshots that bring the
+    /// newer version's views.
     pub newer: u32,
     /// What happens, in order.
     pub steps: Vec<Step>,
