@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::join;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Code, Problem, Request};
 use syncline::replica::{Compose, Hold, ReplicaError, SnapshotError};
@@ -17,9 +16,10 @@ use syncline::{
 use syncline_memory::MemoryTransport;
 
 use super::cut::Fails;
-use super::under_way::SlowWay;
 use super::{Server, is_tidy, sync, write};
 use crate::world::*;
+
+mod beside;
 
 /// How often each key was set: no event may be missing, and none may be there twice.
 #[derive(Clone, Copy)]
@@ -135,12 +135,13 @@ fn a_view_that_waits_does_not_stop_writes_syncs_refusals_healings_and_trims() {
     let server = Server::new();
     let replica = new(&server, trimmed(&server));
     write(&replica, "0", "later");
-    let refused = write(&replica, "1", "secret");
+    let refused = write(&replica, "0", "secret");
     let report = sync(&replica, &server);
     assert_eq!((report.pushed, report.refused.len(), report.bootstrapped), (2, 1, None));
     assert!(report.is_complete() && report.without_history == [Counts.view()], "{report:?}");
     assert!(matches!(block_on(replica.outcome(refused)).unwrap(), Outcome::Refused(_)));
-    assert_eq!((pairs(&replica)["0"].as_str(), pairs(&replica)["1"].as_str()), ("later", "7"));
+    assert_eq!(pairs(&replica)["0"], "later");
+    assert!(waits(&replica));
     server.clock.set(100_000);
     write(&replica, "2", "too early");
     server.clock.set(1_000);
@@ -153,18 +154,16 @@ fn a_view_that_waits_does_not_stop_writes_syncs_refusals_healings_and_trims() {
 }
 
 #[test]
-fn the_next_sync_takes_a_snapshot_that_has_the_view_and_tells_those_who_watch_it() {
+fn the_next_sync_takes_a_snapshot_that_has_the_view() {
     let server = server();
     let store = trimmed(&server);
     block_on(server.keeper.make_snapshot()).unwrap();
     let replica = new(&server, store.clone());
-    let mut changes = replica.view(Counts).unwrap().watch(RowRange::prefix(b"none of these"));
     write(&replica, "0", "own");
     let report = sync(&replica, &server);
     assert_eq!((report.pushed, report.bootstrapped.map(|taken| (taken.bundles, taken.kept))), (1, Some((9, 1))));
     assert!(report.without_history.is_empty());
     assert_eq!(counts(&replica), [("0".to_owned(), 4), ("1".to_owned(), 3), ("2".to_owned(), 3)]);
-    assert_eq!(changes.next().now_or_never().flatten().expect("its rows can be read").rows, None);
     assert_whole(&replica, &server);
     assert_eq!(sync(&replica, &server).bootstrapped, None, "once is enough");
     drop(replica);
@@ -192,6 +191,9 @@ fn a_snapshot_is_taken_although_what_follows_it_has_been_trimmed_here_and_the_pe
     write(&replica, "own", "1");
     let report = block_on(replica.sync(&TakesNothing(way(&server.service)))).unwrap();
     assert_eq!(report.bootstrapped.map(|taken| (taken.bundles, taken.kept)), Some((9, 9)));
+    let log = |replica: &Replica| block_on(replica.log(Position::new(9), Limit::items(5))).unwrap();
+    let dots = |replica: &Replica| log(replica).into_iter().map(|logged| logged.dot).collect::<Vec<_>>();
+    assert_eq!(dots(&replica), dots(&server.keeper), "each comes behind those that its writer knew");
     assert_whole(&replica, &server);
     assert_eq!(
         counts(&replica),
@@ -292,9 +294,14 @@ fn a_store_that_fails_at_any_commit_of_the_take_and_a_restart_lose_nothing() {
             let store = trimmed(&server);
             write(&new(&server, store.clone()), "unseen", "1");
             block_on(server.keeper.make_snapshot()).unwrap();
+            let beside = new(&server, store.clone());
             let fails = Fails::after(commits, store.clone(), has_effect);
             let opened = block_on(old(&server, fails).projection(Counts).open(id(1)));
             let survived = opened.is_ok_and(|replica| block_on(replica.sync(&way(&server.service))).is_ok());
+            // Another handle writes the rows that are missing, and can read them at once.
+            block_on(beside.catch_up()).unwrap();
+            let status = block_on(store.status()).unwrap();
+            assert_eq!(waits(&beside), status.views.get(&Counts.view()) != Some(&status.head));
             let replica = new(&server, store);
             assert_eq!(pairs(&replica)["unseen"], "1", "after {commits} commits");
             assert!(!survived || !waits(&replica));
@@ -306,55 +313,6 @@ fn a_store_that_fails_at_any_commit_of_the_take_and_a_restart_lose_nothing() {
             commits += 1;
         }
         assert!(commits > 5, "{commits} commits");
-    }
-}
-
-#[test]
-fn a_view_that_the_old_program_clears_beside_the_new_one_waits_and_comes_back() {
-    let server = server();
-    let store = memory();
-    let before = block_on(old(&server, store.clone()).open(id(1))).unwrap();
-    let after = new(&server, store);
-    (0..9).for_each(|number| _ = write(&before, "a", &number.to_string()));
-    sync(&before, &server);
-    block_on(after.catch_up()).unwrap();
-    block_on(before.trim(2)).unwrap();
-    assert_eq!(counts(&after), [("a".to_owned(), 9)]);
-    // What is taken back clears the views that the old program does not know.
-    let refused = write(&before, "a", "secret");
-    sync(&before, &server);
-    block_on(before.forget_dead_letter(refused)).unwrap();
-    block_on(after.catch_up()).unwrap();
-    assert!(waits(&after));
-    block_on(server.keeper.make_snapshot()).unwrap();
-    write(&before, "a", "beside");
-    assert_whole(&after, &server);
-    assert_eq!(counts(&after), [("a".to_owned(), 10)]);
-    sync(&before, &server);
-    assert_eq!(pairs(&before)["a"], "beside");
-}
-
-#[test]
-fn the_old_program_beside_the_new_one_does_not_disturb_the_take() {
-    for pauses in 0..60 {
-        let server = server();
-        let store = trimmed(&server);
-        block_on(server.keeper.make_snapshot()).unwrap();
-        let slow: Arc<dyn EventStore> = Arc::new(Yields(store));
-        let before = block_on(old(&server, slow.clone()).open(id(1))).unwrap();
-        let after = new(&server, slow);
-        let beside = async {
-            for _ in 0..pauses {
-                yield_once().await;
-            }
-            before.write(&[set("0", "beside")]).await.unwrap();
-            before.sync(&SlowWay(way(&server.service))).await.unwrap();
-        };
-        let slow = SlowWay(way(&server.service));
-        let (report, ()) = block_on(join(after.sync(&slow), beside));
-        assert!(report.unwrap().bootstrapped.is_some(), "after {pauses} pauses");
-        assert_whole(&after, &server);
-        assert_eq!(counts(&after)[0], ("0".to_owned(), 4), "after {pauses} pauses");
     }
 }
 
