@@ -30,6 +30,7 @@ mod heal;
 mod history;
 mod import;
 mod ingest;
+mod kept;
 mod leave;
 mod live;
 mod log;
@@ -52,6 +53,7 @@ mod turn;
 mod unreadable;
 mod view;
 mod watch;
+mod without_history;
 mod write;
 
 pub use crate::trust::{CORRECTION_MAX, ClockDoubt};
@@ -76,6 +78,7 @@ use queue::Pending;
 use sync::{Holdings, Sizes};
 use turn::LogState;
 use watch::Watchers;
+use without_history::WithoutHistory;
 
 /// After how many bundles a sync moves the checkpoint if nothing else is said.
 pub const CHECKPOINT_BUNDLES: u64 = 4_096;
@@ -113,6 +116,7 @@ struct Inner {
     sizes: Mutex<Sizes>,
     holdings: Mutex<Holdings>,
     watchers: Arc<Watchers>,
+    without_history: Mutex<WithoutHistory>,
     /// Rung after every own write.
     written: Signal,
     /// Rung when a peer has answered for own bundles.
@@ -264,7 +268,8 @@ impl Compose {
 
     /// Never takes a snapshot in the place of the log's bundles. So the replica has the whole history, for
     /// [`state_at`](View::state_at) and for views that come later. It cannot get it from a peer that has trimmed its log:
-    /// [`SyncReport::trimmed_there`] says so.
+    /// [`SyncReport::trimmed_there`] says so. If its own log was trimmed nevertheless, a view that comes later waits for as long as this
+    /// is said.
     pub fn whole_log(mut self) -> Self {
         self.whole_log = true;
         self
@@ -282,9 +287,12 @@ impl Compose {
     /// stays. Views that are behind the log, new ones for example, are folded before this returns. So is a view that had put
     /// events aside because of their version, if its projection reads that version now.
     ///
+    /// If the log was [trimmed](Replica::trim), a view that the store has not got cannot be folded. It waits, and everything else works:
+    /// [`ReplicaStatus::views_without_history`] names it, and reading it fails with [`ReplicaError::NeedsHistory`]. The next sync with a
+    /// peer that has a snapshot with all views of this replica brings its rows.
+    ///
     /// # Errors
-    /// [`ReplicaError::View`] if two projections have one view; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Replica::trim),
-    /// and the store has not got one of the views; [`ReplicaError::Store`] if the store refused or failed.
+    /// [`ReplicaError::View`] if two projections have one view; [`ReplicaError::Store`] if the store refused or failed.
     ///
     /// # Cancel
     /// What was folded stays; opening again continues from there.
@@ -306,6 +314,7 @@ impl Compose {
             sizes: Mutex::default(),
             holdings: Mutex::default(),
             watchers: Arc::default(),
+            without_history: Mutex::default(),
             written: Signal::new(),
             answered: Signal::new(),
             new_id: self.new_id.filter(|_| !self.shared),
@@ -324,7 +333,11 @@ impl Compose {
         };
         let replica = Replica { inner: Arc::new(inner) };
         replica.inner.fill_rows().await?;
-        replica.inner.turn().await.renew_outdated().await?;
+        {
+            let mut turn = replica.inner.turn().await;
+            turn.tell_history();
+            turn.renew_outdated().await?;
+        }
         replica.inner.catch_up().await?;
         Ok(replica)
     }

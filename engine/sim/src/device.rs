@@ -225,6 +225,7 @@ impl Device {
         match compose.open(self.fresh).await {
             Ok(replica) => {
                 self.sim().tell(|| format!("device {} is open", self.index));
+                self.note_history(upgraded);
                 self.witness.forget(self.index);
                 locked(&self.trouble).take();
                 *locked(&self.replica) = Some(replica);

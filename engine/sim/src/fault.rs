@@ -97,6 +97,8 @@ faults! {
     UnknownKind = "unknown-kind",
     /// A device was upgraded to a version with more views.
     Upgraded = "upgraded",
+    /// A device was opened with a view whose history was trimmed. (What an upgrade may lead to, not a fault.)
+    WithoutHistory = "without-history",
     /// A user's grant was taken away while a device had something to exchange.
     Revoked = "revoked",
     /// A view was rebuilt.

@@ -12,6 +12,8 @@ const SHORT_PAGES: u32 = 300;
 
 /// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one.
 const OLD_OF_OWN: u32 = 600;
+/// This many start with the old version, the user's or the lab's own, if there are snapshots that bring the newer version's views.
+const OLD_WITH_SNAPSHOTS: u32 = 300;
 
 /// A history before it happens. Its `Debug` is the history's name and a line for each step; [`Lab::check`](crate::Lab::check) tells
 /// what happens in it.
@@ -31,7 +33,8 @@ pub struct Plan {
     pub unsynced: u32,
     /// Devices that start with fewer views, a set of bits.
     pub old: u32,
-    /// Devices that also start so, if the user has brought a newer version of the program.
+    /// Devices that also start so, if the user has brought a newer version of the program, or if there are snapshots that bring the
+    /// newer version's views.
     pub newer: u32,
     /// What happens, in order.
     pub steps: Vec<Step>,
@@ -77,7 +80,7 @@ impl Plan {
             mix.speed.page = rng.between(1, 12) as u32;
         }
         let case = Case::new(profile, seed, steps.len());
-        let newer = some(&mut Rng::stream(seed, 5), OLD_OF_OWN);
+        let newer = some(&mut Rng::stream(seed, 5), if mix.folds { OLD_WITH_SNAPSHOTS } else { OLD_OF_OWN });
         Self { seed, shape, devices, servers, live, unsynced, old, newer, steps, mix, case }
     }
 

@@ -52,8 +52,9 @@ pub enum Profile {
     Proxied,
     /// Servers with accounts, in which origins belong to devices, that go back to backups and lose their claims.
     Owned,
-    /// A server that makes snapshots and trims its log, devices that join late, and devices from beyond the horizon. (The server goes back
-    /// to no backup: a trimmed log that has lost bundles cannot be told from another's.)
+    /// A server that makes snapshots and trims its log, devices that join late, devices from beyond the horizon, and devices that get a new
+    /// view when their logs were trimmed. (The server goes back to no backup: a trimmed log that has lost bundles cannot be told from
+    /// another's.)
     Folded,
 }
 

@@ -18,7 +18,7 @@ use crate::handle::SimStorage;
 use crate::keeper::Keeper;
 use crate::net::Net;
 use crate::plan::Plan;
-use crate::rng::{Rng, mix};
+use crate::rng::mix;
 use crate::sim::{Node, Sim};
 use crate::stack::{Misuse, Stack, ViewUnderTest};
 use crate::stores::{InMemory, Stores};
@@ -33,14 +33,12 @@ mod crash;
 mod fold;
 mod forge;
 mod owners;
+mod upgrade;
 
 /// The node of the first server.
 const SERVER: u8 = 32;
 /// The node of the servers' first store.
 const DATABASE: u8 = 56;
-
-/// Devices are upgraded within so many steps, if these take as long as they can. (A history has 200, and they take half of that.)
-const UPGRADED_BY: u64 = 100;
 
 /// What belongs to no node, and never dies.
 pub(crate) const WORLD: Node = Node(63);
@@ -72,7 +70,7 @@ pub(crate) struct World {
     pub(crate) helped: bool,
     /// How events have touched the user's views, once it has healed.
     pub(crate) touched: BTreeMap<ViewId, Touched>,
-    /// When which devices are upgraded to a user's newer version. (To the lab's own they are by steps of the plan.)
+    /// When which devices are upgraded, if not by steps of the plan.
     upgrades: Vec<(Moment, usize)>,
 }
 
@@ -169,11 +167,7 @@ impl World {
         for _ in 0..self.plan.devices {
             self.add_device(None);
         }
-        if self.stack.has_own_upgrade() {
-            let mut rng = Rng::stream(self.plan.seed, 6);
-            let mut moment = || Moment(0).after(Duration::from_micros(rng.below(self.plan.mix.gap_max * UPGRADED_BY)));
-            self.upgrades = (0..self.places.len()).map(|index| (moment(), index)).collect();
-        }
+        self.plan_upgrades();
     }
 
     fn add_server(&mut self, index: u8, database: &Arc<Disk>) {
@@ -209,7 +203,7 @@ impl World {
             seed: self.plan.seed,
             old: bit(self.old()),
             served: serves,
-            may_trim: self.may_trim() && !bit(self.old()),
+            may_trim: self.may_trim(bit(self.old())),
         });
         let door = serves.then(|| Door::new(format!("device {index}"), node, disk));
         if serves {
@@ -226,16 +220,6 @@ impl World {
         });
         self.start(index, Duration::ZERO);
         index
-    }
-
-    /// Whether devices may trim their logs. One that is upgraded later may not: its new views take the whole log.
-    fn may_trim(&self) -> bool {
-        self.plan.case.profile.lets_trim()
-    }
-
-    /// The devices that start with the old version, a set of bits.
-    fn old(&self) -> u32 {
-        if self.stack.has_own_upgrade() { self.plan.old | self.plan.newer } else { self.plan.old }
     }
 
     /// Puts a device with an empty store and a new identity in a device's place.
@@ -259,7 +243,7 @@ impl World {
             seed,
             old: false,
             served,
-            may_trim: self.may_trim(),
+            may_trim: self.may_trim(false),
         };
         self.places[index].device = Device::new(parts);
         if self.places[index].door.is_some() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::{Archive, ArchiveError, Segment, SegmentFault, SegmentName};
-use crate::format::heads::Heads;
+use crate::format::heads::{Head, Heads};
 use crate::format::run::{Run, VerifiedRun};
 use crate::id::{Dot, LogId, Position, ReplicaId, Seq, SpaceId};
 use crate::store::{EventStore, Limit, StoreError};
@@ -162,22 +162,36 @@ impl History {
         let Some(store) = &self.store else { return Ok(()) };
         let theirs = store.status().await?.heads;
         for (origin, ours) in heads.iter() {
-            let theirs = theirs.get(origin);
-            let follows = if theirs.seq > ours.seq {
-                match store.read_origin(origin, ours.seq, Limit::items(1)).await {
-                    Ok(next) => next.first().is_some_and(|next| next.previous == ours.chain),
-                    // It was trimmed further in the meantime: the next history has more segments.
-                    Err(StoreError::Trimmed { .. }) => true,
-                    Err(error) => return Err(error.into()),
-                }
-            } else {
-                theirs == ours
-            };
-            if !follows {
+            if !self.ends_at_base(&**store, origin, ours, theirs.get(origin)).await? {
                 return Err(self.contradicts(origin, ours.seq).into());
             }
         }
         Ok(())
+    }
+
+    /// Whether `ours`, the last bundle of an origin in the history, is the last one that the log has trimmed. `theirs` is its head in the
+    /// log. A log that was replaced may have other bundles below a base of the same number.
+    async fn ends_at_base(
+        &self,
+        store: &dyn EventStore,
+        origin: ReplicaId,
+        ours: Head,
+        theirs: Head,
+    ) -> Result<bool, StoreError> {
+        match store.read_origin(origin, Seq::new(ours.seq.get() - 1), Limit::items(1)).await {
+            Err(StoreError::Trimmed { .. }) => {}
+            Ok(_) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        if theirs.seq <= ours.seq {
+            return Ok(theirs == ours);
+        }
+        match store.read_origin(origin, ours.seq, Limit::items(1)).await {
+            Ok(next) => Ok(next.first().is_some_and(|next| next.previous == ours.chain)),
+            // Unless the log was trimmed further in the meantime, the history lacks this bundle.
+            Err(StoreError::Trimmed { .. }) => Ok(store.status().await?.base > self.end),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -51,12 +51,15 @@ impl Inner {
         Ok(Some(taken))
     }
 
-    /// Folds views that lie behind the log's base from the archive. A segment per turn, so that writers get in between; no turn is held
-    /// while the archive is read.
+    /// Folds views that lack history from the archive, if there is one. A segment per turn, so that writers get in between; no turn is
+    /// held while the archive is read.
     pub(super) async fn catch_up_from_archive(&self) -> Result<(), ReplicaError> {
+        if self.archive.is_none() {
+            return Ok(());
+        }
         loop {
-            let behind = self.turn().await.behind_base();
-            let Some(view) = behind else { return Ok(()) };
+            let lacking = self.turn().await.without_history().cloned();
+            let Some(view) = lacking else { return Ok(()) };
             let Some(mut history) = self.history(&view).await? else { return Ok(()) };
             while let Some(runs) = history.next().await? {
                 self.fold_archived(&view, &runs, history.read()).await?;
@@ -90,12 +93,6 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    /// A view that needs bundles which the log does not keep any more.
-    fn behind_base(&self) -> Option<ViewId> {
-        let behind = |view: &&ViewId| !self.is_filling() && self.folded(view) < self.status.base;
-        self.inner.projections.views().find(behind).cloned()
-    }
-
     /// Whether the log begins with exactly what the archive has taken.
     pub(super) async fn still_has(&self, taken: &Taken) -> Result<bool, ReplicaError> {
         let SegmentName { after, last, log } = taken.name;

@@ -11,8 +11,9 @@ use crate::store::{Limit, StoreError, ViewId, WriteBatch};
 const CHUNK: Limit = Limit::bytes(4 * 1024 * 1024);
 
 impl Replica {
-    /// Deletes a view's rows and folds them again from the log. Readers see the rows grow in the meantime. If it is interrupted,
-    /// the next opening continues from where it was.
+    /// Deletes a view's rows and folds them again from the log. Readers see the rows grow in the meantime; of a trimmed log they get
+    /// [`ReplicaError::NeedsHistory`] until what comes from the archive is folded. If it is interrupted, the next opening continues from
+    /// where it was.
     ///
     /// # Errors
     /// [`ReplicaError::NoSuchView`]; [`ReplicaError::NeedsHistory`] if the log was [trimmed](Self::trim), and there is no
@@ -44,16 +45,17 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.inner.catch_up_from_archive().await?;
         self.inner.catch_up().await
     }
 
     /// Folds every view up to the end of the log, with what others have committed to the same store. A chunk per turn, so that writers
     /// get in between. Opening and syncing do it by themselves; it is needed only if something else commits to the store, such as
-    /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica.
+    /// the [`Service`](crate::Service) beside a [shared](super::Compose::shared_with_service) replica. Leaves out the
+    /// [views without history](super::ReplicaStatus::views_without_history).
     ///
     /// # Errors
-    /// [`ReplicaError::NeedsHistory`] if somebody else has trimmed the log beyond a view of this replica, and there is no archive;
-    /// [`ReplicaError::Archive`]; [`ReplicaError::Store`].
+    /// [`ReplicaError::Store`].
     ///
     /// # Cancel
     /// What was folded stays.
@@ -66,11 +68,14 @@ impl Replica {
 impl Inner {
     /// Folds every view up to the head as it is known here.
     pub(super) async fn catch_up(&self) -> Result<(), ReplicaError> {
-        self.catch_up_from_archive().await?;
+        match self.catch_up_from_archive().await {
+            // What the archive does not give just now the views go on waiting for.
+            Ok(()) | Err(ReplicaError::Archive(_)) => {}
+            Err(error) => return Err(error),
+        }
         let mut end = None;
         loop {
             let mut turn = self.turn().await;
-            turn.has_history()?;
             // Others may append faster than this ends.
             let end = *end.get_or_insert(turn.status.head);
             if !turn.catch_up_towards(end).await? {
@@ -99,15 +104,16 @@ impl Turn<'_> {
         if self.fill_some().await? {
             return Ok(true);
         }
-        // A view behind the base is folded from the archive.
-        let foldable = self.status.base..end;
-        let behind = self.inner.projections.views().filter(|view| foldable.contains(&self.folded(view)));
+        let behind = self.inner.projections.views().filter(|view| self.folded(view) < end && !self.lacks_history(view));
         let Some(view) = behind.min_by_key(|view| self.folded(view)).cloned() else { return Ok(false) };
         if self.folded(&view) == Position::ZERO && self.forget_notes(&view).await? {
             return Ok(true);
         }
         let after = Cursor { log: self.status.log, position: self.folded(&view) };
-        let page = self.inner.store.read(after, self.chunk(after.position, end)).await?;
+        let page = match self.inner.store.read(after, self.chunk(after.position, end)).await {
+            Err(StoreError::CursorGone { .. }) if self.is_cut_by_others().await? => return Ok(true),
+            page => page?,
+        };
         self.fold_behind(view, page.runs.iter().map(|stored| &stored.run), page.next.position).await?;
         Ok(true)
     }

@@ -86,8 +86,9 @@ pub enum ReplicaError {
     },
     /// This takes bundles that the log does not keep any more. Nothing has changed.
     #[error(
-        "view {view} cannot be folded from the log, whose bundles up to position {base} have been trimmed: name the archive that they are \
-         in, leave its projection out, or start again with an empty store and a peer that keeps the whole log"
+        "view {view} cannot be folded from the log, whose bundles up to position {base} have been trimmed: sync with a peer that has a \
+         snapshot with this view, name the archive that they are in, leave its projection out, or start again with an empty store and a \
+         peer that keeps the whole log"
     )]
     NeedsHistory {
         /// The view.

@@ -285,8 +285,9 @@ impl Turn<'_> {
 
     /// The rows that a tail touches as it is, or in its new form.
     fn touched(&self, tail: &[StoredRun], new: &[(Position, VerifiedRun)]) -> BTreeSet<RowKey> {
-        let old = self.inner.projections.plan(tail.iter().map(|stored| &stored.run)).rows();
-        let new = self.inner.projections.plan(new.iter().map(|(_, verified)| verified.run())).rows();
+        let projections = self.folded_projections();
+        let old = projections.plan(tail.iter().map(|stored| &stored.run)).rows();
+        let new = projections.plan(new.iter().map(|(_, verified)| verified.run())).rows();
         old.into_iter().chain(new).collect()
     }
 
@@ -308,7 +309,7 @@ impl Turn<'_> {
         let wanted =
             |view: &ViewId, key: &[u8]| touched.contains(&RowKey::new(view.clone(), Bytes::copy_from_slice(key)));
         let pre_images = std::mem::take(&mut start.pre_images);
-        let projections = &self.inner.projections;
+        let projections = &self.folded_projections();
         let (rows, aside) = self.inner.refold(start, projections, kept, |_| true, wanted, &runs).await?;
         let mut rows = self.refolded(touched, rows).await?;
         rows.extend(pre_images);

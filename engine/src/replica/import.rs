@@ -7,16 +7,16 @@
 use bytes::Bytes;
 
 use super::checkpoint::{self, Checkpoint};
+use super::kept::Unfit;
 use super::peers::Known;
 use super::sent::sent_row;
 use super::turn::Turn;
 use super::{Inner, locked};
-use crate::format::heads::Difference;
-use crate::format::run::{Unchained, VerifiedRun};
-use crate::id::{Dot, LogId, Position, ReplicaId, Seq};
+use crate::format::run::Run;
+use crate::id::{LogId, Position, Seq};
 use crate::reserved::{self, CheckpointRow, IMPORT, UNREADABLE};
 use crate::snapshot::{Filled, ImportRow, Manifest, RowPlace, RowReader, SnapshotFault, SnapshotId, open_chunk, shelf};
-use crate::store::{EventStore, Limit, Replacement, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
+use crate::store::{EventStore, Replacement, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// Bytes of a snapshot's rows that are written in one commit. Writers wait meanwhile.
 const STEP: u64 = 4 * 1024 * 1024;
@@ -42,55 +42,63 @@ impl Bootstrap {
     }
 }
 
-/// Why a replica does not take a snapshot.
-pub(super) enum Unfit {
-    /// A bundle behind the snapshot has been trimmed here. It would be missing.
-    Trimmed,
-    /// The snapshot is of another history of this origin.
-    Differs(Dot),
-    /// Bundles here do not continue the snapshot.
-    Unchained(Unchained),
-    /// The snapshot may be of another history of this replica: it has own bundles of which only the names are known to be in it.
-    Unproven(Dot),
-}
-
 impl Inner {
-    /// Notes which snapshot is being fetched.
+    /// Notes which snapshot is being fetched. If another handle on this store has just taken one, its rows are written first.
     pub(super) async fn note_import(&self, id: SnapshotId, manifest: Bytes) -> Result<(), StoreError> {
         let import = ImportRow { id, filled: None };
-        let mut rows = shelf::manifest_rows(id, manifest);
-        rows.push(import_row(&import));
+        let mut noted = shelf::manifest_rows(id, manifest);
+        noted.push(import_row(&import));
         let mut turn = self.turn().await;
-        turn.commit_rows(rows).await?;
-        turn.import = Some(import);
-        Ok(())
-    }
-
-    /// Gives up the snapshot that is being fetched, if one is, and clears away what nothing needs.
-    pub(super) async fn end_import(&self) -> Result<(), StoreError> {
-        let mut turn = self.turn().await;
-        if turn.import.is_none() || turn.is_filling() {
-            return Ok(());
+        loop {
+            while turn.fill_some().await? {}
+            let (expected, rows) = (Some(turn.status.revision), noted.clone());
+            match turn.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+                Ok(_) => break,
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let rows = end_of_import(&*self.store).await?;
-        turn.commit_rows(rows).await?;
-        turn.import = None;
+        (turn.import, turn.takes) = (Some(import), Some(id));
         Ok(())
     }
 
-    /// Puts a snapshot in the place of the log. Its chunks must be here, and checked. Gives how many bundles were kept, or why it was not
-    /// done: then nothing has changed.
+    /// Gives up the snapshot that this handle fetches, and clears away what nothing needs. Returns whether it still was being fetched:
+    /// another handle on this store may have given it up, or taken one.
+    pub(super) async fn end_import(&self) -> Result<bool, StoreError> {
+        let mut turn = self.turn().await;
+        loop {
+            let is_ours = turn.is_fetching();
+            let rows = match &turn.import {
+                Some(import) if !is_ours => shelf::litter(&*self.store, Some(import.id)).await?,
+                _ => end_of_import(&*self.store).await?,
+            };
+            let expected = Some(turn.status.revision);
+            match turn.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+                Ok(_) if is_ours => turn.import = None,
+                Ok(_) => {}
+                Err(StoreError::Conflict { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            return Ok(is_ours);
+        }
+    }
+
+    /// Puts a snapshot in the place of the log. Its chunks must be here, and checked. `proven` and `again` are those of
+    /// [`kept_beside`](Turn::kept_beside). Gives how many bundles were kept, or why it was not done: then nothing has changed.
     pub(super) async fn replace_log(
         &self,
         (id, manifest): (SnapshotId, &Manifest),
         mut known: Known,
-        proven: Seq,
+        (proven, again): (Seq, &[Run]),
     ) -> Result<Result<u64, Unfit>, StoreError> {
         let mut turn = self.turn().await;
         turn.settle().await;
         turn.reload().await?;
         loop {
-            let kept = match turn.kept_beside(manifest, proven).await? {
+            if !turn.is_fetching() {
+                return Ok(Err(Unfit::Overtaken));
+            }
+            let kept = match turn.kept_beside(manifest, proven, again).await? {
                 Ok(kept) => kept,
                 Err(unfit) => return Ok(Err(unfit)),
             };
@@ -123,55 +131,9 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    /// Whether rows of a snapshot are still being written.
-    pub(super) fn is_filling(&self) -> bool {
-        self.import.as_ref().is_some_and(|import| import.filled.is_some())
-    }
-
-    /// The bundles of this log that a snapshot does not cover, each proved to follow it. The peer has the own bundles up to `proven` as
-    /// they are here.
-    pub(super) async fn kept_beside(
-        &self,
-        manifest: &Manifest,
-        proven: Seq,
-    ) -> Result<Result<Vec<VerifiedRun>, Unfit>, StoreError> {
-        let mut beyond: Vec<(ReplicaId, Seq)> = Vec::new();
-        for Difference { origin, ours, theirs } in self.status.heads.differences(&manifest.heads) {
-            let at = Dot { origin, seq: theirs.seq };
-            if ours.seq == theirs.seq {
-                return Ok(Err(Unfit::Differs(at)));
-            }
-            if ours.seq > theirs.seq {
-                beyond.push((origin, theirs.seq));
-            }
-            let acked = locked(&self.inner.peers).acked();
-            if ours.seq < theirs.seq && origin == self.id && ours.seq > acked.max(proven) {
-                return Ok(Err(Unfit::Unproven(Dot { origin, seq: ours.seq })));
-            }
-        }
-        let mut kept = Vec::new();
-        for (origin, mut after) in beyond {
-            let mut head = manifest.heads.get(origin);
-            while after < self.status.heads.get(origin).seq {
-                let stored = match self.inner.store.read_origin(origin, after, Limit::PAGE).await {
-                    Err(StoreError::Trimmed { .. }) => return Ok(Err(Unfit::Trimmed)),
-                    stored => stored?,
-                };
-                for stored in stored {
-                    if after == manifest.heads.get(origin).seq && stored.previous != head.chain {
-                        return Ok(Err(Unfit::Differs(Dot { origin, seq: after })));
-                    }
-                    let verified = match VerifiedRun::verify(stored.run, head) {
-                        Ok(verified) => verified,
-                        Err(unchained) => return Ok(Err(Unfit::Unchained(unchained))),
-                    };
-                    (after, head) = (verified.head().seq, verified.head());
-                    kept.push((stored.position, verified));
-                }
-            }
-        }
-        kept.sort_by_key(|(position, _)| *position);
-        Ok(Ok(kept.into_iter().map(|(_, verified)| verified).collect()))
+    /// Whether the snapshot that this handle has begun to fetch, or has found begun, is still being fetched.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.import.as_ref().is_some_and(|import| import.filled.is_none() && Some(import.id) == self.takes)
     }
 
     /// The commit that puts a snapshot in the place of the log, without the bundles that are kept.
@@ -204,15 +166,25 @@ impl Turn<'_> {
 
     /// Writes some rows of a snapshot that was taken. Returns whether there were any left, and so may be more.
     pub(super) async fn fill_some(&mut self) -> Result<bool, StoreError> {
-        let Some(ImportRow { id, filled: Some(filled) }) = self.import.clone() else { return Ok(false) };
-        let corrupt = |fault: SnapshotFault| StoreError::Corrupt {
-            backend: "engine",
-            at: format!("snapshot {id}, whose rows are being written"),
-            why: fault.to_string(),
-        };
+        let known = self.import.clone();
+        let Some(ImportRow { id, filled: Some(filled) }) = known.clone() else { return Ok(false) };
         let bytes = shelf::manifest(&*self.inner.store, id).await?.unwrap_or_default();
-        let (manifest, _) = Manifest::decode(&bytes).map_err(corrupt)?;
-        let (rows, next) = self.next_rows(&manifest, &filled).await?.map_err(corrupt)?;
+        let read = match Manifest::decode(&bytes) {
+            Ok((manifest, _)) => self.next_rows(&manifest, &filled).await?.map(|rows| (manifest, rows)),
+            Err(fault) => Err(fault),
+        };
+        let (manifest, (rows, next)) = match read {
+            Ok(read) => read,
+            Err(fault) => {
+                self.reload().await?;
+                // Another handle on this store may have written the rest.
+                if self.import != known {
+                    return Ok(true);
+                }
+                let at = format!("snapshot {id}, whose rows are being written");
+                return Err(StoreError::Corrupt { backend: "engine", at, why: fault.to_string() });
+            }
+        };
         let is_last = next.bytes() == manifest.row_bytes();
         let mut batch = WriteBatch { expected: Some(self.status.revision), rows, ..WriteBatch::default() };
         let import = ImportRow { id, filled: Some(Filled { next, ..filled.clone() }) };

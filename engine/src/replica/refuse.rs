@@ -9,7 +9,6 @@ use super::turn::Turn;
 use super::{Inner, locked};
 use crate::format::run::Body;
 use crate::id::Seq;
-use crate::projection::fold::Projections;
 use crate::protocol::RefusedBundle;
 use crate::reserved::{self, DEAD_LETTERS, DeadLetterRow};
 use crate::store::{Limit, RowKey, RowWrite, StoreError, StoredRun, WriteBatch};
@@ -63,7 +62,7 @@ impl Turn<'_> {
             first = first.min(stored.position);
             runs.push(stored.run.clone());
         }
-        let touched: BTreeSet<RowKey> = self.inner.projections.plan(&runs).rows().into_iter().collect();
+        let touched: BTreeSet<RowKey> = self.folded_projections().plan(&runs).rows().into_iter().collect();
         let start = self.start(&touched, first).await?;
         batch.clear.extend(start.clear.clone());
         let seqs: Vec<_> = batch.voids.iter().map(|dot| dot.seq).collect();
@@ -91,9 +90,8 @@ impl Turn<'_> {
         let wanted = |view: &crate::store::ViewId, key: &[u8]| {
             touched.contains(&RowKey::new(view.clone(), bytes::Bytes::copy_from_slice(key)))
         };
-        let projections: &Projections = &self.inner.projections;
         let mut writes = std::mem::take(&mut start.pre_images);
-        let (rows, _) = self.inner.refold(start, projections, seen, |_| true, wanted, &[]).await?;
+        let (rows, _) = self.inner.refold(start, &self.folded_projections(), seen, |_| true, wanted, &[]).await?;
         writes.extend(self.refolded(touched, rows).await?);
         Ok(writes)
     }

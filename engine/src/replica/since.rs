@@ -44,10 +44,12 @@ impl<P: Projection> View<P> {
     /// The view's present moment. Take it before you read rows: what changes while you read is then told later.
     ///
     /// # Errors
+    /// [`ReplicaError::NeedsHistory`] if the view is [without history](super::ReplicaStatus::views_without_history);
     /// [`ReplicaError::Store`].
     pub async fn mark(&self) -> Result<Mark, ReplicaError> {
         let mut turn = self.replica.inner.turn().await;
         turn.refresh().await?;
+        self.replica.inner.check_history(&self.view)?;
         let at = Cursor { log: turn.status.log, position: turn.folded(&self.view) };
         Ok(Mark { at, taken_back: turn.taken_back().await? })
     }
@@ -56,7 +58,7 @@ impl<P: Projection> View<P> {
     /// what was written since, however many rows there are. Keys of rows that events touched without changing them may be among them.
     ///
     /// # Errors
-    /// [`ReplicaError::Store`].
+    /// As [`mark`](Self::mark).
     pub async fn changed_since(&self, mark: &Mark) -> Result<Since, ReplicaError> {
         let now = self.mark().await?;
         let (inner, mut keys, mut cursor) = (&self.replica.inner, BTreeSet::new(), mark.at);

@@ -89,7 +89,9 @@ impl Replica {
     /// meantime. Memory is that of a few chunks.
     ///
     /// # Errors
-    /// [`SnapshotError`], all but those of peers. The snapshots that there were stay.
+    /// [`SnapshotError`], all but those of peers. The snapshots that there were stay. With a
+    /// [view without history](super::ReplicaStatus::views_without_history) it is [`ReplicaError::NeedsHistory`]: a snapshot has all views
+    /// of its maker.
     ///
     /// # Cancel
     /// Nothing of it is handed out. What was stored of it goes when the next one is made.
@@ -120,9 +122,8 @@ impl Replica {
         // An upload ends with the deletion of what it has made, and two may have made the same.
         let _alone = self.inner.uploading.lock().await;
         let info = self.make_snapshot().await?;
-        let gone = || SnapshotError::Disturbed;
-        let bytes = shelf::manifest(&*self.inner.store, info.id).await?.ok_or_else(gone)?;
-        let (manifest, id) = Manifest::decode(&bytes).map_err(|_| gone())?;
+        let bytes = shelf::manifest(&*self.inner.store, info.id).await?.ok_or(SnapshotError::Disturbed)?;
+        let (manifest, id) = Manifest::decode(&bytes).map_err(|_| SnapshotError::Disturbed)?;
         loop {
             let Wanted { missing, is_complete } = self.supply(peer, Supply::Manifest(Piece(bytes.clone()))).await?;
             if is_complete {
@@ -136,7 +137,7 @@ impl Replica {
             }
             for index in missing {
                 let chunk = manifest.chunks.get(index as usize).ok_or(SnapshotError::Unexpected)?;
-                let chunk = shelf::chunk(&*self.inner.store, chunk.hash).await?.ok_or_else(gone)?;
+                let chunk = shelf::chunk(&*self.inner.store, chunk.hash).await?.ok_or(SnapshotError::Disturbed)?;
                 self.supply(peer, Supply::Chunk(id, index, Piece(chunk))).await?;
             }
         }
@@ -261,9 +262,9 @@ impl Inner {
 
     /// Deletes the snapshots that this store would hand out.
     async fn forget_snapshots(&self) -> Result<(), StoreError> {
-        let rows = shelf::unpublish(&*self.store).await?;
-        self.turn().await.commit_rows(rows).await?;
-        self.sweep().await
+        let import = shelf::import(&*self.store).await?;
+        let rows = shelf::unpublish(&*self.store, import).await?;
+        self.turn().await.commit_rows(rows).await
     }
 
     /// Clears away what no snapshot needs any more.

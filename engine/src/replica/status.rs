@@ -7,7 +7,7 @@ use crate::format::time::Offset;
 use crate::id::{LogId, Position, ReplicaId};
 use crate::protocol::Problem;
 use crate::reserved::{self, DEAD_LETTERS};
-use crate::store::{Limit, RowRange, StoreError};
+use crate::store::{Limit, RowRange, StoreError, ViewId};
 use crate::trust::ClockDoubt;
 
 /// The state of a replica at one moment.
@@ -27,8 +27,11 @@ pub struct ReplicaStatus {
     pub refused: u64,
     /// Events that a maintained view has put aside, once for each view; see [`Replica::unreadable`].
     pub unreadable: u64,
-    /// Views that are still being folded.
+    /// Views that are still being folded, or cannot be folded.
     pub views_behind: u64,
+    /// Those of them that cannot be folded, because the bundles that they would be folded from have been trimmed. Reading them fails with
+    /// [`ReplicaError::NeedsHistory`]. They wait for a sync with a peer that has a snapshot with all views of this replica. In order.
+    pub views_without_history: Vec<ViewId>,
     /// How far this replica is with a snapshot that it takes in the place of the log's bundles. None if it takes none.
     pub bootstrap: Option<Bootstrap>,
     /// What is added to this device's clock at present, in milliseconds, because a peer's clock and what it knows prove it wrong;
@@ -98,6 +101,7 @@ impl Replica {
             refused,
             unreadable,
             views_behind: self.inner.projections.views().filter(|view| !turn.is_current(view)).count() as u64,
+            views_without_history: self.inner.views_without_history(),
             bootstrap: *locked(&self.inner.bootstrap),
             clock_corrected_ms: self.inner.clock.correction().map(Offset::millis),
             peer,

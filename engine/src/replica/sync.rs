@@ -193,8 +193,8 @@ impl Replica {
         self.inner.catch_up().await?;
         let mut session = Session::begin(&self.inner, peer).await?;
         if let Err(error) = session.run().await {
-            // What the peer has answered for until the way was cut need not be sent again.
-            if matches!(error, SyncError::Transport(_)) && session.report.pushed > 0 {
+            // What the peer has answered for until then need not be sent again.
+            if matches!(error, SyncError::Transport(_) | SyncError::Snapshot { .. }) && session.report.pushed > 0 {
                 session.keep().await?;
             }
             return Err(error);
@@ -203,7 +203,9 @@ impl Replica {
         // A damaged row may have sent a view back to the start of the log.
         self.inner.catch_up().await?;
         report.not_archived = self.inner.move_checkpoint_if_due().await?;
-        if report.is_complete() {
+        report.without_history = self.inner.views_without_history();
+        let needs_none = report.is_complete() && report.without_history.is_empty();
+        if needs_none && self.inner.turn().await.is_fetching() {
             // A snapshot that was not fetched to its end is not needed any more.
             self.inner.end_import().await?;
         }

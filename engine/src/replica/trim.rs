@@ -36,8 +36,9 @@ impl Replica {
     ///
     /// Think before: what has been trimmed can be had from other copies of the log alone. After a trim
     ///
-    /// - [`state_at`](super::View::state_at), [`rebuild`](Self::rebuild) and a new view fail with [`ReplicaError::NeedsHistory`], unless
-    ///   an [archive](super::Compose::archive) has what they need;
+    /// - [`state_at`](super::View::state_at) and [`rebuild`](Self::rebuild) fail with [`ReplicaError::NeedsHistory`], and a new view
+    ///   [waits](super::ReplicaStatus::views_without_history) for a snapshot that has it, unless an [archive](super::Compose::archive) has
+    ///   what they need;
     /// - a peer that lacks bundles from before does not get them from this replica, see [`SyncReport::trimmed_here`](super::SyncReport);
     /// - a second peer's refusal of a bundle up to the checkpoint is told in the report, and the bundle stays as it is;
     /// - a fork from before the checkpoint is not healed: the sync fails with [`SyncError::Forked`](super::SyncError::Forked).
@@ -96,7 +97,7 @@ impl Turn<'_> {
         if self.inner.shared {
             bounds.extend(self.bounds_of_others(keep.window).await?);
         }
-        let behind = self.views().filter(|(_, at)| *at < head);
+        let behind = self.views().filter(|(view, at)| *at < head && !self.lacks_history(view));
         bounds.extend(behind.map(|(view, at)| TrimBound { hold: Hold::View(view.clone()), at }));
         bounds.extend(self.own_bound().await?);
         if let Some(aside) = self.first_unread().await? {
@@ -139,7 +140,8 @@ impl Turn<'_> {
 
     /// The first event that a later version of this program may read.
     pub(super) async fn first_unread(&self) -> Result<Option<Aside>, StoreError> {
-        for view in self.inner.noted() {
+        let lacks_history = |view: &Option<&ViewId>| view.is_some_and(|view| self.lacks_history(view));
+        for view in self.inner.noted().filter(|view| !lacks_history(view)) {
             let mut range = reserved::notes(view);
             loop {
                 let rows = self.inner.store.scan(&reserved::view(UNREADABLE), range.clone(), Limit::PAGE).await?;
@@ -161,18 +163,6 @@ impl Turn<'_> {
         match self.status.base {
             Position::ZERO => Position::ZERO,
             _ => self.checkpoint.position().unwrap_or(self.status.head),
-        }
-    }
-
-    /// Fails if a view of this program lies behind the log's base.
-    pub(super) fn has_history(&self) -> Result<(), ReplicaError> {
-        if self.is_filling() {
-            return Ok(());
-        }
-        let base = self.status.base;
-        match self.inner.projections.views().find(|view| self.folded(view) < base) {
-            Some(view) => Err(ReplicaError::NeedsHistory { view: view.clone(), base }),
-            None => Ok(()),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::format::time::NTP64;
 use crate::id::{Position, ReplicaId};
 use crate::projection::fold::Plan;
 use crate::reserved::{self, IDENTITY, IMPORT, SENT, SentRow};
-use crate::snapshot::ImportRow;
+use crate::snapshot::{ImportRow, SnapshotId};
 use crate::store::{Committed, EventStore, LogStatus, RowKey, RowWrite, StoreError, ViewId, WriteBatch, whole};
 
 /// The turn to commit. One holder at a time has it, until it is dropped.
@@ -50,8 +50,10 @@ pub(super) struct LogState {
     pub(super) checkpoint: Checkpoint,
     /// How often replicas beside a service have committed.
     pub(super) keepers: Option<Bytes>,
-    /// The snapshot whose rows are being written.
+    /// The snapshot that is being fetched, or whose rows are being written.
     pub(super) import: Option<ImportRow>,
+    /// The snapshot that this handle has begun to fetch last, or has found begun when it was opened.
+    pub(super) takes: Option<SnapshotId>,
     /// How often views that this replica maintains were cleared since it was opened.
     pub(super) clears: u64,
     /// Views that were folded again since the replica was opened, because a stored row did not read back.
@@ -87,6 +89,7 @@ impl LogState {
             let status = store.status().await?;
             if let Some(Stored { id, sent, checkpoint, import }) = load_self(store, &status).await? {
                 let (taken, last_writes, stale, clears) = (None, 0, false, 0);
+                let takes = import.as_ref().map(|import| import.id);
                 let (recent, mended) = (Recent::default(), BTreeSet::new());
                 return Ok(Self {
                     status,
@@ -99,6 +102,7 @@ impl LogState {
                     checkpoint,
                     keepers,
                     import,
+                    takes,
                     clears,
                     mended,
                 });
@@ -154,6 +158,7 @@ impl Turn<'_> {
         }
         self.inner.clock.advance(self.status.high_water());
         self.stale = false;
+        self.tell_history();
         Ok(())
     }
 
@@ -243,6 +248,7 @@ impl Turn<'_> {
     /// Notes what a commit has changed.
     pub(super) fn note(&mut self, committed: Committed, change: Change) {
         let Change { heads, views, clear, rows, clock, trim } = change;
+        let is_folded = !views.is_empty();
         self.stale = false;
         let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         if !clear.is_empty() {
@@ -260,6 +266,9 @@ impl Turn<'_> {
         status.clock = status.clock.max(clock);
         status.base = status.base.max(trim);
         self.inner.clock.advance(clock);
+        if is_folded {
+            self.tell_history();
+        }
         let cleared: Vec<_> =
             clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
         self.log.clears += cleared.len() as u64;

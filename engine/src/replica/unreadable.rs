@@ -122,6 +122,9 @@ impl Turn<'_> {
                 batch.clear.push(view);
                 continue;
             }
+            if self.lacks_history(&view) {
+                continue;
+            }
             batch.rows.extend(self.rows_at_checkpoint(&view).await?);
             batch.clear.push(reserved::pre_images(&view));
             batch.views.push((view, at));

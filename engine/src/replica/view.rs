@@ -9,7 +9,7 @@ use super::watch::{Changes, Interest};
 use super::{Replica, ReplicaError};
 use crate::caught::caught;
 use crate::projection::{Projection, RowState, Unreadable};
-use crate::store::{Limit, RowKey, RowRange, StoreError, ViewId, whole};
+use crate::store::{Limit, RowKey, RowRange, ViewId, whole};
 
 /// The rows of one projection in one replica.
 #[derive(Debug, Clone)]
@@ -37,13 +37,15 @@ impl<P: Projection> View<P> {
     /// One row's state, or `None` if no event has touched it.
     ///
     /// # Errors
+    /// [`ReplicaError::NeedsHistory`] if the view is [without history](super::ReplicaStatus::views_without_history);
     /// [`ReplicaError::Row`], [`ReplicaError::Store`].
     pub async fn get(&self, key: &[u8]) -> Result<Option<P::State>, ReplicaError> {
         self.stored(key).await?.map(|value| self.decode(key, &value)).transpose()
     }
 
     /// One row's bytes.
-    pub(super) async fn stored(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    pub(super) async fn stored(&self, key: &[u8]) -> Result<Option<Bytes>, ReplicaError> {
+        self.replica.inner.check_history(&self.view)?;
         let row = RowKey::new(self.view.clone(), Bytes::copy_from_slice(key));
         Ok(whole::load(&*self.replica.inner.store, &[row]).await?.remove(0))
     }
@@ -53,8 +55,9 @@ impl<P: Projection> View<P> {
     /// rows, those of more than 4 MiB are read after the others and may be newer.
     ///
     /// # Errors
-    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    /// As [`get`](Self::get).
     pub async fn scan(&self, range: RowRange, limit: Limit) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
+        self.replica.inner.check_history(&self.view)?;
         let rows = whole::scan(&*self.replica.inner.store, &self.view, range, limit).await?;
         rows.into_iter().map(|row| Ok((row.key.clone(), self.decode(&row.key, &row.value)?))).collect()
     }
@@ -63,7 +66,7 @@ impl<P: Projection> View<P> {
     /// row. Each page is of one moment; writes may come between pages. Ends after the first error.
     ///
     /// # Errors
-    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    /// As [`get`](Self::get).
     pub fn stream(&self, range: RowRange) -> impl Stream<Item = Result<(Bytes, P::State), ReplicaError>> + Send + '_ {
         let page = move |range: RowRange| async move {
             let page = self.scan(range.clone(), Limit::PAGE).await?;
@@ -76,12 +79,13 @@ impl<P: Projection> View<P> {
     /// All rows within a range, in its direction, in memory at once. Large views are better read with [`stream`](Self::stream).
     ///
     /// # Errors
-    /// [`ReplicaError::Row`], [`ReplicaError::Store`].
+    /// As [`get`](Self::get).
     pub async fn all(&self, range: RowRange) -> Result<Vec<(Bytes, P::State)>, ReplicaError> {
         self.stream(range).try_collect().await
     }
 
-    /// Watches the view's rows within a range from now on. To show a list and keep it fresh, first watch, then read.
+    /// Watches the view's rows within a range from now on. To show a list and keep it fresh, first watch, then read. Of a view
+    /// [without history](super::ReplicaStatus::views_without_history) it tells when its rows can be read.
     pub fn watch(&self, range: RowRange) -> Changes {
         self.replica.inner.watchers.watch(Interest::Rows(self.view.clone(), range))
     }

@@ -129,9 +129,13 @@ pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Resul
     Ok(rows)
 }
 
-/// The rows that let a store hand out no snapshot.
-pub(crate) async fn unpublish(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
-    Ok(ids(store, SNAPSHOTS).await?.into_iter().map(|id| gone(SNAPSHOTS, id)).collect())
+/// The rows that let a store hand out no snapshot, and delete what nothing needs then. `import` is the snapshot that the store's replica
+/// takes.
+pub(crate) async fn unpublish(store: &dyn EventStore, import: Option<SnapshotId>) -> Result<Vec<RowWrite>, StoreError> {
+    let chunks = chunk_hashes(store).await?;
+    let mut rows = litter_if(false, store, &chunks, import).await?;
+    rows.extend(ids(store, SNAPSHOTS).await?.into_iter().map(|id| gone(SNAPSHOTS, id)));
+    Ok(rows)
 }
 
 /// The snapshots that a store hands out once it has this one, and those that go. Those of a log that another one has replaced go, too.
@@ -167,13 +171,25 @@ pub(crate) async fn litter_among(
     chunks: &[ChunkHash],
     import: Option<SnapshotId>,
 ) -> Result<Vec<RowWrite>, StoreError> {
+    litter_if(true, store, chunks, import).await
+}
+
+/// The same, if the store goes on to hand out snapshots or does not.
+async fn litter_if(
+    hands_out: bool,
+    store: &dyn EventStore,
+    chunks: &[ChunkHash],
+    import: Option<SnapshotId>,
+) -> Result<Vec<RowWrite>, StoreError> {
     let kept: BTreeSet<_> = ids(store, MANIFESTS).await?.into_iter().collect();
     let mut named = BTreeSet::new();
     for row in &store.scan(&reserved::view(MAKING), RowRange::all(), Limit::items(u32::MAX)).await? {
         named.insert(reserved::get::<ChunkHash>(MAKING, &row.value)?);
     }
     let mut wanted: BTreeSet<SnapshotId> = ids(store, OFFERED).await?.into_iter().chain(import).collect();
-    wanted.extend(ids(store, SNAPSHOTS).await?);
+    if hands_out {
+        wanted.extend(ids(store, SNAPSHOTS).await?);
+    }
     for id in &wanted {
         let bytes = manifest(store, *id).await?.unwrap_or_default();
         if let Ok((manifest, _)) = Manifest::decode(&bytes) {

@@ -235,6 +235,26 @@ fn a_device_whose_archive_is_away_syncs_and_says_that_it_keeps_its_log() {
     assert_eq!((report.not_archived, block_on(device.status()).unwrap().base), (None, Position::new(16)));
 }
 
+#[test]
+fn a_view_waits_while_the_archive_is_away_and_is_folded_once_it_answers() {
+    let archive = Arc::new(Fails::default());
+    let kept = Kept::new(1, archive.clone());
+    kept.write(0..20);
+    kept.trim(5);
+    *archive.fails.lock().unwrap() = true;
+    let compose = compose(kept.store.clone(), &kept.clock).projection(Counts).archive(archive.clone());
+    let replica = block_on(compose.shared_with_service().open(id(9))).unwrap();
+    let counts = replica.view(Counts).unwrap();
+    assert!(matches!(block_on(counts.get(b"1")), Err(ReplicaError::NeedsHistory { .. })));
+    assert_eq!(block_on(replica.status()).unwrap().views_without_history, [Counts.view()]);
+    block_on(replica.catch_up()).unwrap();
+    assert!(matches!(block_on(counts.get(b"1")), Err(ReplicaError::NeedsHistory { .. })));
+    *archive.fails.lock().unwrap() = false;
+    block_on(replica.catch_up()).unwrap();
+    assert_eq!(block_on(counts.all(RowRange::all())).unwrap().iter().map(|(_, count)| count).sum::<u64>(), 20);
+    assert!(block_on(replica.status()).unwrap().views_without_history.is_empty());
+}
+
 /// Waits in the middle of every call until it is let go on.
 #[derive(Debug, Default)]
 struct Waits {

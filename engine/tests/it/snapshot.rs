@@ -12,6 +12,7 @@ use crate::world::*;
 mod bad;
 mod cut;
 mod golden;
+mod new_view;
 mod policy;
 mod under_way;
 mod upload;

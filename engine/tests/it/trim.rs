@@ -208,8 +208,6 @@ fn what_takes_the_whole_log_fails_by_name_and_changes_nothing() {
     needs(block_on(one.rebuild(&Pairs.view())));
     needs(block_on(view.state_at(NTP64(u64::MAX))).map(drop));
     needs(block_on(view.get_at(b"a", NTP64(u64::MAX))).map(drop));
-    let with_new_view = compose(store.clone(), &clock).projection(WORDS).open(id(1));
-    needs(block_on(with_new_view).map(drop));
     assert_eq!(rows(&open(store, 1, &clock)), before);
     assert_eq!(block_on(one.log(Position::new(1), Limit::PAGE)).unwrap().len(), 1);
     assert!(block_on(one.log(Position::ZERO, Limit::PAGE)).is_err());

@@ -6,13 +6,25 @@ use std::sync::atomic::Ordering;
 use syncline::ReplicaError;
 
 use super::Device;
+use crate::fault::Fault;
 use crate::invariants::status;
+use crate::stack::ViewUnderTest;
+use crate::stores::finish;
 
 impl Device {
     /// Nothing is under way: its newest handle has synced last, and has looked at all that it was told.
     pub(crate) fn is_at_rest(&self) {
         self.two_handles.store(false, Ordering::Relaxed);
         self.witness.keep_last(self.index);
+    }
+
+    /// It has been opened with these views. Some may have no history: then the next sync takes a snapshot.
+    pub(super) fn note_history(&self, upgraded: bool) {
+        let Ok(status) = finish(self.disk.peek().status()) else { return };
+        let folded = |view: &ViewUnderTest| status.views.get(&view.id).copied().unwrap_or_default();
+        if self.stack.views_of(upgraded).any(|view| folded(view) < status.base) {
+            self.sim().fault(Fault::WithoutHistory, || format!("device {} has a view without history", self.index));
+        }
     }
 
     /// Looks at the status, which must be true.

@@ -26,8 +26,13 @@ impl Device {
                 format!("device {} has handed in a snapshot of {} bundles", self.index, made.bundles)
             }),
             Err(SnapshotError::Replica(ReplicaError::Store(error))) => self.failed("upload", &error),
-            // Own bundles are pending, a view was rebuilt meanwhile, or the peer is away or does not want it.
-            Err(error @ (SnapshotError::Pending { .. } | SnapshotError::Disturbed | SnapshotError::Transport(_))) => {
+            // Own bundles are pending, a view was rebuilt meanwhile or lacks history, or the peer is away or does not want it.
+            Err(
+                error @ (SnapshotError::Pending { .. }
+                | SnapshotError::Disturbed
+                | SnapshotError::Replica(ReplicaError::NeedsHistory { .. })
+                | SnapshotError::Transport(_)),
+            ) => {
                 self.sim().tell(|| format!("device {} hands in no snapshot: {error}", self.index));
             }
             Err(error) if lacks_what_is_aside(&replica, &error).await => {

@@ -27,12 +27,7 @@ impl World {
     pub(crate) fn step(&mut self, step: Step) -> Result<(), Spins> {
         self.pass(Duration::from_micros(step.gap.into()))?;
         self.steps += 1;
-        let now = self.sim.now();
-        for (_, index) in self.upgrades.extract_if(.., |(due, _)| *due <= now).collect::<Vec<_>>() {
-            if !self.places[index].left {
-                self.upgrade(index);
-            }
-        }
+        self.upgrade_those_due();
         self.act(step.action);
         Ok(())
     }
@@ -269,21 +264,6 @@ impl World {
         let new = self.places.len();
         self.sim.fault(Fault::DeviceCloned, || format!("device {index} is cloned: device {new}"));
         self.add_device(Some(index));
-    }
-
-    /// Opens a device with all views, while what it has under way continues with the old ones. Returns whether it was old.
-    pub(crate) fn upgrade(&mut self, index: usize) -> bool {
-        let device = &self.places[index].device;
-        let was_old = device.upgrade();
-        if was_old {
-            self.sim.fault(Fault::Upgraded, || format!("device {index} is upgraded"));
-            if device.disk.with_image(|image| image.head()) > 0 {
-                self.sim.count(Fault::UnknownKind);
-            }
-            device.open_after(Duration::ZERO);
-            self.live(index);
-        }
-        was_old
     }
 }
 

@@ -8,7 +8,8 @@ use crate::format::run::Run;
 use crate::format::time::NTP64;
 use crate::id::{Dot, Position, Seq};
 use crate::protocol::{AskSnapshot, Code, Have, Problem, Pull, Reply, Request, SNAPSHOT_VERSION, SnapshotInfo};
-use crate::replica::import::{Bootstrap, Unfit};
+use crate::replica::import::Bootstrap;
+use crate::replica::kept::Unfit;
 use crate::replica::locked;
 use crate::replica::peers::Known;
 use crate::replica::sync::report::{Bootstrapped, Held};
@@ -19,6 +20,8 @@ use crate::transport::TransportError;
 
 /// A replica without bundles takes a snapshot that has at least so many. Fewer are folded as fast.
 const BUNDLES_MIN: u64 = 4_096;
+/// Bytes of runs that are fetched again, at most, because they follow the snapshot and have been trimmed here.
+const AGAIN_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Chunks that are on the way at once.
 const AHEAD: usize = 4;
 /// Chunks that are stored in one commit.
@@ -87,18 +90,23 @@ impl Session<'_> {
             return Ok(false);
         }
         let proven = self.proven(&manifest).await?;
-        if let Err(unfit) = self.inner.turn().await.kept_beside(&manifest, proven).await? {
+        let mut again = Vec::new();
+        let mut kept = self.inner.turn().await.kept_beside(&manifest, proven, &again).await?;
+        if matches!(kept, Err(Unfit::Trimmed)) {
+            again = self.fetch_behind(info).await?;
+            kept = self.inner.turn().await.kept_beside(&manifest, proven, &again).await?;
+        }
+        if let Err(unfit) = kept {
             return unfit_for_now(unfit);
         }
         self.inner.note_import(id, bytes.0).await?;
         self.fetch_chunks(id, &manifest).await?;
         if let Err(fault) = shelf::verify(&*self.inner.store, &manifest).await? {
-            self.inner.end_import().await?;
-            return Err(broken(fault));
+            return if self.inner.end_import().await? { Err(broken(fault)) } else { Ok(false) };
         }
         let row = PeerRow { cursor: info.covers, ..self.row };
         let known = Known { row, ..self.known() };
-        let kept = match self.inner.replace_log((id, &manifest), known, proven).await? {
+        let kept = match self.inner.replace_log((id, &manifest), known, (proven, &again)).await? {
             Ok(kept) => kept,
             Err(unfit) => {
                 self.inner.end_import().await?;
@@ -111,6 +119,27 @@ impl Session<'_> {
         self.inner.fill_rows().await?;
         self.inner.catch_up().await?;
         Ok(true)
+    }
+
+    /// What the peer's log has behind a snapshot, because some of it has been trimmed here. Nothing if that is gone there, too, or too
+    /// much to be held in memory: then a newer snapshot has to come.
+    async fn fetch_behind(&self, info: &SnapshotInfo) -> Result<Vec<Run>, SyncError> {
+        let (mut runs, mut bytes, mut from) = (Vec::new(), 0, info.covers);
+        loop {
+            let batch = match self.fetch(self.behind(from), None).await {
+                Err(SyncError::Transport(TransportError::Refused(_))) => return Ok(Vec::new()),
+                batch => batch?,
+            };
+            bytes += batch.runs.iter().map(|run| run.as_bytes().len()).sum::<usize>();
+            if bytes > AGAIN_BYTES_MAX {
+                return Ok(Vec::new());
+            }
+            runs.extend(batch.runs);
+            if batch.end.is_some() {
+                return Ok(runs);
+            }
+            from = batch.next;
+        }
     }
 
     /// A head of the snapshot whose time is too far in the future. It would take the clock along.
@@ -191,7 +220,7 @@ impl Session<'_> {
 /// A snapshot that would lose a bundle is left alone. One of another history is an error.
 fn unfit_for_now(unfit: Unfit) -> Result<bool, SyncError> {
     match unfit {
-        Unfit::Trimmed => Ok(false),
+        Unfit::Trimmed | Unfit::Overtaken => Ok(false),
         Unfit::Differs(at) => Err(SyncError::Unequal { at }),
         Unfit::Unchained(unchained) => Err(SyncError::Diverged(unchained)),
         Unfit::Unproven(at) => Err(SyncError::Forked { at }),

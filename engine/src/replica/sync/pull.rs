@@ -20,15 +20,15 @@ use crate::trust::Contact;
 const COMMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Some pages of a pull.
-struct Batch {
-    runs: Vec<Run>,
-    next: Cursor,
+pub(super) struct Batch {
+    pub(super) runs: Vec<Run>,
+    pub(super) next: Cursor,
     /// Whether the pull ends here.
-    end: Option<Reached>,
+    pub(super) end: Option<Reached>,
 }
 
 /// Where a pull ends.
-enum Reached {
+pub(super) enum Reached {
     /// At the end of the peer's log, which has these heads.
     End(Heads),
     /// Behind the place where the log ended when it was asked first. Others append as fast as pages come, so its end may never be reached.
@@ -43,10 +43,12 @@ enum End {
 }
 
 impl Session<'_> {
-    /// Pulls what is missing. If the peer has trimmed some of it, takes a snapshot first.
+    /// Pulls what is missing. If the peer has trimmed some of it, or if a view here lacks history, takes a snapshot and pulls what follows
+    /// that.
     pub(super) async fn pull(&mut self, without: Option<ReplicaId>) -> Result<(), SyncError> {
         self.report.trimmed_there = self.pull_kept(without).await?;
-        if self.report.trimmed_there.is_some() && self.bootstrap(0).await? {
+        let lacks_history = self.inner.turn().await.has_history().is_err();
+        if (self.report.trimmed_there.is_some() || lacks_history) && self.bootstrap(0).await? {
             self.report.trimmed_there = self.pull_kept(without).await?;
         }
         Ok(())
@@ -120,7 +122,7 @@ impl Session<'_> {
     }
 
     /// Fetches pages until they are worth a commit, the log ends or the way is cut.
-    async fn fetch(&self, mut have: Have, without: Option<ReplicaId>) -> Result<Batch, SyncError> {
+    pub(super) async fn fetch(&self, mut have: Have, without: Option<ReplicaId>) -> Result<Batch, SyncError> {
         let (mut runs, mut bytes, mut reached) = (Vec::new(), 0, None);
         loop {
             let pull = Pull { have: have.clone(), without, limit: self.pull_limit() };
@@ -160,7 +162,7 @@ impl Session<'_> {
     }
 
     /// How to ask for what lies behind a place of the peer's log.
-    fn behind(&self, cursor: Cursor) -> Have {
+    pub(super) fn behind(&self, cursor: Cursor) -> Have {
         if self.digests { Have::Tail(cursor) } else { Have::Cursor(cursor) }
     }
 

@@ -8,6 +8,7 @@ use crate::clock::ClockDrift;
 use crate::id::Dot;
 use crate::protocol::{Problem, Refusal};
 use crate::snapshot::SnapshotId;
+use crate::store::ViewId;
 use crate::trust::ClockDoubt;
 
 /// What one sync did.
@@ -48,6 +49,9 @@ pub struct SyncReport {
     pub bootstrapped: Option<Bootstrapped>,
     /// Why the archive did not take what was to be trimmed, if it did not. The log keeps it until the archive takes it.
     pub not_archived: Option<String>,
+    /// Views of this replica that still [lack history](crate::replica::ReplicaStatus::views_without_history): the peer has no snapshot with
+    /// all views of this replica, or this replica takes none. Everything was exchanged all the same. In order.
+    pub without_history: Vec<ViewId>,
     /// How far the peer's clock is ahead of this device's, in milliseconds; negative if it is behind.
     pub skew_ms: i64,
     /// What is added to this device's clock from this sync on, in milliseconds, because the peer's clock and what this device knows prove

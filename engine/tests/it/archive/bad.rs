@@ -1,8 +1,9 @@
 //! Archives that are not what they should be: one typed answer each, nothing changed, and the next attempt works.
 
 use syncline::archive::{Segment, SegmentFault};
-use syncline::format::ChainHash;
 use syncline::format::run::{Body, RunBuilder};
+use syncline::format::{ChainHash, Head, Heads, VerifiedRun};
+use syncline::store::{Replacement, WriteBatch};
 use syncline::{Dot, LogId, Seq};
 
 use super::*;
@@ -124,6 +125,45 @@ fn an_archive_that_ends_with_another_history_than_the_log_goes_on_with_is_notice
     let theirs = their_archive.change(|segments| segments.clone());
     let error = told(&kept, &archive, |segments| *segments = theirs.clone());
     assert!(matches!(error, ArchiveError::Contradicts { .. }), "{error}");
+}
+
+/// Bundles of an origin.
+fn run(origin: u8, bundles: u64) -> VerifiedRun {
+    let mut builder = RunBuilder::new(id(origin), Seq::new(1), ChainHash::GENESIS);
+    for number in 1..=bundles {
+        let body = syncline::format::event::encode_body(&[set("a", "x")]).unwrap();
+        builder.push(NTP64(number << 32), Body::Full(&body));
+    }
+    builder.finish().unwrap()
+}
+
+/// Its first bundles.
+fn first(run: &VerifiedRun, bundles: u64) -> VerifiedRun {
+    VerifiedRun::verify(run.run().until(Seq::new(bundles), ChainHash::GENESIS).unwrap(), Head::NONE).unwrap()
+}
+
+#[test]
+fn as_many_bundles_as_a_replaced_log_has_trimmed_are_not_taken_for_the_same() {
+    let (one, two) = (run(1, 8), run(2, 8));
+    // The archive has six of the one and four of the other. The log begins behind five of each, or behind what the archive has.
+    for (ones, twos) in [(5, 5), (4, 6), (6, 4)] {
+        let (archive, store) = (Arc::new(MemoryArchive::new()), memory());
+        let log = block_on(store.status()).unwrap().log;
+        let name = SegmentName { after: Position::ZERO, last: Position::new(10), log };
+        let runs = vec![first(&one, 6).run().clone(), first(&two, 4).run().clone()];
+        let segment = Segment { space: space(), name, runs }.encode().unwrap();
+        block_on(archive.put(&space(), name, segment)).unwrap();
+        let heads: Heads = [(id(1), first(&one, ones).head()), (id(2), first(&two, twos).head())].into_iter().collect();
+        let rest = |run: &VerifiedRun, from: u64| {
+            VerifiedRun::verify(run.run().since(Seq::new(from + 1)).unwrap(), first(run, from).head()).unwrap()
+        };
+        let runs = vec![rest(&one, ones), rest(&two, twos)];
+        let replace = Some(Replacement { log: LogId::from_bytes([8; 16]).unwrap(), heads });
+        block_on(store.commit(WriteBatch { replace, runs, ..WriteBatch::default() })).unwrap();
+        let history = block_on(History::of(store, archive, &space())).unwrap();
+        let verified = block_on(history.verify());
+        assert_eq!(verified.is_ok(), (ones, twos) == (6, 4), "{ones} and {twos}: {verified:?}");
+    }
 }
 
 #[test]

@@ -33,13 +33,17 @@ impl Transport for Cut {
 
 /// A store on which so many commits pass. The next ones fail, with or without an effect.
 #[derive(Debug)]
-struct Fails {
+pub struct Fails {
     store: Arc<MemoryStore>,
     left: AtomicU32,
     has_effect: bool,
 }
 
 impl Fails {
+    pub fn after(commits: u32, store: Arc<MemoryStore>, has_effect: bool) -> Arc<Self> {
+        Arc::new(Self { store, left: AtomicU32::new(commits), has_effect })
+    }
+
     fn passes(&self) -> bool {
         self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
@@ -119,9 +123,9 @@ fn a_store_that_fails_at_any_commit_and_a_restart_lose_nothing() {
             let before = open_on(&server, store.clone(), 2);
             write(&before, "unseen", "2");
             drop(before);
-            let fails = Fails { store: store.clone(), left: AtomicU32::new(commits), has_effect };
+            let fails = Fails::after(commits, store.clone(), has_effect);
             let survived = {
-                let two = block_on(compose(Arc::new(fails), &server.clock).open(id(2)));
+                let two = block_on(compose(fails, &server.clock).open(id(2)));
                 two.is_ok_and(|two| block_on(two.sync(&way(&server.service))).is_ok())
             };
             let two = open_on(&server, store, 2);

@@ -158,7 +158,7 @@ fn an_event_that_a_later_version_may_read_is_not_lost_in_a_snapshot() {
 
 /// A way on which others get in between a request and its answer.
 #[derive(Debug)]
-struct SlowWay(MemoryTransport);
+pub struct SlowWay(pub MemoryTransport);
 
 #[async_trait]
 impl Transport for SlowWay {
