@@ -52,6 +52,8 @@ pub(super) enum Unfit {
     Unchained(Unchained),
     /// The snapshot may be of another history of this replica: it has own bundles of which only the names are known to be in it.
     Unproven(Dot),
+    /// Another handle on this store has given the snapshot up, or taken it.
+    Gone,
 }
 
 impl Inner {
@@ -90,6 +92,9 @@ impl Inner {
         turn.settle().await;
         turn.reload().await?;
         loop {
+            if !turn.import.as_ref().is_some_and(|import| import.id == id && import.filled.is_none()) {
+                return Ok(Err(Unfit::Gone));
+            }
             let kept = match turn.kept_beside(manifest, proven).await? {
                 Ok(kept) => kept,
                 Err(unfit) => return Ok(Err(unfit)),
@@ -285,7 +290,7 @@ impl Filled {
 
 /// The rows that forget a snapshot that was taken, with its chunks.
 async fn end_of_import(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
-    let mut rows = shelf::litter(store, None).await?;
+    let mut rows = shelf::litter_of_manifests(store).await?;
     rows.push(RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None });
     Ok(rows)
 }
