@@ -169,3 +169,42 @@ fn show(db: &Connection, select: &str, params: &[&dyn ToSql], each: &mut EachRow
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn row(number: usize, value: Option<&str>) -> (RowKey, Option<Bytes>) {
+        let key = RowKey::new(ViewId::new("todo@1").unwrap(), format!("{number:04}").into_bytes());
+        (key, value.map(|value| Bytes::copy_from_slice(value.as_bytes())))
+    }
+
+    fn read(db: &Connection) -> BTreeMap<String, String> {
+        let mut select = db.prepare("SELECT CAST(key AS TEXT), CAST(value AS TEXT) FROM rows WHERE view = 7").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    #[test]
+    fn rows_that_go_in_many_at_a_time_are_put_over_others_and_deleted_in_their_turn() {
+        for count in [1, 2, PUT_AT_ONCE - 1, PUT_AT_ONCE, PUT_AT_ONCE + 1, 2 * PUT_AT_ONCE, 5 * PUT_AT_ONCE + 3] {
+            let db = Connection::open_in_memory().unwrap();
+            db.execute_batch(include_str!("schema/log.sql")).unwrap();
+            let first: Vec<_> = (0..count).map(|number| row(number, Some("first"))).collect();
+            let is_deleted = |number: usize| number % 100 == 70;
+            let second: Vec<_> = (count / 2..2 * count)
+                .map(|number| row(number, Some("second").filter(|_| !is_deleted(number))))
+                .collect();
+            for rows in [first, second] {
+                let rows: Vec<_> = rows.iter().map(|(key, value)| (key, value.as_ref())).collect();
+                write(&db, 7, &rows).unwrap();
+            }
+            let value = |number| if number < count / 2 { "first" } else { "second" };
+            let kept = (0..2 * count).filter(|number| *number < count / 2 || !is_deleted(*number));
+            let expected: BTreeMap<_, _> = kept.map(|number| (format!("{number:04}"), value(number).to_owned())).collect();
+            assert_eq!(read(&db), expected, "{count} rows");
+        }
+    }
+}
