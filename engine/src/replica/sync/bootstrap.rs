@@ -104,6 +104,8 @@ impl Session<'_> {
             Ok(kept) => kept,
             Err(unfit) => {
                 self.inner.end_import().await?;
+                // If another handle has ended it, then chunks that came later are named by nothing.
+                self.inner.sweep().await?;
                 return unfit_for_now(unfit);
             }
         };
