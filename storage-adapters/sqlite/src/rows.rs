@@ -203,7 +203,8 @@ mod tests {
             }
             let value = |number| if number < count / 2 { "first" } else { "second" };
             let kept = (0..2 * count).filter(|number| *number < count / 2 || !is_deleted(*number));
-            let expected: BTreeMap<_, _> = kept.map(|number| (format!("{number:04}"), value(number).to_owned())).collect();
+            let expected: BTreeMap<_, _> =
+                kept.map(|number| (format!("{number:04}"), value(number).to_owned())).collect();
             assert_eq!(read(&db), expected, "{count} rows");
         }
     }
