@@ -34,7 +34,7 @@ async fn run(program: &Path, rows: usize, events_per_row: usize) -> Result<(), F
         "| what | CPU of the process | wall | rows/s of CPU |\n|---|---|---|---|".to_owned(),
         line("making the snapshot", making, rows),
         line("new device that takes it", bootstrap, rows),
-        line(&format!("new device that folds {events_per_row} events for each row"), replay, rows),
+        line(&format!("new device that folds the log, events for each row: {events_per_row}"), replay, rows),
         line("the same rows into a SQLite table, by hand", by_hand, rows),
         format!("\nfolding against taking: {folding:.1} x the CPU; {bytes} bytes travelled"),
         format!(
