@@ -20,7 +20,7 @@ use crate::memory::{Ended, say};
 use crate::workload::{Keys, Workload};
 use crate::{Failure, ours};
 
-/// The argument with which a program that calls [`serve`] is started, and what follows the file if caches are to be small.
+/// The argument with which a program that calls [`serve`] is started. The file follows.
 pub const SERVE: &str = "serve-spaces";
 /// What follows the file if the database's caches are to be small.
 pub const SMALL: &str = "small";

@@ -1,6 +1,6 @@
 //! What a trimmed log leaves on the disk, against a database that never had more than the rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ fn durability(backend: Backend) -> Durability {
 }
 
 async fn append(store: &dyn EventStore, plan: &Plan) -> Result<(), Failure> {
-    let mut authors = std::collections::BTreeMap::new();
+    let mut authors = BTreeMap::new();
     let mut runs = Vec::new();
     for piece in plan.pieces() {
         let (origin, head) = authors.entry(piece.author).or_insert_with(|| (syncline_os::replica_id(), Head::NONE));
