@@ -14,11 +14,15 @@ use syncline::authority::AllowAll;
 use syncline::format::{ChainHash, Head};
 use syncline::projection::Projection as _;
 use syncline::replica::Compose;
-use syncline::store::{Limit, Replacement, Row, RowKey, RowRange, RowWrite, Storage as _, WriteBatch, whole};
+use syncline::store::{
+    Durability, Limit, Replacement, Row, RowKey, RowRange, RowWrite, Storage as _, WriteBatch, whole,
+};
 use syncline::{EventStore, MemoryStore, NTP64, Position, Replica, Seq, Service};
 use syncline_memory::MemoryTransport;
 use syncline_sqlite::{SqliteOptions, SqliteStorage};
 
+use crate::bare::connect;
+use crate::cost::{Begun, Cost};
 use crate::fresh::{OurServer, transport};
 use crate::memory::{Ended, say};
 use crate::workload::{Keys, Workload};
@@ -26,35 +30,32 @@ use crate::{Failure, ours};
 
 /// The argument with which a program that calls [`serve`] is started.
 pub const SERVE: &str = "serve-snapshots";
-/// Rows that are written in one commit while a server is set up.
+/// Rows that are written in one commit while a server is set up, or by hand.
 const ROWS_PER_COMMIT: u32 = 50_000;
+/// Events of one bundle.
+const EVENTS_PER_COMMIT: usize = 100;
 /// How long pushes are measured while nothing else happens.
 const QUIET: Duration = Duration::from_secs(3);
 /// Writers that push while a snapshot is made.
 const WRITERS: usize = 16;
-
-/// What something took.
-#[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    /// Of the whole process, all threads.
-    pub cpu: Duration,
-    /// By the clock on the wall.
-    pub wall: Duration,
-}
 
 /// What was measured.
 #[derive(Debug)]
 pub struct Measured {
     /// How many rows there are.
     pub rows: usize,
+    /// How many events the log has for each of them.
+    pub events_per_row: usize,
     /// Making the snapshot.
     pub making: Cost,
     /// Bytes of its chunks.
     pub bytes: u64,
     /// The new device, from its opening to its rows being durable.
     pub bootstrap: Cost,
-    /// A new device that folds a log of one event for each row.
+    /// A new device that folds the log of all events.
     pub replay: Cost,
+    /// The same rows written into a table by hand, and nothing else.
+    pub by_hand: Cost,
     /// How long a push took at the 99th percentile, before the snapshot was made and while it was.
     pub p99: [Duration; 2],
 }
@@ -70,18 +71,19 @@ pub async fn serve(file: &Path) -> Result<(), Failure> {
     server.stop().await
 }
 
-/// Measures with so many rows. `program` calls [`serve`].
+/// Measures with so many rows, each written so often. `program` calls [`serve`].
 ///
 /// # Errors
 /// [`Failure`] of the program, the stores or the engine.
-pub async fn measure(program: &Path, folder: &Path, rows: usize) -> Result<Measured, Failure> {
+pub async fn measure(program: &Path, folder: &Path, rows: usize, events_per_row: usize) -> Result<Measured, Failure> {
     let [with_rows, with_log, written] = ["rows", "log", "written"].map(|name| folder.join(format!("{name}.sqlite")));
-    let (making, bytes) = set_up(&with_rows, &with_log, rows).await?;
+    let (making, bytes) = set_up(&with_rows, &with_log, rows, events_per_row).await?;
     let bootstrap = new_device(program, &with_rows, &folder.join("new.sqlite"), rows, true).await?;
     let replay = new_device(program, &with_log, &folder.join("folded.sqlite"), rows, false).await?;
+    let by_hand = write_by_hand(&with_rows, &folder.join("by-hand.sqlite")).await?;
     std::fs::copy(&with_rows, &written)?;
     let p99 = push_meanwhile(&written).await?;
-    Ok(Measured { rows, making, bytes, bootstrap, replay, p99 })
+    Ok(Measured { rows, events_per_row, making, bytes, bootstrap, replay, by_hand, p99 })
 }
 
 fn storage(file: &Path) -> Result<SqliteStorage, Failure> {
@@ -92,13 +94,18 @@ fn compose(store: Arc<dyn EventStore>) -> Compose {
     Replica::compose(ours::space(), store).clock(syncline_os::wall_clock).projection(Attributes)
 }
 
-/// A log of one event for each row in one file, its rows and a snapshot of them in the other, as if they were of a long history.
-async fn set_up(with_rows: &Path, with_log: &Path, rows: usize) -> Result<(Cost, u64), Failure> {
-    let log = storage(with_log)?.open(&ours::space()).await?;
+/// A log in which each row is written so often in one file, its rows and a snapshot of them in the other, as if they were of a long
+/// history.
+async fn set_up(with_rows: &Path, with_log: &Path, rows: usize, events_per_row: usize) -> Result<(Cost, u64), Failure> {
+    let quick = SqliteOptions::new(with_log).durability(Durability::Process).open()?;
+    let log = quick.open(&ours::space()).await?;
     let writer = compose(log.clone()).checkpoint_every(0).open(syncline_os::replica_id()).await?;
-    let mut workload = Workload::new(Keys::Distinct, 1);
-    for _ in 0..rows.div_ceil(1_000) {
-        ours::append(&writer, &workload.take_events(1_000)?, 100).await?;
+    for _ in 0..events_per_row {
+        let mut workload = Workload::new(Keys::Distinct, 1);
+        for start in (0..rows).step_by(EVENTS_PER_COMMIT) {
+            let events = workload.take_events(EVENTS_PER_COMMIT.min(rows - start))?;
+            ours::append(&writer, &events, EVENTS_PER_COMMIT).await?;
+        }
     }
     let store = storage(with_rows)?.open(&ours::space()).await?;
     let head = Head { seq: Seq::new(20 * rows as u64), chain: ChainHash::GENESIS, time: NTP64(1) };
@@ -147,6 +154,32 @@ async fn new_device(
     }
     let found = count(&replica).await?;
     if found == rows { Ok(cost) } else { Err(format!("{found} rows of {rows}").into()) }
+}
+
+/// Reads the rows of a file, and writes them into a table of a new one, in the order of their keys: with one prepared statement, a row at
+/// a time.
+async fn write_by_hand(with_rows: &Path, file: &Path) -> Result<Cost, Failure> {
+    let (store, mut range) = (storage(with_rows)?.open(&ours::space()).await?, RowRange::all());
+    let mut rows = Vec::new();
+    loop {
+        let page = whole::scan(&*store, &Attributes.view(), range.clone(), Limit::items(ROWS_PER_COMMIT)).await?;
+        let Some(last) = page.last() else { break };
+        range = range.after(last.key.clone());
+        rows.extend(page);
+    }
+    let begun = Begun::now()?;
+    let mut db = connect(file, Durability::Synced)?;
+    db.execute_batch("CREATE TABLE rows (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID")?;
+    for rows in rows.chunks(ROWS_PER_COMMIT as usize) {
+        let transaction = db.transaction()?;
+        let mut put = transaction.prepare_cached("INSERT INTO rows (key, value) VALUES (?1, ?2)")?;
+        for Row { key, value } in rows {
+            put.execute([&key[..], &value[..]])?;
+        }
+        drop(put);
+        transaction.commit()?;
+    }
+    begun.cost()
 }
 
 async fn count(replica: &Replica) -> Result<usize, Failure> {
@@ -211,29 +244,4 @@ async fn push_until(writers: &[(Replica, MemoryTransport)], stop: &AtomicBool) -
 fn p99(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() * 99 / 100]
-}
-
-/// When something began.
-struct Begun {
-    cpu: Duration,
-    wall: Instant,
-}
-
-impl Begun {
-    fn now() -> Result<Self, Failure> {
-        Ok(Self { cpu: cpu_of_this_process()?, wall: Instant::now() })
-    }
-
-    fn cost(&self) -> Result<Cost, Failure> {
-        Ok(Cost { cpu: cpu_of_this_process()? - self.cpu, wall: self.wall.elapsed() })
-    }
-}
-
-/// The time that all threads of this process have run, to a hundredth of a second.
-fn cpu_of_this_process() -> Result<Duration, Failure> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The second field is a name in brackets, and may hold blanks. User and system time are the 14th and the 15th.
-    let fields = stat.rsplit_once(')').ok_or("the system does not tell the time")?.1.split_whitespace();
-    let ticks = fields.skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-    Ok(Duration::from_millis(10 * ticks))
 }

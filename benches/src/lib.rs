@@ -6,6 +6,8 @@
 //! * `cargo run --release -p syncline-benches` compares all backends, prints the ratios next to their targets, see [`compare`], and says
 //!   which backend suits a workload, see [`choose`].
 //! * `cargo run --release -p syncline-benches --bin bootstrap` measures how a new device begins with a snapshot, see [`bootstrap`].
+//! * `--bin spaces` measures the memory of idle spaces, see [`spaces`].
+//! * `--bin trimmed` measures what a trim leaves on the disk, see [`trimmed`].
 //! * `cargo bench -p syncline-benches` runs the criterion benches, which are for comparing one build with another.
 //!
 //! The work is the same everywhere: a [`Workload`](workload::Workload) of attribute writes, without chance.
@@ -14,6 +16,7 @@ pub mod bare;
 pub mod bootstrap;
 pub mod choose;
 pub mod compare;
+pub mod cost;
 pub mod disk;
 pub mod fresh;
 pub mod memory;
@@ -23,7 +26,9 @@ pub mod place;
 pub mod rounds;
 pub mod server;
 pub mod sizes;
+pub mod spaces;
 mod table;
+pub mod trimmed;
 pub mod workload;
 
 /// Whatever stops a measurement, for a person to read.

@@ -26,11 +26,11 @@ use syncline::{
 use syncline_memory::MemoryTransport;
 
 const NOTE: EventType = EventType::new("note", 1);
-const ROUNDS: u32 = 200;
+const ROUNDS: u32 = 1_000;
 
 fn main() {
     let mut first = None;
-    for origins in [10, 1_000, 10_000, 65_000] {
+    for origins in [10, 1_000, 65_000, 100_000] {
         let [pushed, pulled] = cost(origins);
         let time = pushed.time + pulled.time;
         let ratio = time.as_secs_f64() / first.get_or_insert(time).as_secs_f64();
@@ -41,7 +41,7 @@ fn main() {
     }
 }
 
-/// Of one sync, on average.
+/// Of one sync: bytes on average, and the median of the times.
 #[derive(Debug, Default)]
 struct Cost {
     bytes: usize,
@@ -49,23 +49,32 @@ struct Cost {
 }
 
 fn cost(origins: u32) -> [Cost; 2] {
-    let service = service(origins);
-    let way = Counts(block_on(MemoryTransport::new(service, "a token")).expect("it is known"), AtomicUsize::new(0));
+    let service = Arc::new(Service::new(Arc::new(MemoryStorage::new(|| log(9))), Arc::new(AllowAll), Arc::new(now)));
+    let peer = block_on(MemoryTransport::new(service.clone(), "a token")).expect("it is known");
+    let way = Counts(peer, AtomicUsize::new(0));
     let [one, other] = [1, 2].map(replica);
-    let mut costs = [Cost::default(), Cost::default()];
+    // A log that is full takes bundles of the origins that it has.
+    block_on(one.write(&[Event::new(NOTE, vec![7; 40])])).expect("it is small");
+    block_on(one.sync(&way)).expect("the service answers");
+    fill(&service, origins);
+    let mut bytes = [0, 0];
+    let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS + 4 {
         block_on(one.write(&[Event::new(NOTE, vec![7; 40])])).expect("it is small");
-        for (replica, cost) in [&one, &other].into_iter().zip(&mut costs) {
+        for (which, replica) in [&one, &other].into_iter().enumerate() {
             let begun = (way.1.load(Ordering::Relaxed), Instant::now());
             block_on(replica.sync(&way)).expect("the service answers");
             // The first rounds bring everything else.
             if round >= 4 {
-                cost.bytes += way.1.load(Ordering::Relaxed) - begun.0;
-                cost.time += begun.1.elapsed();
+                bytes[which] += way.1.load(Ordering::Relaxed) - begun.0;
+                times[which].push(begun.1.elapsed());
             }
         }
     }
-    costs.map(|Cost { bytes, time }| Cost { bytes: bytes / ROUNDS as usize, time: time / ROUNDS })
+    [0, 1].map(|which| {
+        times[which].sort_unstable();
+        Cost { bytes: bytes[which] / ROUNDS as usize, time: times[which][ROUNDS as usize / 2] }
+    })
 }
 
 fn log(byte: u8) -> LogId {
@@ -82,9 +91,8 @@ fn replica(byte: u8) -> Replica {
     block_on(compose.open(ReplicaId::from_bytes([byte; 16]).expect("not zero"))).expect("the store is new")
 }
 
-/// A service whose log has a bundle of each of so many origins.
-fn service(origins: u32) -> Arc<Service> {
-    let service = Service::new(Arc::new(MemoryStorage::new(|| log(9))), Arc::new(AllowAll), Arc::new(now));
+/// Lets the service's log have a bundle of each of so many origins more.
+fn fill(service: &Service, origins: u32) {
     let body = encode_body(&[Event::new(NOTE, vec![7; 40])]).expect("it is small");
     let run = |number: u32| {
         // Spread as ids are that chance has chosen.
@@ -98,7 +106,6 @@ fn service(origins: u32) -> Arc<Service> {
     let store = block_on(service.storage().open(&space)).expect("it is in memory");
     let runs = (0..origins).map(run).collect();
     block_on(store.commit(WriteBatch { runs, ..WriteBatch::default() })).expect("the runs are sound");
-    Arc::new(service)
 }
 
 /// Counts the bytes of both directions.

@@ -1,10 +1,11 @@
 //! The server side: answers a peer's requests from any storage, under an authority and the application's policy.
 //!
-//! It has no state except open stores. Any number of services may share one storage, if the storage allows it.
+//! It has no state except the open stores of the spaces that were asked for lately. Any number of services may share one storage, if the
+//! storage allows it.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -23,6 +24,7 @@ mod clock;
 mod compare;
 mod devices;
 mod entered;
+mod open;
 mod owner;
 mod pull;
 mod push;
@@ -31,6 +33,7 @@ mod watch;
 
 use clock::Proven;
 use devices::{Devices, Told, read_by};
+use open::OpenStores;
 use watch::News;
 
 pub use entered::Entered;
@@ -48,7 +51,7 @@ pub struct Service {
     origins_max: usize,
     proven: Proven,
     devices: Option<Devices>,
-    open: Mutex<BTreeMap<SpaceId, Arc<dyn EventStore>>>,
+    open: OpenStores,
     watched: Mutex<BTreeMap<SpaceId, Arc<News>>>,
 }
 
@@ -118,7 +121,7 @@ impl Service {
             origins_max: HEADS_MAX,
             proven: Proven::default(),
             devices: None,
-            open: Mutex::default(),
+            open: OpenStores::default(),
             watched: Mutex::default(),
         }
     }
@@ -185,7 +188,7 @@ impl Service {
             caught_in(self.reply(principal, request)).await.unwrap_or_else(|why| Err(ServiceError::Panicked(why)));
         if let (Err(ServiceError::Store(StoreError::Poisoned { .. })), Some(space)) = (&result, space) {
             // The next request opens the space again.
-            self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&space);
+            self.open.close(&space);
         }
         let reply = result?;
         Ok(Answer { clock: caught(|| self.told()).map_err(ServiceError::Panicked)?, reply })
@@ -278,12 +281,11 @@ impl Service {
     }
 
     async fn store(&self, space: &SpaceId) -> Result<Arc<dyn EventStore>, StoreError> {
-        let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(space).cloned();
-        if let Some(store) = known {
+        if let Some(store) = self.open.get(space) {
             return Ok(store);
         }
         let store = self.storage.open(space).await?;
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(space.clone(), store.clone());
+        self.open.insert(space, store.clone());
         Ok(store)
     }
 }

@@ -257,7 +257,7 @@ impl Filled {
 
 /// The rows that forget a snapshot that was taken, with its chunks.
 async fn end_of_import(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
-    let mut rows = shelf::litter(store, None).await?;
+    let mut rows = shelf::litter_of_manifests(store).await?;
     rows.push(RowWrite { key: RowKey::new(reserved::view(IMPORT), Bytes::new()), value: None });
     Ok(rows)
 }

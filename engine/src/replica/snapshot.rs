@@ -268,7 +268,7 @@ impl Inner {
     }
 
     /// Clears away what no snapshot needs any more.
-    async fn sweep(&self) -> Result<(), StoreError> {
+    pub(super) async fn sweep(&self) -> Result<(), StoreError> {
         let import = shelf::import(&*self.store).await?;
         let litter = shelf::litter(&*self.store, import).await?;
         self.turn().await.commit_rows(litter).await

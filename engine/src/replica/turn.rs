@@ -13,6 +13,7 @@ use super::peers::Peers;
 use super::queue::Taken;
 use super::recent::Recent;
 use super::sent::{Sent, sent_row};
+use super::watch::KEYS_MAX;
 use super::{Inner, locked};
 use crate::format::heads::Head;
 use crate::format::run::VerifiedRun;
@@ -247,17 +248,15 @@ impl Turn<'_> {
 
     /// Notes what a commit has changed.
     pub(super) fn note(&mut self, committed: Committed, change: Change) {
-        let Change { heads, views, clear, rows, clock, trim } = change;
+        let Change { heads, views, clear, rows, crowded, clock, trim } = change;
         let is_folded = !views.is_empty();
         self.stale = false;
-        let changed: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
-        if !clear.is_empty() {
+        if !clear.is_empty() || !crowded.is_empty() {
             self.recent.forget();
         }
         if clear.contains(&checkpoint::view()) {
             self.checkpoint = Checkpoint::None;
         }
-        self.recent.note(rows);
         let status = &mut self.status;
         (status.revision, status.head) = (committed.revision, committed.head);
         heads.into_iter().for_each(|(origin, head)| status.heads.set(origin, head));
@@ -269,10 +268,12 @@ impl Turn<'_> {
         if is_folded {
             self.tell_history();
         }
-        let cleared: Vec<_> =
+        let mut unnamed: Vec<_> =
             clear.into_iter().filter(|view| self.inner.projections.views().any(|ours| ours == view)).collect();
-        self.log.clears += cleared.len() as u64;
-        self.inner.watchers.publish(committed.head, &changed, &cleared);
+        self.log.clears += unnamed.len() as u64;
+        unnamed.extend(crowded);
+        self.inner.watchers.publish(committed.head, &rows, &unnamed);
+        self.log.recent.note(rows);
     }
 }
 
@@ -282,7 +283,10 @@ pub(super) struct Change {
     heads: Vec<(ReplicaId, Head)>,
     views: Vec<(ViewId, Position)>,
     clear: Vec<ViewId>,
+    /// The rows, unless they are too many to name.
     pub(super) rows: Vec<RowWrite>,
+    /// The views of rows that are too many to name.
+    crowded: BTreeSet<ViewId>,
     clock: NTP64,
     trim: Position,
 }
@@ -290,8 +294,16 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn of(batch: &WriteBatch) -> Self {
         let heads = batch.runs.iter().map(|verified| (verified.run().origin(), verified.head())).collect();
-        let (views, clear, rows) = (batch.views.clone(), batch.clear.clone(), batch.rows.clone());
-        Self { heads, views, clear, rows, clock: batch.clock, trim: batch.trim.unwrap_or(Position::ZERO) }
+        let (views, clear) = (batch.views.clone(), batch.clear.clone());
+        let (mut rows, mut crowded) = (Vec::new(), BTreeSet::new());
+        match batch.rows.len() {
+            ..=KEYS_MAX => rows.clone_from(&batch.rows),
+            _ => {
+                let views = batch.rows.chunk_by(|a, b| a.key.view == b.key.view);
+                crowded.extend(views.map(|rows| rows[0].key.view.clone()));
+            }
+        }
+        Self { heads, views, clear, rows, crowded, clock: batch.clock, trim: batch.trim.unwrap_or(Position::ZERO) }
     }
 }
 

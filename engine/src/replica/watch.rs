@@ -12,10 +12,11 @@ use futures_util::Stream;
 
 use super::{Replica, locked};
 use crate::id::Position;
-use crate::store::{RowKey, RowRange, ViewId};
+use crate::store::{RowKey, RowRange, RowWrite, ViewId};
 
-/// Keys that one watcher may leave untaken before they are merged into "anything".
-const KEYS_MAX: usize = 10_000;
+/// Keys that one watcher may leave untaken before they are merged into "anything". Those of one commit are not named, either, if they are
+/// more.
+pub(super) const KEYS_MAX: usize = 10_000;
 
 /// Rows that have changed since a watcher last looked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +54,10 @@ struct Inbox {
 }
 
 impl Watchers {
-    /// Tells every watcher which rows a commit has changed, and which views it has cleared.
-    pub(super) fn publish(&self, head: Position, rows: &[RowKey], cleared: &[ViewId]) {
+    /// Tells every watcher which rows a commit has changed, and of which views it has cleared or changed more than can be named.
+    pub(super) fn publish(&self, head: Position, rows: &[RowWrite], unnamed: &[ViewId]) {
         for inbox in locked(&self.0).inboxes.values() {
-            inbox.put(head, rows, cleared);
+            inbox.put(head, rows, unnamed);
         }
     }
 
@@ -79,10 +80,10 @@ impl Interest {
         }
     }
 
-    fn covers_some_of(&self, cleared: &ViewId) -> bool {
+    fn covers_some_of(&self, view: &ViewId) -> bool {
         match self {
-            Self::All => !cleared.is_reserved(),
-            Self::Rows(view, _) => cleared == view,
+            Self::All => !view.is_reserved(),
+            Self::Rows(watched, _) => watched == view,
         }
     }
 }
@@ -90,10 +91,11 @@ impl Interest {
 impl Inbox {
     /// Merges changes into those not taken yet. A watcher of some rows is not woken for others; one of all is woken by every commit,
     /// because the head has moved.
-    fn put(&self, head: Position, rows: &[RowKey], cleared: &[ViewId]) {
-        let new: BTreeSet<_> = rows.iter().filter(|row| self.interest.covers(row)).cloned().collect();
-        let cleared = cleared.iter().any(|view| self.interest.covers_some_of(view));
-        if new.is_empty() && !cleared && !matches!(self.interest, Interest::All) {
+    fn put(&self, head: Position, rows: &[RowWrite], unnamed: &[ViewId]) {
+        let new: BTreeSet<_> =
+            rows.iter().map(|row| &row.key).filter(|key| self.interest.covers(key)).cloned().collect();
+        let has_unnamed = unnamed.iter().any(|view| self.interest.covers_some_of(view));
+        if new.is_empty() && !has_unnamed && !matches!(self.interest, Interest::All) {
             return;
         }
         let mut changed = locked(&self.changed);
@@ -101,7 +103,7 @@ impl Inbox {
         if let Some(rows) = &mut merged {
             rows.extend(new);
         }
-        let rows = merged.filter(|rows| rows.len() <= KEYS_MAX && !cleared);
+        let rows = merged.filter(|rows| rows.len() <= KEYS_MAX && !has_unnamed);
         *changed = Some(Changed { head, rows });
         self.signal.notify(usize::MAX);
     }

@@ -54,6 +54,17 @@ struct Watcher {
     told: Option<End>,
 }
 
+/// What nobody shares any more is forgotten with the last watcher of a space.
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let mut watched = self.service.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        // One is the map's, one is this watcher's. Others are made under the lock.
+        if Arc::strong_count(&self.news) <= 2 {
+            watched.remove(&self.space);
+        }
+    }
+}
+
 impl Watcher {
     async fn next(&mut self) -> Result<Notice, ServiceError> {
         loop {

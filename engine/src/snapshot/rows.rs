@@ -1,6 +1,6 @@
 //! The rows of a snapshot as one stream of bytes: per row the key and the value, each behind its length.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{CHUNK_BYTES, Manifest, RowsDigest, RowsOf, SnapshotFault};
@@ -73,7 +73,8 @@ impl RowWriter {
 #[derive(Debug)]
 pub struct RowReader<'m> {
     manifest: &'m Manifest,
-    last: Option<Bytes>,
+    /// The key of the row before, unless the view has just begun.
+    last: Option<Vec<u8>>,
     rest: BytesMut,
     place: RowPlace,
     digests: Option<Digests>,
@@ -135,11 +136,30 @@ impl<'m> RowReader<'m> {
         self.digests.as_mut().map_or(Ok(()), |digests| digests.add(&self.manifest.views, rows))
     }
 
+    /// Adds the bytes of the next chunk, and passes over all rows that are complete with it. For somebody who only wants them checked.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push) and [`row`](Self::row).
+    pub fn check(&mut self, rows: &[u8]) -> Result<(), SnapshotFault> {
+        self.push(rows)?;
+        while let Some((_, _, value)) = self.measure_next()? {
+            self.rest.advance(value.end);
+        }
+        Ok(())
+    }
+
     /// The next row, and the place of its view in the manifest. `None` if it needs more bytes, or if no row follows.
     ///
     /// # Errors
     /// [`SnapshotFault::Rows`] if the bytes are not the rows that the manifest announces.
     pub fn row(&mut self) -> Result<Option<(usize, Row)>, SnapshotFault> {
+        let Some((view, key, value)) = self.measure_next()? else { return Ok(None) };
+        let row = self.rest.split_to(value.end).freeze();
+        Ok(Some((view, Row { key: row.slice(key), value: row.slice(value) })))
+    }
+
+    /// Checks the next row and counts it as read. Gives the place of its view in the manifest, and where its key and its value lie.
+    fn measure_next(&mut self) -> Result<Option<(usize, Range, Range)>, SnapshotFault> {
         let place = &mut self.place;
         while place.left == (0, 0) {
             let Some(next) = self.manifest.views.get(place.view as usize + 1) else { return Ok(None) };
@@ -156,14 +176,15 @@ impl<'m> RowReader<'m> {
         let Some(left) = left.filter(|(rows, bytes)| (*rows == 0) == (*bytes == 0)) else {
             return Err(wrong("they are more or fewer than announced"));
         };
-        let row = self.rest.split_to(value.end).freeze();
-        let row = Row { key: row.slice(key), value: row.slice(value) };
-        if self.last.as_ref().is_some_and(|last| *last >= row.key) {
+        let found = &self.rest[key.clone()];
+        if self.last.as_ref().is_some_and(|last| last[..] >= *found) {
             return Err(wrong("their keys are not in order"));
         }
-        self.last = Some(row.key.clone());
+        let last = self.last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(found);
         (place.left, place.offset) = (left, place.offset + bytes);
-        Ok(Some((view, row)))
+        Ok(Some((view, key, value)))
     }
 
     /// Where the next row begins.

@@ -59,12 +59,8 @@ pub(crate) async fn verify(
     let mut rows = super::RowReader::new(manifest);
     for (index, named) in (0u32..).zip(&manifest.chunks) {
         let sealed = chunk(store, named.hash).await?.unwrap_or_default();
-        let checked = super::open_chunk(index, named, &sealed, manifest.rows_in(index)).and_then(|opened| {
-            rows.push(&opened)?;
-            while rows.row()?.is_some() {}
-            Ok(())
-        });
-        if let Err(fault) = checked {
+        let opened = super::open_chunk(index, named, &sealed, manifest.rows_in(index));
+        if let Err(fault) = opened.and_then(|opened| rows.check(&opened)) {
             return Ok(Err(fault));
         }
     }
@@ -160,6 +156,18 @@ fn rank(info: &SnapshotInfo) -> impl Ord + use<> {
 pub(crate) async fn litter(store: &dyn EventStore, import: Option<SnapshotId>) -> Result<Vec<RowWrite>, StoreError> {
     let chunks = chunk_hashes(store).await?;
     litter_among(store, &chunks, import).await
+}
+
+/// The same of the chunks that manifests name, without reading any chunk. For a store whose other chunks are somebody else's to clear away.
+pub(crate) async fn litter_of_manifests(store: &dyn EventStore) -> Result<Vec<RowWrite>, StoreError> {
+    let mut chunks = BTreeSet::new();
+    for id in ids(store, MANIFESTS).await? {
+        let bytes = manifest(store, id).await?.unwrap_or_default();
+        if let Ok((manifest, _)) = Manifest::decode(&bytes) {
+            chunks.extend(manifest.chunks.iter().map(|chunk| chunk.hash));
+        }
+    }
+    litter_among(store, &Vec::from_iter(chunks), None).await
 }
 
 /// The same of these chunks alone.

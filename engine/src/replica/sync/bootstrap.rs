@@ -1,5 +1,8 @@
 //! Taking a snapshot from the peer: when a replica begins, and when it lacks bundles that the peer has trimmed.
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
@@ -14,7 +17,7 @@ use crate::replica::locked;
 use crate::replica::peers::Known;
 use crate::replica::sync::report::{Bootstrapped, Held};
 use crate::reserved::PeerRow;
-use crate::snapshot::{Chunk, Manifest, SnapshotFault, SnapshotId, open_chunk, shelf};
+use crate::snapshot::{Chunk, Manifest, RowReader, SnapshotFault, SnapshotId, open_chunk, shelf};
 use crate::store::Limit;
 use crate::transport::TransportError;
 
@@ -100,8 +103,7 @@ impl Session<'_> {
             return unfit_for_now(unfit);
         }
         self.inner.note_import(id, bytes.0).await?;
-        self.fetch_chunks(id, &manifest).await?;
-        if let Err(fault) = shelf::verify(&*self.inner.store, &manifest).await? {
+        if let Err(fault) = self.fetch_chunks(id, &manifest).await? {
             return if self.inner.end_import().await? { Err(broken(fault)) } else { Ok(false) };
         }
         let row = PeerRow { cursor: info.covers, ..self.row };
@@ -110,6 +112,8 @@ impl Session<'_> {
             Ok(kept) => kept,
             Err(unfit) => {
                 self.inner.end_import().await?;
+                // If another handle has ended it, then chunks that came later are named by nothing.
+                self.inner.sweep().await?;
                 return unfit_for_now(unfit);
             }
         };
@@ -177,29 +181,39 @@ impl Session<'_> {
         Ok(if is_proven { ours.seq } else { Seq::ZERO })
     }
 
-    /// Fetches the chunks that are not here yet. Each is checked and stored, so that a way that is cut costs no chunk twice.
-    async fn fetch_chunks(&self, id: SnapshotId, manifest: &Manifest) -> Result<(), SyncError> {
+    /// Fetches the chunks that are not here yet, and checks the rows of all. What has come is stored, so that a way that is cut costs no
+    /// chunk twice.
+    ///
+    /// # Errors
+    /// `Ok(Err)` if what is stored is not what the manifest says. A chunk that comes damaged is not stored, and ends the sync.
+    async fn fetch_chunks(&self, id: SnapshotId, manifest: &Manifest) -> Result<Result<(), SnapshotFault>, SyncError> {
         let missing = shelf::missing(&*self.inner.store, manifest).await?;
         let lacking = missing.iter().map(|index| u64::from(manifest.chunks[*index as usize].bytes)).sum::<u64>();
         let mut progress = Bootstrap { bytes: manifest.chunk_bytes() - lacking, ..Bootstrap::begin(id, manifest) };
         *locked(&self.inner.bootstrap) = Some(progress);
-        let fetch = |index: u32| async move {
-            (index, self.ask(AskSnapshot::Chunk(manifest.chunks[index as usize].hash)).await)
+        let missing = &BTreeSet::from_iter(missing);
+        let chunk = |index: u32| async move {
+            let is_new = missing.contains(&index);
+            (index, is_new, self.chunk(&manifest.chunks[index as usize], is_new).await)
         };
-        let mut coming = stream::iter(missing.into_iter().map(fetch)).buffered(AHEAD).ready_chunks(AT_ONCE);
+        let count = u32::try_from(manifest.chunks.len()).expect("a manifest bounds its chunks");
+        let mut coming = stream::iter((0..count).map(chunk)).buffered(AHEAD).ready_chunks(AT_ONCE);
+        let mut reader = RowReader::new(manifest);
         while let Some(come) = coming.next().await {
-            let (mut rows, mut failed) = (Vec::new(), None);
-            for (index, reply) in come {
-                let named: &Chunk = &manifest.chunks[index as usize];
-                match reply {
-                    Ok(Reply::Piece(sealed)) => {
-                        match open_chunk(index, named, &sealed.0, manifest.rows_in(index)) {
-                            Ok(_) => rows.push(shelf::chunk_row(named.hash, sealed.0)),
-                            Err(fault) => failed = Some(SyncError::Snapshot { id, fault }),
+            let (mut rows, mut failed, mut checked) = (Vec::new(), None, Ok(()));
+            for (index, is_new, sealed) in come {
+                let named = &manifest.chunks[index as usize];
+                let opened = sealed.map(|sealed| (open_chunk(index, named, &sealed, manifest.rows_in(index)), sealed));
+                match opened {
+                    Ok((Ok(opened), sealed)) => {
+                        checked = checked.and_then(|()| reader.check(&opened));
+                        if is_new {
+                            rows.push(shelf::chunk_row(named.hash, sealed));
+                            progress.bytes += u64::from(named.bytes);
                         }
-                        progress.bytes += u64::from(named.bytes);
                     }
-                    Ok(_) => failed = Some(SyncError::Unexpected),
+                    Ok((Err(fault), _)) if is_new => failed = Some(SyncError::Snapshot { id, fault }),
+                    Ok((Err(fault), _)) => checked = checked.and(Err(fault)),
                     Err(error) => failed = Some(error),
                 }
             }
@@ -208,8 +222,22 @@ impl Session<'_> {
             }
             *locked(&self.inner.bootstrap) = Some(progress);
             failed.map_or(Ok(()), Err)?;
+            if checked.is_err() {
+                return Ok(checked);
+            }
         }
-        Ok(())
+        Ok(reader.end())
+    }
+
+    /// One chunk, from the peer or from the store.
+    async fn chunk(&self, named: &Chunk, is_missing: bool) -> Result<Bytes, SyncError> {
+        if !is_missing {
+            return Ok(shelf::chunk(&*self.inner.store, named.hash).await?.unwrap_or_default());
+        }
+        match self.ask(AskSnapshot::Chunk(named.hash)).await? {
+            Reply::Piece(sealed) => Ok(sealed.0),
+            _ => Err(SyncError::Unexpected),
+        }
     }
 
     async fn ask(&self, asked: AskSnapshot) -> Result<Reply, SyncError> {

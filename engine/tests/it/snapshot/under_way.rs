@@ -13,7 +13,7 @@ use syncline::transport::forward_watch;
 use syncline::{Position, Projection, Replica, Service, Transport, TransportError, ViewId};
 use syncline_memory::MemoryTransport;
 
-use super::{Server, assert_equal, open, open_on, sync, write};
+use super::{Server, assert_equal, is_tidy, open, open_on, sync, write};
 use crate::recovery::copy;
 use crate::world::*;
 
@@ -201,6 +201,30 @@ fn what_a_restored_replica_writes_while_a_snapshot_comes_is_kept() {
         let fresh = open(&server, 3);
         assert_equal(&server, &[&restored, &fresh]);
         assert_eq!(pairs(&fresh).get("meanwhile").map(String::as_str), Some("kept"), "after {pauses} pauses");
+    }
+}
+
+#[test]
+fn two_handles_on_one_store_may_take_a_snapshot_at_once() {
+    for pauses in 0..40 {
+        let (server, store) = (Server::new(), memory());
+        let one = open(&server, 1);
+        (0..9).for_each(|number| _ = write(&one, &number.to_string(), "x"));
+        sync(&one, &server);
+        server.fold();
+        let [first, second] = [(); 2].map(|()| open_on(&server, store.clone(), 2));
+        let (slow, slower) = (SlowWay(way(&server.service)), SlowWay(way(&server.service)));
+        let later = async {
+            for _ in 0..pauses {
+                yield_once().await;
+            }
+            second.sync(&slower).await
+        };
+        // One of them may be told that the other has changed the log. The next sync of it works.
+        let (told, later) = block_on(join(first.sync(&slow), later));
+        assert!(told.is_ok() || later.is_ok(), "after {pauses} pauses: {told:?}, {later:?}");
+        assert_equal(&server, &[&one, &first, &second]);
+        assert!(is_tidy(&first), "after {pauses} pauses: {told:?}, {later:?}");
     }
 }
 
