@@ -2,8 +2,9 @@
 //! version of one, and opens a store whose log was trimmed.
 //!
 //! Such a view waits. Its rows would be those of a part of the log, so nothing is folded into it, and reading it fails with
-//! [`ReplicaError::NeedsHistory`]. Everything else goes on. It is folded from the archive, if there is one that has these bundles. Otherwise
-//! the next sync with a peer that has a snapshot with all views of this replica takes that, as a replica does which lacks trimmed bundles.
+//! [`ReplicaError::NeedsHistory`]. Everything else goes on. It is folded from the archive, if there is one that has these bundles.
+//! Otherwise the next sync with a peer that has a snapshot with all views of this replica takes that, as a replica does which lacks
+//! trimmed bundles.
 //!
 //! It holds no trim. The bundles that it lacks are gone, so it cannot make use of those that are left.
 
