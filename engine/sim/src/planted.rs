@@ -277,8 +277,8 @@ plants! {
     LosesLastRows = "loses-last-rows", "", "a log that stays small", Part::Store(Storing::LosesLastRows), Folded;
     /// The chunks of a snapshot that was taken stay.
     KeepsChunks = "keeps-chunks", "", "a log that stays small", Part::Store(Storing::KeepsChunks), Folded;
-    /// After a crash a device does not go on writing the rows of a snapshot.
-    ForgetsImports = "forgets-imports", "", "a log that stays small", Part::Store(Storing::ForgetsImports), Folded;
+    /// After a crash the rows of a snapshot that were written so far are taken for all of them.
+    TakesHalf = "takes-half", "", "a log that stays small", Part::Store(Storing::TakesHalf), Folded;
     /// A peer says that its snapshot covers one bundle more than it does.
     CoversTooFar = "covers-too-far", "", "a log that stays small", Part::Snapshots(Folded::CoversTooFar), Folded;
     /// A peer hands out an older snapshot in place of the one that it has named.

@@ -14,8 +14,8 @@ use syncline::store::{
     StoreError, StoredRun, WriteBatch, forward,
 };
 use syncline::tools::{
-    CLOCKS, DEAD_LETTERS, IDENTITY, IMPORT, OwnRow, READINGS, SENT, SentRow, UNREADABLE, is_piece, is_pre_image,
-    pre_images, sent_row,
+    CLOCKS, DEAD_LETTERS, IDENTITY, OwnRow, READINGS, SENT, SentRow, UNREADABLE, is_piece, is_pre_image, pre_images,
+    sent_row,
 };
 use syncline::{Cursor, LogId, MemoryStore, NTP64, Position, ReplicaId, Seq, ViewId};
 
@@ -140,10 +140,7 @@ impl BadStore {
                 let rows = inner.batches.iter_mut().flat_map(|batch| &mut batch.rows);
                 rows.filter(|row| is_mark(row)).for_each(|row| lower(row, |_| Seq::ZERO));
             }
-            Flaw::ForgetsImports => {
-                let batches = inner.batches.iter_mut();
-                batches.for_each(|batch| batch.rows.retain(|row| row.key.view.as_str() != IMPORT));
-            }
+            Flaw::TakesHalf => inner.batches.iter_mut().for_each(folding::take_half),
             Flaw::TearsCommits => {
                 if let Some(last) = inner.batches.last_mut() {
                     last.rows.clear();

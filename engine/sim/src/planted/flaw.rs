@@ -93,8 +93,8 @@ pub(crate) enum Flaw {
     LosesLastRows,
     /// Chunks of snapshots are never deleted.
     KeepsChunks,
-    /// After a crash nobody knows that a snapshot is being taken.
-    ForgetsImports,
+    /// After a crash nobody knows that a snapshot is being taken, and its views count as folded.
+    TakesHalf,
     /// A piece of a row that is deleted stays.
     KeepsPieces,
     /// All devices' stores are one: their names are not looked at.

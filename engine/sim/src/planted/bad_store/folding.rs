@@ -32,3 +32,12 @@ fn checkpoint_too_early(row: &mut RowWrite) {
         *row = checkpoint_row(&CheckpointRow { position: Position::new(position.get().saturating_sub(1)) });
     }
 }
+
+/// Forgets that a snapshot is being taken, and counts its views as folded up to where the log begins.
+pub(super) fn take_half(batch: &mut WriteBatch) {
+    batch.rows.retain(|row| row.key.view.as_str() != IMPORT);
+    let Some(replacement) = &batch.replace else { return };
+    let base = Position::new(replacement.heads.bundles().try_into().unwrap_or(u64::MAX));
+    let views = batch.clear.iter().filter(|view| !view.is_reserved());
+    batch.views.extend(views.map(|view| (view.clone(), base)).collect::<Vec<_>>());
+}
