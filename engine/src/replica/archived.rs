@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::turn::Turn;
 use super::{Inner, ReplicaError};
-use crate::archive::{ArchiveError, History, Segment, SegmentName};
+use crate::archive::{Archive, ArchiveError, History, Segment, SegmentName};
 use crate::format::run::VerifiedRun;
 use crate::format::wire::DecodeError;
 use crate::id::{Cursor, Position, SpaceId};
@@ -42,10 +42,15 @@ impl Inner {
         }
     }
 
-    /// Gives the bundles behind `base`, or some of them, to the archive, if there is one.
-    pub(super) async fn archive_some(&self, base: Position, to: Position) -> Result<Option<Taken>, ReplicaError> {
-        let Some(archive) = &self.archive else { return Ok(None) };
-        let taken = cut(&self.store, &self.space, base, to).await?;
+    /// Gives the bundles behind `base`, up to `to` and as many as a segment takes, to the archive. `None` if somebody else has trimmed
+    /// them meanwhile.
+    pub(super) async fn archive_some(
+        &self,
+        archive: &dyn Archive,
+        base: Position,
+        to: Position,
+    ) -> Result<Option<Taken>, ReplicaError> {
+        let Some(taken) = cut(&self.store, &self.space, base, to).await? else { return Ok(None) };
         let put = archive.put(&self.space, taken.name, taken.bytes.clone()).await;
         put.map_err(ArchiveError::unavailable("keep a segment"))?;
         Ok(Some(taken))
@@ -99,19 +104,28 @@ impl Turn<'_> {
         if (self.status.log, self.status.base) != (log, after) {
             return Ok(false);
         }
-        Ok(cut(&self.inner.store, &self.inner.space, after, last).await?.bytes == taken.bytes)
+        let now = cut(&self.inner.store, &self.inner.space, after, last).await?;
+        Ok(now.is_some_and(|now| now.bytes == taken.bytes))
     }
 }
 
-/// The bundles behind `after`, up to `to` and as many as a segment takes.
-async fn cut(store: &Arc<dyn EventStore>, space: &SpaceId, after: Position, to: Position) -> Result<Taken, StoreError> {
+/// The bundles behind `after`, up to `to` and as many as a segment takes. `None` if the log does not have them any more.
+async fn cut(
+    store: &Arc<dyn EventStore>,
+    space: &SpaceId,
+    after: Position,
+    to: Position,
+) -> Result<Option<Taken>, StoreError> {
     let log = store.status().await?.log;
     let items = u32::try_from(to.since(after)).unwrap_or(u32::MAX);
-    let page = store.read(Cursor { log, position: after }, Limit { items, bytes: SEGMENT_BYTES }).await?;
+    let page = match store.read(Cursor { log, position: after }, Limit { items, bytes: SEGMENT_BYTES }).await {
+        Err(StoreError::CursorGone { .. }) => return Ok(None),
+        page => page?,
+    };
     let name = SegmentName { after, last: page.next.position, log };
     let runs = page.runs.into_iter().map(|stored| stored.run).collect();
     let bytes = Segment { space: space.clone(), name, runs }.encode().map_err(too_large)?;
-    Ok(Taken { name, bytes })
+    Ok(Some(Taken { name, bytes }))
 }
 
 /// A store that returns more than it was asked for.

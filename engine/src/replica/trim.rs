@@ -27,7 +27,7 @@ impl Replica {
         let mut turn = self.inner.turn().await;
         turn.settle().await;
         turn.refresh().await?;
-        Ok(turn.plan_trim(keep.into()).await?)
+        Ok(turn.trim_plan(keep.into()).await?)
     }
 
     /// Deletes the first bundles of the log, as many as nothing needs, and keeps at least what `keep` says. Moves the
@@ -64,19 +64,26 @@ impl Inner {
     pub(super) async fn trim(&self, keep: Keep) -> Result<TrimPlan, ReplicaError> {
         let mut begun = None;
         loop {
-            let plan = self.turn().await.plan_trim(keep).await?;
+            let plan = self.turn().await.trim_plan(keep).await?;
             let base = *begun.get_or_insert(plan.base);
             if plan.bundles() == 0 {
                 return Ok(TrimPlan { base, ..plan });
             }
-            let archived = self.archive_some(plan.base, plan.to.min(plan.base.plus(STEP))).await?;
+            let step = |plan: &TrimPlan| plan.to.min(plan.base.plus(STEP));
+            let archived = match &self.archive {
+                Some(archive) => Some(self.archive_some(&**archive, plan.base, step(&plan)).await?),
+                None => None,
+            };
             let mut turn = self.turn().await;
-            // Others may have had their turn since.
-            let plan = turn.plan_trim(keep).await?;
+            // Others may have had their turn since, or another handle has trimmed the log.
+            let plan = turn.trim_plan(keep).await?;
             let to = match archived {
-                None => plan.to.min(plan.base.plus(STEP)),
-                Some(segment) if plan.to >= segment.last() && turn.still_has(&segment).await? => segment.last(),
-                Some(_) => continue,
+                None => step(&plan),
+                Some(Some(segment)) if plan.to >= segment.last() && turn.still_has(&segment).await? => segment.last(),
+                Some(_) => {
+                    turn.reload().await?;
+                    continue;
+                }
             };
             let (expected, trim) = (Some(turn.status.revision), Some(to));
             match turn.commit(WriteBatch { expected, trim, ..WriteBatch::default() }).await {
@@ -88,7 +95,17 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    async fn plan_trim(&self, keep: Keep) -> Result<TrimPlan, StoreError> {
+    async fn trim_plan(&mut self, keep: Keep) -> Result<TrimPlan, StoreError> {
+        loop {
+            match self.plan_as_known(keep).await {
+                Err(StoreError::CursorGone { .. }) if self.is_cut_by_others().await? => {}
+                plan => return plan,
+            }
+        }
+    }
+
+    /// The plan, unless another handle on this store has trimmed the log since the turn last read its status.
+    async fn plan_as_known(&self, keep: Keep) -> Result<TrimPlan, StoreError> {
         let (base, head) = (self.status.base, self.status.head);
         let mut bounds = vec![
             TrimBound { hold: Hold::Kept, at: Position::new(head.get().saturating_sub(keep.bundles)) },
