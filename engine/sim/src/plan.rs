@@ -12,7 +12,7 @@ const SHORT_PAGES: u32 = 300;
 
 /// This many of a thousand devices start with the old version of a user's program, in every profile, if there is a newer one.
 const OLD_OF_OWN: u32 = 600;
-/// This many start with the old version, the user's or the lab's own, if there are snapshots that bring the newer version's views.
+/// This many start with the old version of the lab's own, if there are snapshots that bring the newer version's views.
 const OLD_WITH_SNAPSHOTS: u32 = 300;
 
 /// A history before it happens. Its `Debug` is the history's name and a line for each step; [`Lab::check`](crate::Lab::check) tells
@@ -33,9 +33,10 @@ pub struct Plan {
     pub unsynced: u32,
     /// Devices that start with fewer views, a set of bits.
     pub old: u32,
-    /// Devices that also start so, if the user has brought a newer version of the program, or if there are snapshots that bring the
-    /// newer version's views.
+    /// Devices that also start so, if the user has brought a newer version of the program.
     pub newer: u32,
+    /// Devices that also start so with the lab's own program: only snapshots bring them the newer version's views.
+    pub late: u32,
     /// What happens, in order.
     pub steps: Vec<Step>,
     pub(crate) mix: Mix,
@@ -80,8 +81,9 @@ impl Plan {
             mix.speed.page = rng.between(1, 12) as u32;
         }
         let case = Case::new(profile, seed, steps.len());
-        let newer = some(&mut Rng::stream(seed, 5), if mix.folds { OLD_WITH_SNAPSHOTS } else { OLD_OF_OWN });
-        Self { seed, shape, devices, servers, live, unsynced, old, newer, steps, mix, case }
+        let newer = some(&mut Rng::stream(seed, 5), OLD_OF_OWN);
+        let late = some(&mut Rng::stream(seed, 5), if mix.folds { OLD_WITH_SNAPSHOTS } else { 0 });
+        Self { seed, shape, devices, servers, live, unsynced, old, newer, late, steps, mix, case }
     }
 
     /// Leaves out all steps but these, which are given in order. Those that stay happen when they would have happened.
@@ -123,7 +125,7 @@ impl Trait {
             // If nobody syncs by hand, nothing would be exchanged without them.
             Self::LiveDevices if plan.mix.alone => {}
             Self::LiveDevices => plan.live = 0,
-            Self::OldVersions => (plan.old, plan.newer) = (0, 0),
+            Self::OldVersions => (plan.old, plan.newer, plan.late) = (0, 0, 0),
             Self::Servers if plan.shape == Shape::Cluster => plan.servers = 1,
             Self::Servers => {}
             Self::ShortPages => speed.page = u32::MAX,

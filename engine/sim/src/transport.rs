@@ -181,13 +181,13 @@ impl SimTransport {
                 (pushed.log, head, pushed.through.iter().copied().collect())
             }
         };
-        self.tell(log, head, through);
+        self.witness.tell(self.device, self.told(log, head, through));
     }
 
-    fn tell(&self, log: LogId, head: Position, through: BTreeMap<ReplicaId, Seq>) {
+    fn told(&self, log: LogId, head: Position, through: BTreeMap<ReplicaId, Seq>) -> Told {
         let generation = self.door.disk.with_image(|image| image.generation);
         let here = self.disk.with_image(|image| image.head());
-        self.witness.tell(self.device, Told { log, head, generation, here, through });
+        Told { log, head, generation, here, through }
     }
 }
 
@@ -296,7 +296,8 @@ impl Watch {
                 return Some(Err(TransportError::Interrupted("the watch met a partition".into())));
             }
             if let Ok(notice) = &notice {
-                self.way.tell(notice.head.log, notice.head.position, BTreeMap::new());
+                let Cursor { log, position } = notice.head;
+                self.way.witness.notice(self.way.device, self.way.told(log, position, BTreeMap::new()));
             }
             return Some(notice);
         }

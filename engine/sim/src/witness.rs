@@ -29,6 +29,8 @@ pub(crate) struct Witness {
     times: Option<Mutex<Times>>,
     /// Per device the last that its peer has told it.
     told: Mutex<BTreeMap<usize, Vec<Told>>>,
+    /// Per device the last notice that has reached it since.
+    noticed: Mutex<BTreeMap<usize, Told>>,
 }
 
 /// What a device was told of a peer's log.
@@ -55,6 +57,7 @@ impl Witness {
             cursors: Mutex::default(),
             times: watches_times.then(Mutex::default),
             told: Mutex::default(),
+            noticed: Mutex::default(),
         })
     }
 
@@ -103,16 +106,32 @@ impl Witness {
         }
     }
 
-    /// A device has looked at everything that it was told.
+    /// A notice has reached a device, which may look at it later.
+    pub(crate) fn notice(&self, device: usize, told: Told) {
+        locked(&self.noticed).insert(device, told);
+    }
+
+    /// A device has looked at everything that it was told, notices included.
     pub(crate) fn keep_last(&self, device: usize) {
-        if let Some(told) = locked(&self.told).get_mut(&device) {
+        let noticed = locked(&self.noticed).remove(&device);
+        let mut all = locked(&self.told);
+        let Some(last) = all.get_mut(&device).and_then(|told| {
             told.drain(..told.len().saturating_sub(1));
+            told.last_mut()
+        }) else {
+            return;
+        };
+        if let Some(noticed) = noticed.filter(|noticed| noticed.log == last.log)
+            && (noticed.generation, noticed.head) > (last.generation, last.head)
+        {
+            (last.generation, last.head) = (noticed.generation, noticed.head);
         }
     }
 
     /// A device has forgotten what it was told: it was started again.
     pub(crate) fn forget(&self, device: usize) {
         locked(&self.told).remove(&device);
+        locked(&self.noticed).remove(&device);
     }
 
     /// The last two that a device was told, the latest last: the replica may not have looked at that yet.

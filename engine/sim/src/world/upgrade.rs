@@ -23,7 +23,7 @@ impl World {
 
     /// The devices that start with the old version, a set of bits.
     pub(super) fn old(&self) -> u32 {
-        if self.upgrades_apart() { self.plan.old | self.plan.newer } else { self.plan.old }
+        self.plan.old | if self.stack.has_own_upgrade() { self.plan.newer } else { self.plan.late }
     }
 
     /// Decides when devices are upgraded, if not by steps of the plan.
