@@ -141,7 +141,14 @@ impl Inner {
                 return Ok(Healed::Not);
             }
             let from = turn.head_at(after, &tail).await?;
-            let (batch, rows) = turn.rewrite_batch(&tail, from, repair, &new).await?;
+            let (batch, rows) = match turn.rewrite_batch(&tail, from, repair, &new).await {
+                Err(ReplicaError::Store(error))
+                    if matches!(*error, StoreError::CursorGone { .. }) && turn.is_cut_by_others().await? =>
+                {
+                    continue;
+                }
+                rewritten => rewritten?,
+            };
             if repair.peer().is_some_and(|peer| !helps(&batch, peer)) {
                 return Ok(Healed::Not);
             }

@@ -21,7 +21,10 @@ impl Inner {
             while turn.catch_up_some().await? {}
             let own = refused.iter().filter(|refused| refused.origin == turn.id).cloned().collect::<Vec<_>>();
             let row = locked(&self.peers).row_for(turn.id, known);
-            let batch = turn.refusal_batch(&own, known.rows(&row)).await?;
+            let batch = match turn.refusal_batch(&own, known.rows(&row)).await {
+                Err(StoreError::CursorGone { .. }) if turn.is_cut_by_others().await? => continue,
+                batch => batch?,
+            };
             match turn.commit(batch).await {
                 Ok(_) => locked(&self.peers).note_met(row, known.met),
                 Err(StoreError::Conflict { .. }) => continue,

@@ -6,22 +6,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future::{Either, join, select};
+use futures_util::future::{Either, select};
 use syncline::archive::{Archive, ArchiveError, History, HistoryError, MemoryArchive, SegmentName};
 use syncline::authority::AllowAll;
 use syncline::portable::{ExportError, Exporter, Importer, Part, Reader};
 use syncline::projection::{Keys, Reads};
 use syncline::replica::{Keep, TrimPlan};
-use syncline::store::{BoxError, Limit, Page, Row, RowRange, StoreError, forward, whole};
+use syncline::store::{BoxError, Row, RowRange, whole};
 use syncline::{
-    Cursor, EventRef, EventStore, NTP64, Position, Projection, Replica, ReplicaError, Service, SpaceId, Storage,
-    Unreadable, ViewId,
+    EventRef, EventStore, NTP64, Position, Projection, Replica, ReplicaError, Service, SpaceId, Storage, Unreadable,
+    ViewId,
 };
 
 use crate::world::*;
 
 mod bad;
 mod golden;
+mod handles;
 mod properties;
 
 /// Counts the events of a key: a view that comes later than the log.
@@ -312,40 +313,6 @@ fn a_slow_archive_holds_up_no_write() {
     let before = pairs(keeper);
     with_a_write_in_the_middle(keeper, &archive, keeper.rebuild(&Pairs.view())).unwrap();
     assert_eq!(pairs(keeper), before, "what was written while the view was folded again is in it, too");
-}
-
-/// Lets others go on in the middle of every read.
-#[derive(Debug)]
-struct Yields(Arc<dyn EventStore>);
-
-#[async_trait]
-#[deny(clippy::missing_trait_methods)]
-impl EventStore for Yields {
-    forward!(self.0: status, read_origin, load, scan, commit, commit_folded, changed);
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Page, StoreError> {
-        for _ in 0..limit.items % 5 {
-            yield_once().await;
-        }
-        self.0.read(after, limit).await
-    }
-}
-
-#[test]
-fn two_handles_trim_one_log_at_once_and_each_bundle_is_archived() {
-    for round in 1..12 {
-        let kept = Kept::new(1, Arc::new(MemoryArchive::new()));
-        kept.write(0..30);
-        kept.trim(20);
-        let store: Arc<dyn EventStore> = Arc::new(Yields(kept.store.clone()));
-        let other = open(&store, &kept.clock, kept.archive.clone());
-        let keep = |bundles: u64| Keep { window: Duration::ZERO, ..bundles.into() };
-        let (first, second) = block_on(join(other.trim(keep(round)), kept.keeper.trim(keep(2 * round % 13))));
-        first.unwrap();
-        second.unwrap();
-        let history = block_on(History::of(store, kept.archive.clone(), &space())).unwrap();
-        assert_eq!(block_on(history.verify()).unwrap().end, kept.base());
-    }
 }
 
 #[test]
