@@ -98,6 +98,11 @@ impl History {
         self.end
     }
 
+    /// The log whose history it is, as it was when the history was opened.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
     /// Up to where it has been read.
     pub fn read(&self) -> Position {
         self.read

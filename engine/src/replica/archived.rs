@@ -16,12 +16,12 @@ use crate::store::{EventStore, Limit, StoreError, ViewId};
 const SEGMENT_BYTES: u32 = (crate::limits::SEGMENT_BYTES_MAX / 2) as u32;
 
 /// A segment that the archive has taken.
-pub(super) struct Taken {
+pub(super) struct Cut {
     name: SegmentName,
     bytes: Bytes,
 }
 
-impl Taken {
+impl Cut {
     /// The position of its last bundle.
     pub(super) fn last(&self) -> Position {
         self.name.last
@@ -49,15 +49,15 @@ impl Inner {
         archive: &dyn Archive,
         base: Position,
         to: Position,
-    ) -> Result<Option<Taken>, ReplicaError> {
+    ) -> Result<Option<Cut>, ReplicaError> {
         let Some(taken) = cut(&self.store, &self.space, base, to).await? else { return Ok(None) };
         let put = archive.put(&self.space, taken.name, taken.bytes.clone()).await;
         put.map_err(ArchiveError::unavailable("keep a segment"))?;
         Ok(Some(taken))
     }
 
-    /// Folds views that lack history from the archive, if there is one. A segment per turn, so that writers get in between; no turn is
-    /// held while the archive is read.
+    /// Folds views that lack history from the archive, if there is one. All of the history is checked first: rows that were folded from
+    /// another one would stay.
     pub(super) async fn catch_up_from_archive(&self) -> Result<(), ReplicaError> {
         if self.archive.is_none() {
             return Ok(());
@@ -65,27 +65,51 @@ impl Inner {
         loop {
             let lacking = self.turn().await.without_history().cloned();
             let Some(view) = lacking else { return Ok(()) };
-            let Some(mut history) = self.history(&view).await? else { return Ok(()) };
-            while let Some(runs) = history.next().await? {
-                self.fold_archived(&view, &runs, history.read()).await?;
+            if let Some(history) = self.history(&view).await? {
+                history.verify().await?;
             }
+            self.fold_from_archive(&view).await?;
         }
     }
 
-    /// Folds the runs of a segment that ends at `end` into a view, but for what it has of them.
-    async fn fold_archived(&self, view: &ViewId, runs: &[VerifiedRun], end: Position) -> Result<(), ReplicaError> {
-        let bundles: u64 = runs.iter().map(|verified| verified.run().count()).sum();
+    /// Folds a view from the archive, as far as nobody else clears it or replaces the log meanwhile. The history was checked. A segment
+    /// per turn, so that writers get in between; no turn is held while the archive is read.
+    pub(super) async fn fold_from_archive(&self, view: &ViewId) -> Result<(), ReplicaError> {
+        let history = self.history(view).await?;
+        self.turn().await.reload().await?;
+        let Some(mut history) = history else { return Ok(()) };
+        while let Some(runs) = history.next().await? {
+            if !self.fold_archived(view, &runs, &history).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds the runs of the segment that was read last into a view, but for what it has of them. Says whether the view now has them.
+    async fn fold_archived(
+        &self,
+        view: &ViewId,
+        runs: &[VerifiedRun],
+        history: &History,
+    ) -> Result<bool, ReplicaError> {
+        let end = history.read();
+        let begin = end.get() - runs.iter().map(|verified| verified.run().count()).sum::<u64>();
         loop {
             let mut turn = self.turn().await;
             turn.refresh().await?;
             let folded = turn.folded(view);
+            // A view that was cleared meanwhile begins again with the first segment.
+            if turn.status.log != history.log() || folded.get() < begin {
+                return Ok(false);
+            }
             if folded >= end {
-                return Ok(());
+                return Ok(true);
             }
             if folded == Position::ZERO && turn.forget_notes(view).await? {
                 continue;
             }
-            let mut known = folded.get().saturating_sub(end.get() - bundles);
+            let mut known = folded.get() - begin;
             let rest = runs.iter().filter_map(|verified| {
                 let (run, skipped) = (verified.run(), known.min(verified.run().count()));
                 known -= skipped;
@@ -99,7 +123,7 @@ impl Inner {
 
 impl Turn<'_> {
     /// Whether the log begins with exactly what the archive has taken.
-    pub(super) async fn still_has(&self, taken: &Taken) -> Result<bool, ReplicaError> {
+    pub(super) async fn still_has(&self, taken: &Cut) -> Result<bool, ReplicaError> {
         let SegmentName { after, last, log } = taken.name;
         if (self.status.log, self.status.base) != (log, after) {
             return Ok(false);
@@ -115,7 +139,7 @@ async fn cut(
     space: &SpaceId,
     after: Position,
     to: Position,
-) -> Result<Option<Taken>, StoreError> {
+) -> Result<Option<Cut>, StoreError> {
     let log = store.status().await?.log;
     let items = u32::try_from(to.since(after)).unwrap_or(u32::MAX);
     let page = match store.read(Cursor { log, position: after }, Limit { items, bytes: SEGMENT_BYTES }).await {
@@ -125,7 +149,7 @@ async fn cut(
     let name = SegmentName { after, last: page.next.position, log };
     let runs = page.runs.into_iter().map(|stored| stored.run).collect();
     let bytes = Segment { space: space.clone(), name, runs }.encode().map_err(too_large)?;
-    Ok(Some(Taken { name, bytes }))
+    Ok(Some(Cut { name, bytes }))
 }
 
 /// A store that returns more than it was asked for.

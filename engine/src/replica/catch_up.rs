@@ -45,6 +45,7 @@ impl Replica {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.inner.fold_from_archive(view).await?;
         self.inner.catch_up_from_archive().await?;
         self.inner.catch_up().await
     }

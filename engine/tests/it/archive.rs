@@ -10,13 +10,9 @@ use futures_util::future::{Either, select};
 use syncline::archive::{Archive, ArchiveError, History, HistoryError, MemoryArchive, SegmentName};
 use syncline::authority::AllowAll;
 use syncline::portable::{ExportError, Exporter, Importer, Part, Reader};
-use syncline::projection::{Keys, Reads};
 use syncline::replica::{Keep, TrimPlan};
 use syncline::store::{BoxError, Row, RowRange, whole};
-use syncline::{
-    EventRef, EventStore, NTP64, Position, Projection, Replica, ReplicaError, Service, SpaceId, Storage, Unreadable,
-    ViewId,
-};
+use syncline::{EventStore, NTP64, Position, Projection, Replica, ReplicaError, Service, SpaceId, Storage};
 
 use crate::world::*;
 
@@ -24,30 +20,6 @@ mod bad;
 mod golden;
 mod handles;
 mod properties;
-
-/// Counts the events of a key: a view that comes later than the log.
-struct Counts;
-
-impl Projection for Counts {
-    type State = u64;
-
-    fn view(&self) -> ViewId {
-        ViewId::new("counts@1").unwrap()
-    }
-
-    fn reads(&self) -> Reads {
-        Pairs.reads()
-    }
-
-    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        Pairs.keys(event, keys);
-    }
-
-    fn apply(&self, _: &[u8], row: &mut u64, _: &EventRef<'_>) -> Result<(), Unreadable> {
-        *row += 1;
-        Ok(())
-    }
-}
 
 /// A server with an archive: a service, and the replica beside it that trims. One device writes everything.
 struct Kept {

@@ -59,6 +59,31 @@ impl Projection for Pairs {
     }
 }
 
+/// How often each key was set: no event may be missing, and none may be there twice.
+#[derive(Clone, Copy)]
+pub struct Counts;
+
+impl Projection for Counts {
+    type State = u64;
+
+    fn view(&self) -> ViewId {
+        ViewId::new("counts@1").unwrap()
+    }
+
+    fn reads(&self) -> Reads {
+        Pairs.reads()
+    }
+
+    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
+        Pairs.keys(event, keys);
+    }
+
+    fn apply(&self, _: &[u8], row: &mut u64, _: &EventRef<'_>) -> Result<(), Unreadable> {
+        *row += 1;
+        Ok(())
+    }
+}
+
 /// A clock set by hand, in seconds.
 #[derive(Debug, Clone)]
 pub struct Hand(Arc<AtomicU64>);

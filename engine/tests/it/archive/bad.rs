@@ -167,6 +167,25 @@ fn as_many_bundles_as_a_replaced_log_has_trimmed_are_not_taken_for_the_same() {
 }
 
 #[test]
+fn nothing_of_another_history_is_folded_into_a_view_that_waits() {
+    let (kept, archive, _) = archived();
+    let right = archive.change(|segments| segments.clone());
+    // The first segment is of another history, and only the last one shows it.
+    let first = kept.names()[0];
+    let runs = vec![run(7, 10).run().clone()];
+    let other = Segment { space: space(), name: first, runs }.encode().unwrap();
+    archive.change(|segments| drop(segments.insert(key(first), other)));
+    let compose = compose(kept.store.clone(), &kept.clock).projection(Counts).archive(archive.clone());
+    let replica = block_on(compose.shared_with_service().open(id(9))).unwrap();
+    assert_eq!(block_on(replica.status()).unwrap().views_without_history, [Counts.view()]);
+    archive.change(|segments| *segments = right);
+    block_on(replica.catch_up()).unwrap();
+    let rows = block_on(replica.view(Counts).unwrap().all(RowRange::all())).unwrap();
+    assert_eq!(rows.iter().map(|(_, count)| count).sum::<u64>(), 40);
+    assert_eq!(rows.len(), 7, "no row of the other history");
+}
+
+#[test]
 fn names_read_back_and_nothing_else_is_a_name() {
     let name = SegmentName { after: Position::ZERO, last: Position::new(7), log: LogId::from_bytes([1; 16]).unwrap() };
     assert_eq!(name.to_string().parse::<SegmentName>().unwrap(), name);

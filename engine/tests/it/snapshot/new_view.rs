@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use syncline::projection::{Keys, Reads};
 use syncline::protocol::{Answer, Code, Problem, Request};
 use syncline::replica::{Compose, Hold, ReplicaError, SnapshotError};
 use syncline::store::{EventStore, Limit, Row, RowKey, RowRange, RowWrite, WriteBatch};
 use syncline::transport::forward_watch;
 use syncline::{
-    EventRef, MemoryStore, NTP64, Outcome, Position, Projection, Replica, SyncReport, Transport, TransportError,
-    Unreadable, ViewId,
+    MemoryStore, NTP64, Outcome, Position, Projection, Replica, SyncReport, Transport, TransportError, ViewId,
 };
 use syncline_memory::MemoryTransport;
 
@@ -20,31 +18,6 @@ use super::{Server, is_tidy, sync, write};
 use crate::world::*;
 
 mod beside;
-
-/// How often each key was set: no event may be missing, and none may be there twice.
-#[derive(Clone, Copy)]
-struct Counts;
-
-impl Projection for Counts {
-    type State = u64;
-
-    fn view(&self) -> ViewId {
-        ViewId::new("counts@1").unwrap()
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::types([SET])
-    }
-
-    fn keys(&self, event: &EventRef<'_>, keys: &mut Keys) {
-        Pairs.keys(event, keys);
-    }
-
-    fn apply(&self, _: &[u8], row: &mut u64, _: &EventRef<'_>) -> Result<(), Unreadable> {
-        *row += 1;
-        Ok(())
-    }
-}
 
 /// The program before the upgrade.
 fn old(server: &Server, store: Arc<dyn EventStore>) -> Compose {
