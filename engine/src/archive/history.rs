@@ -23,7 +23,7 @@ pub enum HistoryError {
 }
 
 /// All bundles of a log up to a place, in the order of the log, segment by segment. Holds one segment in memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct History {
     archive: Arc<dyn Archive>,
     space: SpaceId,
@@ -167,27 +167,23 @@ impl History {
         let Some(store) = &self.store else { return Ok(()) };
         let theirs = store.status().await?.heads;
         for (origin, ours) in heads.iter() {
-            if !self.ends_at_base(&**store, origin, ours, theirs.get(origin)).await? {
+            if !self.ends_there(&**store, origin, ours, theirs.get(origin)).await? {
                 return Err(self.contradicts(origin, ours.seq).into());
             }
         }
         Ok(())
     }
 
-    /// Whether `ours`, the last bundle of an origin in the history, is the last one that the log has trimmed. `theirs` is its head in the
-    /// log. A log that was replaced may have other bundles below a base of the same number.
-    async fn ends_at_base(
+    /// Whether no bundle that the log has trimmed follows `ours`, the last one of an origin in the history. `theirs` is its head in the
+    /// log. A log that was replaced may have other bundles below a base of the same number. As both have equally many, one of them
+    /// follows some origin then.
+    async fn ends_there(
         &self,
         store: &dyn EventStore,
         origin: ReplicaId,
         ours: Head,
         theirs: Head,
     ) -> Result<bool, StoreError> {
-        match store.read_origin(origin, Seq::new(ours.seq.get() - 1), Limit::items(1)).await {
-            Err(StoreError::Trimmed { .. }) => {}
-            Ok(_) => return Ok(false),
-            Err(error) => return Err(error),
-        }
         if theirs.seq <= ours.seq {
             return Ok(theirs == ours);
         }

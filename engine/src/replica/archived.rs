@@ -65,19 +65,20 @@ impl Inner {
         loop {
             let lacking = self.turn().await.without_history().cloned();
             let Some(view) = lacking else { return Ok(()) };
-            if let Some(history) = self.history(&view).await? {
-                history.verify().await?;
+            match self.history(&view).await? {
+                Some(history) => {
+                    history.clone().verify().await?;
+                    self.fold_from_archive(&view, history).await?;
+                }
+                None => self.turn().await.reload().await?,
             }
-            self.fold_from_archive(&view).await?;
         }
     }
 
     /// Folds a view from the archive, as far as nobody else clears it or replaces the log meanwhile. The history was checked. A segment
     /// per turn, so that writers get in between; no turn is held while the archive is read.
-    pub(super) async fn fold_from_archive(&self, view: &ViewId) -> Result<(), ReplicaError> {
-        let history = self.history(view).await?;
+    pub(super) async fn fold_from_archive(&self, view: &ViewId, mut history: History) -> Result<(), ReplicaError> {
         self.turn().await.reload().await?;
-        let Some(mut history) = history else { return Ok(()) };
         while let Some(runs) = history.next().await? {
             if !self.fold_archived(view, &runs, &history).await? {
                 break;

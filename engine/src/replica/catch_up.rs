@@ -3,6 +3,7 @@
 use super::fold::Whose;
 use super::turn::Turn;
 use super::{Inner, Replica, ReplicaError};
+use crate::archive::History;
 use crate::format::run::Run;
 use crate::id::{Cursor, Position};
 use crate::store::{Limit, StoreError, ViewId, WriteBatch};
@@ -26,26 +27,28 @@ impl Replica {
         if !self.inner.projections.views().any(|known| known == view) {
             return Err(ReplicaError::NoSuchView { view: view.to_string() });
         }
-        loop {
+        let history = loop {
             // What is cleared must be there to be folded again.
-            let kept = match self.inner.history(view).await? {
-                Some(history) => history.verify().await?.end,
-                None => Position::ZERO,
-            };
+            let history = self.inner.history(view).await?;
+            if let Some(history) = &history {
+                history.clone().verify().await?;
+            }
             let mut turn = self.inner.turn().await;
             turn.refresh().await?;
-            if turn.status.base > kept {
+            if turn.status.base > history.as_ref().map_or(Position::ZERO, History::end) {
                 continue;
             }
             let batch =
                 WriteBatch { expected: Some(turn.status.revision), clear: vec![view.clone()], ..WriteBatch::default() };
             match turn.commit(batch).await {
-                Ok(_) => break,
+                Ok(_) => break history,
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
+        };
+        if let Some(history) = history {
+            self.inner.fold_from_archive(view, history).await?;
         }
-        self.inner.fold_from_archive(view).await?;
         self.inner.catch_up_from_archive().await?;
         self.inner.catch_up().await
     }

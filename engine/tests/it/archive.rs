@@ -35,7 +35,8 @@ impl Kept {
     fn new(device: u8, archive: Arc<dyn Archive>) -> Self {
         let (clock, storage) = (Hand::at(100), storage());
         let store = block_on(storage.open(&space())).unwrap();
-        let service = Arc::new(Service::new(storage, Arc::new(AllowAll), Arc::new(clock.reader())));
+        let service = Service::new(storage, Arc::new(AllowAll), Arc::new(clock.reader()));
+        let service = Arc::new(service.with_devices_noted());
         let (device, keeper) = (replica(device, &clock), open(&store, &clock, archive.clone()));
         Self { clock, service, store, archive, device, keeper }
     }
@@ -317,7 +318,8 @@ fn a_restored_log_goes_on_in_the_archive_of_the_log_before_it() {
     let backup = block_on(Exporter::begin_whole(old.store.clone(), archive.clone(), space())).unwrap();
     import(&exported(backup).unwrap(), &new.store);
     block_on(new.keeper.catch_up()).unwrap();
-    old.write(20..30);
+    // Both go on differently from there, and archive the same positions.
+    old.write(20..25);
     old.trim(0);
     new.write(30..35);
     new.trim(0);
@@ -326,7 +328,7 @@ fn a_restored_log_goes_on_in_the_archive_of_the_log_before_it() {
     assert_eq!(archived.end, Position::new(25));
     assert_eq!(archived.log, block_on(new.store.status()).unwrap().log);
     assert_eq!(new.counts().unwrap().values().sum::<u64>(), 25);
-    assert_eq!(old.counts().unwrap().values().sum::<u64>(), 30);
+    assert_eq!(old.counts().unwrap().values().sum::<u64>(), 25);
 }
 
 fn import(file: &[u8], to: &Arc<dyn EventStore>) {
