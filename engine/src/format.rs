@@ -8,6 +8,7 @@ pub mod event;
 pub mod heads;
 pub(crate) mod packed;
 pub mod run;
+pub(crate) mod sealed;
 pub mod time;
 pub mod wire;
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::{SegmentFault, SegmentName};
 use crate::format::packed::{pack, unpack};
 use crate::format::run::Run;
+use crate::format::sealed::{self, Unsealed};
 use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
 use crate::id::{LogId, Position, SpaceId};
 use crate::limits::{RUN_BYTES_MAX, SEGMENT_BYTES_MAX, SPACE_BYTES_MAX};
@@ -15,8 +16,6 @@ pub const SEGMENT_FORMAT: u8 = 1;
 
 /// Every segment begins with these bytes. They are not text, and every conversion of line ends changes them, so it is noticed.
 const MAGIC: [u8; 12] = *b"\x89syncseg\r\n\x1a\n";
-/// Bytes of the hash that a segment ends with.
-const HASH_BYTES: usize = 32;
 
 /// Some bundles of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +38,14 @@ impl Segment {
         self.runs.iter().for_each(|run| put_bytes(&mut runs, run.as_bytes()));
         check_size("segment of an archive", runs.len(), SEGMENT_BYTES_MAX)?;
         let SegmentName { after, last, log } = self.name;
-        let mut bytes = MAGIC.to_vec();
-        bytes.push(SEGMENT_FORMAT);
+        let mut bytes = sealed::begin(MAGIC, SEGMENT_FORMAT);
         put_bytes(&mut bytes, self.space.as_str().as_bytes());
         bytes.extend_from_slice(&log.to_bytes());
         put_varint(&mut bytes, after.get());
         put_varint(&mut bytes, last.get());
         put_varint(&mut bytes, runs.len() as u64);
         bytes.extend_from_slice(&pack(&runs));
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
+        sealed::seal(&mut bytes);
         Ok(bytes.into())
     }
 
@@ -57,18 +54,12 @@ impl Segment {
     /// # Errors
     /// [`SegmentFault`], all but `Misnamed` and `Gone`.
     pub fn decode(bytes: &Bytes) -> Result<Self, SegmentFault> {
-        let Some(rest) = bytes.strip_prefix(&MAGIC) else { return Err(SegmentFault::NotASegment) };
-        match rest.first() {
-            Some(&SEGMENT_FORMAT) => {}
-            Some(&found) if found > SEGMENT_FORMAT => return Err(SegmentFault::UnsupportedVersion { found }),
-            _ => return Err(SegmentFault::NotASegment),
-        }
-        let Some((content, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else { return Err(SegmentFault::Hash) };
-        if blake3::hash(content).as_bytes() != hash {
-            return Err(SegmentFault::Hash);
-        }
-        let content = bytes.slice(..content.len()).slice(MAGIC.len() + 1..);
-        Ok(Self::read(&content)?)
+        let (content, _) = sealed::open(bytes, MAGIC, SEGMENT_FORMAT).map_err(|why| match why {
+            Unsealed::Foreign => SegmentFault::NotASegment,
+            Unsealed::Newer(found) => SegmentFault::UnsupportedVersion { found },
+            Unsealed::Hash => SegmentFault::Hash,
+        })?;
+        Ok(Self::read(&bytes.slice_ref(content))?)
     }
 
     fn read(content: &Bytes) -> Result<Self, DecodeError> {

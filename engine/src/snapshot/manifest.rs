@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{CHUNK_BYTES, ChunkHash, RowsDigest, SNAPSHOT_FORMAT, SnapshotFault, SnapshotId};
 use crate::format::heads::Heads;
+use crate::format::sealed::{self, Unsealed};
 use crate::format::wire::{DecodeError, Reader, check_size, put_varint};
 use crate::id::SpaceId;
 use crate::limits::{CHUNK_BYTES_MAX, HEADS_MAX, MANIFEST_BYTES_MAX, SNAPSHOT_CHUNKS_MAX, SNAPSHOT_VIEWS_MAX};
@@ -14,8 +15,6 @@ use crate::store::ViewId;
 
 /// Every manifest begins with these bytes. They are not text, and every conversion of line ends changes them, so it is noticed.
 const MAGIC: [u8; 12] = *b"\x89syncsnp\r\n\x1a\n";
-/// Bytes of the hash that a manifest ends with.
-const HASH_BYTES: usize = 32;
 
 /// What a snapshot is of, and which chunks it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +81,7 @@ impl Manifest {
         check_size("heads of a snapshot", self.heads.len(), HEADS_MAX)?;
         check_size("views of a snapshot", self.views.len(), SNAPSHOT_VIEWS_MAX)?;
         check_size("chunks of a snapshot", self.chunks.len(), SNAPSHOT_CHUNKS_MAX)?;
-        let mut bytes = MAGIC.to_vec();
-        bytes.push(SNAPSHOT_FORMAT);
+        let mut bytes = sealed::begin(MAGIC, SNAPSHOT_FORMAT);
         put_bytes(&mut bytes, self.space.as_str().as_bytes());
         put_varint(&mut bytes, self.heads.len() as u64);
         self.heads.iter().for_each(|(origin, head)| bytes.extend_from_slice(&put_head(origin, head)));
@@ -99,8 +97,7 @@ impl Manifest {
             put_varint(&mut bytes, u64::from(*count));
             bytes.extend_from_slice(&hash.to_bytes());
         }
-        let hash = *blake3::hash(&bytes).as_bytes();
-        bytes.extend_from_slice(&hash);
+        let hash = sealed::seal(&mut bytes);
         check_size("manifest of a snapshot", bytes.len(), MANIFEST_BYTES_MAX)?;
         Ok((bytes.into(), SnapshotId(hash)))
     }
@@ -111,21 +108,13 @@ impl Manifest {
     /// [`SnapshotFault`], all but those of chunks and rows.
     pub fn decode(bytes: &[u8]) -> Result<(Self, SnapshotId), SnapshotFault> {
         check_size("manifest of a snapshot", bytes.len(), MANIFEST_BYTES_MAX).map_err(SnapshotFault::Manifest)?;
-        let Some(rest) = bytes.strip_prefix(&MAGIC) else { return Err(SnapshotFault::NotASnapshot) };
-        match rest.first() {
-            Some(&SNAPSHOT_FORMAT) => {}
-            Some(&found) if found > SNAPSHOT_FORMAT => return Err(SnapshotFault::UnsupportedVersion { found }),
-            _ => return Err(SnapshotFault::NotASnapshot),
-        }
-        let Some((content, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
-            return Err(SnapshotFault::ManifestHash);
-        };
-        if blake3::hash(content).as_bytes() != hash {
-            return Err(SnapshotFault::ManifestHash);
-        }
-        let content = content.get(MAGIC.len() + 1..).unwrap_or_default();
+        let (content, hash) = sealed::open(bytes, MAGIC, SNAPSHOT_FORMAT).map_err(|why| match why {
+            Unsealed::Foreign => SnapshotFault::NotASnapshot,
+            Unsealed::Newer(found) => SnapshotFault::UnsupportedVersion { found },
+            Unsealed::Hash => SnapshotFault::ManifestHash,
+        })?;
         let manifest = Self::read(content).map_err(SnapshotFault::Manifest)?;
-        Ok((manifest, SnapshotId(*hash)))
+        Ok((manifest, SnapshotId(hash)))
     }
 
     fn read(content: &[u8]) -> Result<Self, DecodeError> {
