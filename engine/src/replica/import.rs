@@ -103,6 +103,10 @@ impl Inner {
                 Err(unfit) => return Ok(Err(unfit)),
             };
             let own = manifest.heads.get(turn.id).seq;
+            if known.row.acked < own.min(turn.status.heads.get(turn.id).seq) {
+                // What became of a bundle that another handle on this store has written is not known yet.
+                return Ok(Err(Unfit::Overtaken));
+            }
             known.row.acked = known.row.acked.max(own);
             let row = locked(&self.peers).row_for(turn.id, known);
             let mut batch = turn.replacement(id, manifest);

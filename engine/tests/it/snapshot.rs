@@ -14,10 +14,12 @@ mod cut;
 mod golden;
 mod new_view;
 mod policy;
+mod refused;
 mod under_way;
 mod upload;
 
 /// A service, the store that it serves, and a replica on this store that makes snapshots.
+#[derive(Debug)]
 pub struct Server {
     pub clock: Hand,
     pub store: Arc<MemoryStore>,

@@ -102,6 +102,9 @@ impl Session<'_> {
         if let Err(unfit) = kept {
             return unfit_for_now(unfit);
         }
+        if !self.is_told_of_own(&manifest).await? {
+            return Ok(false);
+        }
         self.inner.note_import(id, bytes.0).await?;
         if let Err(fault) = self.fetch_chunks(id, &manifest).await? {
             return if self.inner.end_import().await? { Err(broken(fault)) } else { Ok(false) };
@@ -123,6 +126,22 @@ impl Session<'_> {
         self.inner.fill_rows().await?;
         self.inner.catch_up().await?;
         Ok(true)
+    }
+
+    /// Whether this replica knows what became of its own bundles in a snapshot. What was refused is gone from the rows, and the bundle itself
+    /// goes with the log: nothing would be left to tell the application. So the peer is asked first, with another push of what it has.
+    async fn is_told_of_own(&mut self, manifest: &Manifest) -> Result<bool, SyncError> {
+        let last = self.own_seq().await.min(manifest.heads.get(self.own).seq);
+        self.push_own(last).await?;
+        let takes_nothing = |problem: &Problem| matches!(problem.code, Code::Forbidden { .. });
+        if self.row.acked < last && self.report.stopped.as_ref().is_some_and(takes_nothing) {
+            // Those who may read see what it has refused, and not why.
+            match self.common_history().await {
+                Err(SyncError::Transport(TransportError::Refused(_))) => {}
+                common => self.row.acked = self.row.acked.max(common?),
+            }
+        }
+        Ok(self.row.acked >= last)
     }
 
     /// What the peer's log has behind a snapshot, because some of it has been trimmed here. Nothing if that is gone there, too, or too

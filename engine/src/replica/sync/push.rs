@@ -22,7 +22,7 @@ impl Session<'_> {
     /// Hands over own bundles, then those of others that the peer lacks: it may have been restored, or it may be reached only
     /// through this replica.
     pub(super) async fn push(&mut self) -> Result<(), SyncError> {
-        self.push_own().await?;
+        self.push_own(Seq::new(u64::MAX)).await?;
         match &self.report.stopped {
             Some(problem) if !is_not_owner(problem) => Ok(()),
             _ => self.push_others().await,
@@ -30,12 +30,12 @@ impl Session<'_> {
     }
 
     /// Hands own bundles over, from the last that the peer has both answered for and kept, up to the last that there is now: the
-    /// application may write faster than they can be handed over, and the sync has more to do.
-    async fn push_own(&mut self) -> Result<(), SyncError> {
-        let mut end = self.own_seq().await;
+    /// application may write faster than they can be handed over, and the sync has more to do. None behind `until` are handed over.
+    pub(super) async fn push_own(&mut self, until: Seq) -> Result<(), SyncError> {
+        let mut end = self.own_seq().await.min(until);
         let mut from = self.row.acked.min(self.theirs.heads.get(self.own).seq);
         let (mut changes, mut refused) = (0, None);
-        loop {
+        while from < until {
             let stored = match self.inner.store.read_origin(self.own, from, self.push_limit()).await {
                 Err(StoreError::Trimmed { dot, .. }) => {
                     let last = self.last_trimmed(dot).await?;
@@ -45,11 +45,15 @@ impl Session<'_> {
                     }
                     // It has them, from here or from another peer.
                     from = last;
+                    self.row.acked = self.row.acked.max(last);
                     continue;
                 }
                 stored => stored?,
             };
-            let (offer, too_early) = self.offer(stored, refused.as_ref());
+            let cut = |StoredRun { run, previous, position }| {
+                Some(StoredRun { run: run.until(until, previous)?, previous, position })
+            };
+            let (offer, too_early) = self.offer(stored.into_iter().filter_map(cut).collect(), refused.as_ref());
             let Some(last) = offer.last().map(|stored| stored.run.last()) else {
                 let Some(early) = too_early else { return Ok(()) };
                 if !self.retime(early).await? {
@@ -57,7 +61,7 @@ impl Session<'_> {
                 }
                 // Under a new identity the peer has nothing.
                 (from, refused) = (from.min(self.theirs.heads.get(self.own).seq), None);
-                end = self.own_seq().await;
+                end = self.own_seq().await.min(until);
                 continue;
             };
             match self.inner.leave(self.own, last, self.bound()).await? {
@@ -94,6 +98,7 @@ impl Session<'_> {
                 }
             }
         }
+        Ok(())
     }
 
     /// Hands over bundles of other origins, in the order of this log, up to where it ends now: others may append faster than they can be
