@@ -38,7 +38,7 @@ pub use size::Oversized;
 pub(super) use size::Sizes;
 
 use clocks::Clocks;
-use heads::{Met, meet};
+use heads::{Gathered, Met, meet};
 
 /// Bytes of runs that one pull asks for.
 const PULL: Limit = Limit::bytes(2 * 1024 * 1024);
@@ -220,7 +220,7 @@ struct Session<'a> {
     own: ReplicaId,
     /// What the peer has, as far as it has said.
     theirs: PeerHeads,
-    /// The place of the peer's log at which it had these heads. Bundles of others may lie between this place and the end.
+    /// A place of the peer's log at which it had these heads, or earlier ones. Bundles of others may lie between this place and the end.
     exact: Position,
     /// Whether the peer compares digests.
     digests: bool,
@@ -241,8 +241,9 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn begin(inner: &'a Arc<Inner>, peer: &'a dyn Transport) -> Result<Self, SyncError> {
-        let Met { theirs, clock, digests } = meet(inner, peer).await?;
-        let log = theirs.head.log;
+        let Met { theirs: Gathered { begun, heads, end }, clock, digests } = meet(inner, peer).await?;
+        let theirs = PeerHeads { head: Cursor { position: end, ..begun }, heads };
+        let log = begun.log;
         let turn = inner.turn().await;
         let met = Contact { theirs: clock, ours: inner.clock.uncorrected() };
         let missing = theirs.heads.ahead_of(&turn.status.heads);
@@ -253,7 +254,7 @@ impl<'a> Session<'a> {
             (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(&turn, &peers, &theirs, met))
         };
         let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
-        let (own, exact, allowed, retimed, sent) = (turn.id, theirs.head.position, None, false, None);
+        let (own, exact, allowed, retimed, sent) = (turn.id, begun.position, None, false, None);
         Ok(Self { inner, peer, own, theirs, exact, digests, clock, allowed, clocks, retimed, row, sent, report })
     }
 

@@ -13,6 +13,7 @@ mod healing;
 mod large;
 mod live;
 mod mesh;
+mod moving;
 mod outcomes;
 mod owners;
 mod panics;

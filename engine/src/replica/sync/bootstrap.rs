@@ -128,8 +128,9 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Whether this replica knows what became of its own bundles in a snapshot. What was refused is gone from the rows, and the bundle itself
-    /// goes with the log: nothing would be left to tell the application. So the peer is asked first, with another push of what it has.
+    /// Whether this replica knows what became of its own bundles in a snapshot. What was refused is gone from the rows, and the bundle
+    /// itself goes with the log: nothing would be left to tell the application. So the peer is asked first, with another push of what it
+    /// has.
     async fn is_told_of_own(&mut self, manifest: &Manifest) -> Result<bool, SyncError> {
         let last = self.own_seq().await.min(manifest.heads.get(self.own).seq);
         self.push_own(last).await?;

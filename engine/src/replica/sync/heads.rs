@@ -3,7 +3,7 @@
 use super::SyncError;
 use crate::format::heads::{Heads, Part, Prefix};
 use crate::format::time::NTP64;
-use crate::id::{Cursor, SpaceId};
+use crate::id::{Cursor, Position, SpaceId};
 use crate::limits::{COMPARE_PARTS_MAX, HEADS_MAX};
 use crate::protocol::{Code, Compare, Compared, DIGEST_VERSION, Have, PeerHeads, Reply, Request};
 use crate::replica::{Inner, locked};
@@ -15,7 +15,7 @@ const PARTS_MAX: usize = 2 * HEADS_MAX;
 
 /// A peer's word at the beginning of a sync.
 pub(super) struct Met {
-    pub(super) theirs: PeerHeads,
+    pub(super) theirs: Gathered,
     pub(super) clock: NTP64,
     /// Whether the peer compares digests.
     pub(super) digests: bool,
@@ -55,7 +55,7 @@ async fn in_full(inner: &Inner, peer: &dyn Transport) -> Result<Met, SyncError> 
     locked(&inner.holdings).spoke(None);
     let answer = peer.call(Request::Heads(inner.space.clone())).await?;
     let Reply::Heads(begun) = answer.reply else { return Err(SyncError::Unexpected) };
-    let theirs = all_heads(peer, &inner.space, begun).await?.heads;
+    let theirs = all_heads(peer, &inner.space, begun).await?;
     Ok(Met { theirs, clock: answer.clock, digests: false })
 }
 
@@ -74,8 +74,8 @@ async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -
         Some(known) => known.heads,
         None => inner.turn().await.status.heads.clone(),
     };
-    let theirs = find(peer, &inner.space, base, told).await?.heads;
-    locked(&inner.holdings).note(theirs.clone());
+    let theirs = find(peer, &inner.space, base, told).await?;
+    locked(&inner.holdings).note(theirs.held());
     Ok(Met { theirs, clock, digests: true })
 }
 
@@ -109,28 +109,25 @@ pub(super) async fn compare(
 /// As [`all_heads`].
 async fn find(peer: &dyn Transport, space: &SpaceId, mut base: Heads, told: Compared) -> Result<Gathered, SyncError> {
     told.moved.iter().for_each(|(origin, head)| base.set(origin, head));
-    let begun = told.head;
     if base.digest() == told.digest {
-        return Ok(Gathered { heads: PeerHeads { head: begun, heads: base }, is_one_moment: true });
+        return Ok(Gathered { begun: told.head, heads: base, end: told.head.position });
     }
-    let all_are_told = matches!(told.parts[..], [Part::Heads(_)]);
+    let (log, all_are_told) = (told.head.log, matches!(told.parts[..], [Part::Heads(_)]));
     if (all_are_told || !base.is_empty())
-        && let Some(end) = descend(peer, space, &mut base, told).await?
+        && let Some(at) = descend(peer, space, &mut base, told).await?
     {
-        return Ok(Gathered { heads: PeerHeads { head: begun, heads: base }, is_one_moment: begun == end });
+        return Ok(Gathered { begun: at, heads: base, end: at.position });
     }
     let answer = peer.call(Request::Heads(space.clone())).await?;
     let Reply::Heads(heads) = answer.reply else { return Err(SyncError::Unexpected) };
-    if heads.head.log != begun.log {
+    if heads.head.log != log {
         return Err(SyncError::Replaced);
     }
-    let gathered = all_heads(peer, space, heads).await?;
-    let is_one_moment = gathered.is_one_moment && gathered.heads.head == begun;
-    Ok(Gathered { heads: PeerHeads { head: begun, ..gathered.heads }, is_one_moment })
+    all_heads(peer, space, heads).await
 }
 
-/// Makes `heads` those of the peer, by the subtrees that differ. `begun` is its first answer, perhaps with the tree's root. Returns the end
-/// of the peer's log then; `None` if it has moved on in the meantime.
+/// Makes `heads` those of the peer, by the subtrees that differ. `begun` is its first answer, perhaps with the tree's root. Returns where
+/// the peer's log ended when it had these heads; `None` if it has moved on meanwhile, so that they are of several moments.
 async fn descend(
     peer: &dyn Transport,
     space: &SpaceId,
@@ -171,33 +168,46 @@ async fn descend(
     Ok(None)
 }
 
-/// All heads of a peer that has sent the first of them. They are those of its log at `head` or, if other bundles came in the meantime,
-/// later ones.
+/// All heads of a peer that has sent the first of them.
 ///
 /// # Errors
 /// As [`Transport::call`]; [`SyncError::Replaced`] if another log answers.
-pub(super) async fn all_heads(peer: &dyn Transport, space: &SpaceId, begun: PeerHeads) -> Result<Gathered, SyncError> {
-    let mut gathered = Gathered { heads: begun, is_one_moment: true };
-    let mut end = gathered.heads.heads.end_of_full_page();
-    while let Some(after) = end {
+pub(super) async fn all_heads(peer: &dyn Transport, space: &SpaceId, first: PeerHeads) -> Result<Gathered, SyncError> {
+    let PeerHeads { head: begun, mut heads } = first;
+    let (mut end, mut rest) = (begun.position, heads.end_of_full_page());
+    while let Some(after) = rest {
         let answer = peer.call(Request::HeadsAfter(space.clone(), after)).await?;
         let Reply::Heads(page) = answer.reply else { return Err(SyncError::Unexpected) };
-        if page.head.log != gathered.heads.head.log {
+        if page.head.log != begun.log {
             return Err(SyncError::Replaced);
         }
-        gathered.is_one_moment &= page.head == gathered.heads.head;
+        end = end.max(page.head.position);
         // A peer that does not know this request begins again and would never end.
-        end = page.heads.end_of_full_page().filter(|end| *end > after);
-        page.heads.iter().for_each(|(origin, head)| gathered.heads.heads.set(origin, head));
+        rest = page.heads.end_of_full_page().filter(|last| *last > after);
+        page.heads.iter().for_each(|(origin, head)| heads.set(origin, head));
     }
-    Ok(gathered)
+    Ok(Gathered { begun, heads, end })
 }
 
-/// All heads of a peer.
+/// All heads of a peer. If they took several answers, they may be of several moments, since others append to its log.
 pub(super) struct Gathered {
-    pub(super) heads: PeerHeads,
-    /// All of them are from the moment at which the log ended where `heads` says.
-    pub(super) is_one_moment: bool,
+    /// Where the log ended at the first moment. The log had all these heads, or earlier ones.
+    pub(super) begun: Cursor,
+    pub(super) heads: Heads,
+    /// Where it ended at the last one. It has every bundle up to these heads before this place.
+    pub(super) end: Position,
+}
+
+impl Gathered {
+    /// What the peer holds, for the next comparison. It tells what has moved since the first moment.
+    fn held(&self) -> PeerHeads {
+        PeerHeads { head: self.begun, heads: self.heads.clone() }
+    }
+
+    /// The heads that the log had when it ended at this place, if these are of this one moment.
+    pub(super) fn at(self, place: Cursor) -> Option<Heads> {
+        (self.begun == place && self.end == place.position).then_some(self.heads)
+    }
 }
 
 /// How to ask for what a log with these heads lacks. More heads than one message carries cannot be told: then the log is read from its

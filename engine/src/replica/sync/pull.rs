@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::heads::{Gathered, all_heads, have, refresh};
+use super::heads::{all_heads, have, refresh};
 use super::{Session, SyncError};
 use crate::format::heads::{Difference, Heads, HeadsDigest};
 use crate::format::run::{Run, Unchained};
@@ -173,12 +173,12 @@ impl Session<'_> {
             End::Digest(digest) if digest == self.theirs.heads.digest() => return Ok(Some(self.theirs.heads.clone())),
             End::Digest(_) => {
                 let all = refresh(self.peer, &self.inner.space, &self.holding()).await?;
-                locked(&self.inner.peers).heard_head(all.heads.head);
-                Gathered { is_one_moment: all.is_one_moment && all.heads.head == next, ..all }
+                locked(&self.inner.peers).heard_head(Cursor { position: all.end, ..all.begun });
+                all
             }
             End::Heads(heads) => all_heads(self.peer, &self.inner.space, PeerHeads { head: next, heads }).await?,
         };
-        Ok(all.is_one_moment.then_some(all.heads.heads))
+        Ok(all.at(next))
     }
 
     /// A bundle of the peer's that is missing here or is another one. If the peer is behind, its head is compared with the chain

@@ -123,7 +123,7 @@ impl Session<'_> {
                 let count: u64 = runs.iter().map(Run::count).sum();
                 let sent: BTreeSet<_> = runs.iter().map(Run::origin).collect();
                 match self.send(runs).await? {
-                    Ok(pushed) => self.note(&pushed).await,
+                    Ok(pushed) => self.note(&pushed).await?,
                     Err(Problem { code: Code::Forbidden { mut origins }, .. }) => {
                         origins.retain(|origin| sent.contains(origin));
                         // It names none if it takes nothing from this device.
@@ -216,7 +216,7 @@ impl Session<'_> {
         if through <= from {
             return Err(SyncError::Unexpected);
         }
-        self.note(&pushed).await;
+        self.note(&pushed).await?;
         self.report.pushed += through.since(from);
         self.row.acked = through;
         if !pushed.refused.is_empty() {
@@ -229,7 +229,7 @@ impl Session<'_> {
     }
 
     /// Notes how far the peer now is.
-    async fn note(&mut self, pushed: &Pushed) {
+    async fn note(&mut self, pushed: &Pushed) -> Result<(), StoreError> {
         if let Some((first, last)) = pushed.placed {
             // Nobody else has written in between: these bundles need not be skipped by a pull.
             let at_end = self.row.cursor.position == self.theirs.head.position;
@@ -241,12 +241,35 @@ impl Session<'_> {
             }
             self.theirs.head.position = self.theirs.head.position.max(last);
         }
-        let turn = self.inner.turn().await;
+        let ours = self.inner.turn().await.status.heads.clone();
         for (origin, seq) in &pushed.through {
-            // The hash is compared only if the seqs are equal, and then it is this.
-            let head = Head { seq: *seq, ..turn.status.heads.get(*origin) };
-            self.theirs.heads.set(*origin, head);
+            let (ours, known) = (ours.get(*origin), self.theirs.heads.get(*origin).seq);
+            // The peer may have more, from others. A pull up to where its log was seen to end does not bring that.
+            let seq = (*seq).min(ours.seq);
+            if seq > known
+                && let Some(head) = self.head_at(*origin, seq, ours).await?
+            {
+                self.theirs.heads.set(*origin, head);
+            }
         }
+        Ok(())
+    }
+
+    /// An origin's head as it was here after bundle `seq`, which is not the last one if the application goes on writing. `None` if that has
+    /// been trimmed.
+    async fn head_at(&self, origin: ReplicaId, seq: Seq, now: Head) -> Result<Option<Head>, StoreError> {
+        if seq == now.seq {
+            return Ok(Some(now));
+        }
+        let stored = match self.inner.store.read_origin(origin, Seq::new(seq.get() - 1), Limit::items(1)).await {
+            Err(StoreError::Trimmed { .. }) => return Ok(None),
+            stored => stored?,
+        };
+        let head = |stored: &StoredRun| {
+            let bundle = stored.run.bundles().next()?;
+            Some(Head { seq, chain: bundle.chain_after(stored.previous), time: bundle.time })
+        };
+        Ok(stored.first().and_then(head))
     }
 }
 
