@@ -1,5 +1,6 @@
 //! Exchanging logs with a peer: compare heads, push what the peer lacks, pull what is missing here, compare again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,6 +223,8 @@ struct Session<'a> {
     theirs: PeerHeads,
     /// A place of the peer's log at which it had these heads, or earlier ones. Bundles of others may lie between this place and the end.
     exact: Position,
+    /// What it has beyond these heads, as it has said while it took bundles.
+    beyond: BTreeMap<ReplicaId, Seq>,
     /// Whether the peer compares digests.
     digests: bool,
     /// The peer's clock, as it said last.
@@ -254,8 +257,22 @@ impl<'a> Session<'a> {
             (peers.known(log).unwrap_or_else(|| stranger(log)), Clocks::weigh(&turn, &peers, &theirs, met))
         };
         let report = SyncReport { skew_ms: met.offset().millis(), ..SyncReport::default() };
-        let (own, exact, allowed, retimed, sent) = (turn.id, begun.position, None, false, None);
-        Ok(Self { inner, peer, own, theirs, exact, digests, clock, allowed, clocks, retimed, row, sent, report })
+        Ok(Self {
+            inner,
+            peer,
+            own: turn.id,
+            theirs,
+            exact: begun.position,
+            beyond: BTreeMap::new(),
+            digests,
+            clock,
+            allowed: None,
+            clocks,
+            retimed: false,
+            row,
+            sent: None,
+            report,
+        })
     }
 
     /// Both directions.
@@ -331,7 +348,9 @@ impl<'a> Session<'a> {
         let mut turn = self.inner.turn().await;
         turn.reload().await?;
         let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
-        let (missing, lacking) = (theirs.ahead_of(ours), ours.ahead_of(theirs));
+        let later =
+            self.beyond.iter().map(|(origin, seq)| seq.since(theirs.get(*origin).seq.max(ours.get(*origin).seq)));
+        let (missing, lacking) = (theirs.ahead_of(ours) + later.sum::<u64>(), ours.ahead_of(theirs));
         locked(&self.inner.peers).set_end(missing, lacking, self.report.stopped.clone());
         drop(turn);
         if self.digests {

@@ -135,6 +135,8 @@ fn a_writer_that_overtakes_the_one_who_hands_its_bundles_on_is_no_contradiction(
     let overtaken = SmallPages(Overtaken(way(&service), store.clone()), 1);
     let report = block_on(relay.sync(&overtaken)).unwrap();
     assert_eq!(report.supplied, 1);
+    let status = block_on(relay.status()).unwrap();
+    assert!(!status.in_sync(), "the peer has told of the second: {status:?}");
     block_on(relay.sync(&way(&service))).unwrap();
     assert_eq!(block_on(relay.store().status()).unwrap().heads, block_on(store.status()).unwrap().heads);
 }

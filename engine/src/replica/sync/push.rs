@@ -244,7 +244,10 @@ impl Session<'_> {
         let ours = self.inner.turn().await.status.heads.clone();
         for (origin, seq) in &pushed.through {
             let (ours, known) = (ours.get(*origin), self.theirs.heads.get(*origin).seq);
-            // The peer may have more, from others. A pull up to where its log was seen to end does not bring that.
+            if *seq > ours.seq {
+                // From others. A pull up to where its log was seen to end does not bring that.
+                self.beyond.insert(*origin, *seq);
+            }
             let seq = (*seq).min(ours.seq);
             if seq > known
                 && let Some(head) = self.head_at(*origin, seq, ours).await?
