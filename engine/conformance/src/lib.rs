@@ -43,6 +43,9 @@
 //! | [`projection_suite!`] | a [`Projection`](syncline::Projection) | it, and a strategy of events |
 //! | [`crdt_suite!`] | a [`Crdt`](syncline::crdt::Crdt) | its type, a strategy of operations, and how it takes one |
 //!
+//! [`accounts::check`] and [`archive::check`] prove the few laws of an [`Accounts`](syncline::authority::accounts::Accounts) and of an
+//! [`Archive`](syncline::archive::Archive), in one test each.
+//!
 //! `examples/tcp-transport` is a transport over TCP with its test file, and `examples/fjall-adapter` one more store.
 //!
 //! In a file with several suites, each suite needs its own module. Each suite has a register (such as [`for_each_store_law!`]) that
@@ -65,6 +68,7 @@ use syncline::LogId;
 pub mod accounts;
 #[macro_use]
 mod assert;
+pub mod archive;
 mod author;
 mod batch;
 pub mod crdt;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is tests")]
 
+mod archives;
 #[cfg(unix)]
 mod broken_files;
 mod broken_stores;
