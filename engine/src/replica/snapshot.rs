@@ -16,7 +16,7 @@ use crate::projection::Aside;
 use crate::protocol::{Piece, Reply, Request, SnapshotInfo, Supply, Wanted};
 use crate::reserved::{self, MAKING, UNREADABLE};
 use crate::snapshot::{Chunk, Manifest, RowWriter, seal_chunk, shelf};
-use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId};
+use crate::store::{Limit, Row, RowKey, RowRange, RowWrite, StoreError, ViewId, WriteBatch};
 use crate::transport::{Transport, TransportError};
 
 /// The reason why no snapshot was made, or why a peer did not take it.
@@ -262,16 +262,32 @@ impl Inner {
 
     /// Deletes the snapshots that this store would hand out.
     async fn forget_snapshots(&self) -> Result<(), StoreError> {
-        let import = shelf::import(&*self.store).await?;
-        let rows = shelf::unpublish(&*self.store, import).await?;
-        self.turn().await.commit_rows(rows).await
+        self.clear_away(false).await
     }
 
     /// Clears away what no snapshot needs any more.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
-        let import = shelf::import(&*self.store).await?;
-        let litter = shelf::litter(&*self.store, import).await?;
-        self.turn().await.commit_rows(litter).await
+        self.clear_away(true).await
+    }
+
+    /// Clears away what no snapshot needs, if the store goes on to hand out those that it has or does not. What is needed is looked up in
+    /// the turn that deletes the rest, and once more if another handle has committed: a snapshot may just begin to be taken or made.
+    async fn clear_away(&self, hands_out: bool) -> Result<(), StoreError> {
+        // This reads every chunk, and writers do not wait for it. A chunk that comes later is not among these.
+        let chunks = shelf::chunk_hashes(&*self.store).await?;
+        let mut turn = self.turn().await;
+        loop {
+            let import = shelf::import(&*self.store).await?;
+            let rows = match hands_out {
+                true => shelf::litter_among(&*self.store, &chunks, import).await?,
+                false => shelf::unpublish(&*self.store, &chunks, import).await?,
+            };
+            let expected = Some(turn.status.revision);
+            match turn.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
+                Err(StoreError::Conflict { .. }) => {}
+                committed => return committed.map(drop),
+            }
+        }
     }
 
     /// The rows that forget which chunks a snapshot needs that is being made.

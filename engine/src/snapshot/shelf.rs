@@ -125,11 +125,14 @@ pub(crate) async fn publish(store: &dyn EventStore, info: SnapshotInfo) -> Resul
     Ok(rows)
 }
 
-/// The rows that let a store hand out no snapshot, and delete what nothing needs then. `import` is the snapshot that the store's replica
-/// takes.
-pub(crate) async fn unpublish(store: &dyn EventStore, import: Option<SnapshotId>) -> Result<Vec<RowWrite>, StoreError> {
-    let chunks = chunk_hashes(store).await?;
-    let mut rows = litter_if(false, store, &chunks, import).await?;
+/// The rows that let a store hand out no snapshot, and delete what nothing needs then: these chunks, but for those of `import`, which the
+/// store's replica takes.
+pub(crate) async fn unpublish(
+    store: &dyn EventStore,
+    chunks: &[ChunkHash],
+    import: Option<SnapshotId>,
+) -> Result<Vec<RowWrite>, StoreError> {
+    let mut rows = litter_if(false, store, chunks, import).await?;
     rows.extend(ids(store, SNAPSHOTS).await?.into_iter().map(|id| gone(SNAPSHOTS, id)));
     Ok(rows)
 }

@@ -1,6 +1,7 @@
 //! Writers go on while a snapshot is made, and it has the rows of one moment all the same. They go on while one is taken, and lose nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::join;
@@ -10,7 +11,7 @@ use syncline::replica::SnapshotError;
 use syncline::snapshot::{Manifest, RowsOf};
 use syncline::store::{EventStore, Limit, LogStatus, Row, RowRange, StoreError, WriteBatch, forward};
 use syncline::transport::forward_watch;
-use syncline::{Position, Projection, Replica, Service, Transport, TransportError, ViewId};
+use syncline::{MemoryStore, Position, Projection, Replica, Service, Transport, TransportError, ViewId};
 use syncline_memory::MemoryTransport;
 
 use super::{Server, assert_equal, is_tidy, open, open_on, sync, write};
@@ -283,4 +284,80 @@ fn two_uploads_of_one_device_at_once_both_hand_over_what_they_made() {
         let (first, second) = block_on(join(one.upload_snapshot(&way), one.upload_snapshot(&way)));
         assert_eq!(first.unwrap().id, second.unwrap().id, "others go on {times} times");
     }
+}
+
+/// What has happened, in the order in which it is to happen.
+#[derive(Debug, Default)]
+struct Moments {
+    /// Chunks are looked for, to clear away those that nothing needs.
+    looked: AtomicBool,
+    /// A chunk of a snapshot that is taken is asked for.
+    asked: AtomicBool,
+    /// It was cleared away.
+    cleared: AtomicBool,
+}
+
+async fn is_past(moment: &AtomicBool) {
+    while !moment.load(Ordering::Relaxed) {
+        yield_once().await;
+    }
+}
+
+/// A store in which a search for chunks takes until a snapshot is being taken.
+#[derive(Debug)]
+struct LooksLong(Arc<MemoryStore>, Arc<Moments>);
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl EventStore for LooksLong {
+    forward!(self.0: status, read, read_origin, load, commit, commit_folded, changed);
+
+    async fn scan(&self, view: &ViewId, range: RowRange, limit: Limit) -> Result<Vec<Row>, StoreError> {
+        if view.as_str() == "syncline.chunks@1" {
+            self.1.looked.store(true, Ordering::Relaxed);
+            is_past(&self.1.asked).await;
+        }
+        self.0.scan(view, range, limit).await
+    }
+}
+
+/// A way on which a chunk comes when everything was cleared away.
+#[derive(Debug)]
+struct ComesLate(MemoryTransport, Arc<Moments>);
+
+#[async_trait]
+impl Transport for ComesLate {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        if matches!(request, Request::Snapshot(_, AskSnapshot::Chunk(_))) {
+            self.1.asked.store(true, Ordering::Relaxed);
+            is_past(&self.1.cleared).await;
+        }
+        self.0.call(request).await
+    }
+
+    forward_watch!(self.0);
+}
+
+#[test]
+fn a_snapshot_that_was_made_takes_nothing_away_from_one_that_is_taken() {
+    let (server, store, moments) = (Server::new(), memory(), Arc::new(Moments::default()));
+    let one = open_on(&server, Arc::new(LooksLong(store.clone(), moments.clone())), 1);
+    let other = open(&server, 2);
+    write(&one, "one", "1");
+    sync(&one, &server);
+    (0..9).for_each(|number| _ = write(&other, &number.to_string(), "x"));
+    sync(&other, &server);
+    server.fold();
+    let make = async {
+        one.make_snapshot().await.unwrap();
+        moments.cleared.store(true, Ordering::Relaxed);
+    };
+    let take = async {
+        is_past(&moments.looked).await;
+        one.sync(&ComesLate(way(&server.service), moments.clone())).await
+    };
+    let ((), taken) = block_on(join(make, take));
+    assert!(taken.unwrap().bootstrapped.is_some());
+    drop(one);
+    assert_equal(&server, &[&open_on(&server, store, 1), &other]);
 }
