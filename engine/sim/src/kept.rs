@@ -57,6 +57,7 @@ const KEPT: &[(Profile, &[u64])] = &[
     ),
     (Profile::Twins, &[1_002_994]),
     (Profile::Large, &[2_026_117_576]),
+    (Profile::Flaky, &[5_005_805]),
     (Profile::Proxied, &[778_969, 2_001_163]),
     (Profile::Folded, &[78_349, 779_014, 4_004_459, 271_159_238_179_407]),
     // The engine's faults, and those of the lab's own judgement.

@@ -173,3 +173,45 @@ fn an_application_that_writes_on_while_it_is_pushed_is_no_contradiction() {
     block_on(one.sync(&way(&service))).unwrap();
     assert_eq!(block_on(one.store().status()).unwrap().heads, block_on(store.status()).unwrap().heads);
 }
+
+/// A way that is lost after so many answers.
+#[derive(Debug)]
+struct Ends(MemoryTransport, AtomicU32);
+
+#[async_trait]
+impl Transport for Ends {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        match self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
+            Ok(_) => self.0.call(request).await,
+            Err(_) => Err(TransportError::Unreachable("the way is lost".into())),
+        }
+    }
+
+    forward_watch!(self.0);
+}
+
+#[test]
+fn a_peer_that_has_told_a_part_of_its_heads_is_no_peer_that_all_is_in_sync_with() {
+    let (clock, stores) = (Hand::at(200), [memory(), memory()]);
+    let [near, far] = stores.each_ref().map(|store| serve(store, &clock));
+    block_on(append(&stores[0], 1..3));
+    block_on(append(&stores[1], 1..120));
+    let (one, mut answers) = (replica(1, &clock), 0);
+    loop {
+        block_on(one.sync(&way(&near))).unwrap();
+        assert!(block_on(one.status()).unwrap().in_sync());
+        let synced = block_on(one.sync(&Ends(way(&far), AtomicU32::new(answers))));
+        // Before the first answer with heads, nothing is known of this peer. The very first one says what it can do.
+        let knows_nothing = answers < 2;
+        assert_eq!(
+            block_on(one.status()).unwrap().in_sync(),
+            knows_nothing || synced.is_ok(),
+            "after {answers} answers"
+        );
+        answers += 1;
+        if synced.is_ok() {
+            break;
+        }
+    }
+    assert!(answers > 3, "{answers}");
+}

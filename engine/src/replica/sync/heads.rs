@@ -6,8 +6,10 @@ use crate::format::time::NTP64;
 use crate::id::{Cursor, Position, SpaceId};
 use crate::limits::{COMPARE_PARTS_MAX, HEADS_MAX};
 use crate::protocol::{Code, Compare, Compared, DIGEST_VERSION, Have, PeerHeads, Reply, Request};
+use crate::replica::peers::Heard;
 use crate::replica::{Inner, locked};
 use crate::transport::{Transport, TransportError};
+use crate::trust::Contact;
 
 /// Subtrees that are asked for in one comparison. More than a log of [`HEADS_MAX`] origins has: only a peer that contradicts itself leads
 /// so far.
@@ -55,14 +57,23 @@ async fn in_full(inner: &Inner, peer: &dyn Transport) -> Result<Met, SyncError> 
     locked(&inner.holdings).spoke(None);
     let answer = peer.call(Request::Heads(inner.space.clone())).await?;
     let Reply::Heads(begun) = answer.reply else { return Err(SyncError::Unexpected) };
+    begin(inner, begun.head, answer.clock);
     let theirs = all_heads(peer, &inner.space, begun).await?;
     Ok(Met { theirs, clock: answer.clock, digests: false })
+}
+
+/// Notes that a peer has begun to tell what it has. If the rest does not come, the status must not speak of the peer before.
+fn begin(inner: &Inner, head: Cursor, theirs: NTP64) {
+    let clocks = Contact { theirs, ours: inner.clock.uncorrected() };
+    let Cursor { log, position } = head;
+    locked(&inner.peers).hear(Heard { log, head: position, missing: 0, lacking: None, clocks, doubt: None });
 }
 
 async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -> Result<Met, SyncError> {
     // Of a peer that is not known yet, the whole tree is asked for at once: if it has few origins, that is all of them.
     let parts = if since.is_none() { vec![Prefix::default()] } else { Vec::new() };
     let (mut clock, mut told) = compare(peer, &inner.space, Compare { since, parts }).await?;
+    begin(inner, told.head, clock);
     let known = locked(&inner.holdings).of(told.head.log);
     let since = known.as_ref().map(|known| known.head).filter(|known| Some(known.log) != since.map(|since| since.log));
     if since.is_some() {
