@@ -16,7 +16,7 @@ pub(super) enum Unfit {
     Differs(Dot),
     /// Bundles here do not continue the snapshot.
     Unchained(Unchained),
-    /// Another handle on this store has taken a snapshot meanwhile, or has given up this one.
+    /// Another handle on this store has taken a snapshot meanwhile, has given up this one, or has written what it covers.
     Overtaken,
     /// The snapshot may be of another history of this replica: it has own bundles of which only the names are known to be in it.
     Unproven(Dot),
