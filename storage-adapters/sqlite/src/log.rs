@@ -13,12 +13,18 @@ use crate::error::{Result, corrupt};
 use crate::number::{from_integer, run_end, to_bound, to_integer};
 use crate::space::Place;
 
-/// Writes a run.
-pub(crate) fn insert(db: &Connection, space: &Place, head_id: i64, stored: &StoredRun) -> Result<()> {
+/// Writes runs, each with the id of its origin's head row.
+pub(crate) fn insert<'a>(
+    db: &Connection,
+    space: &Place,
+    runs: impl Iterator<Item = (i64, &'a StoredRun)>,
+) -> Result<()> {
     let mut insert =
         db.prepare_cached("INSERT INTO runs (id, head, seq, previous, run) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let (id, seq) = (space.key.id.run_id(stored.end()), to_integer(stored.run.last().get()));
-    insert.execute(params![id, head_id, seq, stored.previous.to_bytes(), &stored.run.as_bytes()[..]])?;
+    for (head_id, stored) in runs {
+        let (id, seq) = (space.key.id.run_id(stored.end()), to_integer(stored.run.last().get()));
+        insert.execute(params![id, head_id, seq, stored.previous.to_bytes(), &stored.run.as_bytes()[..]])?;
+    }
     Ok(())
 }
 

@@ -24,20 +24,22 @@ pub(crate) fn draft(db: &Connection, space: &Place, draft: &Draft<'_>) -> Result
     if draft.is_trimmed() {
         log::trim(db, space, draft.base)?;
     }
+    let mut set_head = db.prepare_cached("UPDATE heads SET seq = ?2, chain = ?3, time = ?4 WHERE id = ?1")?;
     for (origin, head) in &draft.heads {
         // A row whose bundles have all moved to another origin stays, and says that there are none.
-        let head = head.unwrap_or(Head::NONE);
+        let head @ Head { seq, chain, time } = head.unwrap_or(Head::NONE);
         let known = space.key.ids().heads.get(origin).copied();
         match known {
-            Some(id) => set_head(db, id, head)?,
+            Some(id) => _ = set_head.execute(params![id, to_integer(seq.get()), chain.to_bytes(), to_blob(time)])?,
             None => _ = new.heads.insert(*origin, add_head(db, space, *origin, head)?),
         }
     }
-    for stored in draft.runs.inserted() {
-        let known = space.key.ids().heads.get(&stored.run.origin()).copied();
-        let id = known.or_else(|| new.heads.get(&stored.run.origin()).copied());
-        log::insert(db, space, id.expect("every origin of a draft has a head row"), stored)?;
-    }
+    let head_id = |origin| {
+        let known = space.key.ids().heads.get(&origin).copied();
+        let id = known.or_else(|| new.heads.get(&origin).copied());
+        id.expect("every origin of a draft has a head row")
+    };
+    log::insert(db, space, draft.runs.inserted().into_iter().map(|stored| (head_id(stored.run.origin()), stored)))?;
     for view in &draft.clear {
         rows::view_id(db, space, view)?.map_or(Ok(()), |id| rows::clear(db, id))?;
     }
@@ -75,12 +77,6 @@ fn replace(db: &Connection, space: &Place, log: LogId) -> Result<()> {
     db.execute(empty, params![space.key.id.0, to_integer(seq.get()), chain.to_bytes(), to_blob(time)])?;
     schema::note_replaced(db, space.key.id)?;
     db.execute("UPDATE spaces SET log = ?2 WHERE id = ?1", params![space.key.id.0, log.to_bytes()])?;
-    Ok(())
-}
-
-fn set_head(db: &Connection, id: i64, Head { seq, chain, time }: Head) -> Result<()> {
-    let mut update = db.prepare_cached("UPDATE heads SET seq = ?2, chain = ?3, time = ?4 WHERE id = ?1")?;
-    update.execute(params![id, to_integer(seq.get()), chain.to_bytes(), to_blob(time)])?;
     Ok(())
 }
 
