@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -62,9 +63,10 @@ impl Checkpoint {
     }
 }
 
-/// The view of the checkpoint itself.
+/// The view of the checkpoint itself. It is made once, because every commit asks for it.
 pub(super) fn view() -> ViewId {
-    reserved::view(CHECKPOINT)
+    static VIEW: LazyLock<ViewId> = LazyLock::new(|| reserved::view(CHECKPOINT));
+    VIEW.clone()
 }
 
 /// The row that says where the checkpoint is.

@@ -343,17 +343,21 @@ impl<'a> Session<'a> {
     }
 
     /// Stores what is known of the peer, and says how far both are.
-    async fn finish(self) -> Result<SyncReport, SyncError> {
+    async fn finish(mut self) -> Result<SyncReport, SyncError> {
         self.keep().await?;
         let mut turn = self.inner.turn().await;
         turn.reload().await?;
-        let (ours, theirs) = (&turn.status.heads, &self.theirs.heads);
+        let (ours, theirs) = (turn.status.heads.clone(), &self.theirs.heads);
         let later =
             self.beyond.iter().map(|(origin, seq)| seq.since(theirs.get(*origin).seq.max(ours.get(*origin).seq)));
-        let (missing, lacking) = (theirs.ahead_of(ours) + later.sum::<u64>(), ours.ahead_of(theirs));
+        let (missing, lacking) = (theirs.ahead_of(&ours) + later.sum::<u64>(), ours.ahead_of(theirs));
         locked(&self.inner.peers).set_end(missing, lacking, self.report.stopped.clone());
         drop(turn);
         if self.digests {
+            if ours.differences(&self.theirs.heads).is_empty() {
+                // One tree in place of two takes half the memory, and what is shared need not be compared.
+                self.theirs.heads = ours;
+            }
             locked(&self.inner.holdings).note(self.holding());
         }
         Ok(self.report)

@@ -126,9 +126,8 @@ impl LogState {
 
     /// Lets a batch delete a checkpoint that cannot be believed.
     pub(super) fn drop_spoiled(&self, batch: &mut WriteBatch) {
-        let view = checkpoint::view();
-        if self.checkpoint == Checkpoint::Spoiled && !batch.clear.contains(&view) {
-            batch.clear.push(view);
+        if self.checkpoint == Checkpoint::Spoiled && !batch.clear.contains(&checkpoint::view()) {
+            batch.clear.push(checkpoint::view());
         }
     }
 

@@ -13,6 +13,10 @@ use crate::id::ReplicaId;
 /// Origins up to which a set is not divided.
 pub(super) const BUCKET: usize = 16;
 
+/// If no more than so many nodes below two others are not shared, then one comes from the other by few changes. To look at these nodes
+/// costs less than to hash them.
+const SHARED: usize = 4;
+
 pub(super) type Entry = (ReplicaId, Head);
 
 static EMPTY: LazyLock<Arc<Node>> = LazyLock::new(|| Arc::new(Node::new(Kind::Bucket(Vec::new()))));
@@ -170,12 +174,17 @@ impl Node {
 
     /// Adds what differs between two nodes at the same place, in the order of the origins.
     pub(super) fn differences(ours: &Arc<Self>, theirs: &Arc<Self>, found: &mut Vec<Difference>) {
-        if Arc::ptr_eq(ours, theirs) || ours.digest() == theirs.digest() {
+        if Arc::ptr_eq(ours, theirs) {
             return;
         }
         match (ours.children(), theirs.children()) {
-            (Some(ours), Some(theirs)) => {
-                ours.iter().zip(theirs).for_each(|(ours, theirs)| Self::differences(ours, theirs, found));
+            (Some(below), Some(theirs_below)) => {
+                let unshared =
+                    below.iter().zip(theirs_below).filter(|(ours, theirs)| !Arc::ptr_eq(ours, theirs)).count();
+                if unshared > SHARED && ours.digest() == theirs.digest() {
+                    return;
+                }
+                below.iter().zip(theirs_below).for_each(|(ours, theirs)| Self::differences(ours, theirs, found));
             }
             _ => merge(ours, theirs, found),
         }
