@@ -30,6 +30,8 @@ pub use memory::MemoryArchive;
 pub use segment::{SEGMENT_FORMAT, Segment};
 
 /// Where segments are kept. What it returns is not believed: segments carry their hash, and bundles their chain.
+///
+/// `syncline_conformance::archive::check` proves an archive of your own.
 #[async_trait]
 pub trait Archive: Debug + Send + Sync + 'static {
     /// The names of all segments of a space, in any order. Things with other names are left out.

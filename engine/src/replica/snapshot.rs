@@ -282,6 +282,9 @@ impl Inner {
                 true => shelf::litter_among(&*self.store, &chunks, import).await?,
                 false => shelf::unpublish(&*self.store, &chunks, import).await?,
             };
+            if rows.is_empty() {
+                return Ok(());
+            }
             let expected = Some(turn.status.revision);
             match turn.commit(WriteBatch { expected, rows, ..WriteBatch::default() }).await {
                 Err(StoreError::Conflict { .. }) => {}

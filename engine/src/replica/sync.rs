@@ -18,7 +18,6 @@ use crate::reserved::PeerRow;
 use crate::snapshot::{SnapshotFault, SnapshotId};
 use crate::store::{Limit, RowWrite, StoreError, WriteBatch};
 use crate::transport::{Transport, TransportError};
-use crate::trust::Contact;
 
 mod bootstrap;
 mod clocks;
@@ -244,11 +243,10 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     async fn begin(inner: &'a Arc<Inner>, peer: &'a dyn Transport) -> Result<Self, SyncError> {
-        let Met { theirs: Gathered { begun, heads, end }, clock, digests } = meet(inner, peer).await?;
+        let Met { theirs: Gathered { begun, heads, end }, clocks: met, digests } = meet(inner, peer).await?;
         let theirs = PeerHeads { head: Cursor { position: end, ..begun }, heads };
         let log = begun.log;
         let turn = inner.turn().await;
-        let met = Contact { theirs: clock, ours: inner.clock.uncorrected() };
         let missing = theirs.heads.ahead_of(&turn.status.heads);
         let heard = Heard { log, head: theirs.head.position, missing, lacking: None, clocks: met, doubt: None };
         let (row, clocks) = {
@@ -265,7 +263,7 @@ impl<'a> Session<'a> {
             exact: begun.position,
             beyond: BTreeMap::new(),
             digests,
-            clock,
+            clock: met.theirs,
             allowed: None,
             clocks,
             retimed: false,

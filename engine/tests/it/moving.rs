@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use syncline::authority::AllowAll;
 use syncline::format::event::encode_body;
-use syncline::format::run::{Body, RunBuilder};
-use syncline::protocol::{Answer, Code, PROTOCOL_VERSION, Problem, Reply, Request};
+use syncline::format::run::{Body, Run, RunBuilder};
+use syncline::protocol::{Answer, Code, PROTOCOL_VERSION, Problem, Push, Reply, Request};
 use syncline::store::{EventStore, WriteBatch};
 use syncline::transport::forward_watch;
-use syncline::{MemoryStore, NTP64, Replica, ReplicaId, Service, Transport, TransportError};
+use syncline::{LogId, MemoryStore, NTP64, Replica, ReplicaId, Service, Transport, TransportError};
 use syncline_memory::MemoryTransport;
 
 use crate::recovery::SmallPages;
@@ -113,7 +113,8 @@ struct Overtaken(MemoryTransport, Arc<MemoryStore>);
 #[async_trait]
 impl Transport for Overtaken {
     async fn call(&self, request: Request) -> Result<Answer, TransportError> {
-        if matches!(request, Request::Push(..)) {
+        let hands_on = |run: &Run| run.origin() == origin(3);
+        if matches!(&request, Request::Push(_, _, Push { runs }) if runs.iter().any(hands_on)) {
             // Others come before the rest of it.
             for number in [3, 5, 5, 3] {
                 append(&self.1, number..number + 1).await;
@@ -135,10 +136,28 @@ fn a_writer_that_overtakes_the_one_who_hands_its_bundles_on_is_no_contradiction(
     let overtaken = SmallPages(Overtaken(way(&service), store.clone()), 1);
     let report = block_on(relay.sync(&overtaken)).unwrap();
     assert_eq!(report.supplied, 1);
-    let status = block_on(relay.status()).unwrap();
-    assert!(!status.in_sync(), "the peer has told of the second: {status:?}");
     block_on(relay.sync(&way(&service))).unwrap();
     assert_eq!(block_on(relay.store().status()).unwrap().heads, block_on(store.status()).unwrap().heads);
+}
+
+/// The cursor is into the log from before, so only what the peer has said it has tells that something is missing.
+#[test]
+fn what_a_peer_says_it_has_beyond_its_heads_is_missing() {
+    let (clock, log, kept) = (Hand::at(200), LogId::from_bytes([9; 16]).unwrap(), memory());
+    let [before, restored] = [(); 2].map(|()| Arc::new(MemoryStore::new(log)));
+    let relay = block_on(compose(kept.clone(), &clock).open(id(1))).unwrap();
+    block_on(relay.write(&[set("own", "x")])).unwrap();
+    block_on(relay.sync(&way(&serve(&before, &clock)))).unwrap();
+    block_on(append(&kept, 3..4));
+    let service = serve(&restored, &clock);
+    let report = block_on(relay.sync(&Overtaken(way(&service), restored.clone()))).unwrap();
+    assert_eq!((report.pushed, report.supplied, report.pulled), (1, 1, 0));
+    let status = block_on(relay.status()).unwrap();
+    let told = status.peer.as_ref().map(|peer| (peer.unread, peer.lacking));
+    assert!(!status.in_sync() && told == Some((1, Some(0))), "{status:?}");
+    block_on(relay.sync(&way(&service))).unwrap();
+    assert_eq!(block_on(kept.status()).unwrap().heads, block_on(restored.status()).unwrap().heads);
+    assert!(block_on(relay.status()).unwrap().in_sync());
 }
 
 /// A way on which the application writes on while a push is under way, and others push, too.
@@ -209,4 +228,31 @@ fn a_peer_that_has_told_a_part_of_its_heads_is_no_peer_that_all_is_in_sync_with(
         }
     }
     assert!(answers > 3, "{answers}");
+}
+
+/// A way on which ten seconds pass before each answer.
+#[derive(Debug)]
+struct Slow(MemoryTransport, Hand, AtomicU32);
+
+#[async_trait]
+impl Transport for Slow {
+    async fn call(&self, request: Request) -> Result<Answer, TransportError> {
+        self.1.set(200 + 10 * u64::from(self.2.fetch_add(1, Ordering::Relaxed)));
+        self.0.call(request).await
+    }
+
+    forward_watch!(self.0);
+}
+
+#[test]
+fn clocks_are_compared_at_one_moment_though_heads_take_several_answers() {
+    let (clock, store) = (Hand::at(200), memory());
+    block_on(append(&store, 1..120));
+    let (service, one) = (serve(&store, &clock), replica(1, &clock));
+    let slow = Slow(way(&service), clock, AtomicU32::new(0));
+    let near = serve(&memory(), &Hand::at(200));
+    block_on(one.write(&[set("own", "x")])).unwrap();
+    block_on(one.sync(&way(&near))).unwrap();
+    assert_eq!(block_on(one.sync(&slow)).unwrap().skew_ms, 0);
+    assert!(slow.2.load(Ordering::Relaxed) > 4);
 }

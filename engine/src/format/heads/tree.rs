@@ -174,17 +174,14 @@ impl Node {
 
     /// Adds what differs between two nodes at the same place, in the order of the origins.
     pub(super) fn differences(ours: &Arc<Self>, theirs: &Arc<Self>, found: &mut Vec<Difference>) {
-        if Arc::ptr_eq(ours, theirs) {
-            return;
-        }
         match (ours.children(), theirs.children()) {
-            (Some(below), Some(theirs_below)) => {
-                let unshared =
-                    below.iter().zip(theirs_below).filter(|(ours, theirs)| !Arc::ptr_eq(ours, theirs)).count();
-                if unshared > SHARED && ours.digest() == theirs.digest() {
+            _ if Arc::ptr_eq(ours, theirs) => {}
+            (Some(ours_below), Some(theirs_below)) => {
+                let pairs = || ours_below.iter().zip(theirs_below).filter(|(ours, theirs)| !Arc::ptr_eq(ours, theirs));
+                if pairs().count() > SHARED && ours.digest() == theirs.digest() {
                     return;
                 }
-                below.iter().zip(theirs_below).for_each(|(ours, theirs)| Self::differences(ours, theirs, found));
+                pairs().for_each(|(ours, theirs)| Self::differences(ours, theirs, found));
             }
             _ => merge(ours, theirs, found),
         }

@@ -18,7 +18,8 @@ const PARTS_MAX: usize = 2 * HEADS_MAX;
 /// A peer's word at the beginning of a sync.
 pub(super) struct Met {
     pub(super) theirs: Gathered,
-    pub(super) clock: NTP64,
+    /// Both clocks when its first heads came.
+    pub(super) clocks: Contact,
     /// Whether the peer compares digests.
     pub(super) digests: bool,
 }
@@ -57,28 +58,31 @@ async fn in_full(inner: &Inner, peer: &dyn Transport) -> Result<Met, SyncError> 
     locked(&inner.holdings).spoke(None);
     let answer = peer.call(Request::Heads(inner.space.clone())).await?;
     let Reply::Heads(begun) = answer.reply else { return Err(SyncError::Unexpected) };
-    begin(inner, begun.head, answer.clock);
+    let clocks = begin(inner, begun.head, answer.clock);
     let theirs = all_heads(peer, &inner.space, begun).await?;
-    Ok(Met { theirs, clock: answer.clock, digests: false })
+    Ok(Met { theirs, clocks, digests: false })
 }
 
-/// Notes that a peer has begun to tell what it has. If the rest does not come, the status must not speak of the peer before.
-fn begin(inner: &Inner, head: Cursor, theirs: NTP64) {
+/// Notes that a peer has begun to tell what it has. If the rest does not come, the status must not speak of the peer before. Gives both
+/// clocks at this moment.
+fn begin(inner: &Inner, head: Cursor, theirs: NTP64) -> Contact {
     let clocks = Contact { theirs, ours: inner.clock.uncorrected() };
     let Cursor { log, position } = head;
     locked(&inner.peers).hear(Heard { log, head: position, missing: 0, lacking: None, clocks, doubt: None });
+    clocks
 }
 
 async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -> Result<Met, SyncError> {
     // Of a peer that is not known yet, the whole tree is asked for at once: if it has few origins, that is all of them.
     let parts = if since.is_none() { vec![Prefix::default()] } else { Vec::new() };
-    let (mut clock, mut told) = compare(peer, &inner.space, Compare { since, parts }).await?;
-    begin(inner, told.head, clock);
+    let (clock, mut told) = compare(peer, &inner.space, Compare { since, parts }).await?;
+    let mut clocks = begin(inner, told.head, clock);
     let known = locked(&inner.holdings).of(told.head.log);
     let since = known.as_ref().map(|known| known.head).filter(|known| Some(known.log) != since.map(|since| since.log));
     if since.is_some() {
         // The peer is another one than last time.
-        (clock, told) = compare(peer, &inner.space, Compare { since, parts: Vec::new() }).await?;
+        let (clock, again) = compare(peer, &inner.space, Compare { since, parts: Vec::new() }).await?;
+        (clocks, told) = (begin(inner, again.head, clock), again);
     }
     locked(&inner.holdings).spoke(Some(told.head.log));
     let base = match known {
@@ -87,7 +91,7 @@ async fn by_digest(inner: &Inner, peer: &dyn Transport, since: Option<Cursor>) -
     };
     let theirs = find(peer, &inner.space, base, told).await?;
     locked(&inner.holdings).note(theirs.held());
-    Ok(Met { theirs, clock, digests: true })
+    Ok(Met { theirs, clocks, digests: true })
 }
 
 /// The peer's heads of now, if those at the end of an earlier answer are known.
